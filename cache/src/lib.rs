@@ -1,0 +1,1 @@
+//! The cache: policy, key, memory tier.

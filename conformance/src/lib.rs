@@ -1,0 +1,1 @@
+//! The outside view: a node in process, scripted origins, scenarios, the rules ledger.

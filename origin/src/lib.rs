@@ -1,0 +1,1 @@
+//! Origins: what is sent to them, and directories that stand in for buckets.

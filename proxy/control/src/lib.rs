@@ -1,0 +1,1 @@
+//! From a site file to the model: parsing, checking, naming what is wrong.

@@ -1,0 +1,315 @@
+//! Distributions and the site that holds them: which distribution answers for a host
+//! (CF-031..035) and which behaviour takes a path (CF-080).
+
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
+
+use crate::{
+    CacheBehavior, CacheMode, Compat, Function, Identity, Origin, PathPatternSlot, normalize_path,
+};
+
+/// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostName(Box<str>);
+
+/// Why a text is not an alias.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not an alias: a host name, optionally with a leading `*.`, without scheme, port or path"
+)]
+pub struct HostNameError(pub String);
+
+impl HostName {
+    /// The name as text; a wildcard keeps its leading `*.`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the name is a wildcard (CF-032).
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with("*.")
+    }
+
+    /// The key a `Host` field value is looked up under: port and trailing dot cut, lower case (CF-034).
+    /// Borrows when nothing has to change.
+    pub fn lookup_key(host: &str) -> std::borrow::Cow<'_, str> {
+        let name = match host.strip_prefix('[').and_then(|rest| rest.find(']')) {
+            Some(end) => &host[..end + 2],
+            None => host.split_once(':').map_or(host, |(name, _)| name),
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            name.to_ascii_lowercase().into()
+        } else {
+            name.into()
+        }
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for HostName {
+    type Err = HostNameError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let refuse = || HostNameError(s.to_owned());
+        let name = s.strip_suffix('.').unwrap_or(s).to_ascii_lowercase();
+        let labels = name.strip_prefix("*.").unwrap_or(&name);
+        let ok = !labels.is_empty()
+            && name.len() <= 253
+            && labels.split('.').all(|l| {
+                !l.is_empty()
+                    && l.len() <= 63
+                    && l.bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            });
+        if ok {
+            Ok(Self(name.into()))
+        } else {
+            Err(refuse())
+        }
+    }
+}
+
+/// One distribution: names, origins and ordered behaviours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distribution {
+    /// `config.distributionId` (LE-071), the first part of every cache key (CF-160).
+    pub id: String,
+    /// `config.distributionDomainName` (LE-070); always matches as a host (CF-034).
+    pub domain_name: String,
+    /// Further host names, exact and wildcard (CF-031, CF-032).
+    pub aliases: Vec<HostName>,
+    /// A disabled distribution answers 403 (CF-030).
+    pub enabled: bool,
+    /// Object served for exactly `/` (CF-040), without a leading slash.
+    pub default_root_object: Option<String>,
+    /// Where misses are fetched.
+    pub origins: Vec<Arc<Origin>>,
+    /// Tried in order, first match wins (CF-080).
+    pub behaviors: Vec<Arc<CacheBehavior>>,
+    /// Takes what no pattern took (CF-087).
+    pub default_behavior: Arc<CacheBehavior>,
+    /// How responses are judged.
+    pub cache_mode: CacheMode,
+    /// How closely AWS's refusals are followed.
+    pub compat: Compat,
+    /// Brand strings.
+    pub identity: Identity,
+}
+
+impl Distribution {
+    /// The behaviour for a path as the viewer sent it, without the query (CF-080..087, LE-003).
+    pub fn behavior_for(&self, raw_path: &str) -> &Arc<CacheBehavior> {
+        if self.behaviors.is_empty() {
+            return &self.default_behavior;
+        }
+        let path = normalize_path(raw_path);
+        self.behaviors
+            .iter()
+            .find(|b| match &b.path_pattern {
+                PathPatternSlot::Pattern(p) => p.matches(&path),
+                PathPatternSlot::Default => true,
+            })
+            .unwrap_or(&self.default_behavior)
+    }
+
+    /// The origin a behaviour targets.
+    pub fn origin_of(&self, behavior: &CacheBehavior) -> &Arc<Origin> {
+        &self.origins[behavior.target_origin]
+    }
+
+    /// Every behaviour, the default one last.
+    pub fn all_behaviors(&self) -> impl Iterator<Item = &Arc<CacheBehavior>> {
+        self.behaviors.iter().chain([&self.default_behavior])
+    }
+}
+
+/// Everything one site file configures, as one immutable snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    distributions: Vec<Arc<Distribution>>,
+    functions: Vec<Arc<Function>>,
+    exact: HashMap<Box<str>, usize>,
+    /// Suffixes with their leading dot, longest first (CF-033).
+    wildcards: Vec<(Box<str>, usize)>,
+    fallback: Option<usize>,
+}
+
+impl Site {
+    /// Indexes distributions by name. `fallback` is the distribution that answers for hosts no alias
+    /// names; without one they get 403 (CF-035).
+    ///
+    /// # Errors
+    /// The alias and both distribution ids when a name is claimed twice (`CNAMEAlreadyExists`, CF-033).
+    pub fn new(
+        distributions: Vec<Arc<Distribution>>,
+        functions: Vec<Arc<Function>>,
+        fallback: Option<usize>,
+    ) -> Result<Self, (String, String, String)> {
+        let mut site = Self {
+            functions,
+            fallback,
+            ..Self::default()
+        };
+        for (i, d) in distributions.iter().enumerate() {
+            let own = HostName::lookup_key(&d.domain_name).into_owned();
+            let names = d.aliases.iter().map(|a| a.as_str().to_owned()).chain([own]);
+            for name in names {
+                let clash = |j: usize| (name.clone(), distributions[j].id.clone(), d.id.clone());
+                if let Some(suffix) = name.strip_prefix('*') {
+                    if let Some((_, j)) = site.wildcards.iter().find(|(s, _)| **s == *suffix) {
+                        return Err(clash(*j));
+                    }
+                    site.wildcards.push((suffix.into(), i));
+                } else if let Some(j) = site.exact.get(name.as_str()) {
+                    return Err(clash(*j));
+                } else {
+                    site.exact.insert(name.into(), i);
+                }
+            }
+        }
+        site.wildcards
+            .sort_by_key(|(s, _)| std::cmp::Reverse(s.len()));
+        site.distributions = distributions;
+        Ok(site)
+    }
+
+    /// The distribution that answers for a `Host` field value (CF-031..035).
+    pub fn distribution_for(&self, host: &str) -> Option<&Arc<Distribution>> {
+        let key = HostName::lookup_key(host);
+        let index = self
+            .exact
+            .get(key.as_ref())
+            .copied()
+            .or_else(|| {
+                self.wildcards
+                    .iter()
+                    .find(|(suffix, _)| key.len() > suffix.len() && key.ends_with(suffix.as_ref()))
+                    .map(|(_, i)| *i)
+            })
+            .or(self.fallback)?;
+        self.distributions.get(index)
+    }
+
+    /// All distributions, in file order.
+    pub fn distributions(&self) -> &[Arc<Distribution>] {
+        &self.distributions
+    }
+
+    /// All functions, in file order.
+    pub fn functions(&self) -> &[Arc<Function>] {
+        &self.functions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        AllowedMethods, CachedMethods, CustomOrigin, FunctionAssociations, OriginKind,
+        OriginProtocol, ViewerProtocolPolicy, managed_cache_policy,
+    };
+
+    fn behavior(pattern: &str) -> Arc<CacheBehavior> {
+        Arc::new(CacheBehavior {
+            path_pattern: match pattern {
+                "*" => PathPatternSlot::Default,
+                p => PathPatternSlot::Pattern(p.parse().unwrap()),
+            },
+            target_origin: 0,
+            viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
+            allowed_methods: AllowedMethods::GetHead,
+            cached_methods: CachedMethods::GetHead,
+            cache_policy: managed_cache_policy("CachingOptimized").unwrap(),
+            origin_request_policy: None,
+            functions: FunctionAssociations::default(),
+        })
+    }
+
+    fn distribution(id: &str, aliases: &[&str], patterns: &[&str]) -> Arc<Distribution> {
+        Arc::new(Distribution {
+            id: id.into(),
+            domain_name: format!("{}.edge.test", id.to_lowercase()),
+            aliases: aliases.iter().map(|a| a.parse().unwrap()).collect(),
+            enabled: true,
+            default_root_object: None,
+            origins: vec![Arc::new(Origin::new(
+                "o",
+                "origin.test",
+                OriginKind::Custom(CustomOrigin::new(OriginProtocol::Http, 80)),
+            ))],
+            behaviors: patterns.iter().map(|p| behavior(p)).collect(),
+            default_behavior: behavior("*"),
+            cache_mode: CacheMode::default(),
+            compat: Compat::default(),
+            identity: Identity::default(),
+        })
+    }
+
+    fn host(site: &Site, host: &str) -> Option<String> {
+        site.distribution_for(host).map(|d| d.id.clone())
+    }
+
+    #[test]
+    fn exact_alias_beats_wildcard_and_longer_wildcard_beats_shorter() {
+        // CF-031, CF-032, CF-033, CF-034
+        let site = Site::new(
+            vec![
+                distribution("A", &["*.example.test"], &[]),
+                distribution("B", &["*.b.example.test"], &[]),
+                distribution("C", &["x.b.example.test"], &[]),
+            ],
+            vec![],
+            None,
+        )
+        .unwrap();
+        assert_eq!(host(&site, "q.example.test").as_deref(), Some("A"));
+        assert_eq!(host(&site, "q.r.example.test:8080").as_deref(), Some("A"));
+        assert_eq!(host(&site, "q.b.example.test").as_deref(), Some("B"));
+        assert_eq!(host(&site, "X.B.Example.Test.").as_deref(), Some("C"));
+        assert_eq!(host(&site, "example.test"), None);
+        assert_eq!(host(&site, "a.edge.test").as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn unknown_hosts_reach_only_a_named_fallback() {
+        // CF-035
+        let d = || vec![distribution("A", &[], &[])];
+        assert_eq!(
+            host(&Site::new(d(), vec![], None).unwrap(), "127.0.0.1:8080"),
+            None
+        );
+        assert_eq!(
+            host(&Site::new(d(), vec![], Some(0)).unwrap(), "127.0.0.1:8080").as_deref(),
+            Some("A")
+        );
+    }
+
+    #[test]
+    fn one_alias_in_two_distributions_is_refused() {
+        // CF-033
+        let clash = Site::new(
+            vec![
+                distribution("A", &["w.test"], &[]),
+                distribution("B", &["W.test"], &[]),
+            ],
+            vec![],
+            None,
+        );
+        assert_eq!(clash.err(), Some(("w.test".into(), "A".into(), "B".into())));
+    }
+
+    #[test]
+    fn first_matching_behaviour_wins() {
+        // CF-080, CF-086, CF-087
+        let d = distribution("A", &[], &["/a/b*", "/a*"]);
+        let of = |path: &str| d.behavior_for(path).path_pattern.as_str().to_owned();
+        assert_eq!(of("/a/b"), "/a/b*");
+        assert_eq!(of("/a/b/.."), "/a*");
+        assert_eq!(of("/z"), "*");
+    }
+}

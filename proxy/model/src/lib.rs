@@ -1,0 +1,39 @@
+//! The nouns of a Fourfront node, as CloudFront's API names them: [`Distribution`],
+//! [`CacheBehavior`], [`CachePolicy`], [`Origin`], [`Function`].
+//!
+//! This crate is data and pure decisions on it. It has no I/O, no clock, no Pingora and
+//! no V8; a value that exists here has already been checked (parse, don't validate), so
+//! nothing downstream re-checks it. The crates that consume these nouns own the tuning
+//! they alone use (`hooks::Limits`, `cache::Tiers`).
+#![forbid(unsafe_code)]
+
+mod behavior;
+mod distribution;
+mod function;
+mod identity;
+mod managed;
+mod origin;
+mod path_pattern;
+mod policy;
+
+pub use behavior::{
+    AllowedMethods, CacheBehavior, CachedMethods, PathPatternSlot, ViewerProtocolPolicy,
+};
+pub use distribution::{Distribution, HostName, HostNameError, Site};
+pub use function::{
+    Compat, EventType, Function, FunctionAssociation, FunctionAssociations, FunctionName,
+    FunctionNameError, FunctionSource, FunctionVersion, HandlerPath, HandlerPathError,
+    LimitProfile, UnknownEventType,
+};
+pub use identity::Identity;
+pub use managed::{
+    MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, managed_cache_policy,
+    managed_origin_request_policy,
+};
+pub use origin::{
+    CustomOrigin, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin, SslProtocol,
+};
+pub use path_pattern::{PathPattern, PathPatternError, normalize_path};
+pub use policy::{
+    CacheMode, CachePolicy, OriginHeaders, OriginRequestPolicy, Selection, Ttl, TtlOrderError,
+};

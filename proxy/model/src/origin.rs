@@ -1,0 +1,167 @@
+//! Origins: where a miss is fetched from (CF section 5).
+
+use std::{path::PathBuf, time::Duration};
+
+/// The scheme spoken to an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OriginProtocol {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl OriginProtocol {
+    /// `http` or `https`, as in `origin.custom.protocol` (LE-107).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port when none is named.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// A TLS version an origin may be reached with (LE-111, CF-422).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SslProtocol {
+    /// `SSLv3`; accepted in lists, never offered (CF-422).
+    SslV3,
+    /// `TLSv1`.
+    TlsV1,
+    /// `TLSv1.1`.
+    TlsV1_1,
+    /// `TLSv1.2`.
+    TlsV1_2,
+}
+
+impl SslProtocol {
+    /// The name in `origin.custom.sslProtocols`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SslV3 => "SSLv3",
+            Self::TlsV1 => "TLSv1",
+            Self::TlsV1_1 => "TLSv1.1",
+            Self::TlsV1_2 => "TLSv1.2",
+        }
+    }
+
+    /// The version of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::SslV3, Self::TlsV1, Self::TlsV1_1, Self::TlsV1_2]
+            .into_iter()
+            .find(|p| p.as_str() == name)
+    }
+}
+
+/// How requests to an S3 bucket are authorised (LE-112, LE-118).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum S3AuthMethod {
+    /// Unsigned.
+    #[default]
+    None,
+    /// Signed with the credentials configured for this origin.
+    OriginAccessIdentity,
+}
+
+impl S3AuthMethod {
+    /// The name in `origin.s3.authMethod`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::OriginAccessIdentity => "origin-access-identity",
+        }
+    }
+}
+
+/// The part of an origin only custom origins have (LE-106..111).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomOrigin {
+    /// Scheme.
+    pub protocol: OriginProtocol,
+    /// TCP port.
+    pub port: u16,
+    /// Permitted TLS versions.
+    pub ssl_protocols: Vec<SslProtocol>,
+    /// How long an idle connection is kept (CF-395).
+    pub keepalive_timeout: Duration,
+}
+
+/// The part of an origin only S3 origins have (LE-112, LE-113).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Origin {
+    /// Whether requests are signed.
+    pub auth_method: S3AuthMethod,
+    /// Bucket region; may be empty when unsigned.
+    pub region: String,
+}
+
+/// What kind of server an origin is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OriginKind {
+    /// An HTTP server.
+    Custom(CustomOrigin),
+    /// An S3 bucket endpoint.
+    S3(S3Origin),
+    /// A local directory standing in for an S3 bucket. Functions see it as an `s3` origin.
+    Dir(PathBuf),
+}
+
+/// One origin of a distribution (CF section 5.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Unique within the distribution (CF-411).
+    pub id: String,
+    /// Host name or address, without scheme or port.
+    pub domain_name: String,
+    /// Prefix of every path sent: empty, or `/x` without a trailing slash (CF-414).
+    pub origin_path: String,
+    /// Headers added to every request, overwriting the viewer's (CF-412). Names in the casing configured.
+    pub custom_headers: Vec<(String, String)>,
+    /// Connect tries, 1 to 3 (CF-391).
+    pub connection_attempts: u32,
+    /// Time for one connect try (CF-390).
+    pub connection_timeout: Duration,
+    /// Time to the first byte and between bytes (CF-392).
+    pub read_timeout: Duration,
+    /// Total budget over attempts and body; `None` is unlimited (CF-394).
+    pub response_completion_timeout: Option<Duration>,
+    /// What is there.
+    pub kind: OriginKind,
+}
+
+impl Origin {
+    /// An origin with CloudFront's defaults: 3 attempts of 10 s, 30 s between bytes (CF-390..392).
+    pub fn new(id: impl Into<String>, domain_name: impl Into<String>, kind: OriginKind) -> Self {
+        Self {
+            id: id.into(),
+            domain_name: domain_name.into(),
+            origin_path: String::new(),
+            custom_headers: Vec::new(),
+            connection_attempts: 3,
+            connection_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(30),
+            response_completion_timeout: None,
+            kind,
+        }
+    }
+}
+
+impl CustomOrigin {
+    /// A custom origin on `port` with CloudFront's defaults: TLSv1.2, 5 s keep-alive.
+    pub fn new(protocol: OriginProtocol, port: u16) -> Self {
+        Self {
+            protocol,
+            port,
+            ssl_protocols: vec![SslProtocol::TlsV1_2],
+            keepalive_timeout: Duration::from_secs(5),
+        }
+    }
+}

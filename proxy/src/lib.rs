@@ -1,0 +1,1 @@
+//! A CDN node that runs Lambda@Edge functions around a real cache.
