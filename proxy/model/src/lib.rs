@@ -10,6 +10,7 @@
 mod behavior;
 mod distribution;
 mod function;
+mod headers;
 mod identity;
 mod managed;
 mod origin;
@@ -25,6 +26,7 @@ pub use function::{
     FunctionNameError, FunctionSource, FunctionVersion, HandlerPath, HandlerPathError,
     LimitProfile, UnknownEventType,
 };
+pub use headers::{HeaderLine, HeaderLines};
 pub use identity::Identity;
 pub use managed::{
     MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, managed_cache_policy,
