@@ -104,17 +104,27 @@ pub struct Distribution {
 impl Distribution {
     /// The behaviour for a path as the viewer sent it, without the query (CF-080..087, LE-003).
     pub fn behavior_for(&self, raw_path: &str) -> &Arc<CacheBehavior> {
+        self.behavior(self.behavior_index_for(raw_path))
+    }
+
+    /// The index of that behaviour in [`Self::all_behaviors`]: the default one is last.
+    pub fn behavior_index_for(&self, raw_path: &str) -> usize {
         if self.behaviors.is_empty() {
-            return &self.default_behavior;
+            return 0;
         }
         let path = normalize_path(raw_path);
         self.behaviors
             .iter()
-            .find(|b| match &b.path_pattern {
+            .position(|b| match &b.path_pattern {
                 PathPatternSlot::Pattern(p) => p.matches(&path),
                 PathPatternSlot::Default => true,
             })
-            .unwrap_or(&self.default_behavior)
+            .unwrap_or(self.behaviors.len())
+    }
+
+    /// The behaviour at an index of [`Self::all_behaviors`]; past the end, the default one.
+    pub fn behavior(&self, index: usize) -> &Arc<CacheBehavior> {
+        self.behaviors.get(index).unwrap_or(&self.default_behavior)
     }
 
     /// The origin a behaviour targets.
@@ -180,9 +190,13 @@ impl Site {
 
     /// The distribution that answers for a `Host` field value (CF-031..035).
     pub fn distribution_for(&self, host: &str) -> Option<&Arc<Distribution>> {
+        self.distributions.get(self.distribution_index_for(host)?)
+    }
+
+    /// The index of that distribution in [`Self::distributions`].
+    pub fn distribution_index_for(&self, host: &str) -> Option<usize> {
         let key = HostName::lookup_key(host);
-        let index = self
-            .exact
+        self.exact
             .get(key.as_ref())
             .copied()
             .or_else(|| {
@@ -191,8 +205,7 @@ impl Site {
                     .find(|(suffix, _)| key.len() > suffix.len() && key.ends_with(suffix.as_ref()))
                     .map(|(_, i)| *i)
             })
-            .or(self.fallback)?;
-        self.distributions.get(index)
+            .or(self.fallback)
     }
 
     /// All distributions, in file order.
