@@ -29,8 +29,8 @@ pub use function::{
 pub use headers::{HeaderLine, HeaderLines};
 pub use identity::Identity;
 pub use managed::{
-    MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, managed_cache_policy,
-    managed_origin_request_policy,
+    MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, ManagedCachePolicy,
+    ManagedOriginRequestPolicy, managed_cache_policy, managed_origin_request_policy,
 };
 pub use origin::{
     CustomOrigin, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin, SslProtocol,
