@@ -1,0 +1,152 @@
+//! Why an origin gave no answer, and what the viewer and the log are told (CF-772, CF-774, CF-705).
+
+/// A failed fetch. The fault is the origin's or the network's, never the viewer's or a function's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OriginFault {
+    /// The name has no address, or the resolver did not answer.
+    #[error("cannot resolve origin name `{name}`: {cause}")]
+    Dns {
+        /// The name asked for.
+        name: String,
+        /// What the resolver said.
+        cause: String,
+    },
+    /// The connection was refused, reset or unreachable before it stood.
+    #[error("cannot connect to the origin: {cause}")]
+    Connect {
+        /// What the system said.
+        cause: String,
+    },
+    /// The connection did not stand in time (CF-390).
+    #[error("connecting to the origin took longer than the connection timeout")]
+    ConnectTimeout,
+    /// The TLS handshake failed: name, expiry, issuer, chain or protocol (CF-423).
+    #[error("TLS with the origin failed: {cause}")]
+    Tls {
+        /// What the TLS library said.
+        cause: String,
+    },
+    /// The request could not be written.
+    #[error("sending to the origin failed: {cause}")]
+    Write {
+        /// What the system said.
+        cause: String,
+    },
+    /// Nothing came for the read timeout, at the start or between two bytes (CF-392).
+    #[error("the origin sent nothing for as long as the read timeout")]
+    ReadTimeout,
+    /// All tries together took longer than the completion timeout (CF-394).
+    #[error("the origin did not complete its response in time")]
+    CompletionTimeout,
+    /// The connection ended before the response's header section did.
+    #[error("the origin closed the connection before it answered")]
+    Closed,
+    /// The connection ended or stalled inside the body.
+    #[error("the origin broke off inside its response body")]
+    BodyAborted,
+    /// What came is not an HTTP response this node may pass on.
+    #[error("the origin's response is invalid: {cause}")]
+    InvalidResponse {
+        /// Which rule it breaks.
+        cause: String,
+    },
+    /// The response's header section is too big (CF-363).
+    #[error("the origin's response headers are {size} bytes, at most {limit} are allowed")]
+    HeadersTooBig {
+        /// Bytes seen.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+}
+
+impl OriginFault {
+    /// What the viewer gets when nothing else can be served: 502, or 504 for what took too long (CF-772,
+    /// CF-774). Errors of an origin are cached under this status (CF-296).
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::ConnectTimeout | Self::ReadTimeout | Self::CompletionTimeout => 504,
+            Self::Dns { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Write { .. }
+            | Self::Closed
+            | Self::BodyAborted
+            | Self::InvalidResponse { .. }
+            | Self::HeadersTooBig { .. } => 502,
+        }
+    }
+
+    /// `x-edge-detailed-result-type` (CF-705).
+    pub const fn detail(&self) -> &'static str {
+        match self {
+            Self::Dns { .. } => "OriginDnsError",
+            Self::Connect { .. } | Self::Tls { .. } => "OriginConnectError",
+            Self::ConnectTimeout | Self::ReadTimeout | Self::CompletionTimeout => "OriginCommError",
+            Self::Write { .. } => "OriginWriteError",
+            Self::Closed => "OriginReadError",
+            Self::BodyAborted => "AbortedOrigin",
+            Self::InvalidResponse { .. } => "OriginInvalidResponseError",
+            Self::HeadersTooBig { .. } => "OriginHeaderTooBigError",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_status_and_its_word_in_the_log() {
+        // CF-772, CF-774, CF-705
+        let cause = String::new;
+        let table = [
+            (
+                OriginFault::Dns {
+                    name: cause(),
+                    cause: cause(),
+                },
+                502,
+                "OriginDnsError",
+            ),
+            (
+                OriginFault::Connect { cause: cause() },
+                502,
+                "OriginConnectError",
+            ),
+            (OriginFault::ConnectTimeout, 504, "OriginCommError"),
+            (
+                OriginFault::Tls { cause: cause() },
+                502,
+                "OriginConnectError",
+            ),
+            (
+                OriginFault::Write { cause: cause() },
+                502,
+                "OriginWriteError",
+            ),
+            (OriginFault::ReadTimeout, 504, "OriginCommError"),
+            (OriginFault::CompletionTimeout, 504, "OriginCommError"),
+            (OriginFault::Closed, 502, "OriginReadError"),
+            (OriginFault::BodyAborted, 502, "AbortedOrigin"),
+            (
+                OriginFault::InvalidResponse { cause: cause() },
+                502,
+                "OriginInvalidResponseError",
+            ),
+            (
+                OriginFault::HeadersTooBig { size: 2, limit: 1 },
+                502,
+                "OriginHeaderTooBigError",
+            ),
+        ];
+        for (fault, status, detail) in table {
+            assert_eq!(
+                (fault.status(), fault.detail()),
+                (status, detail),
+                "{fault}"
+            );
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What a failed try means: another one, or the end (CF-391, CF-393, CF-396, CF-397). Pure; the caller keeps
+//! the count and the clock.
+
+use http::Method;
+
+use crate::OriginFault;
+
+/// Where a fetch stands when a try has failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// The method sent to the origin.
+    pub method: &'a Method,
+    /// Tries that count, the failed one included: 1 after the first.
+    pub attempts: u32,
+    /// `ConnectionAttempts` of the origin (CF-391).
+    pub max_attempts: u32,
+    /// Whether the failed try used a pooled connection rather than a new one.
+    pub reused: bool,
+    /// Whether any byte of the response came from the origin in this try.
+    pub response_began: bool,
+    /// Whether any byte of the response went to the viewer, or to followers of this fetch (CF-396).
+    pub viewer_has_bytes: bool,
+    /// Whether request body bytes were taken from the viewer that cannot be sent again.
+    pub body_consumed: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Try again; the try counts.
+    Again,
+    /// Try again on a new connection; the failed try did not count (CF-397).
+    Uncounted,
+    /// Report the fault.
+    GiveUp,
+}
+
+/// Decides after a failed try.
+///
+/// - A connection that never stood is tried again, whatever the method, as often as `ConnectionAttempts`
+///   allows (CF-391). A failed TLS handshake is not: the same certificate would be shown again.
+/// - A pooled connection that ends before the response begins was closed while idle; that says nothing about
+///   the origin, so idempotent requests go out once more on a new one, for free (CF-397).
+/// - A read timeout is tried again for GET and HEAD only (CF-393).
+/// - Nothing is tried again once the viewer has a byte (CF-396), once a body was spent, or once the total
+///   budget is gone (CF-394).
+pub fn after_fault(fault: &OriginFault, progress: &Progress<'_>) -> Retry {
+    if progress.viewer_has_bytes || progress.body_consumed {
+        return Retry::GiveUp;
+    }
+    let counted = if progress.attempts < progress.max_attempts {
+        Retry::Again
+    } else {
+        Retry::GiveUp
+    };
+    match fault {
+        OriginFault::Dns { .. } | OriginFault::Connect { .. } | OriginFault::ConnectTimeout => {
+            counted
+        }
+        OriginFault::Closed | OriginFault::Write { .. }
+            if progress.reused && !progress.response_began && is_idempotent(progress.method) =>
+        {
+            Retry::Uncounted
+        }
+        OriginFault::ReadTimeout if is_safe(progress.method) => counted,
+        _ => Retry::GiveUp,
+    }
+}
+
+/// CF-393 names these two.
+fn is_safe(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
+}
+
+/// RFC 9110 section 9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    is_safe(method)
+        || *method == Method::OPTIONS
+        || *method == Method::PUT
+        || *method == Method::DELETE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: Method = Method::GET;
+
+    fn progress(method: &Method) -> Progress<'_> {
+        Progress {
+            method,
+            attempts: 1,
+            max_attempts: 3,
+            reused: false,
+            response_began: false,
+            viewer_has_bytes: false,
+            body_consumed: false,
+        }
+    }
+
+    fn refused() -> OriginFault {
+        OriginFault::Connect {
+            cause: "refused".into(),
+        }
+    }
+
+    #[test]
+    fn connecting_is_tried_as_often_as_configured_for_any_method() {
+        // CF-391
+        for method in [Method::GET, Method::POST] {
+            for (attempts, expected) in [(1, Retry::Again), (2, Retry::Again), (3, Retry::GiveUp)] {
+                let p = Progress {
+                    attempts,
+                    ..progress(&method)
+                };
+                assert_eq!(after_fault(&refused(), &p), expected);
+                assert_eq!(after_fault(&OriginFault::ConnectTimeout, &p), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stall_is_retried_for_get_and_head_only() {
+        // CF-393
+        let after = |method: &Method| after_fault(&OriginFault::ReadTimeout, &progress(method));
+        assert_eq!(after(&Method::GET), Retry::Again);
+        assert_eq!(after(&Method::HEAD), Retry::Again);
+        for method in [Method::OPTIONS, Method::PUT, Method::DELETE, Method::POST] {
+            assert_eq!(after(&method), Retry::GiveUp, "{method}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_retried_once_the_viewer_has_a_byte() {
+        // CF-396
+        let p = Progress {
+            viewer_has_bytes: true,
+            ..progress(&GET)
+        };
+        for fault in [refused(), OriginFault::ReadTimeout, OriginFault::Closed] {
+            assert_eq!(after_fault(&fault, &p), Retry::GiveUp);
+        }
+    }
+
+    #[test]
+    fn a_dead_pooled_connection_costs_no_attempt() {
+        // CF-397
+        let on = |method, reused| {
+            let p = Progress {
+                reused,
+                attempts: 3,
+                ..progress(method)
+            };
+            after_fault(&OriginFault::Closed, &p)
+        };
+        assert_eq!(on(&Method::GET, true), Retry::Uncounted);
+        assert_eq!(on(&Method::PUT, true), Retry::Uncounted);
+        assert_eq!(on(&Method::POST, true), Retry::GiveUp);
+        assert_eq!(on(&Method::GET, false), Retry::GiveUp);
+        let began = Progress {
+            reused: true,
+            response_began: true,
+            ..progress(&GET)
+        };
+        assert_eq!(after_fault(&OriginFault::Closed, &began), Retry::GiveUp);
+    }
+
+    #[test]
+    fn a_spent_body_and_a_spent_budget_end_it() {
+        // CF-393, CF-394
+        let put = Method::PUT;
+        let spent = Progress {
+            reused: true,
+            body_consumed: true,
+            ..progress(&put)
+        };
+        assert_eq!(after_fault(&OriginFault::Closed, &spent), Retry::GiveUp);
+        let p = progress(&GET);
+        assert_eq!(
+            after_fault(&OriginFault::CompletionTimeout, &p),
+            Retry::GiveUp
+        );
+        let tls = OriginFault::Tls {
+            cause: "expired".into(),
+        };
+        assert_eq!(after_fault(&tls, &p), Retry::GiveUp);
+    }
+}

@@ -1,0 +1,292 @@
+//! From an origin to a connection: where to connect, with which name, and how long to wait (CF section 4.6,
+//! CF-423). Pure; names are resolved by [`crate::resolve`].
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use fourfront_model::{Origin, OriginKind, OriginProtocol, S3AuthMethod, SslProtocol};
+use http::HeaderValue;
+
+/// Where a request to an origin goes, and how long it may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Where to connect.
+    pub address: Address,
+    /// How to secure it; `None` is plain HTTP.
+    pub tls: Option<Tls>,
+    /// For each try: DNS, TCP and TLS together (CF-390).
+    pub connection_timeout: Duration,
+    /// How many tries (CF-391).
+    pub connection_attempts: u32,
+    /// To the first byte and between bytes (CF-392).
+    pub read_timeout: Duration,
+    /// For all tries and the body; `None` is unlimited (CF-394).
+    pub completion_timeout: Option<Duration>,
+    /// How long an idle connection is kept (CF-395).
+    pub keepalive_timeout: Duration,
+}
+
+/// What answers there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A server.
+    Network {
+        /// A name, or an IP address without brackets.
+        host: String,
+        /// TCP port.
+        port: u16,
+    },
+    /// A directory, answered in this process by [`crate::dir::serve_connection`].
+    Directory(PathBuf),
+}
+
+/// How a TLS connection is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Sent as SNI unless it is an IP address, and first choice for the certificate's name (CF-423). Never
+    /// empty: a TLS library may take an empty name for a wish not to verify.
+    pub server_name: String,
+    /// The other name the certificate may carry instead (CF-423).
+    pub other_name: Option<String>,
+    /// Versions allowed below 1.3, which is always offered. `SSLv3` never is (CF-422).
+    pub protocols: Vec<SslProtocol>,
+}
+
+/// Why there is no way to an origin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// Requests to the bucket would have to be signed.
+    #[error(
+        "origin `{origin}`: authMethod `origin-access-identity` needs request signing, which this version does not have; use `none`"
+    )]
+    Signing {
+        /// The origin's id.
+        origin: String,
+    },
+    /// There is nothing to connect to.
+    #[error("origin `{origin}` has no domain name")]
+    NoName {
+        /// The origin's id.
+        origin: String,
+    },
+}
+
+/// The `Host` that is sent, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct SentHost<'a> {
+    /// The value on the wire.
+    pub value: &'a HeaderValue,
+    /// Whether it is the viewer's, forwarded by policy ([`crate::request::forwards_host`]), to an origin whose
+    /// domain name no function changed: only then it takes the domain name's place in SNI (CF-423, LE-A43).
+    pub forwarded: bool,
+}
+
+/// Where to connect for `origin`. Buckets are reached by the scheme the viewer used (CF-430); custom origins
+/// have their own.
+///
+/// # Errors
+/// [`SelectError`] when this version cannot reach such an origin.
+pub fn target(
+    origin: &Origin,
+    host: SentHost<'_>,
+    viewer_scheme: OriginProtocol,
+) -> Result<Target, SelectError> {
+    let to = |address, tls, keepalive_timeout| Target {
+        address,
+        tls,
+        connection_timeout: origin.connection_timeout,
+        connection_attempts: origin.connection_attempts,
+        read_timeout: origin.read_timeout,
+        completion_timeout: origin.response_completion_timeout,
+        keepalive_timeout,
+    };
+    let default_keepalive = Duration::from_secs(5); // CF-395
+    let (protocol, port, protocols, keepalive) = match &origin.kind {
+        OriginKind::Dir(root) => {
+            return Ok(to(
+                Address::Directory(root.clone()),
+                None,
+                default_keepalive,
+            ));
+        }
+        OriginKind::Custom(custom) => (
+            custom.protocol,
+            custom.port,
+            custom.ssl_protocols.as_slice(),
+            custom.keepalive_timeout,
+        ),
+        OriginKind::S3(s3) => {
+            if s3.auth_method != S3AuthMethod::None {
+                return Err(SelectError::Signing {
+                    origin: origin.id.clone(),
+                });
+            }
+            let port = viewer_scheme.default_port();
+            let protocols = [SslProtocol::TlsV1_2].as_slice();
+            (viewer_scheme, port, protocols, default_keepalive)
+        }
+    };
+    let domain = host_name(&origin.domain_name);
+    if domain.is_empty() {
+        return Err(SelectError::NoName {
+            origin: origin.id.clone(),
+        });
+    }
+    let tls = (protocol == OriginProtocol::Https).then(|| tls(domain, host, protocols));
+    let host = domain.to_owned();
+    Ok(to(Address::Network { host, port }, tls, keepalive))
+}
+
+/// CF-422, CF-423.
+fn tls(domain: &str, sent: SentHost<'_>, protocols: &[SslProtocol]) -> Tls {
+    let sent_name = sent.value.to_str().map(host_name).unwrap_or_default();
+    let other =
+        (!sent_name.is_empty() && !sent_name.eq_ignore_ascii_case(domain)).then_some(sent_name);
+    let (server_name, other_name) = match other {
+        Some(sent_name) if sent.forwarded => (sent_name, Some(domain)),
+        other => (domain, other),
+    };
+    Tls {
+        server_name: server_name.to_owned(),
+        other_name: other_name.map(str::to_owned),
+        protocols: protocols
+            .iter()
+            .copied()
+            .filter(|p| *p != SslProtocol::SslV3)
+            .collect(),
+    }
+}
+
+/// A host without port, brackets and trailing dot.
+fn host_name(host: &str) -> &str {
+    if host.parse::<IpAddr>().is_ok() {
+        return host;
+    }
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name.strip_suffix('.').unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use fourfront_model::{CustomOrigin, S3Origin};
+
+    use super::*;
+    use crate::testing::{custom_origin, s3_origin};
+
+    fn https_origin() -> Origin {
+        let mut custom = CustomOrigin::new(OriginProtocol::Https, 8443);
+        custom.ssl_protocols = vec![
+            SslProtocol::SslV3,
+            SslProtocol::TlsV1_1,
+            SslProtocol::TlsV1_2,
+        ];
+        Origin::new("o", "app.test", OriginKind::Custom(custom))
+    }
+
+    fn select(origin: &Origin, host: &'static str, forwarded: bool) -> Target {
+        let value = &HeaderValue::from_static(host);
+        target(origin, SentHost { value, forwarded }, OriginProtocol::Http).unwrap()
+    }
+
+    #[test]
+    fn timeouts_and_tries_come_from_the_origin() {
+        // CF-390, CF-391, CF-392, CF-394, CF-395
+        let mut origin = custom_origin();
+        origin.connection_attempts = 2;
+        origin.connection_timeout = Duration::from_secs(3);
+        origin.read_timeout = Duration::from_secs(7);
+        origin.response_completion_timeout = Some(Duration::from_secs(60));
+        let target = select(&origin, "origin.test", false);
+        assert_eq!(
+            target,
+            Target {
+                address: Address::Network {
+                    host: "origin.test".into(),
+                    port: 80
+                },
+                tls: None,
+                connection_timeout: Duration::from_secs(3),
+                connection_attempts: 2,
+                read_timeout: Duration::from_secs(7),
+                completion_timeout: Some(Duration::from_secs(60)),
+                keepalive_timeout: Duration::from_secs(5),
+            }
+        );
+    }
+
+    #[test]
+    fn sni_is_the_forwarded_host_or_the_domain_name() {
+        // CF-422, CF-423, LE-A43
+        let names = |host, forwarded| {
+            let tls = select(&https_origin(), host, forwarded).tls.unwrap();
+            assert_eq!(tls.protocols, [SslProtocol::TlsV1_1, SslProtocol::TlsV1_2]);
+            (tls.server_name, tls.other_name)
+        };
+        let name = |n: &str| Some(n.to_owned());
+        assert_eq!(names("App.test", false), ("app.test".into(), None));
+        assert_eq!(
+            names("www.example.test:8080", true),
+            ("www.example.test".into(), name("app.test"))
+        );
+        assert_eq!(
+            names("www.example.test", false),
+            ("app.test".into(), name("www.example.test"))
+        );
+        assert_eq!(names("", true), ("app.test".into(), None));
+    }
+
+    #[test]
+    fn addresses_in_place_of_names_are_understood() {
+        // CF-411
+        for (domain, host) in [("[::1]", "::1"), ("::1", "::1"), ("127.0.0.1", "127.0.0.1")] {
+            let mut origin = https_origin();
+            origin.domain_name = domain.into();
+            let target = select(&origin, "[::1]:8443", false);
+            assert_eq!(
+                target.address,
+                Address::Network {
+                    host: host.into(),
+                    port: 8443
+                }
+            );
+            assert_eq!(target.tls.unwrap().server_name, host);
+        }
+    }
+
+    #[test]
+    fn buckets_follow_the_viewers_scheme_and_go_unsigned() {
+        // CF-430, LE-118
+        let value = &HeaderValue::from_static("bucket.test");
+        let host = SentHost {
+            value,
+            forwarded: false,
+        };
+        let secure = target(&s3_origin(), host, OriginProtocol::Https).unwrap();
+        let port_443 = Address::Network {
+            host: "bucket.test".into(),
+            port: 443,
+        };
+        assert_eq!((&secure.address, secure.tls.is_some()), (&port_443, true));
+        let plain = target(&s3_origin(), host, OriginProtocol::Http).unwrap();
+        assert!(plain.tls.is_none());
+
+        let mut signed = s3_origin();
+        signed.kind = OriginKind::S3(S3Origin {
+            auth_method: S3AuthMethod::OriginAccessIdentity,
+            region: "eu-west-1".into(),
+        });
+        let refused = target(&signed, host, OriginProtocol::Https).unwrap_err();
+        assert!(refused.to_string().contains("signing"), "{refused}");
+    }
+
+    #[test]
+    fn directories_need_no_network() {
+        let origin = Origin::new("site", "site", OriginKind::Dir("/srv/site".into()));
+        let target = select(&origin, "site", false);
+        assert_eq!(target.address, Address::Directory("/srv/site".into()));
+        assert_eq!(target.tls, None);
+    }
+}
