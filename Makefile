@@ -1,0 +1,33 @@
+# What can be done here. The work is in scripts/, so that it can be run without make too.
+# Each target installs what it needs, or says which line would.
+.PHONY: help run test lint bench load setup ledger
+
+help:
+	@echo 'make run     build, then start the quickstart: a node in front of an origin, four hooks at work'
+	@echo 'make test    every test of the workspace'
+	@echo 'make lint    formatting, clippy, licences, shell scripts'
+	@echo 'make bench   the benches of each crate, then make load'
+	@echo 'make load    the release node beside nginx'
+	@echo 'make ledger  refresh conformance/rules/ledger.tsv'
+	@echo 'make setup   install what the others need'
+
+run:
+	@scripts/run.sh
+
+test:
+	@scripts/test.sh
+
+lint:
+	@scripts/lint.sh
+
+bench:
+	@scripts/bench.sh
+
+load:
+	@scripts/load.sh
+
+setup:
+	@scripts/setup.sh
+
+ledger:
+	@cargo run --locked -q -p fourfront-ledger -- --update

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The release node beside nginx, driven by wrk. Arguments go to conformance/load/load.py
+# (`scripts/load.sh --help`).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/setup.sh bench
+
+cargo build --locked --release -p fourfront --bin fourfront
+target=$(cargo metadata --locked --no-deps --format-version 1 |
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+exec python3 conformance/load/load.py --fourfront "$target/release/fourfront" "$@"

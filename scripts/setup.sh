@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Makes sure that what a build needs is there. Installs Debian packages when it may
+# (root, or sudo without a password); otherwise prints the exact line and fails.
+#
+#   scripts/setup.sh          what `make run`, `make test` and `make lint` need
+#   scripts/setup.sh bench    also what `make load` needs
+#
+# Prints nothing when nothing is missing.
+set -euo pipefail
+
+packages=()
+need() { packages+=("$@"); }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The linker and C compiler for the C parts of dependencies (aws-lc, zlib-ng, nghttp2).
+have cc || need gcc libc6-dev
+# cmake drives make, and so does whoever reads the README.
+have make || need make
+# zlib-ng, in Pingora's compression, is built with cmake.
+have cmake || need cmake
+
+# nghttp2, in deno_node, makes its Rust binding with bindgen, which loads libclang at build time.
+# The same places that bindgen looks at: LIBCLANG_PATH, the linker's list, and LLVM's own folders.
+have_libclang() {
+  local ldconfig
+  [ -z "${LIBCLANG_PATH:-}" ] || return 0
+  have llvm-config && compgen -G "$(llvm-config --libdir)/libclang*.so*" >/dev/null && return 0
+  compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null && return 0
+  ldconfig=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null) || return 1
+  [[ $ldconfig == *libclang.so* || $ldconfig == *libclang-* ]]
+}
+have_libclang || need libclang-dev
+
+if [ "${1:-}" = bench ]; then
+  PATH=$PATH:/usr/sbin have nginx || need nginx-light
+  # The JavaScript of nginx, for the response that is generated without an origin.
+  compgen -G '/usr/lib/nginx/modules/ngx_http_js_module.so' >/dev/null || need libnginx-mod-http-js
+  have wrk || need wrk
+  have taskset || need util-linux
+  have python3 || need python3
+fi
+
+install_packages() {
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    if have sudo && sudo -n true 2>/dev/null; then
+      as_root=(sudo -n)
+    else
+      return 1
+    fi
+  fi
+  # The package list may be absent or old; a failed update still leaves a list that may do.
+  "${as_root[@]}" apt-get update -qq || echo "setup: apt-get update failed, trying with the list at hand" >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+}
+
+if [ ${#packages[@]} -gt 0 ]; then
+  echo "setup: missing: ${packages[*]}" >&2
+  if ! have apt-get; then
+    echo "setup: this system has no apt-get; install what Debian calls: ${packages[*]}" >&2
+    exit 1
+  fi
+  if ! install_packages >&2; then
+    echo "setup: could not install them here; run this, then try again:" >&2
+    echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages[*]}" >&2
+    exit 1
+  fi
+fi
+
+# Rust comes with rustup, which belongs to the user and not to the system.
+if ! have cargo && [ -r "$HOME/.cargo/env" ]; then
+  echo "setup: cargo is installed but not in PATH; run this, then try again:" >&2
+  echo "  . \"\$HOME/.cargo/env\"" >&2
+  exit 1
+fi
+if ! have cargo; then
+  echo "setup: no cargo; install Rust with rustup (https://rustup.rs), then try again" >&2
+  exit 1
+fi
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+found=$(rustc --version | cut -d' ' -f2)
+if [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)" != "$wanted" ]; then
+  echo "setup: Rust $found is older than $wanted; run this, then try again:" >&2
+  echo "  rustup update stable" >&2
+  exit 1
+fi
