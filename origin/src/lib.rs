@@ -12,9 +12,11 @@
 //! 5. [`response::check`] and [`response::received`] judge and clean the answer before a function sees
 //!    it and before it is stored.
 //!
-//! Everything but [`resolve`] is pure: no I/O and no clock.
+//! [`dir`] answers such fetches itself, from files. Everything but [`dir`] and [`resolve`] is pure: no
+//! I/O and no clock.
 #![forbid(unsafe_code)]
 
+pub mod dir;
 mod fault;
 mod names;
 pub mod request;

@@ -124,3 +124,157 @@ fn custom_headers(origin: &Origin) -> Result<HeaderLines, FinishError> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use fourfront_model::{CustomOrigin, OriginKind, OriginProtocol};
+
+    use super::*;
+    use crate::testing::{custom_origin, lines, show};
+
+    fn finished(headers: &[(&str, &str)], origin: &Origin, body: Option<u64>) -> WireRequest {
+        let request = OriginRequest {
+            path: Bytes::from_static(b"/x"),
+            query: Bytes::from_static(b"q=1"),
+            headers: lines(headers),
+        };
+        finish(request, origin, &HeaderValue::from_static("ID"), body).unwrap()
+    }
+
+    #[test]
+    fn custom_headers_overwrite_and_the_path_is_prefixed() {
+        // CF-412, CF-414, CF-335, CF-355, LE-014, LE-238
+        let mut origin = custom_origin();
+        origin.origin_path = "/v3".into();
+        origin.custom_headers = vec![
+            ("X-eNV".into(), "staging".into()),
+            ("X-New".into(), "é".into()),
+        ];
+        let wire = finished(
+            &[
+                ("X-First", "1"),
+                ("x-env", "viewer"),
+                ("Host", "app"),
+                ("X-Env", "again"),
+            ],
+            &origin,
+            None,
+        );
+        assert_eq!(wire.target, "/v3/x?q=1");
+        assert_eq!(
+            show(&wire.headers),
+            [
+                "Host: app",
+                "X-First: 1",
+                "X-eNV: staging",
+                "X-New: é",
+                "X-Amz-Cf-Id: ID",
+                "Connection: Keep-Alive",
+            ]
+        );
+    }
+
+    #[test]
+    fn host_stays_as_the_function_left_it() {
+        // LE-150, LE-185, LE-206
+        let mut elsewhere = Origin::new(
+            "elsewhere",
+            "other.test",
+            OriginKind::Custom(CustomOrigin::new(OriginProtocol::Https, 443)),
+        );
+        let host = |origin: &Origin, headers: &[(&str, &str)]| {
+            show(&finished(headers, origin, None).headers)[0].clone()
+        };
+        assert_eq!(
+            host(&elsewhere, &[("hOST", "origin.test")]),
+            "hOST: origin.test"
+        );
+        assert_eq!(host(&elsewhere, &[]), "Host: other.test");
+        elsewhere.domain_name = "2001:db8::1".into();
+        assert_eq!(host(&elsewhere, &[]), "Host: [2001:db8::1]");
+    }
+
+    #[test]
+    fn fields_of_the_connection_are_the_nodes_alone() {
+        // CF-335, CF-343, CF-346, CF-347
+        let wire = finished(
+            &[
+                ("Host", "a"),
+                ("Connection", "upgrade"),
+                ("Upgrade", "h2c"),
+                ("Transfer-Encoding", "chunked"),
+                ("TE", "trailers"),
+                ("X-Amz-Cf-Id", "forged"),
+            ],
+            &custom_origin(),
+            None,
+        );
+        assert_eq!(
+            show(&wire.headers),
+            ["Host: a", "X-Amz-Cf-Id: ID", "Connection: Keep-Alive"]
+        );
+    }
+
+    #[test]
+    fn a_replaced_body_gets_its_own_length() {
+        // LE-184, LE-240
+        let headers = [
+            ("Host", "a"),
+            ("Content-Length", "99"),
+            ("Content-Type", "x/y"),
+        ];
+        let shown = |body| show(&finished(&headers, &custom_origin(), body).headers);
+        assert!(shown(None).contains(&"Content-Length: 99".to_owned()));
+        let replaced = shown(Some(5));
+        assert!(replaced.contains(&"Content-Length: 5".to_owned()));
+        assert!(!replaced.contains(&"Content-Length: 99".to_owned()));
+    }
+
+    #[test]
+    fn what_would_break_the_request_line_is_refused() {
+        // CF-326, LE-230, LE-233
+        let with = |path: &'static str, query: &'static str| {
+            let request = OriginRequest {
+                path: path.into(),
+                query: query.into(),
+                headers: Vec::new(),
+            };
+            finish(
+                request,
+                &custom_origin(),
+                &HeaderValue::from_static("ID"),
+                None,
+            )
+        };
+        assert_eq!(with("/é%20", "ü=1").unwrap().target, "/é%20?ü=1");
+        for (path, query) in [
+            ("x", ""),
+            ("/a b", ""),
+            ("/a", "b\r\nHost: evil"),
+            ("/\0", ""),
+            ("/", "#"),
+        ] {
+            assert!(
+                matches!(with(path, query), Err(FinishError::Target(_))),
+                "{path:?} {query:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_custom_header_that_is_not_http_is_named() {
+        // CF-412
+        let mut origin = custom_origin();
+        origin.custom_headers = vec![("X-Bad".into(), "a\r\nb".into())];
+        let request = OriginRequest {
+            path: Bytes::from_static(b"/"),
+            query: Bytes::new(),
+            headers: Vec::new(),
+        };
+        let error = finish(request, &origin, &HeaderValue::from_static("ID"), None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "origin `app`: custom header `X-Bad` is not a valid HTTP header"
+        );
+    }
+}
