@@ -14,8 +14,8 @@ say "the V8 archive is the one that was checked in"
 
 if command -v shellcheck >/dev/null 2>&1; then
   say "shellcheck"
-  mapfile -t shell < <(git ls-files '*.sh' .ci/run)
-  shellcheck -x "${shell[@]}"
+  mapfile -t shell < <(find . \( -name target -o -name node_modules -o -name .git \) -prune -o -name '*.sh' -print)
+  shellcheck -x .ci/run "${shell[@]}"
 else
   say "shellcheck is not installed: shell scripts not checked (Debian package shellcheck)"
 fi
