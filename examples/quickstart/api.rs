@@ -29,7 +29,9 @@ use tokio::net::TcpListener;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9401".to_owned());
+    let address = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:9401".to_owned());
     let Ok(address) = address.parse::<SocketAddr>() else {
         eprintln!("quickstart-api: `{address}` is not an address such as 127.0.0.1:9401");
         return ExitCode::from(2);
@@ -56,7 +58,9 @@ async fn serve(address: SocketAddr) -> io::Result<()> {
         });
         tokio::spawn(async move {
             // A viewer of this API that leaves early is no reason to say anything.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
@@ -69,8 +73,12 @@ fn answer<B>(request: &Request<B>, number: u64) -> Response<Full<Bytes>> {
     }
     match request.uri().path() {
         "/v1/products.json" => {
-            let products = [("Lighthouse lamp", "48 EUR"), ("Tide clock", "35 EUR"), ("Signal flags", "22 EUR")]
-                .map(|(name, price)| json!({ "name": name, "price": price }));
+            let products = [
+                ("Lighthouse lamp", "48 EUR"),
+                ("Tide clock", "35 EUR"),
+                ("Signal flags", "22 EUR"),
+            ]
+            .map(|(name, price)| json!({ "name": name, "price": price }));
             let body = json!({ "products": products, "number": number });
             respond(StatusCode::OK, "public, max-age=30", &body)
         }
@@ -109,8 +117,14 @@ fn respond(status: StatusCode, cache_control: &'static str, body: &Value) -> Res
     let mut response = Response::new(Full::from(format!("{body:#}\n")));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static(cache_control));
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static(cache_control),
+    );
     response
 }
 
@@ -119,5 +133,7 @@ fn respond(status: StatusCode, cache_control: &'static str, body: &Value) -> Res
     reason = "a server of its own, whose answer is what time it is"
 )]
 fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }
