@@ -38,15 +38,35 @@ ready() {
   exec 3>&-
   [[ $line == *" 200"* ]]
 }
+both_run() {
+  local pid
+  for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || return 1; done
+}
+
 for ((tries = 0; tries < 300; tries++)); do
+  both_run || { echo "run: the quickstart could not start; the reason stands above" >&2; exit 1; }
   if ready 2>/dev/null; then break; fi
-  for pid in "${pids[@]}"; do
-    kill -0 "$pid" 2>/dev/null || { echo "run: the quickstart could not start; its reason stands above" >&2; exit 1; }
-  done
   sleep 0.1
 done
 [ "$tries" -lt 300 ] || { echo "run: the node was not ready within 30 seconds" >&2; exit 1; }
+both_run || { echo "run: the quickstart could not start; the reason stands above" >&2; exit 1; }
 
-sed "s/@VIEWER@/$viewer/g" examples/quickstart/try.txt
+cat <<END
+
+The node is ready. Try these in another terminal:
+
+  curl -i http://$viewer/                    # X-Cache: Miss, then Hit; Set-Cookie puts you into variant a or b
+  curl -s -b variant=a http://$viewer/       # the A/B test of viewer-request: two pages
+  curl -s -b variant=b http://$viewer/       #   under one address, each cached by itself
+  curl -i http://$viewer/about               # origin-request makes it /about.html
+  curl -i http://$viewer/nothing-here        # origin-response puts a page in place of the origin's 404
+  curl -i http://$viewer/api/products.json   # origin-request sends it to the JSON API; the number stays while cached
+  curl -i http://$viewer/api/echo            # what the node sends to that origin
+  curl -s http://$admin/_fourfront/v1/metrics
+
+Every answer carries the security headers of viewer-response. Ctrl-C stops the node and the API.
+
+END
+
 # Whichever ends first ends the other.
 wait -n "${pids[@]}"
