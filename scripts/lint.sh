@@ -23,7 +23,7 @@ fi
 if cargo deny --version >/dev/null 2>&1; then
   # Advisories need a database from outside; `cargo deny check advisories` asks for it.
   say "cargo deny"
-  cargo deny --locked --offline check bans licenses sources
+  cargo deny --locked --offline --log-level error check bans licenses sources
 else
   say "cargo-deny is not installed: licences and sources not checked (cargo install cargo-deny)"
 fi
