@@ -30,7 +30,7 @@ pub enum Finding {
         /// The test as named.
         test: String,
     },
-    /// A rule marked done that no code outside tests cites.
+    /// A rule marked done that no code outside tests cites. Scenarios are exempt.
     DoneWithoutCode(RuleId),
     /// A rule marked done that no test cites.
     DoneWithoutTest(RuleId),
@@ -120,7 +120,7 @@ fn check_entry(entry: &Entry, rules: &Rules, scan: &Scan, findings: &mut Vec<Fin
     }
     match entry.status {
         Status::Done => {
-            if !scan.in_code(id) {
+            if !scan.in_code(id) && !rules.is_scenario(id) {
                 findings.push(Finding::DoneWithoutCode(id.clone()));
             }
             if scan.proofs(id).is_empty() {
@@ -190,6 +190,21 @@ mod tests {
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].contains(expected), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_done_scenario_needs_a_test_alone() {
+        let id = RuleId::parse(&format!("CF-{}", "001")).unwrap();
+        let mut rules = Rules::default();
+        rules.add(&format!("## 9. Acceptance scenarios\n| {id} | a\n"));
+        let mut scan = Scan::default();
+        scan.add(
+            "cache/src/a.rs",
+            &format!("#[test]\nfn t() {{ /* {id} */ }}\n"),
+            &rules,
+        );
+        let ledger = Ledger::parse(&format!("{id}\tdone\tcache/src/a.rs::t\n")).unwrap();
+        assert_eq!(check(&rules, &ledger, &scan), Vec::new());
     }
 
     #[test]

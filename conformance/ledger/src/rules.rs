@@ -1,6 +1,6 @@
 //! The contract: which ids exist, and what each says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -12,6 +12,7 @@ use crate::id::{Citation, RuleId, citations};
 pub struct Rules {
     ids: Vec<RuleId>,
     lines: HashMap<RuleId, String>,
+    scenarios: HashSet<RuleId>,
 }
 
 impl Rules {
@@ -39,14 +40,22 @@ impl Rules {
     ///
     /// A table row or list item that begins with an id says what that rule is; some
     /// rules stand in running text, so any mention makes the id known. A table that
-    /// follows a line such as `CF-010 pipeline` numbers that rule's steps.
+    /// follows a line such as `CF-010 pipeline` numbers that rule's steps. What a chapter
+    /// of acceptance scenarios lists are scenarios.
     pub fn add(&mut self, document: &str) {
         let mut steps_of: Option<RuleId> = None;
+        let mut in_scenarios = false;
         for line in document.lines() {
+            if let Some(chapter) = line.strip_prefix("## ") {
+                in_scenarios = chapter.contains("Acceptance scenarios");
+            }
             let body = line.trim_start_matches(['|', '-', '*', ' ']);
             // The end of a run such as 450..459 may be a bound that is no rule itself.
             for Citation { first, .. } in citations(line) {
                 let begins = body.starts_with(first.as_str());
+                if begins && in_scenarios {
+                    self.scenarios.insert(first.clone());
+                }
                 self.insert(first, begins.then_some(line));
             }
             if let Some(heading) = line.split_once(" pipeline ") {
@@ -71,6 +80,12 @@ impl Rules {
     /// Whether the documents have this id.
     pub fn contains(&self, id: &RuleId) -> bool {
         self.lines.contains_key(id)
+    }
+
+    /// Whether the id names a scenario to run. What it exercises is decided by other rules,
+    /// so code does not cite it; tests do.
+    pub fn is_scenario(&self, id: &RuleId) -> bool {
+        self.scenarios.contains(id)
     }
 
     /// The line of the document that states the rule.
@@ -143,6 +158,16 @@ mod tests {
         assert!(rules.line(&id("001")).unwrap().contains("first"));
         assert!(rules.line(&id("010.2")).unwrap().contains("Host"));
         assert_eq!(rules.line(&id("003")), Some(""));
+    }
+
+    #[test]
+    fn the_chapter_of_acceptance_scenarios_lists_scenarios() {
+        let mut rules = Rules::default();
+        let document = "## 8. Rules\n| XX-001 | a |\n## 9. Acceptance scenarios\n### 9.1 Ours\n\
+             | XX-002 | proves XX-001 |\n## 10. More\n| XX-003 | c |\n";
+        rules.add(&document.replace("XX", "CF"));
+        let scenarios = ["001", "002", "003"].map(|number| rules.is_scenario(&id(number)));
+        assert_eq!(scenarios, [false, true, false]);
     }
 
     #[test]
