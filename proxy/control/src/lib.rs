@@ -1,1 +1,149 @@
 //! From a site file to the model: parsing, checking, naming what is wrong.
+//!
+//! `fourfront.yaml` goes through three stages. *Text* becomes a tree in which every value knows its line
+//! and column (`tree`; CP-304), with `${VAR}` expanded in values (`expand`; CP-643). The tree becomes *raw*
+//! types that mirror the file, every key held against tables of known settings (`keys`, `raw`). Raw types
+//! become the *model* (`lower`): names are looked up, files looked for, AWS's own refusals made. Nothing
+//! past that stage checks again. All stages gather errors rather than stop at the first one.
+//!
+//! Every setting, with its default, stands in `fourfront.reference.yaml` beside this crate.
+//!
+//! # Decisions a user meets
+//!
+//! - `cache_mode`, `compat` and `identity` stand at the top of the file for all distributions, or in a
+//!   distribution for that one alone.
+//! - The distribution that answers for hosts nobody names is the one with `default: true`. A single
+//!   distribution without aliases is that by itself; `default: false` prevents it (CF-035).
+//! - A distribution's id, unless given, is `E`, up to eight letters and digits of its name, and six
+//!   characters hashed from the name. It stays the same as long as the name does.
+//! - A setting left empty (`origin_path:` and nothing after it) counts as not given. A variable that expands
+//!   to nothing is an empty text instead.
+//! - Anchors, aliases and merge keys (`<<`) work; tags are refused.
+#![forbid(unsafe_code)]
+
+mod cursor;
+mod error;
+mod expand;
+mod keys;
+mod lower;
+mod raw;
+mod report;
+mod settings;
+mod spelling;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fourfront_model::{FunctionName, Site};
+
+pub use error::{Location, SiteError, SiteErrors};
+pub use settings::{HookSettings, LogFormat, LogLevel, LogSettings, NodeSettings, RequestLimits};
+
+use cursor::Cursor;
+use raw::RawSite;
+use report::{At, Report};
+
+/// Largest site file, in bytes.
+const MAX_FILE: usize = 1 << 20;
+
+/// A site file that holds together.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Distributions and functions.
+    pub site: Arc<Site>,
+    /// What `node:` sets.
+    pub node: NodeSettings,
+    /// Where each function is declared, for errors found when its code is loaded.
+    pub function_locations: HashMap<FunctionName, Location>,
+    /// Files and directories a change of which should lead to a reload, sorted: the site file (when it was
+    /// read from disk), function code, certificate authorities. Directories count with all that is in them.
+    pub watched: Vec<PathBuf>,
+}
+
+/// Reads a site file and checks that what it names on disk is there. Relative paths start from the file's
+/// directory; `env` gives the variables of `${VAR}`.
+///
+/// # Errors
+/// Every fault found, with its place.
+pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, SiteErrors> {
+    let text = read_text(path)?;
+    let base_dir = path.parent().unwrap_or_else(|| Path::new(""));
+    let mut loaded = parse(&text, path, base_dir, env)?;
+    loaded.watched.push(path.to_path_buf());
+    loaded.watched.sort();
+    Ok(loaded)
+}
+
+/// Like [`load`], with the text of the site file given. `origin` names it in messages; relative paths start
+/// from `base_dir`.
+///
+/// # Errors
+/// Every fault found, with its place.
+pub fn parse(
+    text: &str,
+    origin: &Path,
+    base_dir: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, SiteErrors> {
+    let report = Report::new(origin);
+    match parse_reporting(text, base_dir, env, &report) {
+        Some(loaded) if report.is_clean() => Ok(loaded),
+        _ => Err(report.into_errors()),
+    }
+}
+
+fn parse_reporting(
+    text: &str,
+    base_dir: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    report: &Report,
+) -> Option<Loaded> {
+    if text.len() > MAX_FILE {
+        let message = format!(
+            "the file is {} bytes long, at most {MAX_FILE} are read",
+            text.len()
+        );
+        report.error(&whole_file(), message);
+        return None;
+    }
+    let tree = tree::read(text, env, report)?;
+    let raw = RawSite::read(&Cursor::root(&tree, report))?;
+    lower::lower(raw, base_dir, report)
+}
+
+fn read_text(path: &Path) -> Result<String, SiteErrors> {
+    let report = Report::new(path);
+    match fs::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => return Ok(text),
+            Err(e) => {
+                let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+                let good = String::from_utf8_lossy(good);
+                let line_start = good.rfind('\n').map_or(0, |i| i + 1);
+                let at = At {
+                    line: good.matches('\n').count() + 1,
+                    column: good[line_start..].chars().count() + 1,
+                    path: String::new(),
+                };
+                report.error(&at, "the file is not UTF-8 text");
+            }
+        },
+        Err(e) => report.error(&whole_file(), format!("cannot read the site file: {e}")),
+    }
+    Err(report.into_errors())
+}
+
+fn whole_file() -> At {
+    At {
+        line: 0,
+        column: 0,
+        path: String::new(),
+    }
+}

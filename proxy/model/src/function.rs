@@ -240,11 +240,8 @@ impl Function {
     /// The timeout of a call at `event`: the configured one, else 5 s at viewer triggers and 30 s at origin
     /// triggers (LE-262).
     pub fn timeout_at(&self, event: EventType) -> Duration {
-        self.timeout.unwrap_or(if event.is_viewer() {
-            Duration::from_secs(5)
-        } else {
-            Duration::from_secs(30)
-        })
+        let default = if event.is_viewer() { 5 } else { 30 };
+        self.timeout.unwrap_or_else(|| Duration::from_secs(default))
     }
 
     /// Memory in MiB, 128 unless configured (LE-262).

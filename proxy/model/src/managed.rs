@@ -39,7 +39,6 @@ enum Kind {
 #[derive(Clone, Copy)]
 enum HeadersKind {
     AllViewer,
-    AllExcept(&'static [&'static str]),
     Only(&'static [&'static str]),
 }
 
@@ -136,13 +135,6 @@ pub const MANAGED_ORIGIN_REQUEST_POLICIES: &[ManagedOriginRequestPolicy] = &[
         Kind::All,
     ),
     origin(
-        "AllViewerExceptHostHeader",
-        "b689b0a8-53d0-40ab-baf2-68738e2966ac",
-        HeadersKind::AllExcept(&["host"]),
-        Kind::All,
-        Kind::All,
-    ),
-    origin(
         "CORS-S3Origin",
         "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf",
         HeadersKind::Only(&[
@@ -217,7 +209,6 @@ pub fn managed_origin_request_policy(name_or_id: &str) -> Option<Arc<OriginReque
         name: Some(m.name.to_owned()),
         headers: match m.headers {
             HeadersKind::AllViewer => OriginHeaders::AllViewer,
-            HeadersKind::AllExcept(names) => OriginHeaders::AllExcept(owned(names)),
             HeadersKind::Only(names) => OriginHeaders::Whitelist(owned(names)),
         },
         cookies: m.cookies.into(),
@@ -309,6 +300,18 @@ mod tests {
             assert!(managed_origin_request_policy(m.id).is_some());
         }
         assert!(managed_cache_policy("Managed-CachingOptimised").is_none());
+    }
+
+    #[test]
+    fn policies_that_send_generated_headers_do_not_resolve() {
+        // CF-144, CF-145: they would send less than they promise
+        for name in [
+            "AllViewerExceptHostHeader",
+            "b689b0a8-53d0-40ab-baf2-68738e2966ac",
+            "Managed-AllViewerAndCloudFrontHeaders-2022-06",
+        ] {
+            assert!(managed_origin_request_policy(name).is_none(), "{name}");
+        }
     }
 
     #[test]

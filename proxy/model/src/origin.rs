@@ -119,7 +119,7 @@ pub enum OriginKind {
 pub struct Origin {
     /// Unique within the distribution (CF-411).
     pub id: String,
-    /// Host name or address, without scheme or port.
+    /// Host name or address in lower case, without scheme or port; an IPv6 address without its brackets.
     pub domain_name: String,
     /// Prefix of every path sent: empty, or `/x` without a trailing slash (CF-414).
     pub origin_path: String,

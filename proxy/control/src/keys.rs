@@ -1,0 +1,551 @@
+//! The settings a site file may hold, as tables. The reader accepts exactly what stands here, and a test
+//! holds the reference file (`fourfront.reference.yaml`) against the same tables.
+//!
+//! A setting that CloudFront has and this node does not have yet is listed too, so that it is refused by
+//! name and with the reason rather than as a spelling mistake.
+
+/// The settings of one kind of block.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// The block, as used in messages: `a distribution`.
+    pub(crate) what: &'static str,
+    groups: &'static [&'static [Key]],
+}
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: KeyKind,
+}
+
+/// What becomes of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    /// It is read.
+    Read,
+    /// It describes AWS's own footprint or bookkeeping and changes nothing on a node (CF-023, CF-046).
+    Ignored,
+    /// It is refused for this reason, unless its value says "off".
+    Refused {
+        reason: &'static str,
+        /// A scalar that, besides `false`, `none` and nothing, means "off".
+        off: Option<&'static str>,
+    },
+}
+
+impl Table {
+    /// Every key of the table.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        self.groups.iter().flat_map(|g| g.iter())
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&'static Key> {
+        self.keys().find(|k| k.name == name)
+    }
+}
+
+const fn read(name: &'static str) -> Key {
+    Key {
+        name,
+        kind: KeyKind::Read,
+    }
+}
+
+const fn ignored(name: &'static str) -> Key {
+    Key {
+        name,
+        kind: KeyKind::Ignored,
+    }
+}
+
+const fn refused(name: &'static str, reason: &'static str) -> Key {
+    Key {
+        name,
+        kind: KeyKind::Refused { reason, off: None },
+    }
+}
+
+const fn refused_unless(name: &'static str, off: &'static str, reason: &'static str) -> Key {
+    Key {
+        name,
+        kind: KeyKind::Refused {
+            reason,
+            off: Some(off),
+        },
+    }
+}
+
+pub(crate) const SITE: Table = Table {
+    what: "a site file",
+    groups: &[&[
+        read("node"),
+        read("functions"),
+        read("distributions"),
+        read("cache_mode"),
+        read("compat"),
+        read("identity"),
+        refused(
+            "cloudfront_functions",
+            "not available yet: it needs the CloudFront Functions runtime",
+        ),
+        refused("stores", "not available yet: it needs key-value stores"),
+        refused(
+            "cache_policies",
+            "not available yet: it needs named policies; write the policy in the behaviour, and share it with a YAML anchor",
+        ),
+        refused(
+            "origin_request_policies",
+            "not available yet: it needs named policies; write the policy in the behaviour, and share it with a YAML anchor",
+        ),
+        refused(
+            "response_headers_policies",
+            "not available yet: it needs response headers policies",
+        ),
+        refused("key_groups", "not available yet: it needs signed URLs"),
+        refused("public_keys", "not available yet: it needs signed URLs"),
+        refused(
+            "origin_access_controls",
+            "not available yet: it needs signed requests to S3",
+        ),
+        refused(
+            "origin_groups",
+            "not available yet: it needs failover between origins",
+        ),
+        refused(
+            "continuous_deployment_policies",
+            "not available yet: it needs staging distributions",
+        ),
+        refused(
+            "certificates",
+            "not available yet: it needs the HTTPS listener",
+        ),
+        refused("fleet", "not available yet: it needs fleet state"),
+    ]],
+};
+
+pub(crate) const NODE: Table = Table {
+    what: "`node`",
+    groups: &[&[
+        read("listen"),
+        read("admin"),
+        read("threads"),
+        read("cache_memory"),
+        read("max_object_size"),
+        read("hooks"),
+        read("log"),
+        read("limits"),
+        read("shutdown_grace"),
+        read("origin_ca"),
+        refused(
+            "listen_https",
+            "not available yet: it needs the HTTPS listener",
+        ),
+        refused(
+            "certificates",
+            "not available yet: it needs the HTTPS listener",
+        ),
+        refused(
+            "cache_disk",
+            "not available yet: it needs the disk tier of the cache",
+        ),
+        refused("data_dir", "not available yet: it needs the control store"),
+        refused("fleet", "not available yet: it needs fleet state"),
+        refused(
+            "trusted_proxies",
+            "not available yet: it needs viewer addresses taken from a proxy in front",
+        ),
+    ]],
+};
+
+pub(crate) const HOOKS: Table = Table {
+    what: "`node.hooks`",
+    groups: &[&[read("threads"), read("concurrency"), read("limit_profile")]],
+};
+
+pub(crate) const LOG: Table = Table {
+    what: "`node.log`",
+    groups: &[&[read("format"), read("level"), read("access")]],
+};
+
+pub(crate) const LIMITS: Table = Table {
+    what: "`node.limits`",
+    groups: &[&[
+        read("max_header_bytes"),
+        read("max_url_bytes"),
+        read("max_header_count"),
+        read("max_body_bytes"),
+    ]],
+};
+
+pub(crate) const FUNCTION: Table = Table {
+    what: "a function",
+    groups: &[&[
+        read("file"),
+        read("dir"),
+        read("handler"),
+        read("timeout"),
+        read("memory"),
+        read("environment"),
+        read("runtime"),
+        ignored("description"),
+        refused(
+            "zip",
+            "not available yet: it needs bundles; unpack it and name the directory with `dir`",
+        ),
+        // LE-353
+        refused("vpc_config", "not supported: a hook has no VPC"),
+        refused(
+            "dead_letter_config",
+            "not supported: a hook is never called asynchronously",
+        ),
+        refused(
+            "layers",
+            "not supported: put the layer's files into the function's directory",
+        ),
+        refused_unless(
+            "tracing_config",
+            "PassThrough",
+            "not supported: Lambda@Edge has no tracing",
+        ),
+        refused(
+            "provisioned_concurrency",
+            "not supported: isolates start in milliseconds",
+        ),
+        refused(
+            "image_uri",
+            "not supported: a hook is a file or a directory, not a container image",
+        ),
+        refused_unless(
+            "package_type",
+            "Zip",
+            "not supported: a hook is a file or a directory, not a container image",
+        ),
+        refused_unless(
+            "architectures",
+            "x86_64",
+            "not supported: JavaScript is not bound to a processor",
+        ),
+        refused(
+            "kms_key_arn",
+            "not supported: a site file has no customer-managed keys",
+        ),
+    ]],
+};
+
+pub(crate) const DISTRIBUTION: Table = Table {
+    what: "a distribution",
+    groups: &[&[
+        read("id"),
+        read("domain_name"),
+        read("aliases"),
+        read("enabled"),
+        read("default"),
+        read("default_root_object"),
+        read("comment"),
+        read("origins"),
+        read("default_cache_behavior"),
+        read("cache_behaviors"),
+        read("http_version"),
+        read("cache_mode"),
+        read("compat"),
+        read("identity"),
+        ignored("caller_reference"),
+        ignored("price_class"),
+        ignored("is_ipv6_enabled"),
+        ignored("anycast_ip_list_id"),
+        refused(
+            "custom_error_responses",
+            "not available yet: it needs custom error pages",
+        ),
+        refused(
+            "viewer_certificate",
+            "not available yet: it needs the HTTPS listener",
+        ),
+        refused("restrictions", "not available yet: it needs a geo database"),
+        refused(
+            "geo_restriction",
+            "not available yet: it needs a geo database",
+        ),
+        refused(
+            "logging",
+            "not available yet: it needs CloudFront's log files; the node's own log is set under `node.log`",
+        ),
+        refused(
+            "origin_groups",
+            "not available yet: it needs failover between origins",
+        ),
+        refused("web_acl_id", "not supported: a node has no AWS WAF"),
+        refused(
+            "continuous_deployment_policy_id",
+            "not available yet: it needs staging distributions",
+        ),
+        refused(
+            "staging",
+            "not available yet: it needs staging distributions",
+        ),
+        refused(
+            "tenant_config",
+            "not available yet: it needs distribution tenants",
+        ),
+        refused_unless(
+            "connection_mode",
+            "direct",
+            "not available yet: it needs distribution tenants",
+        ),
+        refused(
+            "viewer_mtls_config",
+            "not available yet: it needs the HTTPS listener",
+        ),
+        refused(
+            "connection_function_association",
+            "not available yet: it needs the HTTPS listener",
+        ),
+        refused(
+            "cache_tag_config",
+            "not available yet: it needs invalidation by tag",
+        ),
+        refused_unless(
+            "path_confusion",
+            "off",
+            "not available yet: it needs the guard against confused paths",
+        ),
+    ]],
+};
+
+pub(crate) const ORIGIN: Table = Table {
+    what: "an origin",
+    groups: &[&[
+        read("domain_name"),
+        read("origin_path"),
+        read("custom_headers"),
+        read("custom_origin_config"),
+        read("s3_origin_config"),
+        read("dir"),
+        read("connection_attempts"),
+        read("connection_timeout"),
+        read("response_completion_timeout"),
+        refused("origin_shield", "not available yet: it needs parent nodes"),
+        refused(
+            "origin_access_control_id",
+            "not available yet: it needs signed requests to S3",
+        ),
+        refused(
+            "origin_mtls_config",
+            "not available yet: it needs client certificates toward origins",
+        ),
+        refused(
+            "vpc_origin_config",
+            "not supported: there is no AWS network here; write a custom origin",
+        ),
+    ]],
+};
+
+pub(crate) const CUSTOM_ORIGIN: Table = Table {
+    what: "`custom_origin_config`",
+    groups: &[&[
+        read("http_port"),
+        read("https_port"),
+        read("origin_protocol_policy"),
+        read("origin_ssl_protocols"),
+        read("origin_read_timeout"),
+        read("origin_keepalive_timeout"),
+        refused(
+            "ip_address_type",
+            "not available yet: it needs a choice of address family; all addresses of the origin are tried",
+        ),
+        refused(
+            "origin_mtls_config",
+            "not available yet: it needs client certificates toward origins",
+        ),
+    ]],
+};
+
+pub(crate) const S3_ORIGIN: Table = Table {
+    what: "`s3_origin_config`",
+    groups: &[&[
+        read("origin_read_timeout"),
+        refused(
+            "origin_access_identity",
+            "not available yet: it needs signed requests to S3",
+        ),
+    ]],
+};
+
+const BEHAVIOR_KEYS: &[Key] = &[
+    read("origin"),
+    read("target_origin_id"),
+    read("viewer_protocol_policy"),
+    read("allowed_methods"),
+    read("cached_methods"),
+    read("cache_policy"),
+    read("cache_policy_id"),
+    read("origin_request_policy"),
+    read("origin_request_policy_id"),
+    read("on"),
+    refused(
+        "compress",
+        "not available yet: it needs compression at the edge",
+    ),
+    refused(
+        "response_headers_policy",
+        "not available yet: it needs response headers policies",
+    ),
+    refused(
+        "response_headers_policy_id",
+        "not available yet: it needs response headers policies",
+    ),
+    refused(
+        "forwarded_values",
+        "not available yet: it needs the legacy cache settings; write `cache_policy` and `origin_request_policy`",
+    ),
+    refused(
+        "min_ttl",
+        "not available yet: it needs the legacy cache settings; write it inside `cache_policy`",
+    ),
+    refused(
+        "default_ttl",
+        "not available yet: it needs the legacy cache settings; write it inside `cache_policy`",
+    ),
+    refused(
+        "max_ttl",
+        "not available yet: it needs the legacy cache settings; write it inside `cache_policy`",
+    ),
+    refused(
+        "trusted_key_groups",
+        "not available yet: it needs signed URLs",
+    ),
+    refused(
+        "trusted_signers",
+        "not supported: signers live in AWS accounts; CloudFront's replacement is `trusted_key_groups`, which is not available yet",
+    ),
+    refused(
+        "lambda_function_associations",
+        "not available in this form: write `on`, a map from event type to function name",
+    ),
+    refused(
+        "function_associations",
+        "not available yet: it needs the CloudFront Functions runtime",
+    ),
+    refused(
+        "smooth_streaming",
+        "not supported: CloudFront's smooth streaming is obsolete",
+    ),
+    refused(
+        "field_level_encryption_id",
+        "not supported: field-level encryption needs AWS's key service",
+    ),
+    refused(
+        "realtime_log_config_arn",
+        "not available yet: it needs sampled log streams",
+    ),
+    refused("grpc_config", "not available yet: it needs HTTP/2"),
+];
+
+pub(crate) const DEFAULT_BEHAVIOR: Table = Table {
+    what: "the default behaviour",
+    groups: &[
+        BEHAVIOR_KEYS,
+        &[
+            refused_unless(
+                "path",
+                "*",
+                "not possible here: the default behaviour takes what no other pattern took",
+            ),
+            refused_unless(
+                "path_pattern",
+                "*",
+                "not possible here: the default behaviour takes what no other pattern took",
+            ),
+        ],
+    ],
+};
+
+pub(crate) const BEHAVIOR: Table = Table {
+    what: "a behaviour",
+    groups: &[&[read("path"), read("path_pattern")], BEHAVIOR_KEYS],
+};
+
+pub(crate) const ON: Table = Table {
+    what: "`on`",
+    groups: &[&[
+        read("viewer-request"),
+        read("origin-request"),
+        read("origin-response"),
+        read("viewer-response"),
+    ]],
+};
+
+pub(crate) const ASSOCIATION: Table = Table {
+    what: "a function association",
+    groups: &[&[read("function"), read("include_body")]],
+};
+
+pub(crate) const CACHE_POLICY: Table = Table {
+    what: "a cache policy",
+    groups: &[&[
+        read("name"),
+        ignored("comment"),
+        read("min_ttl"),
+        read("default_ttl"),
+        read("max_ttl"),
+        read("headers"),
+        read("cookies"),
+        read("query_strings"),
+        read("accept_encoding_gzip"),
+        read("accept_encoding_brotli"),
+    ]],
+};
+
+pub(crate) const ORIGIN_REQUEST_POLICY: Table = Table {
+    what: "an origin request policy",
+    groups: &[&[
+        read("name"),
+        ignored("comment"),
+        read("headers"),
+        read("cookies"),
+        read("query_strings"),
+    ]],
+};
+
+pub(crate) const SELECTION: Table = Table {
+    what: "a selection of names",
+    groups: &[&[read("whitelist"), read("all_except")]],
+};
+
+/// Every table, from the top of the file down.
+pub(crate) const ALL: &[&Table] = &[
+    &SITE,
+    &NODE,
+    &HOOKS,
+    &LOG,
+    &LIMITS,
+    &FUNCTION,
+    &DISTRIBUTION,
+    &ORIGIN,
+    &CUSTOM_ORIGIN,
+    &S3_ORIGIN,
+    &DEFAULT_BEHAVIOR,
+    &BEHAVIOR,
+    &ON,
+    &ASSOCIATION,
+    &CACHE_POLICY,
+    &ORIGIN_REQUEST_POLICY,
+    &SELECTION,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_table_lists_a_key_twice() {
+        for table in ALL {
+            let mut names: Vec<_> = table.keys().map(|k| k.name).collect();
+            names.sort_unstable();
+            let all = names.len();
+            names.dedup();
+            assert_eq!(names.len(), all, "{}", table.what);
+        }
+    }
+}

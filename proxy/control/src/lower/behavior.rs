@@ -1,0 +1,317 @@
+//! Behaviours: the pattern, the origin it targets, its policies and its functions (CF section 1.3, LE
+//! section 7).
+
+use std::sync::Arc;
+
+use fourfront_model::{
+    AllowedMethods, CacheBehavior, CachePolicy, CachedMethods, Compat, EventType,
+    FunctionAssociation, FunctionAssociations, Origin, OriginHeaders, OriginKind,
+    OriginRequestPolicy, PathPattern, PathPatternSlot, ViewerProtocolPolicy,
+};
+
+use super::{
+    Context,
+    function::{Functions, Lookup},
+    policy,
+};
+use crate::{
+    cursor::shorten,
+    raw::{RawAssociation, RawBehavior},
+    report::{At, Report, Spanned},
+    spelling::nearest,
+};
+
+/// What behaviours of one distribution share.
+pub(crate) struct Surroundings<'a> {
+    /// Origins in file order; `None` for one with errors of its own.
+    pub(crate) origins: &'a [(String, Option<Arc<Origin>>)],
+    pub(crate) functions: &'a Functions,
+    pub(crate) compat: Compat,
+}
+
+/// The patterns of listed behaviours, each held against those before it (CF-080, CF-088).
+///
+/// `written_default` says that the file has a default behaviour, which a pattern for all paths would cut off.
+pub(crate) fn patterns(
+    behaviors: &[RawBehavior],
+    written_default: Option<&At>,
+    report: &Report,
+) -> Vec<Option<PathPattern>> {
+    let mut taken: Vec<(PathPattern, &At)> = Vec::new();
+    let mut all = Vec::with_capacity(behaviors.len());
+    for behavior in behaviors {
+        let Some(path) = &behavior.path else {
+            all.push(None);
+            continue;
+        };
+        let pattern = match path.value.parse::<PathPattern>() {
+            Ok(pattern) => pattern,
+            Err(e) => {
+                report.error(&path.at, e.to_string());
+                all.push(None);
+                continue;
+            }
+        };
+        if let Some((_, first)) = taken.iter().find(|(t, _)| *t == pattern) {
+            let message = format!(
+                "`{pattern}` is already the pattern of the behaviour on line {}",
+                first.line
+            );
+            report.error(&path.at, message);
+        } else if let Some((cover, first)) = taken.iter().find(|(t, _)| covers(t, &pattern)) {
+            report.error_help(
+                &path.at,
+                format!(
+                    "`{pattern}` can never be reached: `{cover}` on line {} takes all its paths",
+                    first.line
+                ),
+                format!(
+                    "move this behaviour above line {}, or remove it",
+                    first.line
+                ),
+            );
+        } else if takes_all(&pattern)
+            && let Some(default) = written_default
+        {
+            report.error_help(
+                &path.at,
+                format!(
+                    "`{pattern}` takes all paths, so the default behaviour on line {} can never be reached",
+                    default.line
+                ),
+                "write these settings into `default_cache_behavior`".to_owned(),
+            );
+        }
+        taken.push((pattern.clone(), &path.at));
+        all.push(Some(pattern));
+    }
+    all
+}
+
+fn covers(earlier: &PathPattern, later: &PathPattern) -> bool {
+    takes_all(earlier) || earlier.covers(later)
+}
+
+/// Every path begins with a slash, so these two are one (CF-081).
+fn takes_all(pattern: &PathPattern) -> bool {
+    matches!(pattern.as_str(), "*" | "/*")
+}
+
+/// Lowers one behaviour. `None` means that errors were reported.
+pub(crate) fn lower(
+    raw: RawBehavior,
+    slot: Option<PathPatternSlot>,
+    around: &Surroundings<'_>,
+    context: &Context<'_>,
+) -> Option<CacheBehavior> {
+    let report = context.report;
+    let target = target_origin(&raw, around, report);
+    let cache_policy = policy::cache_policy(raw.cache_policy, report);
+    let origin_request_policy = match raw.origin_request_policy {
+        Some(raw) => policy::origin_request_policy(raw, report).map(Some),
+        None => Some(None),
+    };
+    let functions = associations(raw.on, around, context);
+
+    if let Some(cached) = raw.cached_methods.as_ref().filter(|c| {
+        c.value == CachedMethods::GetHeadOptions && raw.allowed_methods == AllowedMethods::GetHead
+    }) {
+        // CF-063
+        report.error_help(
+            &cached.at,
+            "OPTIONS is cached but not allowed",
+            "add OPTIONS to `allowed_methods`".to_owned(),
+        );
+    }
+    if let Some(origin) = target.and_then(|i| around.origins.get(i)?.1.as_ref()) {
+        refuse_host_for_s3(
+            origin,
+            cache_policy.as_deref(),
+            origin_request_policy.as_ref().and_then(|p| p.as_deref()),
+            &raw.at,
+            report,
+        );
+    }
+    Some(CacheBehavior {
+        path_pattern: slot?,
+        target_origin: target?,
+        viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
+        allowed_methods: raw.allowed_methods,
+        cached_methods: raw.cached_methods.map(|c| c.value).unwrap_or_default(),
+        cache_policy: cache_policy?,
+        origin_request_policy: origin_request_policy?,
+        functions,
+    })
+}
+
+/// CF-060. A distribution with one origin need not say which.
+fn target_origin(raw: &RawBehavior, around: &Surroundings<'_>, report: &Report) -> Option<usize> {
+    let ids = || around.origins.iter().map(|(id, _)| id.as_str());
+    match &raw.origin {
+        Some(name) => {
+            let found = ids().position(|id| id == name.value);
+            if found.is_none() {
+                report.error_help(
+                    &name.at,
+                    format!(
+                        "NoSuchOrigin: there is no origin `{}`",
+                        shorten(&name.value)
+                    ),
+                    suggestion(&name.value, ids()),
+                );
+            }
+            found
+        }
+        None if raw.names_origin => None,
+        None if around.origins.len() == 1 => Some(0),
+        None => {
+            // Without any origin that has been said already.
+            if !around.origins.is_empty() {
+                let known: Vec<&str> = ids().collect();
+                report.error_help(
+                    &raw.at,
+                    "the behaviour names no origin and there are several",
+                    format!("add `origin:` with one of {}", known.join(", ")),
+                );
+            }
+            None
+        }
+    }
+}
+
+fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clone) -> Option<String> {
+    let all: Vec<&str> = known.clone().collect();
+    match nearest(name, known) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if all.is_empty() => None,
+        None => Some(format!("known are {}", all.join(", "))),
+    }
+}
+
+/// CF-121, CF-340: a bucket finds itself by `Host`, so the viewer's cannot be passed on to it.
+fn refuse_host_for_s3(
+    origin: &Origin,
+    cache_policy: Option<&CachePolicy>,
+    origin_request_policy: Option<&OriginRequestPolicy>,
+    at: &At,
+    report: &Report,
+) {
+    if matches!(origin.kind, OriginKind::Custom(_)) {
+        return;
+    }
+    let keyed = cache_policy.is_some_and(|p| p.headers.iter().any(|h| h == "host"));
+    let listed = origin_request_policy.is_some_and(
+        |p| matches!(&p.headers, OriginHeaders::Whitelist(names) if names.iter().any(|n| n == "host")),
+    );
+    for (is, setting) in [(keyed, "cache_policy"), (listed, "origin_request_policy")] {
+        if is {
+            let message = format!(
+                "InvalidHeadersForS3Origin: the policy passes `Host` on, which the bucket or directory `{}` cannot take",
+                origin.id
+            );
+            report.error(&at.member(setting), message);
+        }
+    }
+}
+
+fn associations(
+    raw: Vec<RawAssociation>,
+    around: &Surroundings<'_>,
+    context: &Context<'_>,
+) -> FunctionAssociations {
+    let report = context.report;
+    let mut attached = FunctionAssociations::default();
+    // Which kind runs at viewer events, and on which line (LE-375).
+    let mut viewer_kind: Option<(bool, usize)> = None;
+    for association in raw {
+        let event = association.event;
+        let include_body = include_body(&association, report);
+        let name = &association.function;
+        let is_lambda = match around.functions.look_up(&name.value) {
+            Lookup::Lambda(declared) => {
+                let function = declared.attach(event, &association.at, around.compat, context);
+                if let Some(function) = function {
+                    attached.attach(
+                        event,
+                        FunctionAssociation {
+                            function,
+                            include_body,
+                        },
+                    );
+                }
+                true
+            }
+            Lookup::CloudFront => {
+                let message = format!(
+                    "`{}` is a CloudFront Function, which is not available yet",
+                    name.value
+                );
+                report.error(&name.at, message);
+                false
+            }
+            Lookup::Unknown => {
+                unknown_function(name, around.functions, report);
+                continue;
+            }
+        };
+        if event.is_viewer() {
+            match viewer_kind {
+                Some((kind, line)) if kind != is_lambda => {
+                    // LE-375
+                    let message = format!(
+                        "InvalidFunctionAssociation: viewer events of one behaviour are all Lambda@Edge or all CloudFront Functions; line {line} has the other kind"
+                    );
+                    report.error(&association.at, message);
+                }
+                _ => viewer_kind = Some((is_lambda, association.at.line)),
+            }
+        }
+    }
+    attached
+}
+
+/// LE-120, LE-377
+fn include_body(association: &RawAssociation, report: &Report) -> bool {
+    let Some(flag) = association.include_body.as_ref().filter(|f| f.value) else {
+        return false;
+    };
+    if !association.event.is_request() {
+        let events: Vec<String> = EventType::ALL
+            .into_iter()
+            .filter(|e| e.is_request())
+            .map(|e| e.to_string())
+            .collect();
+        let message = format!(
+            "InvalidLambdaFunctionAssociation: {} has no request body to include, only {} have",
+            association.event,
+            events.join(" and ")
+        );
+        report.error(&flag.at, message);
+    }
+    true
+}
+
+fn unknown_function(name: &Spanned<String>, functions: &Functions, report: &Report) {
+    if let Some((bare, _)) = name.value.rsplit_once(':') {
+        // LE-371: versions are numbered by whoever publishes them, and a site file publishes none.
+        let bare = bare.rsplit(':').next().unwrap_or(bare);
+        report.error_help(
+            &name.at,
+            format!(
+                "InvalidLambdaFunctionAssociation: `{}` names a version, an alias or an ARN",
+                shorten(&name.value)
+            ),
+            format!("a site file names the function alone: `{bare}`"),
+        );
+        return;
+    }
+    let help = functions.nearest(&name.value).map_or_else(
+        || "declare it under `functions:`".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    report.error_help(
+        &name.at,
+        format!("there is no function `{}`", shorten(&name.value)),
+        help,
+    );
+}

@@ -1,0 +1,462 @@
+//! Functions: code that is there, a handler that can be found in it, and the ceilings AWS sets where a
+//! function is attached (LE-250..255, LE-266, LE-340).
+
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use fourfront_model::{
+    Compat, EventType, Function, FunctionName, FunctionSource, FunctionVersion, HandlerPath,
+    LimitProfile,
+};
+
+use super::{Context, files, package::zipped_size};
+use crate::{
+    Location,
+    cursor::shorten,
+    expand::is_variable,
+    raw::{Named, RawFunction, RawSource},
+    report::{At, Report, Spanned},
+    spelling::nearest,
+};
+
+/// All functions of a file, by name.
+pub(crate) struct Functions {
+    declared: Vec<Declared>,
+    /// Names of CloudFront Functions, which this node refuses for now.
+    cloudfront: Vec<String>,
+}
+
+/// One function and where its settings stand.
+pub(crate) struct Declared {
+    name: String,
+    at: At,
+    /// `None` when it has errors of its own; the name is known all the same.
+    function: Option<Arc<Function>>,
+    timeout_at: Option<At>,
+    memory_at: Option<At>,
+    environment_at: Option<At>,
+    attached: Cell<bool>,
+    /// The last ceiling and the package's size against it: a function is often attached many times.
+    measured: Cell<Option<(u64, u64)>>,
+}
+
+/// What a name in `on` turns out to be.
+pub(crate) enum Lookup<'f> {
+    Lambda(&'f Declared),
+    CloudFront,
+    Unknown,
+}
+
+impl Functions {
+    pub(crate) fn lower(
+        raw: Vec<Named<RawFunction>>,
+        cloudfront: Vec<String>,
+        context: &Context<'_>,
+    ) -> Self {
+        let declared = raw
+            .into_iter()
+            .map(|named| Declared::lower(named, context))
+            .collect();
+        Self {
+            declared,
+            cloudfront,
+        }
+    }
+
+    pub(crate) fn look_up(&self, name: &str) -> Lookup<'_> {
+        if let Some(d) = self.declared.iter().find(|d| d.name == name) {
+            Lookup::Lambda(d)
+        } else if self.cloudfront.iter().any(|n| n == name) {
+            Lookup::CloudFront
+        } else {
+            Lookup::Unknown
+        }
+    }
+
+    /// The declared name nearest to one that is not declared.
+    pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.declared.iter().map(|d| d.name.as_str()))
+    }
+
+    /// LE-340 for functions no behaviour uses, which no distribution's `compat` speaks for.
+    pub(crate) fn refuse_unattached_environments(&self, report: &Report) {
+        for d in self.declared.iter().filter(|d| !d.attached.get()) {
+            if let Some(at) = &d.environment_at {
+                report.error_help(at, NO_ENVIRONMENT, environment_help());
+            }
+        }
+    }
+
+    /// Files and directories the code lies in.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.declared
+            .iter()
+            .filter_map(|d| d.function.as_ref())
+            .map(|f| path_of(&f.source).to_path_buf())
+    }
+
+    /// Where each function is declared.
+    pub(crate) fn locations(
+        &self,
+        report: &Report,
+    ) -> impl Iterator<Item = (FunctionName, Location)> {
+        self.declared.iter().filter_map(|d| {
+            let name = d.function.as_ref()?.name.clone();
+            Some((name, report.location(&d.at)))
+        })
+    }
+
+    pub(crate) fn into_all(self) -> Vec<Arc<Function>> {
+        self.declared
+            .into_iter()
+            .filter_map(|d| d.function)
+            .collect()
+    }
+}
+
+const NO_ENVIRONMENT: &str = "Lambda@Edge functions have no environment variables";
+
+fn environment_help() -> String {
+    "set `compat: relaxed`, or pass values in the origin's `custom_headers`".to_owned()
+}
+
+impl Declared {
+    fn lower(named: Named<RawFunction>, context: &Context<'_>) -> Self {
+        let Named { name, value } = named;
+        let at_of = |at: Option<&At>| at.cloned();
+        let (timeout_at, memory_at, environment_at) = match &value {
+            Some(raw) => (
+                at_of(raw.timeout.as_ref().map(|t| &t.at)),
+                at_of(raw.memory.as_ref().map(|m| &m.at)),
+                at_of(raw.environment.first().map(|(n, _)| &n.at)),
+            ),
+            None => (None, None, None),
+        };
+        let parsed = name.value.parse::<FunctionName>();
+        if let Err(e) = &parsed {
+            context.report.error(&name.at, e.to_string());
+        }
+        let function = value.and_then(|raw| lower_one(parsed.ok(), raw, context));
+        Self {
+            name: name.value,
+            at: name.at,
+            function: function.map(Arc::new),
+            timeout_at,
+            memory_at,
+            environment_at,
+            attached: Cell::new(false),
+            measured: Cell::new(None),
+        }
+    }
+
+    /// Checks what AWS checks when an association is made (LE-266) and hands out the function.
+    pub(crate) fn attach(
+        &self,
+        event: EventType,
+        association: &At,
+        compat: Compat,
+        context: &Context<'_>,
+    ) -> Option<Arc<Function>> {
+        self.attached.set(true);
+        let function = self.function.as_ref()?;
+        if compat == Compat::Strict {
+            self.check_ceilings(function, event, association, context);
+        }
+        Some(Arc::clone(function))
+    }
+
+    fn check_ceilings(
+        &self,
+        function: &Function,
+        event: EventType,
+        association: &At,
+        context: &Context<'_>,
+    ) {
+        let ceilings = Ceilings::of(context.profile, event);
+        let refuse = |at: &At, what: String, help: String| {
+            let message = format!(
+                "InvalidLambdaFunctionAssociation: {what} ({event} on line {})",
+                association.line
+            );
+            context.report.error_help(at, message, help);
+        };
+        let relax = || "lower it, or set `compat: relaxed` for the distribution".to_owned();
+        if let (Some(at), Some(timeout)) = (&self.timeout_at, function.timeout)
+            && timeout > ceilings.timeout
+        {
+            let (given, most) = (timeout.as_secs_f64(), ceilings.timeout.as_secs());
+            refuse(
+                at,
+                format!("a timeout of {given} s is above the {most} s of this trigger"),
+                relax(),
+            );
+        }
+        if let (Some(at), Some(memory)) = (&self.memory_at, function.memory_mb)
+            && !(LEAST_MEMORY..=ceilings.memory).contains(&memory)
+        {
+            let most = ceilings.memory;
+            let what = format!(
+                "{memory} MB of memory is outside the {LEAST_MEMORY} to {most} MB of this trigger"
+            );
+            refuse(
+                at,
+                what,
+                "change it, or set `compat: relaxed` for the distribution".to_owned(),
+            );
+        }
+        if let Some(at) = &self.environment_at {
+            refuse(at, NO_ENVIRONMENT.to_owned(), environment_help());
+        }
+        match self.package_size(function, ceilings.package) {
+            Ok(size) if size <= ceilings.package => {}
+            Ok(size) => {
+                let most = ceilings.package;
+                let what = format!(
+                    "the package is {size} bytes when zipped, above the {most} bytes of this trigger"
+                );
+                refuse(&self.at, what, relax());
+            }
+            Err(e) => context
+                .report
+                .error(&self.at, format!("the package cannot be read: {e}")),
+        }
+    }
+
+    fn package_size(&self, function: &Function, ceiling: u64) -> std::io::Result<u64> {
+        if let Some((known, size)) = self.measured.get()
+            && known == ceiling
+        {
+            return Ok(size);
+        }
+        let size = zipped_size(path_of(&function.source), ceiling)?;
+        self.measured.set(Some((ceiling, size)));
+        Ok(size)
+    }
+}
+
+/// Lambda's smallest memory setting (LE-253).
+const LEAST_MEMORY: u32 = 128;
+
+/// What AWS allows at one trigger.
+struct Ceilings {
+    timeout: Duration,
+    /// MiB.
+    memory: u32,
+    /// Bytes, zipped.
+    package: u64,
+}
+
+impl Ceilings {
+    /// LE-250..255, LE-262.
+    const fn of(profile: LimitProfile, event: EventType) -> Self {
+        match (profile, event.is_viewer()) {
+            (LimitProfile::AwsCurrent, _) => Self {
+                timeout: Duration::from_secs(30),
+                memory: 10_240,
+                package: 50 << 20,
+            },
+            (LimitProfile::Aws2023, true) => Self {
+                timeout: Duration::from_secs(5),
+                memory: 128,
+                package: 1 << 20,
+            },
+            (LimitProfile::Aws2023, false) => Self {
+                timeout: Duration::from_secs(30),
+                memory: 3_008,
+                package: 50 << 20,
+            },
+        }
+    }
+}
+
+fn lower_one(
+    name: Option<FunctionName>,
+    raw: RawFunction,
+    context: &Context<'_>,
+) -> Option<Function> {
+    if let Some(runtime) = &raw.runtime {
+        check_runtime(runtime, context.report);
+    }
+    let environment = environment(raw.environment, context.report);
+    let source = raw.source.as_ref().and_then(|s| source(s, context));
+    let handler = match (&raw.source, &source) {
+        (Some(RawSource::File(text)), _) => {
+            file_handler(raw.handler.as_ref(), text, context.report)
+        }
+        (Some(RawSource::Dir(_)), Some(FunctionSource::Dir(dir))) => {
+            dir_handler(raw.handler.as_ref(), &raw.at, dir, context)
+        }
+        _ => None,
+    };
+    Some(Function {
+        name: name?,
+        // A site file holds one version of each function: the code as it lies (LE-371).
+        version: FunctionVersion(1),
+        source: source?,
+        handler: handler?,
+        timeout: raw.timeout.map(|t| t.value),
+        memory_mb: raw.memory.and_then(|m| u32::try_from(m.value).ok()),
+        environment,
+    })
+}
+
+fn source(raw: &RawSource, context: &Context<'_>) -> Option<FunctionSource> {
+    match raw {
+        RawSource::File(text) => {
+            let path = files::existing_file(text, context)?;
+            match path.extension().and_then(|e| e.to_str()) {
+                Some("js" | "mjs" | "cjs") => Some(FunctionSource::File(path)),
+                Some("ts" | "mts" | "cts" | "tsx") => {
+                    // NC-58
+                    let message = format!(
+                        "`{}` is TypeScript: compile to JavaScript first",
+                        text.value
+                    );
+                    context.report.error(&text.at, message);
+                    None
+                }
+                _ => {
+                    context.report.error_help(
+                        &text.at,
+                        format!("`{}` is not a JavaScript file", text.value),
+                        "a function is a `.js`, `.mjs` or `.cjs` file, or a directory named with `dir`".to_owned(),
+                    );
+                    None
+                }
+            }
+        }
+        RawSource::Dir(text) => files::existing_dir(text, context).map(FunctionSource::Dir),
+    }
+}
+
+/// The handler of a single file: the file is mounted as `index` (NC-50), so only the export is to be said;
+/// `index.handler` and the file's own name before the dot are understood too.
+fn file_handler(
+    handler: Option<&Spanned<String>>,
+    file: &Spanned<String>,
+    report: &Report,
+) -> Option<HandlerPath> {
+    let Some(handler) = handler else {
+        return Some(HandlerPath::default());
+    };
+    let stem = Path::new(&file.value)
+        .file_stem()
+        .and_then(|s| s.to_str())
+        .unwrap_or("index");
+    let export = match handler.value.strip_prefix("index.") {
+        Some(export) => export,
+        None => handler
+            .value
+            .strip_prefix(stem)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .unwrap_or(&handler.value),
+    };
+    let parsed = format!("index.{export}").parse::<HandlerPath>();
+    if parsed.is_err() || export.contains('/') {
+        report.error_help(
+            &handler.at,
+            format!("`{}` is not a handler", shorten(&handler.value)),
+            "with `file`, write the name of the export, such as `handler`".to_owned(),
+        );
+        return None;
+    }
+    parsed.ok()
+}
+
+/// The handler of a directory, `file.export`; the file has to be there (LE-305, LE-306).
+fn dir_handler(
+    handler: Option<&Spanned<String>>,
+    function: &At,
+    dir: &Path,
+    context: &Context<'_>,
+) -> Option<HandlerPath> {
+    let (at, path) = match handler {
+        Some(text) => match text.value.parse::<HandlerPath>() {
+            Ok(path) => (&text.at, path),
+            Err(e) => {
+                context.report.error(&text.at, e.to_string());
+                return None;
+            }
+        },
+        None => (function, HandlerPath::default()),
+    };
+    let is_there = |extension: &str| dir.join(format!("{}{extension}", path.file())).is_file();
+    if ["", ".js", ".mjs", ".cjs"].iter().any(|e| is_there(e)) {
+        return Some(path);
+    }
+    if is_there(".ts") {
+        // NC-58
+        let message = format!(
+            "`{}.ts` is TypeScript: compile to JavaScript first",
+            path.file()
+        );
+        context.report.error(at, message);
+        return None;
+    }
+    let known: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let wanted = format!("{}.js", path.file());
+    let near = nearest(&wanted, known.iter().map(String::as_str));
+    context.report.error_help(
+        at,
+        format!(
+            "handler `{path}`: no file `{wanted}`, `.mjs` or `.cjs` in the function's directory"
+        ),
+        near.map(|n| format!("the directory has `{n}`")),
+    );
+    None
+}
+
+/// LE-354: one JavaScript runtime, under any label from Node.js 18 on. LE-360: no Python.
+fn check_runtime(runtime: &Spanned<String>, report: &Report) {
+    let version = runtime
+        .value
+        .strip_prefix("nodejs")
+        .and_then(|v| v.strip_suffix(".x"))
+        .and_then(|v| v.parse::<u32>().ok());
+    match version {
+        Some(18..=99) => {}
+        _ => report.error_help(
+            &runtime.at,
+            format!("runtime `{}` is not supported", shorten(&runtime.value)),
+            "functions are JavaScript: `nodejs18.x` or later".to_owned(),
+        ),
+    }
+}
+
+/// Names a shell would take, none of those the runtime itself sets (LE-341).
+fn environment(raw: Vec<(Spanned<String>, String)>, report: &Report) -> Vec<(String, String)> {
+    const RESERVED: &[&str] = &[
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "LAMBDA_TASK_ROOT",
+        "LAMBDA_RUNTIME_DIR",
+    ];
+    for (name, value) in &raw {
+        if !is_variable(&name.value) {
+            let message = format!("`{}` is not the name of a variable", shorten(&name.value));
+            report.error(&name.at, message);
+        } else if name.value.starts_with("AWS_") || RESERVED.contains(&name.value.as_str()) {
+            let message = format!("`{}` is reserved: the runtime sets it", name.value);
+            report.error(&name.at, message);
+        } else if value.contains('\0') {
+            report.error(&name.at, "the value contains a NUL character");
+        }
+    }
+    raw.into_iter()
+        .map(|(name, value)| (name.value, value))
+        .collect()
+}
+
+fn path_of(source: &FunctionSource) -> &Path {
+    match source {
+        FunctionSource::File(path) | FunctionSource::Dir(path) => path,
+    }
+}

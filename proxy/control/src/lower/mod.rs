@@ -1,0 +1,101 @@
+//! Stage three: what was written becomes the model. Names are looked up, numbers held against each other,
+//! files looked for; what leaves this stage is not checked again anywhere.
+
+mod behavior;
+mod distribution;
+mod files;
+mod function;
+mod headers;
+mod node;
+mod origin;
+mod package;
+mod policy;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fourfront_model::{Compat, LimitProfile, Site};
+
+use crate::{Loaded, raw::RawSite, report::Report};
+
+use distribution::Placed;
+use function::Functions;
+
+/// What every part of stage three needs.
+pub(crate) struct Context<'a> {
+    pub(crate) report: &'a Report,
+    /// What relative paths start from.
+    pub(crate) base_dir: &'a Path,
+    pub(crate) profile: LimitProfile,
+}
+
+/// Lowers a whole file. `None` means that errors were reported.
+pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Loaded> {
+    let context = Context {
+        report,
+        base_dir,
+        profile: raw.node.limit_profile.unwrap_or_default(),
+    };
+    let mut watched = Vec::new();
+    let node = node::lower(raw.node, &context, &mut watched);
+    let functions = Functions::lower(raw.functions, raw.cloudfront_functions, &context);
+    watched.extend(functions.paths());
+
+    let mut distributions = Vec::new();
+    for named in raw.distributions {
+        if let Some(value) = named.value {
+            let placed = Placed::lower(&named.name, value, &raw.modes, &functions, &context);
+            distributions.extend(placed);
+        } else {
+            distribution::check_name(&named.name, report);
+        }
+    }
+    if raw.modes.compat.unwrap_or_default() == Compat::Strict {
+        functions.refuse_unattached_environments(report);
+    }
+    distribution::check_names_are_free(&distributions, report);
+    let fallback = distribution::fallback(&distributions, report);
+    if distributions.is_empty() && report.is_clean() {
+        report.error_help(
+            &raw.at.member("distributions"),
+            "no distribution is configured",
+            "add at least one entry under `distributions:`".to_owned(),
+        );
+    }
+    if !report.is_clean() {
+        return None;
+    }
+
+    let function_locations: HashMap<_, _> = functions.locations(report).collect();
+    let distributions = distributions
+        .into_iter()
+        .map(|d| Arc::new(d.distribution))
+        .collect();
+    let site = match Site::new(distributions, functions.into_all(), fallback) {
+        Ok(site) => site,
+        Err((name, one, other)) => {
+            let message =
+                format!("CNAMEAlreadyExists: `{name}` belongs to both `{one}` and `{other}`");
+            report.error(&raw.at.member("distributions"), message);
+            return None;
+        }
+    };
+    watched.sort();
+    watched.dedup();
+    Some(Loaded {
+        site: Arc::new(site),
+        node,
+        function_locations,
+        watched,
+    })
+}
+
+impl Context<'_> {
+    /// A path of the file, seen from the directory it is relative to, without `.` components.
+    pub(crate) fn resolve(&self, path: &str) -> PathBuf {
+        self.base_dir.join(path).components().collect()
+    }
+}

@@ -1,0 +1,106 @@
+//! Node settings: defaults filled in, values held against each other.
+
+use std::path::PathBuf;
+
+use super::{Context, files};
+use crate::{HookSettings, LogSettings, NodeSettings, RequestLimits, raw::RawNode};
+
+pub(crate) fn lower(
+    raw: RawNode,
+    context: &Context<'_>,
+    watched: &mut Vec<PathBuf>,
+) -> NodeSettings {
+    let report = context.report;
+    let default = NodeSettings::default();
+    let default_limits = RequestLimits::default();
+
+    if let Some(admin) = raw.admin.as_ref().filter(|a| !a.value.ip().is_loopback()) {
+        report.error_help(
+            &admin.at,
+            format!("`{}` is not a loopback address", admin.value),
+            "the admin listener has no authentication: use 127.0.0.1 or [::1]".to_owned(),
+        );
+    }
+    let listen = raw.listen.as_ref().map_or(default.listen, |l| l.value);
+    let admin = raw.admin.as_ref().map_or(default.admin, |a| a.value);
+    let same_port = listen.port() == admin.port() && listen.port() != 0;
+    let overlap = listen.ip() == admin.ip() || listen.ip().is_unspecified();
+    if let Some(at) = raw.admin.map(|a| a.at).or_else(|| raw.listen.map(|l| l.at))
+        && same_port
+        && overlap
+    {
+        let message = format!("`listen` {listen} and `admin` {admin} are one port");
+        report.error(&at, message);
+    }
+
+    let cache_memory = raw
+        .cache_memory
+        .as_ref()
+        .map_or(default.cache_memory, |c| c.value);
+    if let Some(most) = raw
+        .max_object_size
+        .as_ref()
+        .filter(|m| m.value > cache_memory)
+    {
+        let message = format!(
+            "an object of {} bytes never fits into the {cache_memory} bytes of `cache_memory`",
+            most.value
+        );
+        report.error(&most.at, message);
+    }
+
+    let max_header_bytes = raw
+        .max_header_bytes
+        .as_ref()
+        .map_or(default_limits.max_header_bytes, |m| m.value);
+    let max_url_bytes = raw
+        .max_url_bytes
+        .as_ref()
+        .map_or(default_limits.max_url_bytes, |m| m.value);
+    if max_url_bytes > max_header_bytes {
+        // The request line counts into both (CF-360, CF-361).
+        if let Some(at) = raw
+            .max_url_bytes
+            .map(|m| m.at)
+            .or_else(|| raw.max_header_bytes.map(|m| m.at))
+        {
+            let message = format!(
+                "`max_url_bytes` {max_url_bytes} is above `max_header_bytes` {max_header_bytes}, which counts the URL too"
+            );
+            report.error(&at, message);
+        }
+    }
+
+    let origin_ca = raw
+        .origin_ca
+        .and_then(|path| files::existing_file(&path, context));
+    watched.extend(origin_ca.clone());
+
+    let count = |value: Option<u64>| value.and_then(|v| usize::try_from(v).ok());
+    NodeSettings {
+        listen,
+        admin,
+        threads: count(raw.threads),
+        cache_memory,
+        max_object_size: raw.max_object_size.map(|m| m.value),
+        hooks: HookSettings {
+            threads: count(raw.hook_threads),
+            concurrency: count(raw.concurrency).unwrap_or(default.hooks.concurrency),
+            limit_profile: context.profile,
+        },
+        log: LogSettings {
+            format: raw.log_format.unwrap_or(default.log.format),
+            level: raw.log_level.unwrap_or(default.log.level),
+            access: raw.log_access.unwrap_or(default.log.access),
+        },
+        limits: RequestLimits {
+            max_header_bytes,
+            max_url_bytes,
+            max_header_count: count(raw.max_header_count)
+                .unwrap_or(default_limits.max_header_count),
+            max_body_bytes: raw.max_body_bytes.unwrap_or(default_limits.max_body_bytes),
+        },
+        shutdown_grace: raw.shutdown_grace.unwrap_or(default.shutdown_grace),
+        origin_ca,
+    }
+}

@@ -1,0 +1,405 @@
+//! Origins: a URL, a block or a local directory becomes one [`Origin`] (CF section 5).
+
+use std::time::Duration;
+
+use fourfront_model::{
+    CustomOrigin, HostName, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin,
+};
+
+use super::{Context, files, headers};
+use crate::{
+    cursor::shorten,
+    raw::{RawCustomOrigin, RawOrigin, RawOriginBlock, RawProtocol},
+    report::{At, Report, Spanned},
+};
+
+pub(crate) fn lower(id: &Spanned<String>, raw: RawOrigin, context: &Context<'_>) -> Option<Origin> {
+    if id.value.is_empty() || id.value.len() > 128 {
+        context.report.error(
+            &id.at,
+            "InvalidOrigin: an origin id has 1 to 128 characters",
+        );
+    }
+    match raw {
+        RawOrigin::Url(url) => from_url(id, &url, context.report),
+        RawOrigin::Block(block) => from_block(id, *block, context),
+    }
+}
+
+const URL_HELP: &str =
+    "write `http://host:port/path` or `https://...`; a directory is `{ dir: ./public }`";
+
+fn from_url(id: &Spanned<String>, url: &Spanned<String>, report: &Report) -> Option<Origin> {
+    let refuse = |what: &str| {
+        report.error_help(
+            &url.at,
+            format!("InvalidOrigin: `{}` {what}", shorten(&url.value)),
+            URL_HELP.to_owned(),
+        );
+    };
+    let split = url.value.split_once("://");
+    let (protocol, rest) = match split.map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+        Some((scheme, rest)) if scheme == "http" => (OriginProtocol::Http, rest),
+        Some((scheme, rest)) if scheme == "https" => (OriginProtocol::Https, rest),
+        _ => {
+            refuse("is not an http or https URL");
+            return None;
+        }
+    };
+    if rest.contains(['?', '#']) {
+        refuse("has a query or a fragment, which no origin can have");
+        return None;
+    }
+    let (authority, path) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    if authority.contains('@') {
+        refuse("holds credentials: send them as `custom_headers` of a block");
+        return None;
+    }
+    let Some((host, port)) = parse_authority(authority) else {
+        refuse("has no valid host and port");
+        return None;
+    };
+    // `http://host/` is how people write a host.
+    let path = if path == "/" { "" } else { path };
+    check_path(path, &url.at, report)?;
+    let kind = CustomOrigin::new(protocol, port.unwrap_or_else(|| protocol.default_port()));
+    let mut origin = Origin::new(id.value.clone(), host, OriginKind::Custom(kind));
+    path.clone_into(&mut origin.origin_path);
+    Some(origin)
+}
+
+fn from_block(
+    id: &Spanned<String>,
+    mut raw: RawOriginBlock,
+    context: &Context<'_>,
+) -> Option<Origin> {
+    let report = context.report;
+    let headers = headers::custom(std::mem::take(&mut raw.custom_headers), &raw.at, report);
+    let path = raw.origin_path.as_ref().map_or(Some(""), |p| {
+        check_path(&p.value, &p.at, report).map(|()| p.value.as_str())
+    });
+    let domain = match &raw.domain_name {
+        Some(domain) => Some(lower_domain(domain, report)?),
+        None => None,
+    };
+
+    let read_timeout = raw
+        .custom
+        .as_ref()
+        .and_then(|c| c.read_timeout.as_ref())
+        .or_else(|| raw.s3.as_ref()?.read_timeout.as_ref())
+        .map(|t| t.value);
+    let completion = raw
+        .response_completion_timeout
+        .as_ref()
+        .filter(|t| t.value > 0);
+    if let Some(total) = completion.filter(|t| t.value < read_timeout.unwrap_or(DEFAULT_READ)) {
+        // CF-394
+        let message = format!(
+            "`response_completion_timeout` {} s is below the origin's read timeout of {} s",
+            total.value,
+            read_timeout.unwrap_or(DEFAULT_READ)
+        );
+        report.error(&total.at, message);
+    }
+
+    let (domain_name, kind) = match (&raw.dir, &raw.custom, &raw.s3) {
+        (Some(dir), None, None) => {
+            refuse_for_dir(&raw, report);
+            if let Some((_, Some(_))) = domain {
+                let at = raw.domain_name.as_ref().map_or(&raw.at, |d| &d.at);
+                report.error(at, "InvalidOrigin: a local directory has no port");
+            }
+            let kind = OriginKind::Dir(files::existing_dir(dir, context)?);
+            let name = domain.map_or_else(|| dir_domain(&id.value), |(host, _)| host);
+            (name, kind)
+        }
+        (None, Some(custom), None) => {
+            let (host, port) = required_domain(domain, &raw, report)?;
+            let kind = custom_kind(custom, port, report)?;
+            (host, OriginKind::Custom(kind))
+        }
+        (None, None, Some(s3)) => {
+            let (host, port) = required_domain(domain, &raw, report)?;
+            if port.is_some() {
+                report.error(&s3.at, "InvalidOrigin: an S3 origin has no port");
+            }
+            if host.split('.').any(|l| l.starts_with("s3-website")) {
+                // CF-438
+                report.error_help(
+                    &s3.at,
+                    "InvalidOrigin: a website endpoint of S3 is a custom origin",
+                    "write it as an `http://` URL".to_owned(),
+                );
+            }
+            let kind = OriginKind::S3(S3Origin {
+                auth_method: S3AuthMethod::None,
+                region: s3_region(&host).unwrap_or_default().to_owned(),
+            });
+            (host, kind)
+        }
+        (None, None, None) => {
+            report.error_help(
+                &raw.at,
+                "InvalidOrigin: nothing says how this origin is reached",
+                "add `custom_origin_config: { origin_protocol_policy: http-only }`, `s3_origin_config: {}` or `dir`, or write the origin as a URL".to_owned(),
+            );
+            return None;
+        }
+        _ => {
+            report.error(
+                &raw.at,
+                "InvalidOrigin: `custom_origin_config`, `s3_origin_config` and `dir` exclude each other",
+            );
+            return None;
+        }
+    };
+
+    let mut origin = Origin::new(id.value.clone(), domain_name, kind);
+    origin.origin_path = path?.to_owned();
+    origin.custom_headers = headers;
+    let seconds = |value: &Option<Spanned<u64>>| value.as_ref().map(|v| v.value);
+    if let Some(attempts) = seconds(&raw.connection_attempts) {
+        origin.connection_attempts = u32::try_from(attempts).unwrap_or(origin.connection_attempts);
+    }
+    if let Some(timeout) = seconds(&raw.connection_timeout) {
+        origin.connection_timeout = Duration::from_secs(timeout);
+    }
+    if let Some(timeout) = read_timeout {
+        origin.read_timeout = Duration::from_secs(timeout);
+    }
+    origin.response_completion_timeout = completion.map(|t| Duration::from_secs(t.value));
+    Some(origin)
+}
+
+/// Seconds of [`Origin::new`]'s read timeout (CF-392).
+const DEFAULT_READ: u64 = 30;
+
+fn required_domain(
+    domain: Option<(String, Option<u16>)>,
+    raw: &RawOriginBlock,
+    report: &Report,
+) -> Option<(String, Option<u16>)> {
+    if domain.is_none() {
+        report.error_help(
+            &raw.at,
+            "InvalidOrigin: the origin has no domain name",
+            "add `domain_name: origin.example.com`".to_owned(),
+        );
+    }
+    domain
+}
+
+fn custom_kind(
+    raw: &RawCustomOrigin,
+    domain_port: Option<u16>,
+    report: &Report,
+) -> Option<CustomOrigin> {
+    let protocol = match raw.protocol {
+        RawProtocol::Is(protocol) => protocol,
+        RawProtocol::Faulty => return None,
+        RawProtocol::Absent => {
+            report.error_help(
+                &raw.at,
+                "InvalidOrigin: nothing says whether this origin speaks http or https",
+                "add `origin_protocol_policy: http-only` or `https-only`".to_owned(),
+            );
+            return None;
+        }
+    };
+    // CF-420: both ports may stand in the file, as in CloudFront's normal form; the protocol picks one.
+    let port = match protocol {
+        OriginProtocol::Http => &raw.http_port,
+        OriginProtocol::Https => &raw.https_port,
+    };
+    if let (Some(given), Some(_)) = (port, domain_port) {
+        report.error(
+            &given.at,
+            "InvalidOrigin: the port is given here and in `domain_name`",
+        );
+    }
+    let port = port
+        .as_ref()
+        .and_then(|p| u16::try_from(p.value).ok())
+        .or(domain_port)
+        .unwrap_or_else(|| protocol.default_port());
+    let mut kind = CustomOrigin::new(protocol, port);
+    if let Some(protocols) = &raw.ssl_protocols {
+        kind.ssl_protocols.clone_from(protocols);
+    }
+    if let Some(timeout) = raw.keepalive_timeout {
+        kind.keepalive_timeout = Duration::from_secs(timeout);
+    }
+    Some(kind)
+}
+
+/// Settings of a connection, which a directory has not.
+fn refuse_for_dir(raw: &RawOriginBlock, report: &Report) {
+    for (name, setting) in [
+        ("connection_attempts", &raw.connection_attempts),
+        ("connection_timeout", &raw.connection_timeout),
+        (
+            "response_completion_timeout",
+            &raw.response_completion_timeout,
+        ),
+    ] {
+        if let Some(setting) = setting {
+            let message = format!("`{name}` has no meaning for a local directory");
+            report.error(&setting.at, message);
+        }
+    }
+}
+
+/// The bucket name functions see for a directory, made from the origin's id.
+fn dir_domain(id: &str) -> String {
+    let label: String = id
+        .to_ascii_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(63)
+        .collect();
+    format!("{}.s3.fourfront.localhost", label.trim_matches('-'))
+}
+
+fn lower_domain(domain: &Spanned<String>, report: &Report) -> Option<(String, Option<u16>)> {
+    let text = &domain.value;
+    if text.contains("://") {
+        // CF-411
+        report.error_help(
+            &domain.at,
+            format!("InvalidOrigin: `{}` holds a scheme", shorten(text)),
+            "write the host alone here, or the whole origin as a URL".to_owned(),
+        );
+        return None;
+    }
+    let parsed = parse_authority(text);
+    if parsed.is_none() {
+        let message = format!("InvalidOrigin: `{}` is not a host name", shorten(text));
+        report.error(&domain.at, message);
+    }
+    parsed
+}
+
+/// `host`, `host:port` or `[v6]:port`; names and addresses alike, lower case (CF-411). A v6 address leaves
+/// without its brackets.
+fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']')?;
+            let address: std::net::Ipv6Addr = address.parse().ok()?;
+            let port = match after {
+                "" => None,
+                after => Some(after.strip_prefix(':')?),
+            };
+            (address.to_string(), port)
+        }
+        None => {
+            let (name, port) = match text.split_once(':') {
+                Some((name, port)) => (name, Some(port)),
+                None => (text, None),
+            };
+            let name: HostName = name.parse().ok()?;
+            if name.is_wildcard() {
+                return None;
+            }
+            (name.as_str().to_owned(), port)
+        }
+    };
+    let port = match port {
+        None => None,
+        Some(p) if p.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(p.parse::<u16>().ok().filter(|p| *p > 0)?)
+        }
+        Some(_) => return None,
+    };
+    Some((host, port))
+}
+
+/// CF-414, LE-105: empty, or a URL-encoded path that begins with `/` and does not end with one.
+fn check_path(path: &str, at: &At, report: &Report) -> Option<()> {
+    let fault = if path.is_empty() {
+        return Some(());
+    } else if !path.starts_with('/') {
+        "does not begin with `/`"
+    } else if path.ends_with('/') {
+        "ends with `/`"
+    } else if path.len() > 255 {
+        "is longer than 255 characters"
+    } else if path.contains(['?', '#']) || !path.bytes().all(|b| b.is_ascii_graphic()) {
+        "holds characters that have to be percent-encoded"
+    } else {
+        return Some(());
+    };
+    let message = format!(
+        "InvalidRelativePath: origin path `{}` {fault}",
+        shorten(path)
+    );
+    report.error(at, message);
+    None
+}
+
+/// The region in an S3 endpoint's name, `bucket.s3.eu-west-1.amazonaws.com` or the older
+/// `bucket.s3-eu-west-1.amazonaws.com` (CF-434).
+fn s3_region(host: &str) -> Option<&str> {
+    let labels: Vec<&str> = host.split('.').collect();
+    let aws = labels.iter().rposition(|l| *l == "amazonaws")?;
+    let before = labels[..aws].last()?;
+    match before.strip_prefix("s3-") {
+        Some(region) => Some(region),
+        None if *before != "s3" && aws >= 2 && labels[..aws - 1].contains(&"s3") => Some(before),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_ports() {
+        // CF-411
+        for (text, expected) in [
+            ("Origin.Test", Some(("origin.test", None))),
+            ("origin.test:3000", Some(("origin.test", Some(3000)))),
+            ("127.0.0.1:80", Some(("127.0.0.1", Some(80)))),
+            ("[::1]:80", Some(("::1", Some(80)))),
+            ("[::1]", Some(("::1", None))),
+            ("a_b", Some(("a_b", None))),
+            ("", None),
+            (":80", None),
+            ("a:", None),
+            ("a:0", None),
+            ("a:65536", None),
+            ("a:+80", None),
+            ("*.a", None),
+            ("a b", None),
+            ("::1", None),
+            ("[::1]80", None),
+        ] {
+            let parsed = parse_authority(text);
+            let got = parsed.as_ref().map(|(h, p)| (h.as_str(), *p));
+            // `a:` has an empty port, which RFC 3986 allows and nobody means.
+            assert_eq!(got, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn regions_come_from_endpoint_names() {
+        // CF-434, LE-113
+        for (host, expected) in [
+            ("bkt.s3.amazonaws.com", None),
+            ("bkt.s3.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            (
+                "b.k.t.s3.dualstack.eu-west-1.amazonaws.com",
+                Some("eu-west-1"),
+            ),
+            ("bkt.s3-eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("minio.test", None),
+        ] {
+            assert_eq!(s3_region(host), expected, "{host}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! One entry of `functions:` as written.
+
+use std::time::Duration;
+
+use crate::{
+    cursor::{Block, Cursor},
+    keys,
+    report::{At, Spanned},
+};
+
+/// A function.
+#[derive(Debug)]
+pub(crate) struct RawFunction {
+    pub(crate) at: At,
+    pub(crate) source: Option<RawSource>,
+    pub(crate) handler: Option<Spanned<String>>,
+    pub(crate) timeout: Option<Spanned<Duration>>,
+    pub(crate) memory: Option<Spanned<u64>>,
+    pub(crate) runtime: Option<Spanned<String>>,
+    pub(crate) environment: Vec<(Spanned<String>, String)>,
+}
+
+/// Where its code is said to lie.
+#[derive(Debug)]
+pub(crate) enum RawSource {
+    File(Spanned<String>),
+    Dir(Spanned<String>),
+}
+
+impl RawFunction {
+    /// A block, or just the path of a file (CP-642).
+    pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        if cursor.scalar().is_some() {
+            return Some(Self {
+                at: cursor.at.clone(),
+                source: cursor.text().map(RawSource::File),
+                handler: None,
+                timeout: None,
+                memory: None,
+                runtime: None,
+                environment: Vec::new(),
+            });
+        }
+        if !cursor.is_mapping() {
+            cursor.expected("the path of a file, or a block with `file` or `dir`");
+            return None;
+        }
+        let block = Block::open(cursor, &keys::FUNCTION)?;
+        let environment = block
+            .get("environment")
+            .and_then(|c| c.entries("a map of variable names"))
+            .unwrap_or_default();
+        Some(Self {
+            at: cursor.at.clone(),
+            source: source(&block),
+            handler: block.get("handler").and_then(Cursor::text),
+            // 15 minutes is Lambda's own bound; the trigger's is checked where the function is attached.
+            timeout: block.get("timeout").and_then(|c| c.seconds(900)),
+            memory: block
+                .get("memory")
+                .and_then(|c| c.integer(64..=65_536, "MiB of memory")),
+            runtime: block.get("runtime").and_then(Cursor::text),
+            environment: environment
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.text()?.value)))
+                .collect(),
+        })
+    }
+}
+
+fn source(block: &Block<'_>) -> Option<RawSource> {
+    match (block.get("file"), block.get("dir")) {
+        (Some(file), None) => file.text().map(RawSource::File),
+        (None, Some(dir)) => dir.text().map(RawSource::Dir),
+        (Some(_), Some(dir)) => {
+            dir.error(
+                "`file` and `dir` exclude each other: a function is one file or one directory",
+            );
+            None
+        }
+        (None, None) => {
+            block.report().error_help(
+                block.at(),
+                "the function has no code",
+                "name it with `file: ./handler.js` or `dir: ./handler`".to_owned(),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Stage two: the tree read into types that mirror the file. Every key is known, every value has its type
+//! and its place; whether names exist, numbers agree and files are there is stage three (`lower`).
+
+mod distribution;
+mod function;
+mod node;
+mod policy;
+
+use fourfront_model::{CacheMode, Compat, Identity};
+
+pub(crate) use distribution::{
+    RawAssociation, RawBehavior, RawCustomOrigin, RawDistribution, RawOrigin, RawOriginBlock,
+    RawProtocol,
+};
+pub(crate) use function::{RawFunction, RawSource};
+pub(crate) use node::RawNode;
+pub(crate) use policy::{
+    RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
+};
+
+use crate::{
+    cursor::{Block, Cursor},
+    keys,
+    report::{At, Spanned},
+};
+
+/// An entry of a map whose keys are names.
+#[derive(Debug)]
+pub(crate) struct Named<T> {
+    pub(crate) name: Spanned<String>,
+    /// `None` when the value could not be read; the name still counts as declared.
+    pub(crate) value: Option<T>,
+}
+
+/// The three modes a user chooses, for the site or for one distribution.
+#[derive(Debug, Default)]
+pub(crate) struct RawModes {
+    pub(crate) cache_mode: Option<CacheMode>,
+    pub(crate) compat: Option<Compat>,
+    pub(crate) identity: Option<Identity>,
+}
+
+/// A site file.
+#[derive(Debug)]
+pub(crate) struct RawSite {
+    pub(crate) at: At,
+    pub(crate) node: RawNode,
+    pub(crate) functions: Vec<Named<RawFunction>>,
+    /// Names under `cloudfront_functions`: the block is refused, but the names explain what `on` means.
+    pub(crate) cloudfront_functions: Vec<String>,
+    pub(crate) distributions: Vec<Named<RawDistribution>>,
+    pub(crate) modes: RawModes,
+}
+
+impl RawSite {
+    pub(crate) fn read(root: &Cursor<'_>) -> Option<Self> {
+        let block = Block::open(root, &keys::SITE)?;
+        let functions = block.get("functions").map_or_else(Vec::new, |c| {
+            named(c, "a map of function names", RawFunction::read)
+        });
+        let distributions = match block.get("distributions") {
+            Some(c) => named(c, "a map of distribution names", RawDistribution::read),
+            None => {
+                root.report.error_help(
+                    &root.at.member("distributions"),
+                    "no distribution is configured",
+                    "add `distributions:` with at least one entry".to_owned(),
+                );
+                Vec::new()
+            }
+        };
+        Some(Self {
+            at: root.at.clone(),
+            node: block
+                .get("node")
+                .and_then(RawNode::read)
+                .unwrap_or_default(),
+            functions,
+            cloudfront_functions: refused_names(root, "cloudfront_functions"),
+            distributions,
+            modes: RawModes::read(&block),
+        })
+    }
+}
+
+impl RawModes {
+    fn read(block: &Block<'_>) -> Self {
+        let cache_mode = block.get("cache_mode").and_then(|c| {
+            c.choice(&[
+                ("rfc9111", Ok(CacheMode::Rfc9111)),
+                ("cloudfront", Ok(CacheMode::Cloudfront)),
+            ])
+        });
+        let compat = block.get("compat").and_then(|c| {
+            c.choice(&[
+                ("strict", Ok(Compat::Strict)),
+                ("relaxed", Ok(Compat::Relaxed)),
+            ])
+        });
+        let identity = block
+            .get("identity")
+            .and_then(|c| c.choice(&[("fourfront", Ok(false)), ("cloudfront", Ok(true))]));
+        Self {
+            cache_mode: cache_mode.map(|c| c.value),
+            compat: compat.map(|c| c.value),
+            identity: identity.map(|c| {
+                if c.value {
+                    Identity::cloudfront()
+                } else {
+                    Identity::fourfront()
+                }
+            }),
+        }
+    }
+}
+
+/// Reads a map of user-chosen names.
+fn named<'n, T>(
+    cursor: &Cursor<'n>,
+    what: &str,
+    read: impl Fn(&Cursor<'n>) -> Option<T>,
+) -> Vec<Named<T>> {
+    let entries = cursor.entries(what).unwrap_or_default();
+    let one = |(name, value): (Spanned<String>, Cursor<'n>)| Named {
+        name,
+        value: read(&value),
+    };
+    entries.into_iter().map(one).collect()
+}
+
+/// The names in a block that its table refuses.
+fn refused_names(root: &Cursor<'_>, key: &str) -> Vec<String> {
+    let entries = root.entries("a site file").unwrap_or_default();
+    let block = entries.into_iter().find(|(k, _)| k.value == key);
+    let names = block
+        .filter(|(_, v)| v.is_mapping())
+        .and_then(|(_, v)| v.entries("names"));
+    names
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, _)| name.value)
+        .collect()
+}

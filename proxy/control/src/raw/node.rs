@@ -1,0 +1,140 @@
+//! The `node:` block as written.
+
+use std::{net::SocketAddr, time::Duration};
+
+use fourfront_model::LimitProfile;
+
+use crate::{
+    LogFormat, LogLevel,
+    cursor::{Block, Cursor},
+    keys,
+    report::Spanned,
+};
+
+/// Node settings; what is absent takes its default in stage three.
+#[derive(Debug, Default)]
+pub(crate) struct RawNode {
+    pub(crate) listen: Option<Spanned<SocketAddr>>,
+    pub(crate) admin: Option<Spanned<SocketAddr>>,
+    pub(crate) threads: Option<u64>,
+    pub(crate) cache_memory: Option<Spanned<u64>>,
+    pub(crate) max_object_size: Option<Spanned<u64>>,
+    pub(crate) hook_threads: Option<u64>,
+    pub(crate) concurrency: Option<u64>,
+    pub(crate) limit_profile: Option<LimitProfile>,
+    pub(crate) log_format: Option<LogFormat>,
+    pub(crate) log_level: Option<LogLevel>,
+    pub(crate) log_access: Option<bool>,
+    pub(crate) max_header_bytes: Option<Spanned<u64>>,
+    pub(crate) max_url_bytes: Option<Spanned<u64>>,
+    pub(crate) max_header_count: Option<u64>,
+    pub(crate) max_body_bytes: Option<u64>,
+    pub(crate) shutdown_grace: Option<Duration>,
+    pub(crate) origin_ca: Option<Spanned<String>>,
+}
+
+/// More threads than any machine this runs on has cores; more is a slip.
+const MOST_THREADS: u64 = 1024;
+
+impl RawNode {
+    pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let block = Block::open(cursor, &keys::NODE)?;
+        let threads = |c: &Cursor<'_>| c.integer(1..=MOST_THREADS, "a number of threads");
+        let mut raw = Self {
+            listen: block.get("listen").and_then(address),
+            admin: block.get("admin").and_then(address),
+            threads: block.get("threads").and_then(threads).map(|t| t.value),
+            cache_memory: block.get("cache_memory").and_then(|c| c.size(0..=1 << 50)),
+            max_object_size: block
+                .get("max_object_size")
+                .and_then(|c| c.size(1..=1 << 50)),
+            shutdown_grace: block
+                .get("shutdown_grace")
+                .and_then(|c| c.seconds(86_400))
+                .map(|s| s.value),
+            origin_ca: block.get("origin_ca").and_then(Cursor::text),
+            ..Self::default()
+        };
+        if let Some(hooks) = block
+            .get("hooks")
+            .and_then(|c| Block::open(c, &keys::HOOKS))
+        {
+            raw.hook_threads = hooks.get("threads").and_then(threads).map(|t| t.value);
+            raw.concurrency = hooks
+                .get("concurrency")
+                .and_then(|c| c.integer(1..=1_000_000, "a number of calls"))
+                .map(|c| c.value);
+            raw.limit_profile = hooks
+                .get("limit_profile")
+                .and_then(|c| {
+                    c.choice(&[
+                        ("aws-current", Ok(LimitProfile::AwsCurrent)),
+                        ("aws-2023", Ok(LimitProfile::Aws2023)),
+                    ])
+                })
+                .map(|c| c.value);
+        }
+        if let Some(log) = block.get("log").and_then(|c| Block::open(c, &keys::LOG)) {
+            raw.read_log(&log);
+        }
+        if let Some(limits) = block
+            .get("limits")
+            .and_then(|c| Block::open(c, &keys::LIMITS))
+        {
+            raw.read_limits(&limits);
+        }
+        Some(raw)
+    }
+
+    fn read_log(&mut self, log: &Block<'_>) {
+        let format = log.get("format").and_then(|c| {
+            c.choice(&[("text", Ok(LogFormat::Text)), ("json", Ok(LogFormat::Json))])
+        });
+        self.log_format = format.map(|c| c.value);
+        let levels = [
+            LogLevel::Error,
+            LogLevel::Warn,
+            LogLevel::Info,
+            LogLevel::Debug,
+            LogLevel::Trace,
+        ]
+        .map(|l| (l.as_str(), Ok(l)));
+        self.log_level = log
+            .get("level")
+            .and_then(|c| c.choice(&levels))
+            .map(|c| c.value);
+        self.log_access = log.get("access").and_then(Cursor::boolean).map(|b| b.value);
+    }
+
+    fn read_limits(&mut self, limits: &Block<'_>) {
+        // The floors leave room for the smallest request a browser sends.
+        self.max_header_bytes = limits
+            .get("max_header_bytes")
+            .and_then(|c| c.size(1 << 10..=1 << 20));
+        self.max_url_bytes = limits
+            .get("max_url_bytes")
+            .and_then(|c| c.size(64..=1 << 20));
+        self.max_header_count = limits
+            .get("max_header_count")
+            .and_then(|c| c.integer(1..=10_000, "a number of headers"))
+            .map(|c| c.value);
+        self.max_body_bytes = limits
+            .get("max_body_bytes")
+            .and_then(|c| c.size(0..=1 << 50))
+            .map(|c| c.value);
+    }
+}
+
+fn address(cursor: &Cursor<'_>) -> Option<Spanned<SocketAddr>> {
+    let text = cursor.text()?;
+    match text.value.parse() {
+        Ok(address) => Some(text.map(|_| address)),
+        Err(_) => {
+            cursor.error_help(
+                format!("`{}` is not an address to listen on", text.value),
+                "write address and port, such as `0.0.0.0:8080` or `[::1]:8080`".to_owned(),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What the `node:` block sets: listeners, memory, limits (CP-640). These are read at start; the site part
+//! of the file can change under a running node.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use fourfront_model::LimitProfile;
+
+/// Node settings, each with its default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Viewer listener, plain HTTP. Default `0.0.0.0:8080`.
+    pub listen: SocketAddr,
+    /// Admin listener (health, metrics), always on a loopback address. Default `127.0.0.1:9400`.
+    pub admin: SocketAddr,
+    /// Proxy worker threads; `None` is one per core.
+    pub threads: Option<usize>,
+    /// Bytes the memory tier of the cache may hold. Default 256 MiB.
+    pub cache_memory: u64,
+    /// Largest object stored, in bytes; `None` leaves it to the cache.
+    pub max_object_size: Option<u64>,
+    /// Where and how functions run.
+    pub hooks: HookSettings,
+    /// What is logged.
+    pub log: LogSettings,
+    /// What a viewer request may be at most.
+    pub limits: RequestLimits,
+    /// How long requests in flight may take to end after a stop signal. Default 30 s.
+    pub shutdown_grace: Duration,
+    /// PEM file with certificate authorities trusted for `https` origins besides the public ones (CF-423).
+    pub origin_ca: Option<PathBuf>,
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 9400)),
+            threads: None,
+            cache_memory: 256 << 20,
+            max_object_size: None,
+            hooks: HookSettings::default(),
+            log: LogSettings::default(),
+            limits: RequestLimits::default(),
+            shutdown_grace: Duration::from_secs(30),
+            origin_ca: None,
+        }
+    }
+}
+
+/// Where and how functions run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookSettings {
+    /// Threads that run JavaScript; `None` is one per core.
+    pub threads: Option<usize>,
+    /// Calls of one function at the same time; one more is 503-L (LE-265). Default 100.
+    pub concurrency: usize,
+    /// Which of AWS's published ceilings bind functions of strict distributions (LE-262).
+    pub limit_profile: LimitProfile,
+}
+
+impl Default for HookSettings {
+    fn default() -> Self {
+        Self {
+            threads: None,
+            concurrency: 100,
+            limit_profile: LimitProfile::default(),
+        }
+    }
+}
+
+/// What is logged and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Default text.
+    pub format: LogFormat,
+    /// Least level that is written. Default info.
+    pub level: LogLevel,
+    /// Whether each request leaves an access record. Default true.
+    pub access: bool,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::default(),
+            level: LogLevel::default(),
+            access: true,
+        }
+    }
+}
+
+/// Form of log records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Least level that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// The node failed at something.
+    Error,
+    /// And what an operator should look at.
+    Warn,
+    /// And what happened.
+    #[default]
+    Info,
+    /// And why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word in the site file, which is also `tracing`'s.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// What a viewer request may be at most (CF-360..364).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Bytes of request line and headers; beyond: 494 (CF-360). Default 32,768.
+    pub max_header_bytes: u64,
+    /// Bytes of the URL; beyond: 414 (CF-361). Default 8,192.
+    pub max_url_bytes: u64,
+    /// Number of header fields; beyond: 400 (CF-364). Default 200.
+    pub max_header_count: usize,
+    /// Bytes of the body; beyond: 413 (CF-362). Default 64 GB, counted as AWS does, in powers of two.
+    pub max_body_bytes: u64,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            max_header_bytes: 32_768,
+            max_url_bytes: 8_192,
+            max_header_count: 200,
+            max_body_bytes: 64 << 30,
+        }
+    }
+}

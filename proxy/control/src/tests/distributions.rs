@@ -1,0 +1,352 @@
+//! Distributions: names, ids, the one for unknown hosts, the modes.
+
+use fourfront_model::{CacheMode, Compat, Identity};
+
+use super::{accepted, refused, with_default_behavior};
+
+#[test]
+fn a_minimal_file_gets_all_defaults() {
+    // CP-641, CF-035
+    let loaded = accepted("distributions: { my-site: { origins: { app: \"http://a.test\" } } }\n");
+    let site = &loaded.site.distributions()[0];
+    assert_eq!(site.id, "EMYSITEJBIAPC");
+    assert_eq!(site.domain_name, "my-site.fourfront.localhost");
+    assert!(site.aliases.is_empty() && site.enabled && site.behaviors.is_empty());
+    assert_eq!(site.default_root_object, None);
+    assert_eq!(
+        (site.cache_mode, site.compat),
+        (CacheMode::Rfc9111, Compat::Strict)
+    );
+    assert_eq!(site.identity, Identity::fourfront());
+    let behavior = &site.default_behavior;
+    assert_eq!(
+        behavior.cache_policy.name.as_deref(),
+        Some("CachingOptimized")
+    );
+    assert_eq!(behavior.origin_request_policy, None);
+    assert!(!behavior.allowed_methods.allows("POST"));
+    assert_eq!(behavior.functions.iter().count(), 0);
+    assert!(loaded.site.functions().is_empty() && loaded.watched.is_empty());
+}
+
+#[test]
+fn a_single_distribution_without_aliases_answers_for_every_host() {
+    // CF-035
+    let answers = |text: &str| {
+        accepted(text)
+            .site
+            .distribution_for("127.0.0.1:8080")
+            .map(|d| d.domain_name.clone())
+    };
+    let origin = "origins: { app: \"http://a.test\" }";
+    let one = answers(&format!("distributions: {{ a: {{ {origin} }} }}\n"));
+    assert_eq!(one.as_deref(), Some("a.fourfront.localhost"));
+    assert_eq!(
+        answers(&format!(
+            "distributions: {{ a: {{ {origin}, aliases: [a.test] }} }}\n"
+        )),
+        None
+    );
+    assert_eq!(
+        answers(&format!(
+            "distributions: {{ a: {{ {origin}, default: false }} }}\n"
+        )),
+        None
+    );
+    assert_eq!(
+        answers(&format!(
+            "distributions: {{ a: {{ {origin} }}, b: {{ {origin} }} }}\n"
+        )),
+        None
+    );
+    let named = answers(&format!(
+        "distributions: {{ a: {{ {origin} }}, b: {{ {origin}, default: true, aliases: [b.test] }} }}\n"
+    ));
+    assert_eq!(named.as_deref(), Some("b.fourfront.localhost"));
+}
+
+#[test]
+fn two_defaults_are_refused() {
+    // CF-035
+    refused(
+        "distributions:
+  a:
+    default: true
+    origins: { app: \"http://a.test\" }
+  b:
+    default: true
+    origins: { app: \"http://a.test\" }
+",
+        &[
+            "6:14: distributions.b.default: only one distribution can be the default, and line 3 names one",
+        ],
+    );
+}
+
+#[test]
+fn a_file_needs_a_distribution_and_a_distribution_an_origin() {
+    // CF-023
+    refused(
+        "node: {}\n",
+        &["1:1: distributions: no distribution is configured"],
+    );
+    refused(
+        "distributions:\n",
+        &["1:1: distributions: no distribution is configured"],
+    );
+    refused(
+        "distributions: {}\n",
+        &["1:1: distributions: no distribution is configured"],
+    );
+    refused(
+        "distributions:\n  a: {}\n",
+        &["2:6: distributions.a.origins: the distribution has no origin | http://127.0.0.1:3000"],
+    );
+    refused(
+        "distributions:\n  a:\n",
+        &["2:3: distributions.a: expected the settings of a distribution, found nothing"],
+    );
+    refused(
+        "distributions: [a]\n",
+        &["1:16: distributions: expected a map of distribution names, found a list"],
+    );
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_known_one() {
+    // CP-643
+    refused(
+        "distribution:
+  a: {}
+distributions:
+  site:
+    DefaultRootObject: index.html
+    cache_behaviours: []
+    path: /x
+    wibble: 1
+    origins: { app: \"http://a.test\" }
+node:
+  log: { leve: debug }
+",
+        &[
+            "1:1: distribution: `distribution` is not a setting of a site file (help: did you mean `distributions`?)",
+            "5:5: distributions.site.DefaultRootObject: `DefaultRootObject` is not a setting of a distribution (help: did you mean `default_root_object`?)",
+            "6:5: distributions.site.cache_behaviours: `cache_behaviours` is not a setting of a distribution (help: did you mean `cache_behaviors`?)",
+            "7:5: distributions.site.path: `path` is not a setting of a distribution (help: `path` is a setting of a behaviour)",
+            "8:5: distributions.site.wibble: `wibble` is not a setting of a distribution (help: known are id, domain_name,",
+            "11:10: node.log.leve: `leve` is not a setting of `node.log` (help: did you mean `level`?)",
+        ],
+    );
+}
+
+#[test]
+fn names_are_host_labels() {
+    let long = "x".repeat(64);
+    for name in ["a b", "ä", "a.b", "\"\"", long.as_str()] {
+        refused(
+            &format!("distributions:\n  {name}: {{ origins: {{ app: \"http://a.test\" }} }}\n"),
+            &["2:3: distributions. | is not a name for a distribution"],
+        );
+    }
+}
+
+#[test]
+fn one_host_belongs_to_one_distribution() {
+    // CF-033
+    refused(
+        "distributions:
+  a:
+    aliases: [www.test, \"*.test\"]
+    origins: { app: \"http://a.test\" }
+  b:
+    aliases:
+      - other.test
+      - WWW.test
+    origins: { app: \"http://a.test\" }
+  c:
+    domain_name: other.test
+    origins: { app: \"http://a.test\" }
+  A:
+    origins: { app: \"http://a.test\" }
+",
+        &[
+            "8:9: distributions.b.aliases[1]: CNAMEAlreadyExists: `www.test` is already taken on line 3",
+            "11:18: distributions.c.domain_name: CNAMEAlreadyExists: `other.test` is already taken on line 7",
+            "13:3: distributions.A: CNAMEAlreadyExists: `a.fourfront.localhost` is already taken on line 2",
+        ],
+    );
+    refused(
+        "distributions:\n  a:\n    aliases: [a.test, a.test.]\n    origins: { app: \"http://a.test\" }\n",
+        &["3:23: distributions.a.aliases[1]: CNAMEAlreadyExists"],
+    );
+}
+
+#[test]
+fn aliases_are_host_names_with_at_most_a_leading_wildcard() {
+    // CF-031, CF-032
+    for bad in [
+        "http://a.test",
+        "a.test:80",
+        "\"*x.test\"",
+        "a.*.test",
+        "\"*\"",
+        "\"\"",
+        "a/b",
+    ] {
+        refused(
+            &format!(
+                "distributions:\n  a:\n    aliases: [{bad}]\n    origins: {{ app: \"http://a.test\" }}\n"
+            ),
+            &["3:15: distributions.a.aliases[0]: | is not an alias"],
+        );
+    }
+    refused(
+        "distributions:\n  a:\n    aliases: a.test\n    origins: { app: \"http://a.test\" }\n",
+        &["3:14: distributions.a.aliases: expected a list of host names, found `a.test`"],
+    );
+}
+
+#[test]
+fn own_domains_and_ids_are_checked() {
+    refused(
+        "distributions:
+  a: { id: \"E 1\", domain_name: \"*.a.test\", origins: { app: \"http://a.test\" } }
+  b: { id: E1, domain_name: \"http://b\", origins: { app: \"http://a.test\" } }
+  c: { id: E2, origins: { app: \"http://a.test\" } }
+  d: { id: E2, origins: { app: \"http://a.test\" } }
+",
+        &[
+            "2:12: distributions.a.id: `E 1` is not a distribution id",
+            "2:32: distributions.a.domain_name: `*.a.test` is not a host name",
+            "3:29: distributions.b.domain_name: `http://b` is not a host name",
+            "5:12: distributions.d.id: the id `E2` is already taken by the distribution on line 4",
+        ],
+    );
+}
+
+#[test]
+fn default_root_objects_keep_to_cloudfronts_characters() {
+    // CF-040
+    let site = |object: &str| {
+        format!(
+            "distributions:\n  a:\n    default_root_object: {object}\n    origins: {{ app: \"http://a.test\" }}\n"
+        )
+    };
+    let long = "x".repeat(256);
+    for (object, fault) in [
+        ("/index.html", "begins with `/`"),
+        ("\"in dex.html\"", "contains ' '"),
+        ("índex.html", "contains 'í'"),
+        ("index.html?x", "contains '?'"),
+        (long.as_str(), "is 256 characters long"),
+    ] {
+        refused(
+            &site(object),
+            &[&format!(
+                "3:26: distributions.a.default_root_object: InvalidDefaultRootObject | {fault}"
+            )],
+        );
+    }
+    let object = |text: &str| {
+        accepted(&site(text)).site.distributions()[0]
+            .default_root_object
+            .clone()
+    };
+    assert_eq!(
+        object("docs/index.html").as_deref(),
+        Some("docs/index.html")
+    );
+    assert_eq!(object("\"\""), None);
+    assert_eq!(object("~"), None);
+}
+
+#[test]
+fn modes_hold_for_the_site_or_for_one_distribution() {
+    let loaded = accepted(
+        "cache_mode: cloudfront
+compat: relaxed
+identity: cloudfront
+distributions:
+  a: { origins: { app: \"http://a.test\" } }
+  b: { cache_mode: rfc9111, compat: strict, identity: fourfront, origins: { app: \"http://a.test\" } }
+",
+    );
+    let [a, b] = loaded.site.distributions() else {
+        panic!("two distributions");
+    };
+    assert_eq!(
+        (a.cache_mode, a.compat, &a.identity),
+        (
+            CacheMode::Cloudfront,
+            Compat::Relaxed,
+            &Identity::cloudfront()
+        )
+    );
+    assert_eq!(
+        (b.cache_mode, b.compat, &b.identity),
+        (CacheMode::Rfc9111, Compat::Strict, &Identity::fourfront())
+    );
+    refused(
+        "cache_mode: rfc9110\ncompat: lax\nidentity: [x]\ndistributions: { a: { origins: { app: \"http://a.test\" } } }\n",
+        &[
+            "1:13: cache_mode: expected `rfc9111` or `cloudfront`, found `rfc9110` (help: did you mean `rfc9111`?)",
+            "2:9: compat: expected `strict` or `relaxed`, found `lax`",
+            "3:11: identity: expected `fourfront` or `cloudfront`, found a list",
+        ],
+    );
+}
+
+#[test]
+fn comments_have_a_length_and_switches_are_booleans() {
+    // CF-044
+    refused(
+        &format!(
+            "distributions:\n  a:\n    comment: {}\n    enabled: yes\n    origins: {{ app: \"http://a.test\" }}\n",
+            "c".repeat(129)
+        ),
+        &[
+            "3:14: distributions.a.comment: the comment is 129 characters long",
+            "4:14: distributions.a.enabled: expected `true` or `false`, found `yes`",
+        ],
+    );
+}
+
+#[test]
+fn many_faults_are_told_in_one_go_and_in_file_order() {
+    let text = "functions:
+  auth: ./nowhere.js
+distributions:
+  a:
+    aliases: [\"x y\"]
+    origins: { app: \"ftp://a\" }
+    default_cache_behavior: { origin: ap, on: { viewer-request: oauth } }
+  b:
+    origins: {}
+    cache_behaviors: [{ path: \"/ä\" }]
+";
+    refused(
+        text,
+        &[
+            "2:9: functions.auth: file `./nowhere.js` does not exist",
+            "5:15: distributions.a.aliases[0]: `x y` is not an alias",
+            "6:21: distributions.a.origins.app: InvalidOrigin: `ftp://a`",
+            "7:39: distributions.a.default_cache_behavior.origin: NoSuchOrigin",
+            "7:65: distributions.a.default_cache_behavior.on.viewer-request: there is no function `oauth` (help: did you mean `auth`?)",
+            "8:3: distributions.b.origins: the distribution has no origin",
+            "10:31: distributions.b.cache_behaviors[0].path: path pattern contains 'ä'",
+        ],
+    );
+}
+
+#[test]
+fn a_block_in_place_of_which_something_else_stands_is_one_error() {
+    refused(
+        &with_default_behavior("cache_policy: [a]").replace(
+            "default_cache_behavior:\n      cache_policy: [a]",
+            "default_cache_behavior: 7",
+        ),
+        &[
+            "4:29: distributions.site.default_cache_behavior: expected the settings of the default behaviour, found `7`",
+        ],
+    );
+}

@@ -1,0 +1,199 @@
+//! The `node:` block.
+
+use std::time::Duration;
+
+use fourfront_model::LimitProfile;
+
+use super::{accepted, refused};
+use crate::{LogFormat, LogLevel, NodeSettings};
+
+fn with_node(settings: &str) -> String {
+    let settings = settings.trim_matches('\n').replace('\n', "\n  ");
+    format!(
+        "node:\n  {settings}\ndistributions: {{ a: {{ origins: {{ app: \"http://a.test\" }} }} }}\n"
+    )
+}
+
+#[test]
+fn a_file_without_node_settings_takes_the_defaults() {
+    // CF-360, CF-361, CF-362, CF-364
+    let loaded = accepted("distributions: { a: { origins: { app: \"http://a.test\" } } }\n");
+    assert_eq!(loaded.node, NodeSettings::default());
+    let node = loaded.node;
+    assert_eq!(node.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(node.admin.to_string(), "127.0.0.1:9400");
+    assert_eq!((node.threads, node.max_object_size), (None, None));
+    assert_eq!(node.cache_memory, 268_435_456);
+    assert_eq!(node.shutdown_grace, Duration::from_secs(30));
+    assert_eq!((node.hooks.threads, node.hooks.concurrency), (None, 100));
+    assert_eq!(node.hooks.limit_profile, LimitProfile::AwsCurrent);
+    assert_eq!(
+        (node.log.format, node.log.level),
+        (LogFormat::Text, LogLevel::Info)
+    );
+    assert!(node.log.access);
+    let limits = node.limits;
+    assert_eq!(
+        (limits.max_header_bytes, limits.max_url_bytes),
+        (32_768, 8_192)
+    );
+    assert_eq!(
+        (limits.max_header_count, limits.max_body_bytes),
+        (200, 68_719_476_736)
+    );
+}
+
+#[test]
+fn every_node_setting_is_read() {
+    let node = accepted(&with_node(
+        "listen: \"[::1]:0\"
+admin: 127.0.0.2:0
+threads: 3
+cache_memory: 1GiB
+max_object_size: 1024
+hooks: { threads: 4, concurrency: 7, limit_profile: aws-2023 }
+log: { format: json, level: trace, access: false }
+limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0 }
+shutdown_grace: 0.5
+origin_ca: ./ca.pem",
+    ))
+    .node;
+    assert_eq!(node.listen.to_string(), "[::1]:0");
+    assert_eq!(node.admin.to_string(), "127.0.0.2:0");
+    assert_eq!(
+        (node.threads, node.hooks.threads, node.hooks.concurrency),
+        (Some(3), Some(4), 7)
+    );
+    assert_eq!(
+        (node.cache_memory, node.max_object_size),
+        (1 << 30, Some(1024))
+    );
+    assert_eq!(node.hooks.limit_profile, LimitProfile::Aws2023);
+    assert_eq!(
+        (node.log.format, node.log.level, node.log.access),
+        (LogFormat::Json, LogLevel::Trace, false)
+    );
+    assert_eq!(node.log.level.as_str(), "trace");
+    assert_eq!(
+        (node.limits.max_header_bytes, node.limits.max_url_bytes),
+        (65_536, 4_096)
+    );
+    assert_eq!(
+        (node.limits.max_header_count, node.limits.max_body_bytes),
+        (10, 0)
+    );
+    assert_eq!(node.shutdown_grace, Duration::from_millis(500));
+    assert!(node.origin_ca.unwrap().ends_with("ca.pem"));
+}
+
+#[test]
+fn each_bad_value_is_refused() {
+    for (setting, expected) in [
+        (
+            "listen: 8080",
+            "2:11: node.listen: `8080` is not an address to listen on | 0.0.0.0:8080",
+        ),
+        (
+            "listen: localhost:8080",
+            "2:11: node.listen: `localhost:8080` is not an address",
+        ),
+        (
+            "listen: 0.0.0.0",
+            "2:11: node.listen: `0.0.0.0` is not an address",
+        ),
+        (
+            "admin: 0.0.0.0:9400",
+            "2:10: node.admin: `0.0.0.0:9400` is not a loopback address (help: the admin listener has no authentication",
+        ),
+        (
+            "admin: 10.0.0.1:9400",
+            "2:10: node.admin: `10.0.0.1:9400` is not a loopback address",
+        ),
+        (
+            "admin: 127.0.0.1:8080",
+            "2:10: node.admin: `listen` 0.0.0.0:8080 and `admin` 127.0.0.1:8080 are one port",
+        ),
+        (
+            "listen: 127.0.0.1:9400",
+            "2:11: node.listen: `listen` 127.0.0.1:9400 and `admin` 127.0.0.1:9400 are one port",
+        ),
+        (
+            "threads: 0",
+            "2:12: node.threads: expected a number of threads, a whole number from 1 to 1024, found `0`",
+        ),
+        (
+            "threads: many",
+            "2:12: node.threads: expected a number of threads",
+        ),
+        (
+            "cache_memory: 256MB",
+            "2:17: node.cache_memory: expected a size: a number of bytes, or a number with KiB, MiB or GiB such as `256MiB`, found `256MB`",
+        ),
+        (
+            "cache_memory: 9999999GiB",
+            "2:17: node.cache_memory: | is out of bounds",
+        ),
+        (
+            "max_object_size: 0",
+            "2:20: node.max_object_size: 0 bytes is out of bounds",
+        ),
+        (
+            "max_object_size: 1GiB",
+            "2:20: node.max_object_size: an object of 1073741824 bytes never fits",
+        ),
+        (
+            "hooks: { concurrency: 0 }",
+            "2:25: node.hooks.concurrency: expected a number of calls",
+        ),
+        (
+            "hooks: { limit_profile: aws-2024 }",
+            "2:27: node.hooks.limit_profile: expected `aws-current` or `aws-2023`, found `aws-2024` (help: did you mean `aws-2023`?)",
+        ),
+        (
+            "log: { format: xml }",
+            "2:18: node.log.format: expected `text` or `json`, found `xml`",
+        ),
+        (
+            "log: { level: verbose }",
+            "2:17: node.log.level: expected `error`, `warn`, `info`, `debug` or `trace`, found `verbose`",
+        ),
+        (
+            "log: debug",
+            "2:8: node.log: expected the settings of `node.log`, found `debug`",
+        ),
+        (
+            "limits: { max_header_bytes: 10 }",
+            "2:31: node.limits.max_header_bytes: 10 bytes is out of bounds: from 1024 to 1048576 bytes",
+        ),
+        (
+            "limits: { max_url_bytes: 64KiB }",
+            "2:28: node.limits.max_url_bytes: `max_url_bytes` 65536 is above `max_header_bytes` 32768",
+        ),
+        (
+            "limits: { max_header_bytes: 4KiB }",
+            "2:31: node.limits.max_header_bytes: `max_url_bytes` 8192 is above",
+        ),
+        (
+            "limits: { max_header_count: 0 }",
+            "2:31: node.limits.max_header_count: expected a number of headers",
+        ),
+        (
+            "shutdown_grace: -1",
+            "2:19: node.shutdown_grace: expected a number of seconds, above 0",
+        ),
+        (
+            "origin_ca: gone.pem",
+            "2:14: node.origin_ca: file `gone.pem` does not exist",
+        ),
+        (
+            "origin_ca: rewrite",
+            "2:14: node.origin_ca: `rewrite` is not a file",
+        ),
+        (
+            "listn: 0.0.0.0:1",
+            "2:3: node.listn: `listn` is not a setting of `node` (help: did you mean `listen`?)",
+        ),
+    ] {
+        refused(&with_node(setting), &[expected]);
+    }
+}

@@ -1,0 +1,123 @@
+//! `fourfront.reference.yaml` is the page where users look settings up, so it is held against the tables.
+
+use std::{fs, path::Path};
+
+use fourfront_model::{CacheMode, Compat, EventType, Selection};
+
+use crate::{
+    NodeSettings,
+    keys::{self, KeyKind},
+    parse, parse_reporting,
+    report::Report,
+};
+
+const REFERENCE: &str = include_str!("../../fourfront.reference.yaml");
+
+/// A directory with what the reference names.
+fn reference_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for path in [
+        "certs/origin-ca.pem",
+        "functions/security-headers.js",
+        "functions/auth.mjs",
+        "functions/rewrite/index.js",
+        "public/index.html",
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    dir
+}
+
+#[test]
+fn the_reference_is_a_site_file() {
+    // CP-640, CP-641, CP-642, CP-643
+    let dir = reference_dir();
+    let loaded = parse(
+        REFERENCE,
+        Path::new("fourfront.reference.yaml"),
+        dir.path(),
+        &|_| None,
+    )
+    .unwrap_or_else(|e| panic!("{e}"));
+    let [site] = loaded.site.distributions() else {
+        panic!("one distribution");
+    };
+    assert_eq!((site.id.as_str(), site.origins.len()), ("ESITE", 4));
+    assert_eq!(
+        (site.cache_mode, site.compat),
+        (CacheMode::Cloudfront, Compat::Relaxed)
+    );
+    assert_eq!(site.behaviors.len(), 3);
+    assert_eq!(
+        site.behaviors[1].cache_policy.query_strings,
+        Selection::AllExcept(vec!["utm_source".into(), "utm_medium".into()])
+    );
+    let on = &site.default_behavior.functions;
+    assert!(on.at(EventType::OriginRequest).unwrap().include_body);
+    assert_eq!(on.iter().count(), 4);
+    assert_eq!(
+        loaded.site.distribution_for("nobody.test").unwrap().id,
+        "ESITE"
+    );
+    assert_eq!(loaded.site.functions().len(), 3);
+}
+
+#[test]
+fn node_defaults_in_the_reference_are_the_defaults() {
+    let dir = reference_dir();
+    let loaded = parse(REFERENCE, Path::new("r"), dir.path(), &|_| None).unwrap();
+    // Where the default is "none" or "one per core", the reference has to show some value.
+    let mut default = NodeSettings {
+        threads: Some(2),
+        max_object_size: Some(64 << 20),
+        origin_ca: Some(dir.path().join("certs/origin-ca.pem")),
+        ..NodeSettings::default()
+    };
+    default.hooks.threads = Some(2);
+    assert_eq!(loaded.node, default);
+}
+
+#[test]
+fn every_setting_stands_in_the_reference() {
+    let dir = reference_dir();
+    let report = Report::new(Path::new("fourfront.reference.yaml"));
+    assert!(parse_reporting(REFERENCE, dir.path(), &|_| None, &report).is_some());
+    let seen = report.seen.borrow();
+    let refused = REFERENCE
+        .split_once("# --- Refused for now")
+        .map(|(_, rest)| rest)
+        .unwrap();
+    for table in keys::ALL {
+        for key in table.keys() {
+            let shown = match key.kind {
+                // The default behaviour takes what listed ones take, shown there.
+                KeyKind::Read | KeyKind::Ignored => {
+                    seen.contains(&(table.what, key.name))
+                        || (table.what == keys::DEFAULT_BEHAVIOR.what
+                            && seen.contains(&(keys::BEHAVIOR.what, key.name)))
+                }
+                KeyKind::Refused { .. } => refused
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .any(|word| word == key.name),
+            };
+            assert!(
+                shown,
+                "`{}` of {} is not in the reference",
+                key.name, table.what
+            );
+        }
+    }
+}
+
+#[test]
+fn every_table_is_listed() {
+    // `seen` names each block the reader opened; one that is missing from `keys::ALL` would go unchecked.
+    let dir = reference_dir();
+    let report = Report::new(Path::new("r"));
+    parse_reporting(REFERENCE, dir.path(), &|_| None, &report);
+    for (what, _) in report.seen.borrow().iter() {
+        assert!(keys::ALL.iter().any(|t| t.what == *what), "{what}");
+    }
+}
