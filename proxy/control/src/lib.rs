@@ -36,7 +36,8 @@ mod tree;
 
 use std::{
     collections::HashMap,
-    fs,
+    fs::File,
+    io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -106,10 +107,7 @@ fn parse_reporting(
     report: &Report,
 ) -> Option<Loaded> {
     if text.len() > MAX_FILE {
-        let message = format!(
-            "the file is {} bytes long, at most {MAX_FILE} are read",
-            text.len()
-        );
+        let message = format!("the file is longer than {MAX_FILE} bytes");
         report.error(&whole_file(), message);
         return None;
     }
@@ -120,7 +118,7 @@ fn parse_reporting(
 
 fn read_text(path: &Path) -> Result<String, SiteErrors> {
     let report = Report::new(path);
-    match fs::read(path) {
+    match read_bounded(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => return Ok(text),
             Err(e) => {
@@ -138,6 +136,14 @@ fn read_text(path: &Path) -> Result<String, SiteErrors> {
         Err(e) => report.error(&whole_file(), format!("cannot read the site file: {e}")),
     }
     Err(report.into_errors())
+}
+
+/// Reads no more of a file than it takes to know that it is too long: the path may name a device.
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = MAX_FILE as u64 + 1;
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn whole_file() -> At {

@@ -1,6 +1,6 @@
 //! Distributions: names, ids, the one for unknown hosts, the modes.
 
-use fourfront_model::{CacheMode, Compat, Identity};
+use fourfront_model::{CacheMode, Compat, EventType, Identity, Selection};
 
 use super::{accepted, refused, with_default_behavior};
 
@@ -349,4 +349,67 @@ fn a_block_in_place_of_which_something_else_stands_is_one_error() {
             "4:29: distributions.site.default_cache_behavior: expected the settings of the default behaviour, found `7`",
         ],
     );
+}
+
+/// The example of control-plane.md section 12.4.
+const EXAMPLE: &str = "# yaml-language-server: $schema=https://fourfront.dev/schema/v1.json
+functions: { auth: { file: ./auth.js, handler: handler, timeout: 2 }, rewrite: { dir: ./rewrite, handler: index.handler } }
+cloudfront_functions: { redirects: { file: ./cff/redirects.js, runtime: cloudfront-js-2.0, store: routes } }
+stores: { routes: { file: ./routes.json } }
+distributions:
+  site:
+    aliases: [www.example.test]
+    default_root_object: index.html
+    origins:
+      app:    http://127.0.0.1:3000
+      assets: { domain_name: bkt.s3.amazonaws.com, origin_path: /files, s3_origin_config: {} }
+    default_cache_behavior:
+      origin: app
+      viewer_protocol_policy: redirect-to-https
+      cache_policy: Managed-CachingOptimized
+      on: { viewer-request: redirects, origin-request: { function: rewrite, include_body: true } }
+    cache_behaviors:
+      - path: /private/*
+        origin: app
+        cache_policy: { default_ttl: 60, query_strings: all }
+        on: { viewer-request: auth }
+    custom_error_responses: [{ error_code: 404, response_code: 200, response_page_path: /index.html }]
+";
+
+#[test]
+fn the_example_of_the_contract_is_accepted_but_for_what_is_not_there_yet() {
+    // CP-640, CP-641, CP-642, CP-643
+    refused(
+        EXAMPLE,
+        &[
+            "3:1: cloudfront_functions: `cloudfront_functions` is not available yet: it needs the CloudFront Functions runtime",
+            "4:1: stores: `stores` is not available yet: it needs key-value stores",
+            "14:31: distributions.site.default_cache_behavior.viewer_protocol_policy: `redirect-to-https` is not available yet: it needs the HTTPS listener",
+            "16:29: distributions.site.default_cache_behavior.on.viewer-request: `redirects` is a CloudFront Function, which is not available yet",
+            "22:5: distributions.site.custom_error_responses: `custom_error_responses` is not available yet: it needs custom error pages",
+        ],
+    );
+    let later = [
+        "cloudfront_functions:",
+        "stores:",
+        "custom_error_responses:",
+    ];
+    let without: String = EXAMPLE
+        .replace("redirect-to-https", "allow-all")
+        .replace("viewer-request: redirects, ", "")
+        .lines()
+        .filter(|l| !later.iter().any(|k| l.contains(k)))
+        .flat_map(|l| [l, "\n"])
+        .collect();
+    let site = accepted(&without).site;
+    let site = &site.distributions()[0];
+    assert_eq!(site.aliases[0].as_str(), "www.example.test");
+    assert_eq!(site.default_root_object.as_deref(), Some("index.html"));
+    assert_eq!(site.origin_of(&site.default_behavior).id, "app");
+    let private = site.behavior_for("/private/x");
+    assert_eq!(private.cache_policy.query_strings, Selection::All);
+    assert_eq!(private.cache_policy.ttl.default_ttl(), 60);
+    assert!(private.functions.at(EventType::ViewerRequest).is_some());
+    let on = &site.default_behavior.functions;
+    assert!(on.at(EventType::OriginRequest).unwrap().include_body);
 }

@@ -448,7 +448,7 @@ fn custom_headers_that_are_the_nodes_own_are_refused() {
 
 #[test]
 fn custom_headers_have_sizes() {
-    // CF-412, LE-226
+    // CF-412
     let headers = format!(
         "dir: public
 custom_headers:

@@ -191,11 +191,17 @@ fn nesting_is_bounded() {
 #[test]
 fn the_file_has_a_largest_size() {
     let text = format!("{OK}# {}\n", "x".repeat(1 << 20));
-    let errors = parse_in(site_dir().path(), &text).unwrap_err();
+    let errors = parse_in(Path::new("."), &text).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "fourfront.yaml: the file is longer than 1048576 bytes"
+    );
+    let dir = site_dir();
+    let path = dir.path().join("long.yaml");
+    fs::write(&path, &text).unwrap();
+    let errors = load(&path, &env).unwrap_err().to_string();
     assert!(
-        errors
-            .to_string()
-            .starts_with("fourfront.yaml: the file is 10"),
+        errors.ends_with("long.yaml: the file is longer than 1048576 bytes"),
         "{errors}"
     );
 }
