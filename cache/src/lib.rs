@@ -1,1 +1,18 @@
-//! The cache: policy, key, memory tier.
+//! The cache of a Fourfront node: what may be stored and for how long ([`policy`]), which requests are
+//! the same ([`key`]), and where objects live ([`memory`]).
+//!
+//! The three do not know each other beyond the types they pass: `policy` never sees storage, `memory`
+//! stores any head record and asks no questions. Nothing here reads a clock or opens a connection, and
+//! neither V8 nor Pingora is compiled for it; the proxy puts them together. Why a request was no hit is
+//! told in one vocabulary, [`Reason`], and what became of it in one value, [`Outcome`], from which logs,
+//! metrics, `X-Cache` and `Cache-Status` are all written.
+#![forbid(unsafe_code)]
+
+pub mod key;
+pub mod memory;
+mod outcome;
+pub mod policy;
+mod reason;
+
+pub use outcome::{CacheName, CacheNameError, Kept, Outcome, StaleCause, XCache};
+pub use reason::{Reason, Refusal};

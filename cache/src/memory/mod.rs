@@ -1,0 +1,310 @@
+//! The memory tier: complete objects in a weighed table with TinyLFU admission (moka), and bodies on
+//! their way in, which followers read while they arrive.
+//!
+//! The tier stores; it decides nothing. Whether a response may be stored and what a stored one is good
+//! for is [`crate::policy`]'s, and who fetches on a miss is the caller's.
+//!
+//! # Life of a key
+//!
+//! | In the table | A fill is under way | [`MemoryTier::lookup`] |
+//! | --- | --- | --- |
+//! | nothing | no | [`Lookup::Absent`] |
+//! | nothing | yes | [`Lookup::Filling`] |
+//! | an object | no | [`Lookup::Found`] |
+//! | an object | yes | [`Lookup::Filling`]: its head is newer, and its first bytes are there |
+//!
+//! [`MemoryTier::begin_fill`] opens a fill, and the newest one of a key is the one that counts: an older
+//! one goes on for the readers it has, and stores nothing. So does one whose key was removed: what was
+//! fetched before an invalidation never answers after it. Dropping a [`Fill`] aborts it, and the object
+//! that was there before answers again.
+//!
+//! # What a hit touches
+//!
+//! The table, and one flag of the object. Locks are taken on misses and while a fill for that very key
+//! is under way; no lock is ever held while bytes are awaited or segments copied.
+//!
+//! # Seams
+//!
+//! *Collapsing.* Who of several that miss fetches is decided by Pingora's cache lock for now. Its place
+//! is here: an obligation to fill, handed out by `lookup` instead of `Absent`, turned into a [`Fill`] when
+//! the head is there, whose drop wakes the next in line. [`FillReader`] is what the others hold already.
+//! *Segments.* A body is a list of equal segments, each found by arithmetic; a list with gaps is what
+//! partial objects and the disk tier need. *Invalidation* of many keys is a comparison of generations at
+//! lookup, not a removal; [`MemoryTier::remove`] is for one key.
+
+mod fill;
+mod limits;
+mod object;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use moka::{policy::EvictionPolicy, sync::Cache};
+
+pub use fill::{Fill, FillError, Filled};
+pub use limits::{LimitsError, MemoryLimits};
+pub use object::{Body, BodyReader, HeadRecord, Object};
+pub use reader::{FillReader, ReadError};
+
+use crate::{
+    Refusal,
+    key::{CacheKey, KeyHashing},
+};
+use fill::Shared;
+use object::entry_weight;
+
+/// What is stored under a key.
+#[derive(Debug)]
+pub enum Lookup<M> {
+    /// A complete object.
+    Found(Arc<Object<M>>),
+    /// One that is arriving; the reader starts at its first byte.
+    Filling(FillReader<M>),
+    /// Nothing.
+    Absent,
+}
+
+/// The memory tier. Clones share it.
+pub struct MemoryTier<M: HeadRecord> {
+    inner: Arc<Inner<M>>,
+}
+
+impl<M: HeadRecord> Clone for MemoryTier<M> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<M: HeadRecord> MemoryTier<M> {
+    /// An empty tier.
+    ///
+    /// # Errors
+    /// [`LimitsError`] names the limit that cannot work.
+    pub fn new(limits: MemoryLimits) -> Result<Self, LimitsError> {
+        limits.check()?;
+        let objects = Cache::builder()
+            .max_capacity(limits.capacity)
+            .weigher(|_, object: &Arc<Object<M>>| object.weight())
+            .eviction_policy(EvictionPolicy::tiny_lfu())
+            .build_with_hasher(KeyHashing);
+        let inner = Inner {
+            objects,
+            shards: std::array::from_fn(|_| Shard::default()),
+            next_id: AtomicU64::new(0),
+            buffered: AtomicU64::new(0),
+            limits,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// What is stored under a key.
+    pub fn lookup(&self, key: &CacheKey) -> Lookup<M> {
+        let inner = &*self.inner;
+        if let Some(object) = inner.objects.get(key)
+            && !object.is_replacing()
+        {
+            return Lookup::Found(object);
+        }
+        if let Some(reader) = inner.follow(key) {
+            return Lookup::Filling(reader);
+        }
+        // A fill that has just ended is in the table before it leaves its shard, so after not finding
+        // it there this look is decisive. `contains_key` first: `get` would count a second access.
+        let again = inner.objects.contains_key(key);
+        again
+            .then(|| inner.objects.get(key))
+            .flatten()
+            .map_or(Lookup::Absent, Lookup::Found)
+    }
+
+    /// Begins to fill a key, once the head has arrived and was found storable. `expected_len` is the
+    /// length of the body if it was announced.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`] or [`Refusal::NoRoom`]: the response is to be passed on without the tier.
+    pub fn begin_fill(
+        &self,
+        key: CacheKey,
+        head: M,
+        expected_len: Option<u64>,
+    ) -> Result<Fill<M>, Refusal> {
+        let inner = &self.inner;
+        let announced = expected_len.unwrap_or(0);
+        if entry_weight(&head, announced) > inner.limits.max_object {
+            return Err(Refusal::TooLarge);
+        }
+        if !inner.charge(announced) {
+            return Err(Refusal::NoRoom);
+        }
+        let id = inner.next_id.fetch_add(1, Ordering::Relaxed);
+        let fill = Fill::new(inner.clone(), key, id, head, expected_len, announced);
+        let mut fills = inner.shard(&key);
+        fills.insert(key, fill.shared().clone());
+        inner.mark_replacing(&key, true);
+        drop(fills);
+        Ok(fill)
+    }
+
+    /// Puts a new head on a stored body: what a 304 does (CF-282). `head` makes it from the object that
+    /// is stored now, which may not be the one that was validated; `None` leaves everything as it is.
+    /// Runs under the key's lock, so it must be quick and not call the tier.
+    pub fn update_head(
+        &self,
+        key: &CacheKey,
+        head: impl FnOnce(&Object<M>) -> Option<M>,
+    ) -> Option<Arc<Object<M>>> {
+        let inner = &*self.inner;
+        let _fills = inner.shard(key);
+        let stored = inner.objects.get(key)?;
+        let object = Arc::new(stored.with_head(head(&stored)?));
+        inner.objects.insert(*key, object.clone());
+        Some(object)
+    }
+
+    /// [`Self::update_head`] for a head that is ready: does nothing when the body stored by now is not
+    /// that of `validated`.
+    pub fn replace_head(
+        &self,
+        key: &CacheKey,
+        validated: &Object<M>,
+        head: M,
+    ) -> Option<Arc<Object<M>>> {
+        self.update_head(key, |stored| stored.has_body_of(validated).then_some(head))
+    }
+
+    /// Removes a key: no later lookup finds its object, or joins or is answered from a fill that is under
+    /// way now. Returns whether there was anything.
+    pub fn remove(&self, key: &CacheKey) -> bool {
+        let inner = &*self.inner;
+        let mut fills = inner.shard(key);
+        let filling = fills.remove(key).is_some();
+        let stored = inner.objects.remove(key).is_some();
+        filling || stored
+    }
+
+    /// Number of complete objects. Runs behind until [`Self::settle`].
+    pub fn entry_count(&self) -> u64 {
+        self.inner.objects.entry_count()
+    }
+
+    /// Bytes complete objects weigh, heads and overhead included. Runs behind until [`Self::settle`].
+    pub fn weighed_bytes(&self) -> u64 {
+        self.inner.objects.weighted_size()
+    }
+
+    /// Bytes charged for bodies that are arriving.
+    pub fn filling_bytes(&self) -> u64 {
+        self.inner.buffered.load(Ordering::Relaxed)
+    }
+
+    /// Does postponed housekeeping, so that counts are exact and evictions have happened: for metrics
+    /// and tests. The tier does it by itself now and then.
+    pub fn settle(&self) {
+        self.inner.objects.run_pending_tasks();
+    }
+}
+
+impl<M: HeadRecord> std::fmt::Debug for MemoryTier<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryTier")
+            .field("limits", &self.inner.limits)
+            .field("entries", &self.entry_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Fills under way, by key.
+type Shard<M> = Mutex<HashMap<CacheKey, Arc<Shared<M>>, KeyHashing>>;
+
+const SHARDS: usize = 64;
+
+/// What tier and fills share.
+///
+/// INVARIANT: a key's shard lock orders everything that changes the key: beginning, finishing and
+/// forgetting its fill, replacing its head, removing it. Lookups that find an object take no lock. A fill
+/// is in its shard exactly as long as it may still store; it is put into the table before it is taken
+/// out of the shard, so a lookup that looks in the order table, shard, table misses nothing.
+struct Inner<M: HeadRecord> {
+    objects: Cache<CacheKey, Arc<Object<M>>, KeyHashing>,
+    shards: [Shard<M>; SHARDS],
+    next_id: AtomicU64,
+    /// Bytes charged for fills; at most `limits.fills`.
+    buffered: AtomicU64,
+    limits: MemoryLimits,
+}
+
+impl<M: HeadRecord> Inner<M> {
+    fn shard(
+        &self,
+        key: &CacheKey,
+    ) -> MutexGuard<'_, HashMap<CacheKey, Arc<Shared<M>>, KeyHashing>> {
+        // Bits the tables do not use.
+        let [.., last] = *key.as_bytes();
+        self.shards[usize::from(last) % SHARDS]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins the key's fill.
+    fn follow(&self, key: &CacheKey) -> Option<FillReader<M>> {
+        self.shard(key).get(key).cloned().map(FillReader::new)
+    }
+
+    /// Stores a finished fill, if it is still the key's; says whether it was.
+    fn finish_fill(&self, key: &CacheKey, fill: &Arc<Shared<M>>, object: &Arc<Object<M>>) -> bool {
+        let mut fills = self.shard(key);
+        if !fills
+            .get(key)
+            .is_some_and(|current| Arc::ptr_eq(current, fill))
+        {
+            return false;
+        }
+        self.objects.insert(*key, object.clone());
+        fills.remove(key);
+        true
+    }
+
+    /// Takes a fill out that will not store. What is in the table answers again.
+    fn forget_fill(&self, key: &CacheKey, fill: &Arc<Shared<M>>) {
+        let mut fills = self.shard(key);
+        if fills
+            .get(key)
+            .is_some_and(|current| Arc::ptr_eq(current, fill))
+        {
+            fills.remove(key);
+            self.mark_replacing(key, false);
+        }
+    }
+
+    /// To be called under the key's shard lock.
+    fn mark_replacing(&self, key: &CacheKey, replacing: bool) {
+        if let Some(object) = self.objects.get(key) {
+            object.set_replacing(replacing);
+        }
+    }
+
+    /// Charges bytes to the budget for fills; `false` when it does not have them.
+    fn charge(&self, bytes: u64) -> bool {
+        let limit = self.limits.fills;
+        let add = |now: u64| now.checked_add(bytes).filter(|sum| *sum <= limit);
+        self.buffered
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .is_ok()
+    }
+
+    fn release(&self, bytes: u64) {
+        self.buffered.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,43 @@
+//! What HTTP and CloudFront say about storing, freshness, staleness, validation, conditions and
+//! ranges, as pure functions of (request, response or stored entry, now).
+//!
+//! There is no clock, no storage and no connection here: time is always a parameter, and a decision
+//! is a value. Both cache modes live side by side (CF section 10.3). In the life of a request:
+//!
+//! | Step | Function |
+//! | --- | --- |
+//! | may the request use the cache | [`may_use_cache`] |
+//! | what is a stored entry good for | [`Freshness::judge`] |
+//! | conditions and ranges on a hit | [`evaluate_preconditions`], [`evaluate_range`] |
+//! | asking the origin about a stale entry | [`revalidation`] |
+//! | the origin said 304 | [`not_modified_matches`], [`merge_not_modified`] |
+//! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`] |
+//! | storing | [`decide_store`], [`strip_for_storage`], [`keep_body`] |
+
+mod cache_control;
+mod conditional;
+mod date;
+mod etag;
+mod facts;
+mod freshness;
+mod range;
+mod revalidate;
+mod store;
+mod stored_copy;
+mod targeted;
+
+pub use cache_control::{CacheControl, DELTA_SECONDS_CAP, Scope};
+pub use conditional::{
+    CONDITIONALS, Precondition, evaluate_preconditions, strips_conditionals_on_miss,
+};
+pub use facts::{Authorization, ErrorTtls, OriginClass, RequestFacts, ResponseFacts, StoreRules};
+pub use freshness::{
+    FailureAnswer, Freshness, Grace, LifetimeSource, OnError, OriginFailure, Reuse, Verdict,
+};
+pub use range::{ByteRange, RangeAnswer, evaluate_range, unsatisfied_range};
+pub use revalidate::{
+    EdgeEncoding, OriginCookies, Revalidation, Validators, merge_not_modified,
+    not_modified_matches, revalidation,
+};
+pub use store::{BodyEnd, Storability, answers, decide_store, keep_body, may_use_cache};
+pub use stored_copy::{HOP_BY_HOP, NOT_MODIFIED_FIELDS, strip_for_storage};

@@ -1,0 +1,358 @@
+//! Asking the origin about a stored response again, and what a 304 does to it (CF section 3.5,
+//! RFC 9111 sections 3.2, 4.3).
+
+use std::time::SystemTime;
+
+use fourfront_model::CacheMode;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{
+    Freshness, Reuse,
+    conditional::CONDITIONALS,
+    date,
+    etag::{Comparison, EntityTag},
+    stored_copy::HOP_BY_HOP,
+};
+
+/// How the origin is asked about a stored response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revalidation {
+    /// With these validators (CF-258, CF-280).
+    Conditional(Validators),
+    /// For the whole response (CF-259, CF-287, CF-313).
+    Unconditional,
+}
+
+/// The validators of a stored response. At least one is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validators {
+    if_none_match: Option<HeaderValue>,
+    if_modified_since: Option<HeaderValue>,
+}
+
+/// What the stored entry keeps besides the head a viewer sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EdgeEncoding<'a> {
+    /// The body is as the origin sent it.
+    #[default]
+    AsReceived,
+    /// The node compressed it; this is the tag the origin gave it, if any (CF-281).
+    Compressed {
+        /// The origin's own `ETag`.
+        origin_etag: Option<&'a HeaderValue>,
+    },
+}
+
+impl EdgeEncoding<'_> {
+    /// The tag as the origin knows it (CF-281).
+    fn origin_etag<'h>(&'h self, stored: &'h HeaderMap) -> Option<&'h HeaderValue> {
+        match self {
+            Self::AsReceived => stored.get(header::ETAG),
+            Self::Compressed { origin_etag } => *origin_etag,
+        }
+    }
+}
+
+/// Whether the request to the origin carries cookies (CF-287).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginCookies {
+    /// None.
+    None,
+    /// Some.
+    Sent,
+}
+
+/// How to ask about a stale entry (CF-258, CF-259, CF-280, CF-287, CF-313).
+pub fn revalidation(
+    mode: CacheMode,
+    freshness: &Freshness,
+    stored: &HeaderMap,
+    encoding: EdgeEncoding<'_>,
+    cookies: OriginCookies,
+) -> Revalidation {
+    let refetch = freshness.reuse() == Reuse::Refetch
+        || (mode == CacheMode::Cloudfront && cookies == OriginCookies::Sent);
+    let validators = Validators {
+        if_none_match: encoding.origin_etag(stored).cloned(),
+        if_modified_since: stored.get(header::LAST_MODIFIED).cloned(),
+    };
+    if refetch || (validators.if_none_match.is_none() && validators.if_modified_since.is_none()) {
+        Revalidation::Unconditional
+    } else {
+        Revalidation::Conditional(validators)
+    }
+}
+
+impl Revalidation {
+    /// Makes an origin request ask so: the viewer's own conditionals go (CF-280), and its range too,
+    /// since the answer is to freshen or replace the whole entry.
+    pub fn apply(self, request: &mut HeaderMap) {
+        for name in CONDITIONALS.iter().chain([&header::RANGE]) {
+            request.remove(name);
+        }
+        let Self::Conditional(validators) = self else {
+            return;
+        };
+        if let Some(tag) = validators.if_none_match {
+            request.insert(header::IF_NONE_MATCH, tag);
+        }
+        if let Some(modified) = validators.if_modified_since {
+            request.insert(header::IF_MODIFIED_SINCE, modified);
+        }
+    }
+}
+
+/// Whether a 304 speaks of the stored response. When it does not, the entry is discarded and fetched
+/// unconditionally once (CF-283, RFC 9111 section 4.3.3).
+pub fn not_modified_matches(
+    stored: &HeaderMap,
+    encoding: EdgeEncoding<'_>,
+    update: &HeaderMap,
+) -> bool {
+    if let Some(theirs) = update.get(header::ETAG) {
+        let Some(ours) = encoding.origin_etag(stored) else {
+            // Asked by date alone: the tag is news, not a contradiction.
+            return true;
+        };
+        return match (
+            EntityTag::parse(ours.as_bytes()),
+            EntityTag::parse(theirs.as_bytes()),
+        ) {
+            // A strong tag identifies by strong comparison. Origins that compress on the fly answer
+            // with the weak form of a tag they sent strong, or the reverse, so a weak one on either
+            // side is compared weakly.
+            (Some(ours), Some(theirs)) if ours.is_weak() || theirs.is_weak() => {
+                ours.matches(theirs, Comparison::Weak)
+            }
+            (Some(ours), Some(theirs)) => ours.matches(theirs, Comparison::Strong),
+            _ => ours == theirs,
+        };
+    }
+    match (
+        stored.get(header::LAST_MODIFIED),
+        update.get(header::LAST_MODIFIED),
+    ) {
+        (Some(ours), Some(theirs)) => ours == theirs,
+        _ => true,
+    }
+}
+
+/// Fields of a 304 that never change the stored head (CF-282, RFC 9111 section 3.2).
+const KEPT_ON_UPDATE: [HeaderName; 3] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+];
+
+/// Updates a stored head from a 304 (CF-282, CF-319). `Age` and `Date` become those of the 304, so
+/// that the age restarts from it. Then call [`super::decide_store`] on the result, and
+/// [`super::strip_for_storage`].
+pub fn merge_not_modified(
+    stored: &mut HeaderMap,
+    encoding: EdgeEncoding<'_>,
+    update: &HeaderMap,
+    received: SystemTime,
+) {
+    stored.remove(header::AGE);
+    match date::value(received) {
+        Some(now) => stored.insert(header::DATE, now),
+        None => stored.remove(header::DATE),
+    };
+    for name in update.keys() {
+        let kept = KEPT_ON_UPDATE.contains(name)
+            || HOP_BY_HOP.contains(name)
+            || (*name == header::ETAG && matches!(encoding, EdgeEncoding::Compressed { .. }));
+        if kept {
+            continue;
+        }
+        stored.remove(name);
+        for value in update.get_all(name) {
+            stored.append(name.clone(), value.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::policy::{LifetimeSource, OnError};
+
+    const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const NEW: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
+
+    fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn freshness(reuse: Reuse) -> Freshness {
+        Freshness {
+            received: SystemTime::UNIX_EPOCH,
+            initial_age: Duration::ZERO,
+            lifetime: Duration::ZERO,
+            source: LifetimeSource::MaxAge,
+            while_revalidating: Duration::ZERO,
+            on_error: OnError::Always,
+            stale_limit: Duration::from_secs(60),
+            reuse,
+            held_until: None,
+        }
+    }
+
+    fn asked(
+        mode: CacheMode,
+        reuse: Reuse,
+        stored: &[(&'static str, &str)],
+        cookies: OriginCookies,
+    ) -> HeaderMap {
+        let mut request = map(&[
+            ("if-match", "\"v\""),
+            ("if-none-match", "\"v\""),
+            ("if-modified-since", NEW),
+            ("if-range", "\"v\""),
+            ("range", "bytes=0-1"),
+            ("accept", "*/*"),
+        ]);
+        let stored = map(stored);
+        revalidation(
+            mode,
+            &freshness(reuse),
+            &stored,
+            EdgeEncoding::AsReceived,
+            cookies,
+        )
+        .apply(&mut request);
+        request.remove("accept").unwrap();
+        request
+    }
+
+    #[test]
+    fn validators_replace_the_viewers_conditionals() {
+        // CF-258, CF-259, CF-280, CF-287, CF-313
+        use CacheMode::{Cloudfront, Rfc9111};
+        let both = [("etag", "\"1\""), ("last-modified", OLD)];
+        let want = map(&[("if-none-match", "\"1\""), ("if-modified-since", OLD)]);
+        let none = HeaderMap::new();
+        for mode in [Cloudfront, Rfc9111] {
+            assert_eq!(
+                asked(mode, Reuse::Validate, &both, OriginCookies::None),
+                want
+            );
+            assert_eq!(asked(mode, Reuse::Validate, &[], OriginCookies::None), none);
+            assert_eq!(
+                asked(mode, Reuse::Refetch, &both, OriginCookies::None),
+                none
+            );
+        }
+        assert_eq!(
+            asked(Cloudfront, Reuse::Validate, &both, OriginCookies::Sent),
+            none
+        );
+        assert_eq!(
+            asked(Rfc9111, Reuse::Validate, &both, OriginCookies::Sent),
+            want
+        );
+    }
+
+    #[test]
+    fn a_compressed_entry_is_asked_about_by_the_origins_own_tag() {
+        // CF-281
+        let stored = map(&[("etag", "W/\"1\"")]);
+        let origin_etag = HeaderValue::from_static("\"1\"");
+        let encoding = EdgeEncoding::Compressed {
+            origin_etag: Some(&origin_etag),
+        };
+        let mut request = HeaderMap::new();
+        revalidation(
+            CacheMode::Cloudfront,
+            &freshness(Reuse::Validate),
+            &stored,
+            encoding,
+            OriginCookies::None,
+        )
+        .apply(&mut request);
+        assert_eq!(request[header::IF_NONE_MATCH], "\"1\"");
+        assert!(not_modified_matches(
+            &stored,
+            encoding,
+            &map(&[("etag", "\"1\"")])
+        ));
+        let mut merged = stored;
+        let update = map(&[("etag", "\"1\"")]);
+        merge_not_modified(&mut merged, encoding, &update, SystemTime::UNIX_EPOCH);
+        assert_eq!(merged[header::ETAG], "W/\"1\"");
+    }
+
+    #[test]
+    fn a_304_updates_all_but_the_fields_that_describe_the_body() {
+        // CF-282, CF-319, RFC 9111 section 3.2
+        let mut stored = map(&[
+            ("content-length", "10"),
+            ("content-encoding", "br"),
+            ("content-type", "text/html"),
+            ("etag", "\"1\""),
+            ("cache-control", "max-age=5"),
+            ("x-a", "old"),
+            ("x-kept", "1"),
+            ("age", "100"),
+            ("date", OLD),
+        ]);
+        let update = map(&[
+            ("content-length", "0"),
+            ("content-encoding", "gzip"),
+            ("content-range", "bytes 0-1/2"),
+            ("transfer-encoding", "chunked"),
+            ("connection", "close"),
+            ("cache-control", "max-age=60"),
+            ("x-a", "new"),
+            ("x-a", "newer"),
+            ("x-b", "1"),
+        ]);
+        let received = SystemTime::UNIX_EPOCH + Duration::from_secs(784_198_177);
+        merge_not_modified(&mut stored, EdgeEncoding::AsReceived, &update, received);
+        let want = map(&[
+            ("content-length", "10"),
+            ("content-encoding", "br"),
+            ("content-type", "text/html"),
+            ("etag", "\"1\""),
+            ("cache-control", "max-age=60"),
+            ("x-a", "new"),
+            ("x-a", "newer"),
+            ("x-b", "1"),
+            ("x-kept", "1"),
+            ("date", NEW),
+        ]);
+        assert_eq!(stored, want);
+        // The 304's own `Age` and `Date` count.
+        let update = map(&[("age", "3"), ("date", OLD)]);
+        merge_not_modified(&mut stored, EdgeEncoding::AsReceived, &update, received);
+        assert_eq!(
+            (&stored["age"], &stored["date"]),
+            (&update["age"], &update["date"])
+        );
+    }
+
+    #[test]
+    fn a_304_with_another_validator_is_not_about_this_entry() {
+        // CF-283
+        let matches = |stored: &[(&'static str, &str)], update: &[(&'static str, &str)]| {
+            not_modified_matches(&map(stored), EdgeEncoding::AsReceived, &map(update))
+        };
+        let tagged = [("etag", "\"1\""), ("last-modified", OLD)];
+        assert!(matches(&tagged, &[]));
+        assert!(matches(&tagged, &[("etag", "\"1\"")]));
+        assert!(matches(&tagged, &[("etag", "W/\"1\"")]));
+        assert!(!matches(&tagged, &[("etag", "\"2\"")]));
+        assert!(!matches(&tagged, &[("last-modified", NEW)]));
+        assert!(matches(
+            &[("last-modified", OLD)],
+            &[("last-modified", OLD)]
+        ));
+        assert!(matches(&[("last-modified", OLD)], &[("etag", "\"9\"")]));
+    }
+}

@@ -1,0 +1,144 @@
+//! Targeted cache control (RFC 9213, CF-801): fields only a CDN's caches obey, in place of
+//! `Cache-Control` and `Expires`. On in mode `rfc9111`, off in mode `cloudfront` (CF-252, CF-837).
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sfv::{BareItem, Dictionary, ListEntry, Parser};
+
+use super::cache_control::{CacheControl, DELTA_SECONDS_CAP, Scope};
+
+/// The fields of the target list, most specific first (CF-801).
+const TARGETS: [HeaderName; 2] = [
+    HeaderName::from_static("fourfront-cache-control"),
+    HeaderName::from_static("cdn-cache-control"),
+];
+
+/// The directives of the first targeted field that is present, not empty and well-formed
+/// (RFC 9213 section 2.2). `None` leaves `Cache-Control` and `Expires` in charge.
+pub(super) fn targeted(headers: &HeaderMap) -> Option<CacheControl> {
+    TARGETS.iter().find_map(|name| {
+        let mut lines = headers.get_all(name).iter();
+        let first = lines.next()?;
+        match lines.next() {
+            None => parse(first.as_bytes()),
+            Some(second) => {
+                let all: Vec<_> = [first, second]
+                    .into_iter()
+                    .chain(lines)
+                    .map(HeaderValue::as_bytes)
+                    .collect();
+                parse(&all.join(&b", "[..]))
+            }
+        }
+    })
+}
+
+/// RFC 9213 section 2.1: a dictionary; an empty one, or a parsing error, voids the whole field.
+fn parse(text: &[u8]) -> Option<CacheControl> {
+    let members: Dictionary = Parser::new(text).parse().ok()?;
+    if members.is_empty() {
+        return None;
+    }
+    let mut parsed = CacheControl::default();
+    for (name, value) in &members {
+        // Parameters are ignored, and so is a directive whose value has the wrong type.
+        let ListEntry::Item(item) = value else {
+            continue;
+        };
+        let value = &item.bare_item;
+        match name.as_str() {
+            "max-age" => parsed.max_age = seconds(value),
+            "s-maxage" => parsed.s_maxage = seconds(value),
+            "stale-while-revalidate" => parsed.stale_while_revalidate = seconds(value),
+            "stale-if-error" => parsed.stale_if_error = seconds(value),
+            "no-cache" => scope(&mut parsed.no_cache, value),
+            "private" => scope(&mut parsed.private, value),
+            "no-store" => parsed.no_store = flag(value),
+            "public" => parsed.public = flag(value),
+            "must-revalidate" => parsed.must_revalidate = flag(value),
+            "proxy-revalidate" => parsed.proxy_revalidate = flag(value),
+            "must-understand" => parsed.must_understand = flag(value),
+            "no-transform" => parsed.no_transform = flag(value),
+            _ => {}
+        }
+    }
+    Some(parsed)
+}
+
+fn seconds(value: &BareItem) -> Option<u64> {
+    let BareItem::Integer(seconds) = value else {
+        return None;
+    };
+    // CF-242: a negative lifetime is zero.
+    let seconds = u64::try_from(i64::from(*seconds)).unwrap_or(0);
+    Some(seconds.min(DELTA_SECONDS_CAP))
+}
+
+fn flag(value: &BareItem) -> bool {
+    matches!(value, BareItem::Boolean(true))
+}
+
+fn scope(slot: &mut Scope, value: &BareItem) {
+    match value {
+        BareItem::Boolean(true) => slot.merge_argument(None),
+        BareItem::String(list) => slot.merge_argument(Some(list.as_str().as_bytes())),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(lines: &[(&'static str, &str)]) -> Option<CacheControl> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        targeted(&headers)
+    }
+
+    #[test]
+    fn the_most_specific_field_wins() {
+        // CF-801
+        let parsed = of(&[
+            ("cdn-cache-control", "max-age=60"),
+            ("fourfront-cache-control", "no-store"),
+        ])
+        .unwrap();
+        assert!(parsed.no_store && parsed.max_age.is_none());
+    }
+
+    #[test]
+    fn an_empty_or_malformed_field_is_passed_over() {
+        // CF-801, RFC 9213 section 2.1
+        assert_eq!(of(&[("cdn-cache-control", "")]), None);
+        assert_eq!(of(&[("cdn-cache-control", "max-age=60, &")]), None);
+        assert_eq!(of(&[("cdn-cache-control", "Max-Age=60")]), None);
+        let fallback = of(&[
+            ("fourfront-cache-control", "max-age="),
+            ("cdn-cache-control", "max-age=7"),
+        ]);
+        assert_eq!(fallback.unwrap().max_age, Some(7));
+    }
+
+    #[test]
+    fn values_have_their_structured_types() {
+        // CF-801, CF-242
+        let parsed = of(&[
+            (
+                "cdn-cache-control",
+                "max-age=60;x=1, no-store=?0, s-maxage=\"9\"",
+            ),
+            (
+                "cdn-cache-control",
+                "private=\"x-a\", must-revalidate, stale-if-error=-4",
+            ),
+        ])
+        .unwrap();
+        assert_eq!(parsed.max_age, Some(60));
+        assert_eq!(parsed.s_maxage, None);
+        assert!(!parsed.no_store && parsed.must_revalidate);
+        assert_eq!(parsed.private.fields().len(), 1);
+        assert_eq!(parsed.stale_if_error, Some(0));
+    }
+}
