@@ -117,17 +117,27 @@ impl Site {
         event::build(&config(event_type), &self.request(), Some(&self.response()))
     }
 
-    /// What a function returns after `edit`, as `JSON.stringify` writes it.
-    fn result(&self, event_type: EventType, edit: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
-        let mut event: serde_json::Value = serde_json::from_slice(&self.event(event_type)).unwrap();
+    /// What a function returns that changes nothing, as `JSON.stringify` writes it: names in the order
+    /// they were shown.
+    fn identity(&self, event_type: EventType) -> String {
+        let event = String::from_utf8(self.event(event_type)).unwrap();
         let part = if event_type.is_request() {
-            "request"
+            "\"request\":"
         } else {
-            "response"
+            "\"response\":"
         };
-        let mut result = event["Records"][0]["cf"][part].take();
-        edit(&mut result);
-        serde_json::to_vec(&result).unwrap()
+        let from = event.find(part).unwrap() + part.len();
+        event[from..].strip_suffix("}}]}").unwrap().to_owned()
+    }
+
+    /// The same with texts replaced.
+    fn edited(&self, event_type: EventType, edits: &[(&str, &str)]) -> Vec<u8> {
+        let mut json = self.identity(event_type);
+        for (from, to) in edits {
+            assert!(json.contains(from), "{from} is not in {json}");
+            json = json.replacen(from, to, 1);
+        }
+        json.into_bytes()
     }
 }
 
@@ -167,45 +177,44 @@ fn build(c: &mut Criterion) {
 fn judge(c: &mut Criterion) {
     let site = Site::new();
     let mut group = c.benchmark_group("validate");
-    let cases: [(&str, EventType, Vec<u8>); 5] = [
+    const SECURITY: &str = r#""strict-transport-security":[{"key":"Strict-Transport-Security","value":"max-age=63072000; preload"}],"content-security-policy":[{"key":"Content-Security-Policy","value":"default-src 'none'; img-src 'self'"}],"x-content-type-options":[{"key":"X-Content-Type-Options","value":"nosniff"}],"x-frame-options":[{"key":"X-Frame-Options","value":"DENY"}],"set-cookie":"#;
+    let cases: [(&str, EventType, Vec<u8>); 6] = [
         (
             "request left alone",
             EventType::ViewerRequest,
-            site.result(EventType::ViewerRequest, |_| {}),
+            site.edited(EventType::ViewerRequest, &[]),
         ),
         (
             "request with another uri and header",
             EventType::ViewerRequest,
-            site.result(EventType::ViewerRequest, |r| {
-                r["uri"] = "/treatment/index.html".into();
-                r["headers"]["x-variant"] =
-                    serde_json::json!([{"key": "X-Variant", "value": "B"}]);
-            }),
+            site.edited(
+                EventType::ViewerRequest,
+                &[
+                    ("/catalogue/index.html", "/treatment/index.html"),
+                    ("\"priority\":", r#""x-variant":[{"key":"X-Variant","value":"B"}],"priority":"#),
+                ],
+            ),
         ),
         (
             "origin request with another origin",
             EventType::OriginRequest,
-            site.result(EventType::OriginRequest, |r| {
-                r["origin"]["custom"]["domainName"] = "eu.internal.test".into();
-                r["headers"]["host"] =
-                    serde_json::json!([{"key": "Host", "value": "eu.internal.test"}]);
-            }),
+            site.edited(
+                EventType::OriginRequest,
+                &[
+                    ("app.internal.test", "eu.internal.test"),
+                    ("shop.example.test", "eu.internal.test"),
+                ],
+            ),
+        ),
+        (
+            "response left alone",
+            EventType::ViewerResponse,
+            site.edited(EventType::ViewerResponse, &[]),
         ),
         (
             "response with security headers added",
             EventType::ViewerResponse,
-            site.result(EventType::ViewerResponse, |r| {
-                for (key, value) in [
-                    ("Strict-Transport-Security", "max-age=63072000; preload"),
-                    ("Content-Security-Policy", "default-src 'none'; img-src 'self'"),
-                    ("X-Content-Type-Options", "nosniff"),
-                    ("X-Frame-Options", "DENY"),
-                    ("Referrer-Policy", "same-origin"),
-                ] {
-                    r["headers"][key.to_lowercase()] =
-                        serde_json::json!([{"key": key, "value": value}]);
-                }
-            }),
+            site.edited(EventType::ViewerResponse, &[("\"set-cookie\":", SECURITY)]),
         ),
         (
             "generated redirect",

@@ -202,13 +202,19 @@ impl Groups {
         let mut ends: Vec<(u32, u32)> = Vec::with_capacity(lines.len());
         let mut links: Vec<(u32, u32)> = Vec::with_capacity(lines.len());
         let mut index: HashMap<&HeaderName, u32> = HashMap::new();
+        // One bit per name seen: most names are new, and this says so without a search.
+        let mut seen = 0u64;
         for (i, line) in lines.iter().enumerate() {
             let i = i as u32;
-            if is_disallowed(line.name.as_str()) {
+            let name = line.name.as_str();
+            if is_disallowed(name) {
                 links.push((NONE, NONE));
                 continue;
             }
-            let found = if ends.len() <= Self::LINEAR {
+            let bit = 1u64 << (bloom(name) & 63);
+            let found = if seen & bit == 0 {
+                None
+            } else if ends.len() <= Self::LINEAR {
                 ends.iter()
                     .position(|&(first, _)| lines[first as usize].name == line.name)
                     .map(|g| g as u32)
@@ -222,6 +228,7 @@ impl Groups {
                 }
                 index.get(&line.name).copied()
             };
+            seen |= bit;
             match found {
                 Some(g) => {
                     let last = &mut ends[g as usize].1;
@@ -286,6 +293,15 @@ impl Groups {
             text.push_str(&text_of(lines[i].value.as_bytes()));
         }
         text
+    }
+}
+
+/// A cheap number that equal names share: from the length and the two ends.
+fn bloom(name: &str) -> usize {
+    match name.as_bytes() {
+        [] => 0,
+        [first, .., last] => name.len() + usize::from(*first) * 7 + usize::from(*last) * 31,
+        [only] => usize::from(*only),
     }
 }
 

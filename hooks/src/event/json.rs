@@ -5,33 +5,37 @@ use std::{fmt, io::Write};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::headers::text_of;
-
-/// Bytes that cannot stand in a JSON string as they are.
-const ESCAPED: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut i = 0;
-    while i < 0x20 {
-        table[i] = true;
-        i += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
+use crate::{headers::text_of, scan::is_plain};
 
 /// A string from raw bytes, read as UTF-8 or else as ISO-8859-1 (LE-235).
 pub(super) fn bytes(out: &mut Vec<u8>, raw: &[u8]) {
-    string(out, &text_of(raw));
+    if is_plain(raw) {
+        plain(out, raw);
+    } else {
+        escaped(out, text_of(raw).as_bytes());
+    }
 }
 
 /// A string.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+    if is_plain(text.as_bytes()) {
+        plain(out, text.as_bytes());
+    } else {
+        escaped(out, text.as_bytes());
+    }
+}
+
+fn plain(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    let bytes = text.as_bytes();
+    out.extend_from_slice(bytes);
+    out.push(b'"');
+}
+
+fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
     let mut from = 0;
     for (i, &b) in bytes.iter().enumerate() {
-        if ESCAPED[b as usize] {
+        if b < b' ' || b == b'"' || b == b'\\' {
             out.extend_from_slice(&bytes[from..i]);
             escape(out, b);
             from = i + 1;

@@ -13,9 +13,12 @@ use super::{
     parse::{HeaderFaultKind, Kind, RawElement, RawHeaders, RawKey},
     violation::{Check, Violation, Warnings, printable},
 };
-use crate::headers::{
-    Groups, HeaderLine, HeaderLines, NONE, VIEWER_COUNTRY, canonical_key, is_disallowed, read_only,
-    read_only_rule, text_of,
+use crate::{
+    headers::{
+        Groups, HeaderLine, HeaderLines, NONE, VIEWER_COUNTRY, canonical_key, is_disallowed,
+        read_only, read_only_rule, text_of,
+    },
+    scan::is_without_controls,
 };
 
 /// A result's header map, matched to the input's lines.
@@ -499,6 +502,9 @@ pub(super) fn shape_fault(
 
 /// The first control character that a field value may not hold (LE-204).
 pub(super) fn control(value: &str) -> Option<u8> {
+    if is_without_controls(value.as_bytes()) {
+        return None;
+    }
     value
         .bytes()
         .find(|&b| (b < 0x20 && b != b'\t') || b == 0x7f)
