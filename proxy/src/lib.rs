@@ -1,1 +1,17 @@
-//! A CDN node that runs Lambda@Edge functions around a real cache.
+//! Fourfront, a CDN node: a caching reverse proxy that runs Lambda@Edge functions at
+//! CloudFront's four trigger points.
+//!
+//! This crate composes the others. [`flow`] is the life of a request as data; [`pingora`] is the thin
+//! layer that Pingora calls; [`node`] holds one configuration at a time and what outlives it;
+//! [`cli`] and [`observe`] face the operator.
+//!
+//! TLS toward origins is rustls: it needs no system library, the engine's own network
+//! stack links it already, and its errors name the certificate's fault (CF-423).
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod clock;
+pub mod flow;
+pub mod node;
+pub mod observe;
+pub mod pingora;

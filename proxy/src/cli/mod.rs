@@ -1,0 +1,116 @@
+//! The command line (CP-600..616). Human text goes to standard error, data to standard output.
+
+mod check;
+mod dev;
+mod serve;
+mod start;
+mod test;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// A CDN node that runs Lambda@Edge functions around a real cache.
+#[derive(Debug, Parser)]
+#[command(name = "fourfront", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node: viewer listener, admin listener, until SIGTERM. SIGHUP reloads the site file.
+    Serve {
+        /// The site file.
+        #[arg(short, long, default_value = "fourfront.yaml")]
+        config: PathBuf,
+    },
+    /// Run a node for development: watches the site file and the functions, swaps what changed, prints one line
+    /// per request.
+    Dev {
+        /// A site file, or a directory that holds `fourfront.yaml`.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// Address to listen on.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: std::net::SocketAddr,
+    },
+    /// Parse and validate a site file and compile its functions.
+    Check {
+        /// A site file, or a directory that holds `fourfront.yaml`.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+    },
+    /// Run one function with an event from a file, judge its result and print it.
+    Test(test::TestArgs),
+    /// Print the version.
+    Version,
+}
+
+/// How a command ended (CP-616). Usage errors exit with 2, by clap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// 0.
+    Ok,
+    /// 1.
+    Failed,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Ok => Self::SUCCESS,
+            Exit::Failed => Self::FAILURE,
+        }
+    }
+}
+
+/// Parses the arguments, runs the command and says how it ended.
+pub fn main() -> ExitCode {
+    let exit = match Cli::parse().command {
+        Command::Serve { config } => serve::run(&config),
+        Command::Dev { path, listen } => dev::run(&site_file(path), listen),
+        Command::Check { path } => check::run(&site_file(path)),
+        Command::Test(args) => test::run(&args),
+        Command::Version => {
+            println!("fourfront {}", env!("CARGO_PKG_VERSION"));
+            Exit::Ok
+        }
+    };
+    exit.into()
+}
+
+/// A directory stands for the `fourfront.yaml` in it.
+fn site_file(path: PathBuf) -> PathBuf {
+    if path.is_dir() {
+        path.join("fourfront.yaml")
+    } else {
+        path
+    }
+}
+
+/// Prints an error for people.
+fn complain(error: &dyn std::fmt::Display) {
+    eprintln!("fourfront: {error}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        // CP-600, CP-601, CP-604, CP-605, CP-616
+        Cli::command().debug_assert();
+        assert!(Cli::try_parse_from(["fourfront", "serve", "-c", "x.yaml"]).is_ok());
+        assert_eq!(
+            Cli::try_parse_from(["fourfront", "fly"])
+                .unwrap_err()
+                .exit_code(),
+            2
+        );
+    }
+}

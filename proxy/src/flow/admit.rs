@@ -1,0 +1,292 @@
+//! Admission: what is checked before any function sees a request (CF-010 steps 1 to 9,
+//! LE-009), so that a function never sees one CloudFront would refuse.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use fourfront_control::RequestLimits;
+use http::{HeaderMap, HeaderName, Method, Version, header};
+
+use super::{Exchange, RequestId, Route, ViewerFault, ViewerRequest};
+use crate::node::Snapshot;
+
+/// What is known of a request when its head has been parsed.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewerFacts<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query as the viewer sent them.
+    pub target: &'a [u8],
+    /// The `Host` field or `:authority`.
+    pub host: Option<&'a str>,
+    /// The protocol the viewer spoke.
+    pub version: Version,
+    /// Header fields.
+    pub headers: &'a HeaderMap,
+    /// The request head as received on HTTP/1.x; empty where the protocol has no such thing.
+    pub raw_head: &'a [u8],
+    /// The connecting peer.
+    pub viewer: SocketAddr,
+    /// Limits in force.
+    pub limits: &'a RequestLimits,
+}
+
+/// A request that may pass, or the reason why it may not. A refusal keeps the route when one was found, so
+/// that it is counted and logged under its behaviour.
+pub type Admission = Result<ViewerRequest, (ViewerFault, Option<Exchange>)>;
+
+/// Steps 1 to 9 of CF-010, in order.
+pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
+    let nowhere = |fault| (fault, None);
+    check_head(facts).map_err(nowhere)?;
+    let host = facts.host.ok_or_else(|| nowhere(ViewerFault::Host))?;
+    let path = raw_path(facts.target).ok_or_else(|| nowhere(ViewerFault::Target))?;
+    let text = String::from_utf8_lossy(path);
+    let route =
+        Route::find(snapshot, host, &text).ok_or_else(|| nowhere(ViewerFault::UnknownHost))?;
+    let exchange = Exchange {
+        route,
+        request_id: RequestId::random(),
+        viewer: facts.viewer,
+    };
+    match check_route(facts, &exchange) {
+        Ok(()) => Ok(ViewerRequest { exchange }),
+        Err(fault) => Err((fault, Some(exchange))),
+    }
+}
+
+/// Step 1: limits and framing.
+fn check_head(facts: &ViewerFacts<'_>) -> Result<(), ViewerFault> {
+    let limits = facts.limits;
+    if facts.raw_head.len() as u64 > limits.max_header_bytes {
+        return Err(ViewerFault::HeaderSize {
+            limit: limits.max_header_bytes,
+        });
+    }
+    // The URL limit counts scheme, host and target (CF-361).
+    let url = "https://".len() + facts.host.map_or(0, str::len) + facts.target.len();
+    if url as u64 > limits.max_url_bytes {
+        return Err(ViewerFault::UrlLength {
+            limit: limits.max_url_bytes,
+        });
+    }
+    if facts.headers.len() > limits.max_header_count {
+        return Err(ViewerFault::HeaderCount {
+            count: facts.headers.len(),
+            limit: limits.max_header_count,
+        });
+    }
+    check_raw_head(facts.raw_head)
+}
+
+/// What the parser below forgives and CF-374 does not: lines that end in LF alone, a length given twice, a
+/// fragment in the request line (CF-176).
+fn check_raw_head(head: &[u8]) -> Result<(), ViewerFault> {
+    if head.is_empty() {
+        return Ok(());
+    }
+    let (mut length, mut coding, mut start) = (false, false, 0);
+    for end in memchr::memchr_iter(b'\n', head) {
+        if end == 0 || head[end - 1] != b'\r' {
+            return Err(ViewerFault::BareLineFeed);
+        }
+        let line = &head[start..end];
+        if start == 0 && memchr::memchr(b'#', line).is_some() {
+            return Err(ViewerFault::Fragment);
+        }
+        length |= starts_with_name(line, b"content-length");
+        coding |= starts_with_name(line, b"transfer-encoding");
+        start = end + 1;
+    }
+    if length && coding {
+        Err(ViewerFault::AmbiguousLength)
+    } else {
+        Ok(())
+    }
+}
+
+fn starts_with_name(line: &[u8], name: &[u8]) -> bool {
+    line.len() > name.len()
+        && line[name.len()] == b':'
+        && line[..name.len()].eq_ignore_ascii_case(name)
+}
+
+/// Steps 2 to 9 once the behaviour is known.
+fn check_route(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), ViewerFault> {
+    if !exchange.route.distribution().enabled {
+        return Err(ViewerFault::Disabled);
+    }
+    if matches!(*facts.method, Method::TRACE | Method::CONNECT) {
+        return Err(ViewerFault::MethodNotSupported);
+    }
+    if !exchange
+        .route
+        .behavior()
+        .allowed_methods
+        .allows(facts.method.as_str())
+    {
+        return Err(ViewerFault::Method);
+    }
+    if matches!(*facts.method, Method::GET | Method::HEAD) && has_body(facts) {
+        return Err(ViewerFault::BodyOnGet);
+    }
+    if let Some(length) = content_length(facts.headers) {
+        let limit = facts.limits.max_body_bytes;
+        if length > limit {
+            return Err(ViewerFault::BodySize { limit });
+        }
+    }
+    if facts
+        .headers
+        .get(header::EXPECT)
+        .is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
+        return Err(ViewerFault::Expectation);
+    }
+    if passed_before(
+        facts.headers,
+        exchange.route.distribution().identity.domain(),
+    ) {
+        return Err(ViewerFault::Loop);
+    }
+    Ok(())
+}
+
+/// The path part of a request target, or `None` when it is not in origin form.
+fn raw_path(target: &[u8]) -> Option<&[u8]> {
+    if target.first() != Some(&b'/') {
+        return None;
+    }
+    Some(memchr::memchr(b'?', target).map_or(target, |q| &target[..q]))
+}
+
+/// A body means a length above zero or any transfer coding (CF-368, AMB-28).
+fn has_body(facts: &ViewerFacts<'_>) -> bool {
+    facts.headers.contains_key(header::TRANSFER_ENCODING)
+        || content_length(facts.headers).is_some_and(|n| n > 0)
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Whether two distributions of this brand have passed the request on already (CF-356, RFC 8586).
+fn passed_before(headers: &HeaderMap, token: &str) -> bool {
+    let field = HeaderName::from_static("cdn-loop");
+    headers
+        .get_all(field)
+        .iter()
+        .flat_map(|v| v.as_bytes().split(|b| *b == b','))
+        .filter(|hop| {
+            let hop = hop.trim_ascii();
+            let name = hop
+                .iter()
+                .position(|b| *b == b';')
+                .map_or(hop, |i| hop[..i].trim_ascii());
+            name.eq_ignore_ascii_case(token.as_bytes())
+        })
+        .count()
+        >= 2
+}
+
+/// Header names that only the edge may set: what a viewer sends under them is dropped on entry (CF-358,
+/// LE-187, CF-350).
+///
+/// `CloudFront-*` is not among them: viewer-side functions see what the viewer sent (LE-222), and neither key
+/// nor origin ever take it from there (CF-174).
+pub(crate) fn is_reserved(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'x') => {
+            name.starts_with("x-edge-")
+                || name.starts_with("x-amz-cf-")
+                || name.starts_with("x-amzn-cf-")
+        }
+        Some(b'c') => name.starts_with("client-cert"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smuggling_shapes_are_refused() {
+        // CF-374
+        assert_eq!(
+            check_raw_head(
+                b"POST / HTTP/1.1\r\nContent-Length: 3\r\ntransfer-encoding: chunked\r\n\r\n"
+            ),
+            Err(ViewerFault::AmbiguousLength)
+        );
+        assert_eq!(
+            check_raw_head(b"GET / HTTP/1.1\r\nA: b\nC: d\r\n\r\n"),
+            Err(ViewerFault::BareLineFeed)
+        );
+        assert_eq!(
+            check_raw_head(b"\nGET / HTTP/1.1\r\n\r\n"),
+            Err(ViewerFault::BareLineFeed)
+        );
+        assert_eq!(
+            check_raw_head(b"GET / HTTP/1.1\r\nHost: a\r\nX-Note: transfer-encoding:\r\n\r\n"),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn a_fragment_in_the_request_line_is_refused_and_elsewhere_is_not() {
+        // CF-176
+        assert_eq!(
+            check_raw_head(b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Err(ViewerFault::Fragment)
+        );
+        assert_eq!(
+            check_raw_head(b"GET /a HTTP/1.1\r\nReferer: /x#y\r\n\r\n"),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn only_origin_form_targets_have_a_path() {
+        assert_eq!(raw_path(b"/a?b"), Some(&b"/a"[..]));
+        assert_eq!(raw_path(b"*"), None);
+        assert_eq!(raw_path(b""), None);
+    }
+
+    #[test]
+    fn reserved_names_are_recognised() {
+        // CF-358, LE-187, CF-350
+        for name in [
+            "x-edge-location",
+            "x-amz-cf-id",
+            "x-amzn-cf-billing",
+            "client-cert-chain",
+        ] {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in [
+            "x-amz-meta-a",
+            "x-forwarded-for",
+            "cookie",
+            "cloudfront-viewer-country",
+        ] {
+            assert!(!is_reserved(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_loop_guard_counts_whole_names() {
+        // CF-356
+        let mut headers = HeaderMap::new();
+        headers.append("cdn-loop", "fourfront; a=b, other; v=1".parse().unwrap());
+        assert!(!passed_before(&headers, "fourfront"));
+        headers.append("cdn-loop", "Fourfront".parse().unwrap());
+        assert!(passed_before(&headers, "fourfront"));
+        assert!(!passed_before(&headers, "four"));
+    }
+}

@@ -1,0 +1,157 @@
+//! What is true of a request from admission to its log line.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+use fourfront_cache::policy::{ErrorTtls, OriginClass};
+use fourfront_hooks::event::EventConfig;
+use fourfront_model::{CacheBehavior, Distribution, EventType};
+
+use crate::{
+    node::{Hook, NodeFields, Snapshot},
+    observe::metrics::BehaviorMetrics,
+};
+
+/// The opaque id of one viewer request (CF-355): 40 random bytes as 56 characters of URL-safe base64, as
+/// CloudFront's are. The same in all four events, the response and the log (LE-073).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId([u8; 56]);
+
+impl RequestId {
+    /// A new id.
+    pub fn random() -> Self {
+        let mut raw = [0u8; 40];
+        fastrand::fill(&mut raw);
+        let mut text = [b'='; 56];
+        // 40 bytes make exactly 56 characters, so the slice always fits.
+        let _ = URL_SAFE.encode_slice(raw, &mut text);
+        Self(text)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The behaviour a request was given to, in the configuration it began with: one request sees entirely the
+/// old or entirely the new configuration (CF-027, LE-379).
+#[derive(Clone, Debug)]
+pub struct Route {
+    snapshot: Arc<Snapshot>,
+    distribution: usize,
+    behavior: usize,
+}
+
+impl Route {
+    /// Finds the distribution for a host and the behaviour for a raw path (CF-010.2, .5). INVARIANT: the
+    /// indices stay valid because the snapshot never changes.
+    pub fn find(snapshot: &Arc<Snapshot>, host: &str, raw_path: &str) -> Option<Self> {
+        let distribution = snapshot.site().distribution_index_for(host)?;
+        let behavior = snapshot
+            .site()
+            .distributions()
+            .get(distribution)?
+            .behavior_index_for(raw_path);
+        Some(Self {
+            snapshot: snapshot.clone(),
+            distribution,
+            behavior,
+        })
+    }
+
+    /// The distribution.
+    pub fn distribution(&self) -> &Arc<Distribution> {
+        &self.snapshot.site().distributions()[self.distribution]
+    }
+
+    /// The behaviour.
+    pub fn behavior(&self) -> &Arc<CacheBehavior> {
+        self.distribution().behavior(self.behavior)
+    }
+
+    /// The function at a trigger, ready to run.
+    pub fn hook(&self, event: EventType) -> Option<&Hook> {
+        self.snapshot
+            .behavior(self.distribution, self.behavior)
+            .hooks[event.index()]
+        .as_ref()
+    }
+
+    /// The behaviour's counters.
+    pub fn metrics(&self) -> &BehaviorMetrics {
+        &self
+            .snapshot
+            .behavior(self.distribution, self.behavior)
+            .metrics
+    }
+
+    /// Field values of the distribution's answers.
+    pub fn fields(&self) -> &NodeFields {
+        self.snapshot.fields(self.distribution)
+    }
+
+    /// Caching times of errors of one kind of origin.
+    pub fn error_ttls(&self, origin: OriginClass) -> &ErrorTtls {
+        self.snapshot.error_ttls(self.distribution, origin)
+    }
+
+    /// The configuration the request began with.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+/// One viewer request and its answer.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Where it belongs.
+    pub route: Route,
+    /// Its id.
+    pub request_id: RequestId,
+    /// The connecting peer (LE-074, CF-354).
+    pub viewer: SocketAddr,
+}
+
+impl Exchange {
+    /// The `config` object of an event (LE-070..073).
+    pub fn event_config(&self, event_type: EventType) -> EventConfig<'_> {
+        let distribution = self.route.distribution();
+        EventConfig {
+            distribution_domain_name: &distribution.domain_name,
+            distribution_id: &distribution.id,
+            event_type,
+            request_id: self.request_id.as_str(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_are_56_url_safe_characters_and_differ() {
+        // CF-355
+        let (a, b) = (RequestId::random(), RequestId::random());
+        assert_ne!(a, b);
+        assert_eq!(a.as_str().len(), 56);
+        assert!(
+            a.as_str()
+                .bytes()
+                .all(|c| c.is_ascii_alphanumeric() || b"-_=".contains(&c))
+        );
+    }
+}

@@ -1,0 +1,332 @@
+//! Why a request ends in an answer the node makes itself, and what that answer is. This is
+//! the only place where an error becomes an HTTP response (CF section 9).
+
+use bytes::Bytes;
+use fourfront_hooks::HookFault;
+use fourfront_model::{EventType, Identity};
+use fourfront_origin::OriginFault;
+
+use super::Served;
+
+/// A request the node refuses before any function runs (CF-760..770).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ViewerFault {
+    /// Both `Content-Length` and `Transfer-Encoding` (CF-374).
+    #[error("the request has both Content-Length and Transfer-Encoding")]
+    AmbiguousLength,
+    /// A line ended by LF alone (CF-374).
+    #[error("a line of the request head ends without CR")]
+    BareLineFeed,
+    /// `#` in the request target (CF-176).
+    #[error("the request target contains a fragment")]
+    Fragment,
+    /// No usable `Host` (CF-760).
+    #[error("the Host header is missing or not valid")]
+    Host,
+    /// The request target is not a path (CF-760).
+    #[error("the request target is not a path")]
+    Target,
+    /// More header fields than allowed (CF-364).
+    #[error("the request has {count} header fields, {limit} are allowed")]
+    HeaderCount {
+        /// How many there are.
+        count: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// A request head larger than allowed (CF-360).
+    #[error("the request head is larger than {limit} bytes")]
+    HeaderSize {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A URL longer than allowed (CF-361).
+    #[error("the URL is longer than {limit} bytes")]
+    UrlLength {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A body larger than allowed (CF-362).
+    #[error("the request body is larger than {limit} bytes")]
+    BodySize {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// No distribution answers for the host (CF-035).
+    #[error("no distribution answers for this host")]
+    UnknownHost,
+    /// The distribution is disabled (CF-030).
+    #[error("the distribution is disabled")]
+    Disabled,
+    /// The behaviour does not allow the method (CF-527).
+    #[error("this distribution is not configured to allow the request's method here")]
+    Method,
+    /// TRACE or CONNECT (CF-528).
+    #[error("the method is not supported")]
+    MethodNotSupported,
+    /// A GET or HEAD with a body (CF-368, CF-369).
+    #[error("a GET or HEAD request may not have a body")]
+    BodyOnGet,
+    /// An expectation other than `100-continue` (CF-372).
+    #[error("the request's Expect header cannot be met")]
+    Expectation,
+    /// The request went through this network before (CF-356).
+    #[error("the request has passed through too many distributions")]
+    Loop,
+}
+
+impl ViewerFault {
+    /// The viewer's status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::AmbiguousLength
+            | Self::BareLineFeed
+            | Self::Fragment
+            | Self::Host
+            | Self::Target
+            | Self::HeaderCount { .. } => 400,
+            Self::UnknownHost | Self::Disabled | Self::Method | Self::BodyOnGet | Self::Loop => 403,
+            Self::MethodNotSupported => 405,
+            Self::BodySize { .. } => 413,
+            Self::UrlLength { .. } => 414,
+            Self::Expectation => 417,
+            Self::HeaderSize { .. } => 494,
+        }
+    }
+
+    /// The log detail of CF-705.
+    pub const fn detail(&self) -> &'static str {
+        match self {
+            Self::Method | Self::MethodNotSupported => "InvalidRequestMethod",
+            Self::HeaderCount { .. }
+            | Self::HeaderSize { .. }
+            | Self::AmbiguousLength
+            | Self::Host => "InvalidRequestHeader",
+            Self::BodySize { .. } => "LimitExceeded",
+            _ => "InvalidRequest",
+        }
+    }
+
+    /// Whether the connection is closed after the answer: its framing can't be trusted, or the rest of the
+    /// request is not worth reading (CF-783).
+    pub const fn closes(&self) -> bool {
+        matches!(self.status(), 400 | 413 | 414 | 494)
+    }
+}
+
+/// What went wrong with a request, by whose fault it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The viewer's.
+    #[error("{0}")]
+    Viewer(#[from] ViewerFault),
+    /// A function's author's.
+    #[error("{event} function: {fault}")]
+    Hook {
+        /// Where it ran.
+        event: EventType,
+        /// What happened.
+        fault: HookFault,
+    },
+    /// The origin's.
+    #[error("{0}")]
+    Origin(#[from] OriginFault),
+    /// The node's own.
+    #[error("{0}")]
+    Node(#[from] NodeFault),
+}
+
+/// The node's own fault: a defect or a resource that ran out (CF-771).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeFault {
+    /// A step of the flow met a state it cannot follow.
+    #[error("{0}")]
+    WrongState(#[from] super::WrongState),
+    /// A header the node builds is not valid.
+    #[error("header `{0}` cannot be built")]
+    Header(&'static str),
+    /// Something below the flow failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Fault {
+    /// The viewer's status (CF-760..774, LE-270..272).
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Viewer(v) => v.status(),
+            Self::Hook { fault, .. } => fault.class().status(),
+            Self::Origin(o) => o.status(),
+            Self::Node(_) => 500,
+        }
+    }
+
+    /// How the answer is counted and labelled.
+    pub const fn served(&self) -> Served {
+        match self {
+            Self::Viewer(v) => Served::NodeError(v.detail()),
+            Self::Hook { fault, .. } => Served::Fault(fault.class()),
+            Self::Origin(o) => Served::NodeError(o.detail()),
+            Self::Node(_) => Served::NodeError("InternalError"),
+        }
+    }
+
+    /// Whether the connection is closed after the answer.
+    pub const fn closes(&self) -> bool {
+        match self {
+            Self::Viewer(v) => v.closes(),
+            _ => false,
+        }
+    }
+
+    /// One sentence for the error page. It never carries a function's message or stack (LE-278).
+    fn sentence(&self) -> String {
+        match self {
+            Self::Viewer(v) => format!("The request was refused: {v}."),
+            Self::Hook { event, fault } => match fault.class() {
+                fourfront_hooks::FaultClass::Validation => {
+                    format!("The {event} function returned a result that is not valid.")
+                }
+                fourfront_hooks::FaultClass::Execution => {
+                    format!("The {event} function failed to run.")
+                }
+                fourfront_hooks::FaultClass::Limit => {
+                    format!("The {event} function was throttled.")
+                }
+            },
+            Self::Origin(o) => format!("The origin did not answer: {o}."),
+            Self::Node(_) => "The node failed to handle the request.".to_owned(),
+        }
+    }
+
+    /// The failure kind shown on the page.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Hook { fault, .. } => fault.class().token(),
+            Self::Viewer(v) => v.detail(),
+            Self::Origin(o) => o.detail(),
+            Self::Node(_) => "InternalError",
+        }
+    }
+}
+
+/// A finished error answer: a small HTML page that names status, kind and request id (CF-780, LE-278).
+#[derive(Clone, Debug)]
+pub struct ErrorAnswer {
+    /// The viewer's status.
+    pub status: u16,
+    /// How it is counted.
+    pub served: Served,
+    /// The page.
+    pub body: Bytes,
+    /// Hook failures are never stored anywhere (LE-279).
+    pub no_store: bool,
+    /// Methods for `Allow`, on 405.
+    pub allow: Option<&'static str>,
+    /// Whether the connection ends with this answer (CF-783).
+    pub close: bool,
+}
+
+impl ErrorAnswer {
+    /// The answer to a fault.
+    pub fn new(fault: &Fault, request_id: &str, identity: &Identity) -> Self {
+        let status = fault.status();
+        let title = format!("{status} {}", reason(status));
+        let product = identity.product();
+        let body = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>ERROR: The request could not be \
+             satisfied</title></head>\n<body>\n<h1>{title}</h1>\n<h2>The request could not be satisfied.</h2>\n<p>{}</p>\n\
+             <hr>\n<pre>Generated by {product}\nError: {}\nRequest ID: {request_id}</pre>\n</body>\n</html>\n",
+            fault.sentence(),
+            fault.kind(),
+        );
+        Self {
+            status,
+            served: fault.served(),
+            body: Bytes::from(body),
+            no_store: matches!(fault, Fault::Hook { .. }),
+            allow: (status == 405).then_some("GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE"),
+            close: fault.closes(),
+        }
+    }
+}
+
+/// The standard phrase of a status, with nginx's for 494 which CloudFront uses too.
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        494 => "Request Header Too Large",
+        s => http::StatusCode::from_u16(s)
+            .ok()
+            .and_then(|s| s.canonical_reason())
+            .unwrap_or(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fourfront_hooks::{ExecutionFault, LimitFault};
+
+    use super::*;
+
+    #[test]
+    fn every_viewer_fault_has_its_status() {
+        // CF-035, CF-176, CF-356, CF-360, CF-361, CF-362, CF-364, CF-368, CF-374, CF-527, CF-528, CF-760, CF-761, CF-763, CF-766, CF-770
+        let rows = [
+            (ViewerFault::AmbiguousLength, 400, true),
+            (ViewerFault::Fragment, 400, true),
+            (
+                ViewerFault::HeaderCount {
+                    count: 201,
+                    limit: 200,
+                },
+                400,
+                true,
+            ),
+            (ViewerFault::UnknownHost, 403, false),
+            (ViewerFault::Method, 403, false),
+            (ViewerFault::BodyOnGet, 403, false),
+            (ViewerFault::MethodNotSupported, 405, false),
+            (ViewerFault::BodySize { limit: 1 }, 413, true),
+            (ViewerFault::UrlLength { limit: 8192 }, 414, true),
+            (ViewerFault::HeaderSize { limit: 32_768 }, 494, true),
+            (ViewerFault::Loop, 403, false),
+        ];
+        for (fault, status, closes) in rows {
+            assert_eq!(
+                (fault.status(), fault.closes()),
+                (status, closes),
+                "{fault}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hook_failure_page_names_the_class_and_never_the_exception() {
+        // LE-271, LE-272, LE-278, LE-279, CF-780
+        let thrown = Fault::Hook {
+            event: EventType::ViewerRequest,
+            fault: ExecutionFault::Thrown {
+                error_type: "TypeError".into(),
+                message: "secret".into(),
+                stack: "at /var/task/index.js:1".into(),
+            }
+            .into(),
+        };
+        let answer = ErrorAnswer::new(&thrown, "id-1", &Identity::default());
+        let page = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert_eq!((answer.status, answer.no_store), (503, true));
+        assert!(page.contains("LambdaExecutionError") && page.contains("Request ID: id-1"));
+        assert!(!page.contains("secret") && !page.contains("/var/task"));
+
+        let throttled = Fault::Hook {
+            event: EventType::OriginRequest,
+            fault: LimitFault::Concurrency { limit: 1 }.into(),
+        };
+        assert_eq!(
+            throttled.served(),
+            Served::Fault(fourfront_hooks::FaultClass::Limit)
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! The pure half of running a function: requests and responses as functions see them, and the
+//! order *event, call, judgement*. Running the call is the caller's.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fourfront_hooks::{
+    event::{self, OriginObject, RequestView, ResponseView},
+    validate::{self, Input, Outcome, Violation},
+};
+use fourfront_model::{Compat, EventType, HeaderLines, Origin};
+use http::Method;
+
+use super::Exchange;
+
+/// A request as one side of the cache knows it: the viewer's, or the one about to go to an origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestParts {
+    /// The viewer's method; no function can change it (LE-237).
+    pub method: Method,
+    /// Raw path bytes (LE-236).
+    pub path: Bytes,
+    /// Raw query bytes without `?`.
+    pub query: Bytes,
+    /// Header fields in order.
+    pub lines: HeaderLines,
+}
+
+impl RequestParts {
+    /// Splits a request target at its first `?`.
+    pub fn split_target(target: &[u8]) -> (Bytes, Bytes) {
+        match memchr::memchr(b'?', target) {
+            Some(at) => (
+                Bytes::copy_from_slice(&target[..at]),
+                Bytes::copy_from_slice(&target[at + 1..]),
+            ),
+            None => (Bytes::copy_from_slice(target), Bytes::new()),
+        }
+    }
+
+    /// Path and query joined again.
+    pub fn target(&self) -> Vec<u8> {
+        let mut target = Vec::with_capacity(self.path.len() + 1 + self.query.len());
+        target.extend_from_slice(&self.path);
+        if !self.query.is_empty() {
+            target.push(b'?');
+            target.extend_from_slice(&self.query);
+        }
+        target
+    }
+
+    /// Takes over what a request function changed; the rest keeps its original bytes (LE-236).
+    #[must_use]
+    pub fn with(self, result: &validate::RequestResult) -> Self {
+        Self {
+            method: self.method,
+            path: result
+                .uri
+                .as_ref()
+                .map_or(self.path, |u| Bytes::copy_from_slice(u.as_bytes())),
+            query: result
+                .querystring
+                .as_ref()
+                .map_or(self.query, |q| Bytes::copy_from_slice(q.as_bytes())),
+            lines: if result.headers_changed {
+                result.headers.clone()
+            } else {
+                self.lines
+            },
+        }
+    }
+}
+
+/// The head of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseParts {
+    /// Status code.
+    pub status: u16,
+    /// Reason phrase.
+    pub description: String,
+    /// Header fields in order.
+    pub lines: HeaderLines,
+}
+
+/// Everything an event is built from and a result is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct HookInput<'a> {
+    /// The exchange.
+    pub exchange: &'a Exchange,
+    /// The trigger.
+    pub event_type: EventType,
+    /// The request shown.
+    pub request: &'a RequestParts,
+    /// The origin shown; origin triggers only (LE-080).
+    pub origin: Option<&'a OriginObject>,
+    /// The response shown; response triggers only (LE-082).
+    pub response: Option<&'a ResponseParts>,
+}
+
+impl HookInput<'_> {
+    fn request_view(&self) -> RequestView<'_> {
+        RequestView {
+            client_ip: self.exchange.viewer.ip(),
+            method: self.request.method.as_str(),
+            uri: &self.request.path,
+            querystring: &self.request.query,
+            headers: &self.request.lines,
+            body: None,
+            origin: self.origin,
+        }
+    }
+
+    fn response_view(&self) -> Option<ResponseView<'_>> {
+        self.response.map(|r| ResponseView {
+            status: r.status,
+            status_description: &r.description,
+            headers: &r.lines,
+        })
+    }
+
+    /// The event as JSON (LE-060).
+    pub fn event(&self) -> Vec<u8> {
+        let config = self.exchange.event_config(self.event_type);
+        event::build(&config, &self.request_view(), self.response_view().as_ref())
+    }
+
+    /// Judges a result in the order of LE-285..300.
+    ///
+    /// # Errors
+    /// The first rule the result breaks.
+    pub fn judge(&self, result: &[u8]) -> Result<Outcome, Violation> {
+        let route = &self.exchange.route;
+        let distribution = route.distribution();
+        // Only relaxed origin-request results look at the other origins (LE-A42).
+        let known: Vec<OriginObject> = match (distribution.compat, self.event_type) {
+            (Compat::Relaxed, EventType::OriginRequest) => distribution
+                .origins
+                .iter()
+                .map(|o| OriginObject::from(o.as_ref()))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let input = Input {
+            compat: distribution.compat,
+            response: self.response_view(),
+            configured_origin: self.origin,
+            known_origins: &known,
+            max_request_bytes: usize::try_from(route.snapshot().settings().limits.max_header_bytes).unwrap_or(usize::MAX),
+            ..Input::new(self.event_type, self.request_view())
+        };
+        validate::validate(&input, result)
+    }
+}
+
+/// The origin a function's object names, or the configured one when it names none (LE-116).
+pub fn chosen_origin(configured: &Arc<Origin>, object: Option<&OriginObject>) -> Arc<Origin> {
+    object.map_or_else(|| configured.clone(), |o| Arc::new(o.to_origin(configured)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_split_at_the_first_question_mark_and_join_again() {
+        for target in ["/a", "/a?b=c", "/a?b?c", "/"] {
+            let (path, query) = RequestParts::split_target(target.as_bytes());
+            let parts = RequestParts {
+                method: Method::GET,
+                path,
+                query,
+                lines: vec![],
+            };
+            assert_eq!(parts.target(), target.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! How an answer came about. One value decides `X-Cache`, the access record's result types, the
+//! metric label and the `Cache-Status` field, so that they can never disagree.
+
+use fourfront_hooks::FaultClass;
+
+/// `x-edge-result-type` (CF-703 field 14), the label of the request counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultType {
+    /// From the cache.
+    Hit,
+    /// From the cache after the origin said 304.
+    RefreshHit,
+    /// From the origin.
+    Miss,
+    /// A status of 400 or more, or a broken transfer.
+    Error,
+    /// More than a limit of the node allows.
+    LimitExceeded,
+    /// Made by a viewer-request function.
+    LambdaGeneratedResponse,
+    /// A function's result was not acceptable.
+    LambdaValidationError,
+    /// A function produced no result.
+    LambdaExecutionError,
+}
+
+impl ResultType {
+    /// Every value, in the order of [`Self::index`].
+    pub const ALL: [Self; 8] = [
+        Self::Hit,
+        Self::RefreshHit,
+        Self::Miss,
+        Self::Error,
+        Self::LimitExceeded,
+        Self::LambdaGeneratedResponse,
+        Self::LambdaValidationError,
+        Self::LambdaExecutionError,
+    ];
+
+    /// Position in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The word in the access record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "Hit",
+            Self::RefreshHit => "RefreshHit",
+            Self::Miss => "Miss",
+            Self::Error => "Error",
+            Self::LimitExceeded => "LimitExceeded",
+            Self::LambdaGeneratedResponse => "LambdaGeneratedResponse",
+            Self::LambdaValidationError => "LambdaValidationError",
+            Self::LambdaExecutionError => "LambdaExecutionError",
+        }
+    }
+}
+
+/// Where the body of an answer comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Served {
+    /// Nothing has been decided yet.
+    #[default]
+    Undecided,
+    /// From the cache, fresh or collapsed onto a fill (CF-510).
+    Hit,
+    /// From the cache, after validation (CF-511).
+    RefreshHit,
+    /// From the cache although stale (AMB-17).
+    Stale,
+    /// From the origin (CF-512).
+    Miss,
+    /// Made by an origin-request function, stored like an origin's answer (LE-167).
+    GeneratedAtOrigin,
+    /// Made by a viewer-request function (CF-515).
+    GeneratedAtViewer,
+    /// Made by the node for a function that failed (CF-516).
+    Fault(FaultClass),
+    /// Made by the node for a request it refuses or an origin that fails; the word is the log detail of CF-705.
+    NodeError(&'static str),
+}
+
+impl Served {
+    /// The `X-Cache` token for an answer of `status` (CF-510..516, LE-277).
+    pub const fn x_cache(self, status: u16) -> &'static str {
+        match self {
+            Self::Fault(class) => class.token(),
+            Self::GeneratedAtViewer => "LambdaGeneratedResponse",
+            Self::NodeError(_) => "Error",
+            // CF-513: a status of 400 or more is an Error, cached or not.
+            _ if status >= 400 => "Error",
+            Self::Hit | Self::Stale => "Hit",
+            Self::RefreshHit => "RefreshHit",
+            Self::Miss | Self::GeneratedAtOrigin | Self::Undecided => "Miss",
+        }
+    }
+
+    /// `x-edge-result-type` (LE-270..272, CF-703).
+    pub fn result_type(self, status: u16) -> ResultType {
+        match self {
+            Self::Fault(FaultClass::Validation) => ResultType::LambdaValidationError,
+            Self::Fault(FaultClass::Execution) => ResultType::LambdaExecutionError,
+            Self::GeneratedAtViewer => ResultType::LambdaGeneratedResponse,
+            Self::NodeError("LimitExceeded") => ResultType::LimitExceeded,
+            // LE-A26: a throttled call is `Error` with its own detail.
+            Self::Fault(FaultClass::Limit) | Self::NodeError(_) => ResultType::Error,
+            _ if status >= 400 => ResultType::Error,
+            Self::Hit | Self::Stale => ResultType::Hit,
+            Self::RefreshHit => ResultType::RefreshHit,
+            Self::Miss | Self::GeneratedAtOrigin | Self::Undecided => ResultType::Miss,
+        }
+    }
+
+    /// `x-edge-detailed-result-type` (CF-705).
+    pub fn detail(self, status: u16) -> &'static str {
+        match self {
+            Self::NodeError(detail) => detail,
+            Self::GeneratedAtOrigin => "MissGeneratedResponse",
+            Self::Fault(FaultClass::Limit) => "LambdaLimitExceeded",
+            _ => match self.result_type(status) {
+                ResultType::Error => "Error",
+                other => other.as_str(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_agree_for_every_way_of_answering() {
+        // CF-510, CF-511, CF-512, CF-513, CF-515, CF-516, LE-167, LE-270, LE-271, LE-272
+        let rows: &[(Served, u16, &str, &str, &str)] = &[
+            (Served::Hit, 200, "Hit", "Hit", "Hit"),
+            (Served::Hit, 404, "Error", "Error", "Error"),
+            (Served::Stale, 200, "Hit", "Hit", "Hit"),
+            (
+                Served::RefreshHit,
+                200,
+                "RefreshHit",
+                "RefreshHit",
+                "RefreshHit",
+            ),
+            (Served::Miss, 302, "Miss", "Miss", "Miss"),
+            (Served::Miss, 503, "Error", "Error", "Error"),
+            (
+                Served::GeneratedAtOrigin,
+                200,
+                "Miss",
+                "Miss",
+                "MissGeneratedResponse",
+            ),
+            (
+                Served::GeneratedAtViewer,
+                403,
+                "LambdaGeneratedResponse",
+                "LambdaGeneratedResponse",
+                "LambdaGeneratedResponse",
+            ),
+            (
+                Served::Fault(FaultClass::Validation),
+                502,
+                "LambdaValidationError",
+                "LambdaValidationError",
+                "LambdaValidationError",
+            ),
+            (
+                Served::Fault(FaultClass::Execution),
+                503,
+                "LambdaExecutionError",
+                "LambdaExecutionError",
+                "LambdaExecutionError",
+            ),
+            (
+                Served::Fault(FaultClass::Limit),
+                503,
+                "LambdaLimitExceeded",
+                "Error",
+                "LambdaLimitExceeded",
+            ),
+            (
+                Served::NodeError("OriginDnsError"),
+                502,
+                "Error",
+                "Error",
+                "OriginDnsError",
+            ),
+        ];
+        for (served, status, x_cache, result, detail) in rows {
+            assert_eq!(served.x_cache(*status), *x_cache, "{served:?}");
+            assert_eq!(served.result_type(*status).as_str(), *result, "{served:?}");
+            assert_eq!(served.detail(*status), *detail, "{served:?}");
+        }
+    }
+}

@@ -1,0 +1,566 @@
+//! A node: one immutable configuration at a time, and what outlives it (cache, function pool,
+//! metrics). A reload builds a whole new [`Snapshot`], warms its functions and swaps it in; a
+//! request keeps the one it began with (CF-027, LE-379).
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use arc_swap::ArcSwap;
+use fourfront_cache::{
+    CacheName, Reason,
+    policy::{ErrorTtls, OriginClass},
+};
+use fourfront_control::{Loaded, NodeSettings};
+use fourfront_hooks::{
+    ExecutionFault,
+    bundle::Bundle,
+    pool::{HookPool, Prepared},
+};
+use fourfront_model::{Compat, EventType, Function, FunctionName, Identity, OriginKind, Site};
+use fourfront_origin::dir::DirRoot;
+use http::HeaderValue;
+use prometheus::{Histogram, IntCounter};
+use tokio::sync::Notify;
+
+use crate::{
+    clock::Clock,
+    observe::{
+        access::AccessSink,
+        admin::Admin,
+        metrics::{BehaviorMetrics, Metrics},
+    },
+    pingora::CacheStorage,
+};
+
+/// A function at one trigger of one behaviour, ready to run.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// What runs.
+    pub prepared: Arc<Prepared>,
+    /// How it is configured.
+    pub function: Arc<Function>,
+    /// Its duration histogram.
+    pub duration: Histogram,
+}
+
+/// What the node keeps beside a behaviour at run time.
+#[derive(Debug)]
+pub struct BehaviorRuntime {
+    /// Indexed by [`EventType::index`].
+    pub hooks: [Option<Hook>; 4],
+    /// Its counters.
+    pub metrics: BehaviorMetrics,
+}
+
+/// What the node keeps beside a distribution at run time.
+#[derive(Debug)]
+struct DistributionRuntime {
+    fields: NodeFields,
+    /// Indexed as `Distribution::behavior_index_for`.
+    behaviors: Vec<BehaviorRuntime>,
+    errors: [ErrorTtls; 2],
+}
+
+/// Field values that every answer of a distribution carries, made once (CF-500..504).
+#[derive(Debug)]
+pub struct NodeFields {
+    /// This node's name, as in `Via` and `Cache-Status`.
+    pub name: String,
+    /// The same, as `Cache-Status` writes it; `None` when it cannot.
+    pub cache_name: Option<CacheName>,
+    /// `Server` where the origin sent none.
+    pub server: HeaderValue,
+    /// `Via`.
+    pub via: HeaderValue,
+    /// `X-Amz-Cf-Pop`.
+    pub pop: HeaderValue,
+    x_cache: Vec<(&'static str, HeaderValue)>,
+    x_cache_other: HeaderValue,
+}
+
+impl NodeFields {
+    fn new(identity: &Identity, node_name: &str) -> Self {
+        let value = |text: &str| {
+            // Brand strings and the node's name are checked ASCII; what is not becomes empty, never a panic.
+            HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+        };
+        let name = format!("{node_name}.{}", identity.domain());
+        let x_cache = |token: &str| value(&format!("{token} from {}", identity.x_cache_suffix()));
+        Self {
+            server: value(identity.product()),
+            // CF-501: captures show 1.1 whatever the viewer spoke.
+            via: value(&format!("1.1 {name} ({})", identity.product())),
+            pop: HeaderValue::from_static(POP),
+            x_cache: X_CACHE_TOKENS.iter().map(|t| (*t, x_cache(t))).collect(),
+            x_cache_other: x_cache("Error"),
+            cache_name: CacheName::new(&name).ok(),
+            name,
+        }
+    }
+
+    /// The `X-Cache` value for a token (CF-500).
+    pub fn x_cache(&self, token: &str) -> HeaderValue {
+        self.x_cache
+            .iter()
+            .find(|(known, _)| *known == token)
+            .map_or_else(|| self.x_cache_other.clone(), |(_, value)| value.clone())
+    }
+}
+
+/// Location code (CF-502): pattern `AAA00-C0`. A node knows no airport, so all say the same until one can be
+/// configured.
+const POP: &str = "FFN00-C1";
+
+/// CF-510..516, most frequent first.
+const X_CACHE_TOKENS: [&str; 8] = [
+    "Hit",
+    "Miss",
+    "RefreshHit",
+    "LambdaGeneratedResponse",
+    "Error",
+    "LambdaValidationError",
+    "LambdaExecutionError",
+    "LambdaLimitExceeded",
+];
+
+/// One configuration, ready to serve.
+#[derive(Debug)]
+pub struct Snapshot {
+    site: Arc<Site>,
+    settings: NodeSettings,
+    distributions: Vec<DistributionRuntime>,
+    functions: HashMap<(FunctionName, bool), Arc<Prepared>>,
+    dirs: HashMap<PathBuf, Arc<DirRoot>>,
+}
+
+impl Snapshot {
+    /// The distributions.
+    pub const fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
+    /// Node settings in force.
+    pub const fn settings(&self) -> &NodeSettings {
+        &self.settings
+    }
+
+    /// The run-time side of a behaviour. INVARIANT: indices come from [`Site::distribution_index_for`] and
+    /// `Distribution::behavior_index_for` of this snapshot's own site.
+    pub fn behavior(&self, distribution: usize, behavior: usize) -> &BehaviorRuntime {
+        &self.distributions[distribution].behaviors[behavior]
+    }
+
+    /// Field values of a distribution's answers. INVARIANT: as above.
+    pub fn fields(&self, distribution: usize) -> &NodeFields {
+        &self.distributions[distribution].fields
+    }
+
+    /// Caching times of errors of one kind of origin. INVARIANT: as above.
+    pub fn error_ttls(&self, distribution: usize, origin: OriginClass) -> &ErrorTtls {
+        &self.distributions[distribution].errors[usize::from(origin == OriginClass::S3)]
+    }
+
+    /// The opened directory of a `dir:` origin.
+    pub fn dir(&self, path: &std::path::Path) -> Option<&Arc<DirRoot>> {
+        self.dirs.get(path)
+    }
+}
+
+/// Why a configuration cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// A function cannot be loaded.
+    #[error("{location}: functions.{name}: {fault}{stack}")]
+    Function {
+        /// `file:line:column` of the function in the site file.
+        location: String,
+        /// Its name.
+        name: FunctionName,
+        /// Why.
+        fault: ExecutionFault,
+        /// Stack frames on lines of their own, or empty.
+        stack: String,
+    },
+    /// The cache cannot be set up.
+    #[error("node.cache_memory: {cause}")]
+    Cache {
+        /// Which limit cannot work.
+        cause: String,
+    },
+    /// A directory origin cannot be opened.
+    #[error("origin directory {}: {cause}", .path.display())]
+    Dir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+}
+
+/// What a node is made of.
+pub struct NodeParts {
+    /// Runs functions.
+    pub hooks: HookPool,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Access records.
+    pub access: Arc<dyn AccessSink>,
+    /// This node's name in `Via`.
+    pub name: String,
+}
+
+/// A running node, shared by all its connections.
+pub struct Node {
+    snapshot: ArcSwap<Snapshot>,
+    hooks: HookPool,
+    cache: CacheStorage,
+    clock: Arc<dyn Clock>,
+    access: Arc<dyn AccessSink>,
+    metrics: Arc<Metrics>,
+    verdicts: Vec<(&'static str, IntCounter)>,
+    name: String,
+    draining: AtomicBool,
+    in_flight: Arc<InFlight>,
+    started: Instant,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Builds a node around its first configuration: loads and warms every function that is attached.
+    ///
+    /// # Errors
+    /// All functions that cannot be loaded and directories that cannot be opened.
+    pub fn new(
+        loaded: &Loaded,
+        parts: NodeParts,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, Vec<SnapshotError>> {
+        let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, None)?;
+        let cache = CacheStorage::new(loaded.node.cache_memory, loaded.node.max_object_size)
+            .map_err(|cause| vec![SnapshotError::Cache { cause }])?;
+        let words = ["hit"].iter().chain(&Reason::WORDS);
+        let verdicts = words
+            .map(|word| (*word, metrics.cache_verdict(word)))
+            .collect();
+        Ok(Arc::new(Self {
+            verdicts,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            hooks: parts.hooks,
+            cache,
+            clock: parts.clock,
+            access: parts.access,
+            metrics,
+            name: parts.name,
+            draining: AtomicBool::new(false),
+            in_flight: Arc::default(),
+            started: Instant::now(),
+        }))
+    }
+
+    /// Swaps in a new configuration, or keeps the old one. Functions whose bundle did not change keep their
+    /// isolates and their state (LE-347, LE-350).
+    ///
+    /// # Errors
+    /// As [`Self::new`]; the node goes on with what it has.
+    pub fn reload(&self, loaded: &Loaded) -> Result<(), Vec<SnapshotError>> {
+        let current = self.snapshot.load();
+        match build_snapshot(
+            loaded,
+            &self.hooks,
+            &self.metrics,
+            &self.name,
+            Some(&current),
+        ) {
+            Ok(snapshot) => {
+                self.snapshot.store(Arc::new(snapshot));
+                self.metrics.reload("applied");
+                Ok(())
+            }
+            Err(errors) => {
+                self.metrics.reload("refused");
+                Err(errors)
+            }
+        }
+    }
+
+    /// The configuration new requests begin with.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Runs functions.
+    pub const fn hooks(&self) -> &HookPool {
+        &self.hooks
+    }
+
+    /// The cache.
+    pub const fn cache(&self) -> &CacheStorage {
+        &self.cache
+    }
+
+    /// Wall-clock time.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Access records.
+    pub fn access(&self) -> &dyn AccessSink {
+        self.access.as_ref()
+    }
+
+    /// Counts how the cache took part in a request: `hit` or a word of CP-607.
+    pub fn count_verdict(&self, verdict: &'static str) {
+        if let Some((_, counter)) = self.verdicts.iter().find(|(word, _)| *word == verdict) {
+            counter.inc();
+        }
+    }
+
+    /// Metrics.
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// This node's name in `Via` (CF-352).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Counts requests being served.
+    pub const fn in_flight(&self) -> &Arc<InFlight> {
+        &self.in_flight
+    }
+
+    /// Says that the node accepts no new connections.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Counts requests being served, for draining.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    count: AtomicUsize,
+    idle: Notify,
+}
+
+impl InFlight {
+    /// Counts one request until the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> InFlightGuard {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        InFlightGuard(self.clone())
+    }
+
+    /// Requests being served now.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Resolves when no request is being served.
+    pub async fn idle(&self) {
+        loop {
+            // Registered before the count is read, so that a request ending in between is not missed.
+            let ended = self.idle.notified();
+            if self.count() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+/// One request being served.
+#[derive(Debug)]
+pub struct InFlightGuard(Arc<InFlight>);
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Admin for Node {
+    fn metrics(&self) -> Result<Vec<u8>, String> {
+        self.metrics
+            .in_flight()
+            .set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
+        self.metrics.set_gauges(
+            self.hooks.stats().isolates,
+            self.cache.weighed_bytes(),
+            self.cache.entry_count(),
+        );
+        self.metrics.render().map_err(|e| e.to_string())
+    }
+
+    fn ready(&self) -> bool {
+        !self.draining.load(Ordering::SeqCst)
+    }
+
+    fn status(&self) -> String {
+        let snapshot = self.snapshot.load();
+        let distributions: Vec<_> = snapshot
+            .site
+            .distributions()
+            .iter()
+            .map(|d| {
+                serde_json::json!({
+                    "id": d.id,
+                    "domain_name": d.domain_name,
+                    "aliases": d.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "behaviors": d.all_behaviors().map(|b| b.path_pattern.as_str()).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "name": self.name,
+            "ready": self.ready(),
+            "uptime_seconds": self.started.elapsed().as_secs(),
+            "isolates": self.hooks.stats().isolates,
+            "cached_objects": self.cache.entry_count(),
+            "cached_bytes": self.cache.weighed_bytes(),
+            "distributions": distributions,
+        })
+        .to_string()
+    }
+}
+
+/// Prepares every attached function and opens every directory, collecting all that is wrong.
+fn build_snapshot(
+    loaded: &Loaded,
+    pool: &HookPool,
+    metrics: &Metrics,
+    node_name: &str,
+    previous: Option<&Snapshot>,
+) -> Result<Snapshot, Vec<SnapshotError>> {
+    let mut errors = Vec::new();
+    let mut functions = HashMap::new();
+    let mut dirs = HashMap::new();
+    for distribution in loaded.site.distributions() {
+        let relaxed = distribution.compat == Compat::Relaxed;
+        for (_, association) in distribution
+            .all_behaviors()
+            .flat_map(|b| b.functions.iter())
+        {
+            let function = &association.function;
+            let key = (function.name.clone(), relaxed);
+            if functions.contains_key(&key) {
+                continue;
+            }
+            let old = previous.and_then(|p| p.functions.get(&key));
+            match prepare(pool, function, distribution.compat, old) {
+                Ok(prepared) => {
+                    functions.insert(key, prepared);
+                }
+                Err(fault) => errors.push(function_error(loaded, &function.name, fault)),
+            }
+        }
+        for origin in &distribution.origins {
+            let OriginKind::Dir(path) = &origin.kind else {
+                continue;
+            };
+            match DirRoot::open(path) {
+                Ok(root) => {
+                    dirs.insert(path.clone(), Arc::new(root));
+                }
+                Err(e) => errors.push(SnapshotError::Dir {
+                    path: path.clone(),
+                    cause: e.to_string(),
+                }),
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let distributions = loaded
+        .site
+        .distributions()
+        .iter()
+        .map(|d| {
+            let relaxed = d.compat == Compat::Relaxed;
+            let behaviors = d
+                .all_behaviors()
+                .map(|b| BehaviorRuntime {
+                    hooks: EventType::ALL.map(|event| {
+                        let function = b.functions.at(event)?.function.clone();
+                        let prepared = functions.get(&(function.name.clone(), relaxed))?.clone();
+                        let duration = metrics.hook(function.name.as_str(), event.as_str());
+                        Some(Hook {
+                            prepared,
+                            function,
+                            duration,
+                        })
+                    }),
+                    metrics: metrics.behavior(&d.id, b.path_pattern.as_str()),
+                })
+                .collect();
+            DistributionRuntime {
+                fields: NodeFields::new(&d.identity, node_name),
+                behaviors,
+                errors: [
+                    ErrorTtls::new(OriginClass::Custom),
+                    ErrorTtls::new(OriginClass::S3),
+                ],
+            }
+        })
+        .collect();
+    Ok(Snapshot {
+        site: loaded.site.clone(),
+        settings: loaded.node.clone(),
+        distributions,
+        functions,
+        dirs,
+    })
+}
+
+/// Loads a function, or keeps the one at hand when neither its settings nor its files have changed.
+fn prepare(
+    pool: &HookPool,
+    function: &Function,
+    compat: Compat,
+    old: Option<&Arc<Prepared>>,
+) -> Result<Arc<Prepared>, ExecutionFault> {
+    let bundle = Bundle::read(&function.source)?;
+    match old {
+        Some(old) if old.is_of(function, &bundle) => Ok(old.clone()),
+        _ => pool.prepare_bundle(function, compat, bundle),
+    }
+}
+
+fn function_error(loaded: &Loaded, name: &FunctionName, fault: ExecutionFault) -> SnapshotError {
+    let location = loaded
+        .function_locations
+        .get(name)
+        .map_or_else(String::new, ToString::to_string);
+    let stack = match &fault {
+        ExecutionFault::Load { stack, .. } | ExecutionFault::Thrown { stack, .. }
+            if !stack.is_empty() =>
+        {
+            format!("\n{stack}")
+        }
+        _ => String::new(),
+    };
+    SnapshotError::Function {
+        location,
+        name: name.clone(),
+        fault,
+        stack,
+    }
+}

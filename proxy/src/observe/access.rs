@@ -1,0 +1,401 @@
+//! One record per request, for people (text), programs (JSON lines, CF-706) and `dev`.
+//!
+//! Records are handed to a writer thread over a bounded queue, so that a slow disk or
+//! terminal never holds up a request; what does not fit is dropped and counted (LE-352
+//! asks the same of function logs).
+
+use std::{
+    io::{self, BufWriter, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use fourfront_control::LogFormat;
+use fourfront_model::EventType;
+use serde_json::{Map, Value, json};
+
+use crate::flow::{RequestId, Served};
+
+/// Records waiting to be written before new ones are dropped.
+const QUEUE: usize = 16_384;
+
+/// How one function call went.
+#[derive(Clone, Debug)]
+pub struct HookRecord {
+    /// The trigger.
+    pub event_type: EventType,
+    /// The function's name.
+    pub function: String,
+    /// Wall time, queueing included.
+    pub duration: Duration,
+    /// `None` when it produced an acceptable result, else the class's token and the rule.
+    pub fault: Option<(&'static str, &'static str)>,
+}
+
+/// What is written about one request. Field names in JSON are those of CloudFront's log (CF-703), with `ff-`
+/// extras.
+#[derive(Clone, Debug)]
+pub struct AccessRecord {
+    /// End of the request.
+    pub time: SystemTime,
+    /// `X-Amz-Cf-Id`; absent when the request was refused before it got one.
+    pub request_id: Option<RequestId>,
+    /// Distribution id and path pattern.
+    pub route: Option<(String, String)>,
+    /// Address of the peer.
+    pub viewer: Option<std::net::SocketAddr>,
+    /// Method.
+    pub method: String,
+    /// `Host` as sent.
+    pub host: String,
+    /// Path as sent.
+    pub uri: String,
+    /// Query as sent, without `?`.
+    pub query: String,
+    /// Status sent; 0 when the viewer left before any byte.
+    pub status: u16,
+    /// How the answer came about.
+    pub served: Served,
+    /// Why the cache did not answer (CP-607).
+    pub cache_reason: Option<&'static str>,
+    /// Body bytes sent.
+    pub bytes: u64,
+    /// From the request's head to the last byte queued.
+    pub duration: Duration,
+    /// Function calls in order.
+    pub hooks: Vec<HookRecord>,
+    /// From sending the request to the origin to the head of its answer.
+    pub origin: Option<Duration>,
+    /// What went wrong, in words, for the operator.
+    pub error: Option<String>,
+}
+
+impl AccessRecord {
+    /// The JSON form (CF-706).
+    pub fn to_json(&self) -> Value {
+        let mut record = Map::new();
+        let mut put = |key: &str, value: Value| {
+            record.insert(key.to_owned(), value);
+        };
+        put("time", json!(rfc3339(self.time)));
+        put(
+            "x-edge-request-id",
+            json!(
+                self.request_id
+                    .map_or_else(|| "-".to_owned(), |id| id.to_string())
+            ),
+        );
+        if let Some((distribution, behavior)) = &self.route {
+            put("ff-distribution", json!(distribution));
+            put("cache-behavior-path-pattern", json!(behavior));
+        }
+        put(
+            "c-ip",
+            json!(
+                self.viewer
+                    .map_or_else(|| "-".to_owned(), |v| v.ip().to_string())
+            ),
+        );
+        put("cs-method", json!(self.method));
+        put("x-host-header", json!(self.host));
+        put("cs-uri-stem", json!(self.uri));
+        put(
+            "cs-uri-query",
+            json!(if self.query.is_empty() {
+                "-"
+            } else {
+                &self.query
+            }),
+        );
+        put("sc-status", json!(self.status));
+        put("sc-body-bytes", json!(self.bytes));
+        put("time-taken", json!(seconds(self.duration)));
+        put(
+            "x-edge-result-type",
+            json!(self.served.result_type(self.status).as_str()),
+        );
+        put(
+            "x-edge-detailed-result-type",
+            json!(self.served.detail(self.status)),
+        );
+        if let Some(reason) = self.cache_reason {
+            put("ff-cache-reason", json!(reason));
+        }
+        if let Some(origin) = self.origin {
+            put("ff-origin-time", json!(seconds(origin)));
+        }
+        if !self.hooks.is_empty() {
+            let hooks: Vec<Value> = self
+                .hooks
+                .iter()
+                .map(|h| {
+                    let mut hook = json!({
+                        "event_type": h.event_type.as_str(),
+                        "function": h.function,
+                        "time": seconds(h.duration),
+                    });
+                    if let (Some((class, rule)), Some(object)) = (h.fault, hook.as_object_mut()) {
+                        object.insert("fault".to_owned(), json!(class));
+                        object.insert("rule".to_owned(), json!(rule));
+                    }
+                    hook
+                })
+                .collect();
+            put("ff-hooks", Value::Array(hooks));
+        }
+        if let Some(error) = &self.error {
+            put("ff-error", json!(error));
+        }
+        Value::Object(record)
+    }
+
+    /// One line for people: status, verdict, request, times.
+    pub fn to_text(&self) -> String {
+        use std::fmt::Write as _;
+        let mut line = String::with_capacity(160);
+        let query = if self.query.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", self.query)
+        };
+        let _ = write!(
+            line,
+            "{} {} {} {}{query} {} {}B {:.1}ms",
+            rfc3339(self.time),
+            self.status,
+            self.method,
+            self.uri,
+            self.served.detail(self.status),
+            self.bytes,
+            millis(self.duration),
+        );
+        if let Some(reason) = self.cache_reason {
+            let _ = write!(line, " cache={reason}");
+        }
+        for hook in &self.hooks {
+            let _ = write!(line, " {}={:.2}ms", hook.event_type, millis(hook.duration));
+            if let Some((class, rule)) = hook.fault {
+                let _ = write!(line, "!{class}({rule})");
+            }
+        }
+        if let Some(origin) = self.origin {
+            let _ = write!(line, " origin={:.1}ms", millis(origin));
+        }
+        if let Some(error) = &self.error {
+            let _ = write!(line, " error={error:?}");
+        }
+        line
+    }
+}
+
+fn seconds(d: Duration) -> f64 {
+    (d.as_secs_f64() * 1e6).round() / 1e6
+}
+
+fn millis(d: Duration) -> f64 {
+    d.as_secs_f64() * 1e3
+}
+
+/// `2026-03-03T09:00:00.123Z`.
+pub fn rfc3339(time: SystemTime) -> String {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let (secs, ms) = (since.as_secs(), since.subsec_millis());
+    let (days, rest) = (secs / 86_400, secs % 86_400);
+    // Days to a civil date, by the 400-year cycle counted from March (H. Hinnant's algorithm).
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let doe = z % 146_097;
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = yoe + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z",
+        rest / 3_600,
+        rest % 3_600 / 60,
+        rest % 60
+    )
+}
+
+/// Where access records go.
+pub trait AccessSink: Send + Sync {
+    /// Takes one record. Never blocks.
+    fn record(&self, record: AccessRecord);
+
+    /// Whether records go anywhere; when not, none need be made.
+    fn enabled(&self) -> bool {
+        true
+    }
+}
+
+/// Discards every record: `log.access: false`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAccessLog;
+
+impl AccessSink for NoAccessLog {
+    fn record(&self, _: AccessRecord) {}
+
+    fn enabled(&self) -> bool {
+        false
+    }
+}
+
+/// Writes records on a thread of its own.
+#[derive(Debug)]
+pub struct AccessLog {
+    queue: SyncSender<AccessRecord>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl AccessLog {
+    /// Starts the writer thread. It ends when the log is dropped and the queue is empty.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(format: LogFormat, out: Box<dyn Write + Send>) -> io::Result<Self> {
+        let (queue, records) = sync_channel(QUEUE);
+        thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write_records(&records, format, BufWriter::new(out)))?;
+        Ok(Self {
+            queue,
+            dropped: Arc::default(),
+        })
+    }
+
+    /// Records dropped because the writer could not keep up.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl AccessSink for AccessLog {
+    fn record(&self, record: AccessRecord) {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(record) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn write_records(records: &Receiver<AccessRecord>, format: LogFormat, mut out: impl Write) {
+    while let Ok(first) = records.recv() {
+        // Flush when the queue runs dry: prompt when quiet, batched under load.
+        let mut next = Some(first);
+        while let Some(record) = next {
+            let line = match format {
+                LogFormat::Text => record.to_text(),
+                LogFormat::Json => record.to_json().to_string(),
+            };
+            if writeln!(out, "{line}").is_err() {
+                return;
+            }
+            next = records.try_recv().ok();
+        }
+        if out.flush().is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+
+    fn record() -> AccessRecord {
+        AccessRecord {
+            time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_772_528_400_123),
+            request_id: None,
+            route: Some(("D1".into(), "/api/*".into())),
+            viewer: Some("198.51.100.24:1234".parse().unwrap()),
+            method: "GET".into(),
+            host: "shop.example.test".into(),
+            uri: "/api/x".into(),
+            query: String::new(),
+            status: 503,
+            served: Served::Fault(fourfront_hooks::FaultClass::Execution),
+            cache_reason: None,
+            bytes: 12,
+            duration: Duration::from_micros(1_500),
+            hooks: vec![HookRecord {
+                event_type: EventType::ViewerRequest,
+                function: "auth".into(),
+                duration: Duration::from_micros(40),
+                fault: Some(("LambdaExecutionError", "LE-271")),
+            }],
+            origin: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn json_uses_the_log_fields_of_cloudfront() {
+        // CF-703, CF-706, LE-271
+        let json = record().to_json();
+        assert_eq!(json["time"], "2026-03-03T09:00:00.123Z");
+        assert_eq!(json["x-edge-result-type"], "LambdaExecutionError");
+        assert_eq!(json["cs-uri-query"], "-");
+        assert_eq!(json["ff-hooks"][0]["rule"], "LE-271");
+    }
+
+    #[test]
+    fn text_is_one_line() {
+        let text = record().to_text();
+        assert!(
+            text.contains("503 GET /api/x LambdaExecutionError"),
+            "{text}"
+        );
+        assert!(
+            text.contains("viewer-request=0.04ms!LambdaExecutionError(LE-271)"),
+            "{text}"
+        );
+        assert!(!text.contains('\n'));
+    }
+
+    #[test]
+    fn leap_days_and_year_ends_are_dated_right() {
+        let at = |secs| rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(secs));
+        assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(at(951_782_400), "2000-02-29T00:00:00.000Z");
+        assert_eq!(at(1_735_689_599), "2024-12-31T23:59:59.000Z");
+    }
+
+    #[test]
+    fn records_reach_the_writer_in_order() {
+        type Shared = Arc<(Mutex<Vec<u8>>, Condvar)>;
+        struct Pipe(Shared);
+        impl Write for Pipe {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.0.0.lock().unwrap().extend_from_slice(buf);
+                Ok(buf.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                self.0.1.notify_all();
+                Ok(())
+            }
+        }
+        let shared: Shared = Arc::default();
+        let log = AccessLog::start(LogFormat::Json, Box::new(Pipe(shared.clone()))).unwrap();
+        for status in [200, 404] {
+            log.record(AccessRecord { status, ..record() });
+        }
+        let lines = |text: &[u8]| text.iter().filter(|b| **b == b'\n').count();
+        let written = shared
+            .1
+            .wait_while(shared.0.lock().unwrap(), |t| lines(t) < 2)
+            .unwrap();
+        let text = String::from_utf8(written.clone()).unwrap();
+        assert!(text.find("\"sc-status\":200").unwrap() < text.find("\"sc-status\":404").unwrap());
+        assert_eq!(log.dropped(), 0);
+    }
+}

@@ -1,0 +1,268 @@
+//! Prometheus metrics. Handles for a behaviour are looked up once per configuration, not
+//! per request: on the hot path a metric is one relaxed atomic add.
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::flow::ResultType;
+
+/// Seconds; origins answer in milliseconds to tens of seconds.
+const ORIGIN_BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+/// Seconds; a warm call takes tens of microseconds, a limit is seconds.
+const HOOK_BUCKETS: &[f64] = &[
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.05,
+    0.1, 0.5, 1.0, 5.0, 30.0,
+];
+
+/// All of the node's metrics and the registry they are gathered from.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    bytes_sent: IntCounterVec,
+    cache: IntCounterVec,
+    hook_duration: HistogramVec,
+    hook_faults: IntCounterVec,
+    origin_latency: HistogramVec,
+    origin_faults: IntCounterVec,
+    isolates: IntGauge,
+    cached_bytes: IntGauge,
+    cached_objects: IntGauge,
+    connections: IntGauge,
+    reloads: IntCounterVec,
+    config: IntGaugeVec,
+}
+
+/// The counters of one behaviour, resolved once per configuration.
+#[derive(Clone, Debug)]
+pub struct BehaviorMetrics {
+    /// Indexed by [`ResultType`].
+    results: Vec<IntCounter>,
+    bytes: IntCounter,
+    distribution: String,
+    behavior: String,
+}
+
+impl BehaviorMetrics {
+    /// Counts one finished request.
+    pub fn finished(&self, result: ResultType, body_bytes: u64) {
+        if let Some(counter) = self.results.get(result.index()) {
+            counter.inc();
+        }
+        self.bytes.inc_by(body_bytes);
+    }
+
+    /// The distribution's id, as labelled.
+    pub fn distribution(&self) -> &str {
+        &self.distribution
+    }
+
+    /// The path pattern, as labelled.
+    pub fn behavior(&self) -> &str {
+        &self.behavior
+    }
+}
+
+impl Metrics {
+    /// Registers everything. Names are fixed: dashboards and CF-721's mapping rely on them.
+    ///
+    /// # Errors
+    /// Only when two metrics share a name, which the unit test rules out.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            IntCounterVec::new(Opts::new(name, help), labels)
+        };
+        let times = |name: &str, help: &str, buckets: &[f64], labels: &[&str]| {
+            HistogramVec::new(
+                HistogramOpts::new(name, help).buckets(buckets.to_vec()),
+                labels,
+            )
+        };
+        let metrics = Self {
+            registry: Registry::new(),
+            requests: counters(
+                "fourfront_requests_total",
+                "Viewer requests by distribution, behaviour and x-edge-result-type",
+                &["distribution", "behavior", "result"],
+            )?,
+            bytes_sent: counters(
+                "fourfront_bytes_sent_total",
+                "Body bytes sent to viewers",
+                &["distribution", "behavior"],
+            )?,
+            cache: counters(
+                "fourfront_cache_total",
+                "Cache verdicts, with the reason of a miss",
+                &["verdict"],
+            )?,
+            hook_duration: times(
+                "fourfront_hook_duration_seconds",
+                "Wall time of function calls, queueing included",
+                HOOK_BUCKETS,
+                &["function", "event_type"],
+            )?,
+            hook_faults: counters(
+                "fourfront_hook_faults_total",
+                "Failed function calls by class and rule",
+                &["function", "event_type", "class", "rule"],
+            )?,
+            origin_latency: times(
+                "fourfront_origin_latency_seconds",
+                "From sending a request to an origin to the head of its response",
+                ORIGIN_BUCKETS,
+                &["distribution", "origin"],
+            )?,
+            origin_faults: counters(
+                "fourfront_origin_faults_total",
+                "Origin fetches without a usable response, by cause",
+                &["distribution", "origin", "cause"],
+            )?,
+            isolates: IntGauge::new("fourfront_isolates", "JavaScript isolates alive")?,
+            cached_bytes: IntGauge::new(
+                "fourfront_cached_bytes",
+                "Bytes weighed in the memory tier",
+            )?,
+            cached_objects: IntGauge::new(
+                "fourfront_cached_objects",
+                "Objects in the memory tier",
+            )?,
+            connections: IntGauge::new(
+                "fourfront_requests_in_flight",
+                "Viewer requests being served",
+            )?,
+            reloads: counters(
+                "fourfront_reloads_total",
+                "Configuration reloads by outcome",
+                &["outcome"],
+            )?,
+            config: IntGaugeVec::new(
+                Opts::new(
+                    "fourfront_build_info",
+                    "Constant 1, labelled with the version",
+                ),
+                &["version"],
+            )?,
+        };
+        let registry = &metrics.registry;
+        registry.register(Box::new(metrics.requests.clone()))?;
+        registry.register(Box::new(metrics.bytes_sent.clone()))?;
+        registry.register(Box::new(metrics.cache.clone()))?;
+        registry.register(Box::new(metrics.hook_duration.clone()))?;
+        registry.register(Box::new(metrics.hook_faults.clone()))?;
+        registry.register(Box::new(metrics.origin_latency.clone()))?;
+        registry.register(Box::new(metrics.origin_faults.clone()))?;
+        registry.register(Box::new(metrics.isolates.clone()))?;
+        registry.register(Box::new(metrics.cached_bytes.clone()))?;
+        registry.register(Box::new(metrics.cached_objects.clone()))?;
+        registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.reloads.clone()))?;
+        registry.register(Box::new(metrics.config.clone()))?;
+        metrics
+            .config
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        Ok(metrics)
+    }
+
+    /// Resolves the counters of one behaviour.
+    pub fn behavior(&self, distribution: &str, behavior: &str) -> BehaviorMetrics {
+        BehaviorMetrics {
+            results: ResultType::ALL
+                .iter()
+                .map(|r| {
+                    self.requests
+                        .with_label_values(&[distribution, behavior, r.as_str()])
+                })
+                .collect(),
+            bytes: self.bytes_sent.with_label_values(&[distribution, behavior]),
+            distribution: distribution.to_owned(),
+            behavior: behavior.to_owned(),
+        }
+    }
+
+    /// Resolves the histogram of one function at one trigger.
+    pub fn hook(&self, function: &str, event_type: &str) -> Histogram {
+        self.hook_duration
+            .with_label_values(&[function, event_type])
+    }
+
+    /// Counts a failed call.
+    pub fn hook_fault(&self, function: &str, event_type: &str, class: &str, rule: &str) {
+        self.hook_faults
+            .with_label_values(&[function, event_type, class, rule])
+            .inc();
+    }
+
+    /// Counts a cache verdict; `verdict` is a word of CP-607 or `hit`.
+    pub fn cache_verdict(&self, verdict: &str) -> IntCounter {
+        self.cache.with_label_values(&[verdict])
+    }
+
+    /// Resolves the histogram of one origin.
+    pub fn origin_latency(&self, distribution: &str, origin: &str) -> Histogram {
+        self.origin_latency
+            .with_label_values(&[distribution, origin])
+    }
+
+    /// Counts a fetch without a usable response.
+    pub fn origin_fault(&self, distribution: &str, origin: &str, cause: &str) {
+        self.origin_faults
+            .with_label_values(&[distribution, origin, cause])
+            .inc();
+    }
+
+    /// Requests being served right now.
+    pub const fn in_flight(&self) -> &IntGauge {
+        &self.connections
+    }
+
+    /// Counts a reload: `applied` or `refused`.
+    pub fn reload(&self, outcome: &str) {
+        self.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Sets the gauges that are read rather than counted.
+    pub fn set_gauges(&self, isolates: usize, cached_bytes: u64, cached_objects: u64) {
+        let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.isolates.set(clamp(isolates as u64));
+        self.cached_bytes.set(clamp(cached_bytes));
+        self.cached_objects.set(clamp(cached_objects));
+    }
+
+    /// The Prometheus text exposition of everything registered.
+    ///
+    /// # Errors
+    /// When a gathered family cannot be encoded.
+    pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counted_request_shows_in_the_exposition() {
+        let metrics = Metrics::new().unwrap();
+        metrics
+            .behavior("D1", "/api/*")
+            .finished(ResultType::Hit, 42);
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(
+            text.contains(
+                r#"fourfront_requests_total{behavior="/api/*",distribution="D1",result="Hit"} 1"#
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"fourfront_bytes_sent_total{behavior="/api/*",distribution="D1"} 42"#)
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! What Pingora carries through the filters of one request.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fourfront_cache::Outcome;
+
+use crate::{
+    flow::{Fault, Flow, Generated, Served},
+    node::InFlightGuard,
+    observe::access::HookRecord,
+};
+
+/// The context of one request: the flow, and what the log line will say.
+#[derive(Debug)]
+pub struct Ctx {
+    /// Where the request is in its life.
+    pub flow: Flow,
+    /// What is noted on the way.
+    pub record: Record,
+    /// The fault behind an error that is on its way to `fail_to_proxy`.
+    pub fault: Option<Fault>,
+    /// Whether this is the background refresh of a stale object (LE-040): no viewer waits for it.
+    pub background: bool,
+    /// A request body that the viewer-request function put in place of the viewer's (LE-245).
+    pub replaced_body: Option<Bytes>,
+    /// An answer or a failure that takes the place of what Pingora is about to send.
+    pub(super) pending: Option<Pending>,
+    /// Counts the request as being served.
+    _in_flight: InFlightGuard,
+}
+
+/// What takes the place of the answer Pingora is about to send.
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// A whole answer.
+    Answer(Generated),
+    /// The page for a failure.
+    Fault(Fault),
+}
+
+/// Notes for the access record and the metrics.
+#[derive(Debug)]
+pub struct Record {
+    /// When the head had been read.
+    pub started: Instant,
+    /// Path and query as the viewer sent them; kept only once a function changes the request.
+    pub original_target: Option<Vec<u8>>,
+    /// Function calls in order.
+    pub hooks: Vec<HookRecord>,
+    /// When the request to the origin was sent.
+    pub fetch_started: Option<Instant>,
+    /// From then to the head of the answer.
+    pub origin: Option<Duration>,
+    /// How the answer came about, when the flow does not say.
+    pub served: Option<Served>,
+    /// What the cache did.
+    pub outcome: Option<Outcome>,
+    /// What went wrong, for the operator.
+    pub error: Option<String>,
+}
+
+impl Ctx {
+    /// A context for a request whose head is about to be read.
+    pub(super) fn new(in_flight: InFlightGuard) -> Self {
+        Self {
+            flow: Flow::Received,
+            record: Record {
+                started: Instant::now(),
+                original_target: None,
+                hooks: Vec::new(),
+                fetch_started: None,
+                origin: None,
+                served: None,
+                outcome: None,
+                error: None,
+            },
+            fault: None,
+            background: false,
+            replaced_body: None,
+            pending: None,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// Remembers a fault and makes the error that takes it to `fail_to_proxy`.
+    pub(super) fn fail(&mut self, fault: impl Into<Fault>) -> Box<pingora::Error> {
+        self.fault = Some(fault.into());
+        pingora::Error::new(pingora::ErrorType::new("fourfront"))
+    }
+}

@@ -1,0 +1,311 @@
+//! The last steps before the wire: what every answer carries (CF section 6.1), answers the node
+//! or a function makes itself, and the viewer-response function.
+
+use bytes::Bytes;
+use fourfront_cache::Outcome;
+use fourfront_model::{CacheMode, EventType};
+use http::{HeaderValue, Method, header};
+use pingora::{Result, http::ResponseHeader, proxy::Session};
+
+use super::{
+    Edge,
+    context::{Ctx, Pending},
+    headers::{request_lines, response_lines, set_response_lines},
+    hook::{self, Shown},
+};
+use crate::flow::{
+    ErrorAnswer, Exchange, Fault, Generated, NodeFault, Replacement, Served,
+    hook::{RequestParts, ResponseParts},
+    reason,
+};
+
+/// The viewer's request as the viewer-request function left it (LE-095).
+pub(super) fn viewer_parts(session: &Session) -> RequestParts {
+    let request = session.req_header();
+    let (path, query) = RequestParts::split_target(request.raw_path());
+    RequestParts {
+        method: request.method.clone(),
+        path,
+        query,
+        lines: request_lines(request),
+    }
+}
+
+/// The head of a response as functions see it.
+pub(super) fn response_parts(response: &ResponseHeader) -> ResponseParts {
+    let status = response.status.as_u16();
+    ResponseParts {
+        status,
+        description: response
+            .get_reason_phrase()
+            .unwrap_or_else(|| reason(status))
+            .to_owned(),
+        lines: response_lines(response),
+    }
+}
+
+/// The fields the node adds to every answer (CF-500..505, CF-509, CF-800). `Date` is not among them: the HTTP
+/// library below writes its own on every response, so an origin's `Date` (CF-320) reaches functions and the
+/// freshness arithmetic but not the viewer.
+pub(super) fn add_node_fields(
+    response: &mut ResponseHeader,
+    exchange: &Exchange,
+    served: Served,
+    outcome: Option<&Outcome>,
+) -> Result<()> {
+    let status = response.status.as_u16();
+    let node = exchange.route.fields();
+    if !response.headers.contains_key(header::SERVER) {
+        response.insert_header("Server", node.server.clone())?;
+    }
+    response.insert_header("X-Cache", node.x_cache(served.x_cache(status)))?;
+    response.insert_header("Via", node.via.clone())?;
+    response.insert_header("X-Amz-Cf-Pop", node.pop.clone())?;
+    response.insert_header("X-Amz-Cf-Id", header_value(exchange.request_id.as_str()))?;
+    if exchange.route.distribution().cache_mode == CacheMode::Rfc9111
+        && let (Some(outcome), Some(name)) = (outcome, &node.cache_name)
+    {
+        let field = outcome
+            .cache_status(name, response.status, None)
+            .to_string();
+        response.insert_header("Cache-Status", header_value(&field))?;
+    }
+    Ok(())
+}
+
+/// A value the node made of ASCII text; anything else is left out rather than sent broken.
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+impl Edge {
+    /// Sends an answer the node makes itself (CF-780..783).
+    pub(super) async fn send_error(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        fault: &Fault,
+    ) -> Result<u16> {
+        let exchange = ctx.flow.exchange().cloned();
+        let identity;
+        let (id, identity) = match &exchange {
+            Some(e) => (e.request_id, &e.route.distribution().identity),
+            None => {
+                identity = fourfront_model::Identity::default();
+                (crate::flow::RequestId::random(), &identity)
+            }
+        };
+        let answer = ErrorAnswer::new(fault, id.as_str(), identity);
+        let mut head = ResponseHeader::build(answer.status, Some(12))?;
+        head.insert_header("Content-Type", "text/html; charset=utf-8")?;
+        head.insert_header("Content-Length", answer.body.len())?;
+        if answer.status == 494 {
+            head.set_reason_phrase(Some(reason(494)))?;
+        }
+        if answer.no_store {
+            head.insert_header("Cache-Control", "no-store")?;
+        }
+        if let Some(allow) = answer.allow {
+            head.insert_header("Allow", allow)?;
+        }
+        match &exchange {
+            Some(exchange) => add_node_fields(&mut head, exchange, answer.served, None)?,
+            None => {
+                head.insert_header("Server", identity.product())?;
+                head.insert_header(
+                    "X-Cache",
+                    format!("Error from {}", identity.x_cache_suffix()),
+                )?;
+                head.insert_header("X-Amz-Cf-Id", id.as_str())?;
+            }
+        }
+        if answer.close {
+            session.set_keepalive(None);
+        }
+        ctx.record.served = Some(answer.served);
+        if ctx.record.error.is_none() {
+            ctx.record.error = Some(fault.to_string());
+        }
+        let with_body = session.req_header().method != Method::HEAD;
+        session
+            .write_response_header(Box::new(head), !with_body)
+            .await?;
+        if with_body {
+            session.write_response_body(Some(answer.body), true).await?;
+        }
+        Ok(answer.status)
+    }
+
+    /// Sends a response a function made (LE-155..170). The viewer-response function runs for those made at
+    /// origin-request with a status below 400 (LE-026, LE-027), never for those made at viewer-request
+    /// (LE-163).
+    pub(super) async fn send_generated(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        generated: Generated,
+        outcome: Option<&Outcome>,
+    ) -> Result<()> {
+        let mut head = generated_head(&generated)?;
+        let mut body = generated.body;
+        let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
+        let exchange = deliver.exchange.clone();
+        let mut served = deliver.served;
+        if served == Served::GeneratedAtOrigin
+            && head.status.as_u16() < 400
+            && let Err(fault) = self
+                .viewer_response(session, ctx, &exchange, &mut head)
+                .await
+        {
+            let answer = ErrorAnswer::new(
+                &fault,
+                exchange.request_id.as_str(),
+                &exchange.route.distribution().identity,
+            );
+            head = error_head(&answer)?;
+            served = answer.served;
+            body = answer.body;
+        }
+        ctx.record.served = Some(served);
+        add_node_fields(&mut head, &exchange, served, outcome)?;
+        // LE-168: HEAD gets the length and no body. 204 and 304 have neither.
+        let bodyless = matches!(head.status.as_u16(), 204 | 304);
+        if !bodyless {
+            head.insert_header("Content-Length", body.len())?;
+        }
+        let with_body =
+            !bodyless && session.req_header().method != Method::HEAD && !body.is_empty();
+        session
+            .write_response_header(Box::new(head), !with_body)
+            .await?;
+        if with_body {
+            session.write_response_body(Some(body), true).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the viewer-response function on a head that is about to be sent (LE-190..195).
+    pub(super) async fn viewer_response(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        exchange: &Exchange,
+        head: &mut ResponseHeader,
+    ) -> std::result::Result<(), Fault> {
+        let event = EventType::ViewerResponse;
+        if exchange.route.hook(event).is_none() {
+            return Ok(());
+        }
+        let request = viewer_parts(session);
+        let response = response_parts(head);
+        let shown = Shown {
+            request: &request,
+            origin: None,
+            response: Some(&response),
+        };
+        let Some(result) = hook::run(self.node(), exchange, event, shown, &mut ctx.record).await?
+        else {
+            return Ok(());
+        };
+        let result = hook::response_only(result)?;
+        if result.headers_changed {
+            set_response_lines(head, &result.headers)?;
+        }
+        if let Some(description) = result.status_description
+            && description != response.description
+        {
+            let _ = head.set_reason_phrase(Some(&description));
+        }
+        Ok(())
+    }
+
+    /// The end of every relayed or stored answer: `Age`, the viewer-response function, the node's fields. A
+    /// function that fails gets this viewer an error page while the transfer goes on (LE-279).
+    pub(super) async fn finish_head(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        head: &mut ResponseHeader,
+        outcome: &Outcome,
+    ) -> Result<()> {
+        let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
+        let exchange = deliver.exchange.clone();
+        let served = deliver.served;
+        // LE-023..036: the gate is the effective status.
+        if head.status.as_u16() >= 400 || ctx.background {
+            return add_node_fields(head, &exchange, served, Some(outcome));
+        }
+        match self.viewer_response(session, ctx, &exchange, head).await {
+            Ok(()) => add_node_fields(head, &exchange, served, Some(outcome)),
+            Err(fault) => swap(session, head, ctx, Pending::Fault(fault)),
+        }
+    }
+}
+
+/// Puts an answer in the place of the one Pingora is about to send: head here, body in the body callback. The
+/// transfer behind it goes on, so the cache and other viewers get what they would have got (LE-279).
+pub(super) fn swap(
+    session: &Session,
+    head: &mut ResponseHeader,
+    ctx: &mut Ctx,
+    pending: Pending,
+) -> Result<()> {
+    // Where no body can follow any more, the replacement's is left out and the length says so.
+    let no_body = session.req_header().method == Method::HEAD
+        || matches!(head.status.as_u16(), 204 | 304)
+        || head
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|l| l == "0");
+    let deliver = ctx.flow.deliver_mut().map_err(|e| ctx_internal(&e))?;
+    let exchange = &deliver.exchange;
+    let (new_head, body, served) = match pending {
+        Pending::Fault(fault) => {
+            let identity = &exchange.route.distribution().identity;
+            let answer = ErrorAnswer::new(&fault, exchange.request_id.as_str(), identity);
+            if ctx.record.error.is_none() {
+                ctx.record.error = Some(fault.to_string());
+            }
+            (error_head(&answer)?, answer.body, answer.served)
+        }
+        Pending::Answer(generated) => (generated_head(&generated)?, generated.body, Served::Miss),
+    };
+    *head = new_head;
+    let body = if no_body { Bytes::new() } else { body };
+    head.insert_header("Content-Length", body.len())?;
+    add_node_fields(head, exchange, served, None)?;
+    deliver.served = served;
+    deliver.replacement = Some(Replacement { body: Some(body) });
+    Ok(())
+}
+
+pub(super) fn generated_head(generated: &Generated) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build(generated.status, Some(generated.lines.len() + 8))?;
+    if let Some(description) = &generated.description {
+        head.set_reason_phrase(Some(description))?;
+    }
+    set_response_lines(&mut head, &generated.lines).map_err(|e| ctx_internal(&e))?;
+    // The proxy owns the length (LE-166, LE-227).
+    head.remove_header(&header::CONTENT_LENGTH);
+    head.remove_header(&header::TRANSFER_ENCODING);
+    Ok(head)
+}
+
+fn error_head(answer: &ErrorAnswer) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build(answer.status, Some(12))?;
+    head.insert_header("Content-Type", "text/html; charset=utf-8")?;
+    if answer.no_store {
+        head.insert_header("Cache-Control", "no-store")?;
+    }
+    Ok(head)
+}
+
+/// An internal error for Pingora; `fail_to_proxy` turns it into a 500.
+pub(super) fn ctx_internal(cause: &impl ToString) -> Box<pingora::Error> {
+    pingora::Error::explain(pingora::ErrorType::InternalError, cause.to_string())
+}
+
+/// `NodeFault` for a state that cannot be.
+pub(super) fn internal(cause: &impl ToString) -> Fault {
+    NodeFault::Internal(cause.to_string()).into()
+}

@@ -1,0 +1,411 @@
+//! Pingora's callbacks, a few lines each: take the flow's state, step it, put the next back. What
+//! is decided lives in [`crate::flow`] and in the crates it composes; what is done for
+//! a decision lives in this module's siblings, by side of the cache.
+//!
+//! Three of Pingora's own ideas are overruled, each where it happens: freshness is judged by
+//! our policy and clock ([`viewer_side`]), the request to the origin is ours alone
+//! ([`origin_side`]), and a function that fails in the middle of a response swaps what its viewer
+//! gets instead of breaking the transfer ([`deliver`]).
+
+mod context;
+mod deliver;
+mod headers;
+mod hook;
+mod origin_side;
+mod peer;
+mod record;
+mod serve;
+mod storage;
+mod store;
+mod viewer_side;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fourfront_cache::{Outcome, StaleCause, policy};
+use fourfront_origin::resolve::Resolver;
+use http::header;
+use pingora::{
+    Error, ErrorType, Result,
+    cache::{
+        CacheKey, CacheMeta, CachePhase, ForcedFreshness, RespCacheable, key::HashBinary,
+        storage::HitHandler,
+    },
+    http::{RequestHeader, ResponseHeader},
+    modules::http::HttpModules,
+    proxy::{FailToProxy, ProxyHttp, RangeType, Session},
+    upstreams::peer::HttpPeer,
+};
+
+pub use context::Ctx;
+pub use serve::{Listening, ServeSettings, serve};
+pub use storage::CacheStorage;
+
+use crate::{
+    flow::{BodyPlan, Fault, Flow, Served, ViewerFault},
+    node::Node,
+};
+use deliver::ctx_internal;
+use storage::StoredFacts;
+
+/// The origin-response function's answer is complete and waits in the context; not a failure.
+const ANSWER_READY: ErrorType = ErrorType::Custom("fourfront: answer ready");
+/// The origin failed and a stale object may be served; not a failure of the request.
+const SERVE_STALE: ErrorType = ErrorType::Custom("fourfront: serve stale");
+
+/// The proxy as Pingora sees it.
+pub struct Edge {
+    node: Arc<Node>,
+    resolver: Resolver,
+}
+
+impl Edge {
+    /// A proxy for a node.
+    pub fn new(node: Arc<Node>) -> Self {
+        Self {
+            node,
+            resolver: Resolver::default(),
+        }
+    }
+
+    fn node(&self) -> &Node {
+        &self.node
+    }
+
+    const fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx::new(self.node.in_flight().enter())
+    }
+
+    /// None: compression belongs to the behaviour's settings, not to a module (CF-545).
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        self.on_request(session, ctx).await
+    }
+
+    /// Counts the body against its limit, and puts a function's body in the viewer's place (LE-240).
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let Flow::Fetch(fetch) = &mut ctx.flow else {
+            return Ok(());
+        };
+        if let Some(b) = body {
+            fetch.body_received += b.len() as u64;
+        }
+        let limit = fetch
+            .exchange
+            .route
+            .snapshot()
+            .settings()
+            .limits
+            .max_body_bytes;
+        if fetch.body_received > limit {
+            return Err(ctx.fail(ViewerFault::BodySize { limit }));
+        }
+        if fetch.replaced_body.is_some() {
+            *body = match fetch.body_sent {
+                false => fetch.replaced_body.clone(),
+                true if end => None,
+                true => Some(Bytes::new()),
+            };
+            fetch.body_sent = true;
+        }
+        Ok(())
+    }
+
+    fn request_cache_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
+        self.enable_cache(session, ctx)
+    }
+
+    fn cache_key_callback(&self, session: &Session, ctx: &mut Ctx) -> Result<CacheKey> {
+        self.cache_key(session, ctx)
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        session: &mut Session,
+        meta: &CacheMeta,
+        _hit: &mut HitHandler,
+        _fresh: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<ForcedFreshness>> {
+        self.judge_hit(session, meta, ctx)
+    }
+
+    fn cache_vary_filter(
+        &self,
+        meta: &CacheMeta,
+        ctx: &mut Ctx,
+        request: &RequestHeader,
+    ) -> Option<HashBinary> {
+        self.variant(meta, ctx, request)
+    }
+
+    fn cache_not_modified_filter(
+        &self,
+        session: &Session,
+        head: &ResponseHeader,
+        _ctx: &mut Ctx,
+    ) -> Result<bool> {
+        Ok(store::not_modified(session.req_header(), head))
+    }
+
+    fn range_header_filter(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        _ctx: &mut Ctx,
+    ) -> RangeType {
+        store::range(session.req_header(), head)
+    }
+
+    async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        self.on_miss(session, ctx).await
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        self.choose_peer(session, ctx).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        wire: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        self.wire_request(session, wire, ctx)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        self.on_origin_head(session, head, ctx).await
+    }
+
+    /// Puts the origin-response function's body in the place of the origin's (LE-177).
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Duration>> {
+        let plan = match &mut ctx.flow {
+            Flow::Store(store) => &mut store.body,
+            Flow::Deliver(deliver) => &mut deliver.body,
+            _ => return Ok(None),
+        };
+        match std::mem::take(plan) {
+            BodyPlan::Relay => {}
+            BodyPlan::Replace(replacement) => {
+                *body = Some(replacement);
+                *plan = BodyPlan::Replaced;
+            }
+            BodyPlan::Replaced => {
+                *body = if end { None } else { Some(Bytes::new()) };
+                *plan = BodyPlan::Replaced;
+            }
+        }
+        Ok(None)
+    }
+
+    fn response_cache_filter(
+        &self,
+        session: &Session,
+        head: &ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<RespCacheable> {
+        self.decide_store(session, head, ctx)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        self.on_answer(session, head, ctx).await
+    }
+
+    /// Sends what takes the place of a body whose head was replaced (LE-279).
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Duration>> {
+        if let Flow::Deliver(deliver) = &mut ctx.flow
+            && let Some(replacement) = &mut deliver.replacement
+        {
+            *body = match replacement.body.take() {
+                Some(page) => Some(page),
+                None if end => None,
+                None => Some(Bytes::new()),
+            };
+        }
+        Ok(None)
+    }
+
+    /// Asked with `None` for serving while a refresh runs, with an error for serving in place of a failure.
+    /// A 5xx is not decided here: its origin-response function has to run first (LE-035, LE-181).
+    fn should_serve_stale(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        error: Option<&Error>,
+    ) -> bool {
+        let Some(error) = error else {
+            return matches!(&ctx.flow, Flow::Lookup(l) if l.grace == Some(policy::Grace::WhileRevalidating));
+        };
+        if *error.etype() == SERVE_STALE {
+            return true;
+        }
+        if matches!(error.etype(), ErrorType::HTTPStatus(_)) || *error.etype() == ANSWER_READY {
+            return false;
+        }
+        let hook_failed = matches!(
+            ctx.fault,
+            Some(Fault::Hook { .. } | Fault::Viewer(_) | Fault::Node(_))
+        );
+        let Some(exchange) = ctx.flow.exchange() else {
+            return false;
+        };
+        !hook_failed
+            && *error.esource() == pingora::ErrorSource::Upstream
+            && self.may_serve_stale(session, exchange, policy::OriginFailure::Unreachable)
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Ctx,
+        e: Box<Error>,
+    ) -> Box<Error> {
+        self.after_failure(session, ctx, e, false, true)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        e: Box<Error>,
+        ctx: &mut Ctx,
+        reused: bool,
+    ) -> Box<Error> {
+        self.after_failure(session, ctx, e, reused, false)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut Ctx) -> FailToProxy {
+        self.on_failure(session, e, ctx).await
+    }
+
+    /// The access record and the node's own log say what failed and by whose fault.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {
+        self.record(session, e, ctx);
+    }
+}
+
+impl Edge {
+    /// `response_filter`: the answer is about to leave, from wherever it came.
+    async fn on_answer(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        if head.status.is_informational() {
+            return Ok(());
+        }
+        let phase = session.cache.phase();
+        let from_cache = matches!(
+            phase,
+            CachePhase::Hit
+                | CachePhase::Stale
+                | CachePhase::StaleUpdating
+                | CachePhase::Revalidated
+                | CachePhase::RevalidatedNoCache(_)
+        );
+        let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of);
+        let now = self.node.clock().now();
+        let ttl = stored.as_ref().map_or(0, |s| s.freshness.ttl(now));
+        let outcome = match std::mem::take(&mut ctx.flow) {
+            Flow::Lookup(lookup) => {
+                let outcome = match (lookup.grace, session.cache.lock_duration()) {
+                    (Some(policy::Grace::HeldOff), _) => Outcome::Stale {
+                        ttl,
+                        cause: StaleCause::HeldOff,
+                    },
+                    (Some(_), _) => Outcome::Stale {
+                        ttl,
+                        cause: StaleCause::Revalidating,
+                    },
+                    (None, Some(waited)) => Outcome::Followed { waited },
+                    (None, None) => Outcome::Hit { ttl },
+                };
+                let served = lookup.served_from_cache();
+                ctx.flow = Flow::Deliver(Box::new(lookup.found(served)));
+                outcome
+            }
+            Flow::Fetch(fetch) => {
+                // The origin failed, or a function failed on its 304: the stored object is at hand.
+                let store = fetch.answered(BodyPlan::Relay);
+                ctx.flow = Flow::Deliver(Box::new(store.deliver_as(Served::Stale)));
+                Outcome::Stale {
+                    ttl,
+                    cause: StaleCause::OriginFailed(None),
+                }
+            }
+            Flow::Store(store) => {
+                let (served, outcome) = match phase {
+                    CachePhase::Revalidated | CachePhase::RevalidatedNoCache(_) => {
+                        (Served::RefreshHit, Outcome::Revalidated { ttl })
+                    }
+                    _ => (store.served, store.outcome()),
+                };
+                ctx.flow = Flow::Deliver(Box::new(store.deliver_as(served)));
+                outcome
+            }
+            other => {
+                let wrong = crate::flow::WrongState {
+                    expected: "Lookup, Fetch or Store",
+                    found: other.name(),
+                };
+                ctx.flow = other;
+                return Err(ctx_internal(&wrong));
+            }
+        };
+        if from_cache && let Some(stored) = &stored {
+            head.insert_header(header::AGE, stored.freshness.age_seconds(now))?;
+            store::drop_unshared(head, stored);
+        }
+        ctx.record.outcome = Some(outcome.clone());
+        if let Some(pending) = ctx.pending.take() {
+            return deliver::swap(session, head, ctx, pending);
+        }
+        self.finish_head(session, ctx, head, &outcome).await
+    }
+}

@@ -1,0 +1,514 @@
+//! Filters on the origin's side of the cache: the origin request, the origin-request function,
+//! the answer and the origin-response function.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use fourfront_cache::{
+    key::{self, OriginAcceptEncoding},
+    policy,
+};
+use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
+use fourfront_model::{
+    CacheBehavior, CacheMode, Compat, EventType, HeaderLine, OriginKind, OriginProtocol,
+};
+use fourfront_origin::{
+    request::{self, Hop, Preconditions, RangeSent, Selected, ViewerParts},
+    response,
+    select::{self, Address, SentHost},
+};
+use http::{HeaderValue, Method, StatusCode, header};
+use pingora::{
+    Result,
+    http::{RequestHeader, ResponseHeader},
+    proxy::Session,
+    upstreams::peer::HttpPeer,
+};
+
+use super::{
+    Edge,
+    context::{Ctx, Pending},
+    deliver::{ctx_internal, internal, response_parts},
+    headers::{request_lines, set_request_lines, set_response_lines},
+    hook::{self, Decision, Shown},
+    peer,
+    storage::StoredFacts,
+};
+use crate::flow::{
+    BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginRequest,
+    hook::{RequestParts, ResponseParts},
+    reason,
+};
+
+impl Edge {
+    /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
+    pub(super) async fn on_miss(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        let lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
+        let request = self.origin_parts(session, &lookup);
+        let state = lookup.missed(request);
+        let runs = |event| state.exchange.route.hook(event).is_some();
+        let object = (runs(EventType::OriginRequest) || runs(EventType::OriginResponse))
+            .then(|| OriginObject::from(state.origin.as_ref()));
+
+        if runs(EventType::OriginRequest)
+            && let Err(fault) = self.resolve_first(&state).await
+        {
+            ctx.flow = Flow::OriginRequest(Box::new(state));
+            return Err(ctx.fail(fault));
+        }
+        let shown = Shown {
+            request: &state.request,
+            origin: object.as_ref(),
+            response: None,
+        };
+        let event = EventType::OriginRequest;
+        match hook::run(self.node(), &state.exchange, event, shown, &mut ctx.record)
+            .await
+            .map(Decision::from)
+        {
+            Ok(Decision::Continue(result)) => {
+                let mut fetch = state.send(result, object);
+                if fetch.replaced_body.is_none() {
+                    fetch.replaced_body = ctx.replaced_body.take();
+                }
+                ctx.flow = Flow::Fetch(Box::new(fetch));
+                Ok(true)
+            }
+            Ok(Decision::Respond(response)) => {
+                self.generated_at_origin(session, ctx, state, response)
+                    .await?;
+                Ok(false)
+            }
+            Err(fault) => {
+                ctx.flow = Flow::OriginRequest(Box::new(state));
+                Err(ctx.fail(fault))
+            }
+        }
+    }
+
+    /// The request as the policies leave it (LE-091, CF section 4.2).
+    fn origin_parts(&self, session: &Session, lookup: &Lookup) -> RequestParts {
+        let viewer = session.req_header();
+        let route = &lookup.exchange.route;
+        let (distribution, behavior) = (route.distribution(), route.behavior());
+        let origin = distribution.origin_of(behavior);
+        let lines = request_lines(viewer);
+        let (path, query) = super::viewer_side::split(viewer.raw_path());
+        let policies = (
+            behavior.cache_policy.as_ref(),
+            behavior.origin_request_policy.as_deref(),
+        );
+        let selected = Selected {
+            query: key::forwarded_query(policies.0, policies.1, query)
+                .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
+            cookies: key::forwarded_cookies(policies.0, policies.1, &viewer.headers),
+            accept_encoding: accept_encoding(behavior, viewer),
+            preconditions: preconditions(session, distribution.cache_mode),
+            // Ranges of a cacheable object are cut from the whole, which is what is fetched (CF-535).
+            range: if session.cache.enabled() {
+                RangeSent::Strip
+            } else {
+                RangeSent::Forward
+            },
+        };
+        let parts = ViewerParts {
+            method: &viewer.method,
+            path: lookup.path(path),
+            headers: &lines,
+            has_body: viewer.headers.contains_key(header::CONTENT_LENGTH)
+                || viewer.headers.contains_key(header::TRANSFER_ENCODING),
+        };
+        let hop = Hop {
+            node_id: self.node().name(),
+            version: viewer.version,
+            viewer: lookup.exchange.viewer.ip(),
+        };
+        let request = request::origin_request(
+            &parts,
+            behavior,
+            origin,
+            &distribution.identity,
+            &hop,
+            &selected,
+        );
+        RequestParts {
+            method: viewer.method.clone(),
+            path: request.path,
+            query: request.query,
+            lines: request.headers,
+        }
+    }
+
+    /// In strict mode the configured origin's name must resolve before its origin-request function runs
+    /// (LE-038, LE-A25).
+    async fn resolve_first(&self, state: &OriginRequest) -> std::result::Result<(), Fault> {
+        if state.exchange.route.distribution().compat != Compat::Strict {
+            return Ok(());
+        }
+        let OriginKind::Custom(custom) = &state.origin.kind else {
+            return Ok(());
+        };
+        let timeout = state.origin.connection_timeout;
+        self.resolver()
+            .resolve(
+                &state.origin.domain_name,
+                custom.port,
+                timeout,
+                Instant::now(),
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// A response made at origin-request: stored like an origin's answer, then sent (LE-164, LE-165, LE-167).
+    async fn generated_at_origin(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        state: OriginRequest,
+        response: ResponseResult,
+    ) -> Result<()> {
+        let generated = Generated::from(response);
+        let mut store = state.generated();
+        store.kept = self
+            .store_generated(session, &store.exchange, &generated)
+            .await;
+        let outcome = store.outcome();
+        ctx.record.outcome = Some(outcome.clone());
+        ctx.flow = Flow::Deliver(Box::new(store.deliver()));
+        self.send_generated(session, ctx, generated, Some(&outcome))
+            .await
+    }
+
+    /// `upstream_peer`: one connect try.
+    pub(super) async fn choose_peer(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+    ) -> Result<Box<HttpPeer>> {
+        match self.next_peer(session, ctx).await {
+            Ok(peer) => Ok(Box::new(peer)),
+            Err(fault) => Err(ctx.fail(fault)),
+        }
+    }
+
+    async fn next_peer(
+        &self,
+        _session: &Session,
+        ctx: &mut Ctx,
+    ) -> std::result::Result<HttpPeer, Fault> {
+        let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
+        let route = &fetch.exchange.route;
+        let configured = route.distribution().origin_of(route.behavior());
+        let host = fetch
+            .request
+            .lines
+            .iter()
+            .find(|l| l.name == header::HOST)
+            .map_or_else(|| HeaderValue::from_static(""), |l| l.value.clone());
+        let forwarded = request::forwards_host(route.behavior(), configured)
+            && fetch.origin.domain_name == configured.domain_name;
+        let sent = SentHost {
+            value: &host,
+            forwarded,
+        };
+        let target =
+            select::target(&fetch.origin, sent, OriginProtocol::Http).map_err(|e| internal(&e))?;
+        let peer = match &target.address {
+            Address::Directory(path) => {
+                let root = route
+                    .snapshot()
+                    .dir(path)
+                    .ok_or_else(|| internal(&"a directory origin was not opened"))?;
+                peer::directory(path, root, &target)?
+            }
+            Address::Network { host, port } => {
+                if fetch.addresses.is_empty() {
+                    fetch.addresses = self
+                        .resolver()
+                        .resolve(host, *port, target.connection_timeout, Instant::now())
+                        .await?;
+                }
+                let index = fetch.attempts as usize % fetch.addresses.len().max(1);
+                let address = fetch
+                    .addresses
+                    .get(index)
+                    .copied()
+                    .ok_or_else(|| internal(&"an origin without address"))?;
+                peer::network(address, &target)
+            }
+        };
+        fetch.attempts += 1;
+        ctx.record.fetch_started = Some(Instant::now());
+        Ok(peer)
+    }
+
+    /// `upstream_request_filter`: what goes on the wire replaces what Pingora derived from the viewer's
+    /// request. Pingora would turn HEAD into GET to fill the cache; HEAD goes out as HEAD (CF-328, AMB-04).
+    pub(super) fn wire_request(
+        &self,
+        session: &Session,
+        wire: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let fetch = ctx.flow.fetch().map_err(|e| ctx_internal(&e))?;
+        let id = HeaderValue::from_str(fetch.exchange.request_id.as_str())
+            .map_err(|e| ctx_internal(&e))?;
+        let request = request::OriginRequest {
+            path: fetch.request.path.clone(),
+            query: fetch.request.query.clone(),
+            headers: fetch.request.lines.clone(),
+        };
+        let replaced = fetch.replaced_body.as_ref().map(|b| b.len() as u64);
+        let finished =
+            request::finish(request, &fetch.origin, &id, replaced).map_err(|e| ctx_internal(&e))?;
+        wire.set_method(session.req_header().method.clone());
+        wire.set_raw_path(&finished.target)?;
+        set_request_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
+        Ok(())
+    }
+
+    /// `upstream_response_filter`: CF-010 steps 14 and 15 up to storing.
+    pub(super) async fn on_origin_head(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        if head.status.is_informational() {
+            return Ok(());
+        }
+        let fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
+        if let Some(started) = ctx.record.fetch_started {
+            let elapsed = started.elapsed();
+            ctx.record.origin = Some(elapsed);
+            let distribution = &fetch.exchange.route.distribution().id;
+            self.node()
+                .metrics()
+                .origin_latency(distribution, &fetch.origin.id)
+                .observe(elapsed.as_secs_f64());
+        }
+        let mut parts = response_parts(head);
+        if let Err(fault) = response::check(&parts.lines) {
+            ctx.flow = Flow::Fetch(Box::new(fetch));
+            return Err(ctx.fail(fault));
+        }
+        parts.lines =
+            response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
+        match self.origin_response(&fetch, &parts, ctx).await {
+            Ok(changed) => {
+                self.take_answer(session, head, ctx, fetch, parts, changed)
+                    .await
+            }
+            Err(fault) if head.status == StatusCode::NOT_MODIFIED && has_stored(session) => {
+                // Pingora answers from the cache whatever this filter says to a 304; so the page takes the
+                // body's place there (LE-281: no request passes unhooked).
+                ctx.flow = Flow::Fetch(Box::new(fetch));
+                ctx.pending = Some(Pending::Fault(fault));
+                Ok(())
+            }
+            Err(fault) => {
+                ctx.flow = Flow::Fetch(Box::new(fetch));
+                Err(ctx.fail(fault))
+            }
+        }
+    }
+
+    async fn origin_response(
+        &self,
+        fetch: &Fetch,
+        parts: &ResponseParts,
+        ctx: &mut Ctx,
+    ) -> std::result::Result<Option<ResponseResult>, Fault> {
+        let shown = Shown {
+            request: &fetch.request,
+            origin: fetch.origin_object.as_ref(),
+            response: Some(parts),
+        };
+        let event = EventType::OriginResponse;
+        match hook::run(self.node(), &fetch.exchange, event, shown, &mut ctx.record).await? {
+            Some(result) => Ok(Some(hook::response_only(result)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts the origin-response function's result in place of the origin's head (LE-176..183).
+    async fn take_answer(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        ctx: &mut Ctx,
+        fetch: Fetch,
+        mut parts: ResponseParts,
+        changed: Option<ResponseResult>,
+    ) -> Result<()> {
+        let original_status = head.status;
+        // LE-227: an edit of the length is ignored; the real one stays.
+        let length = parts
+            .lines
+            .iter()
+            .find(|l| l.name == header::CONTENT_LENGTH)
+            .cloned();
+        let mut body = None;
+        if let Some(mut changed) = changed {
+            body = changed.body.take().map(Bytes::from);
+            if changed.status != parts.status || changed.status_description.is_some() {
+                parts.description = changed
+                    .status_description
+                    .unwrap_or_else(|| reason(changed.status).to_owned());
+            }
+            parts.status = changed.status;
+            parts.lines = changed.headers;
+        }
+        let route = fetch.exchange.route.clone();
+        let mode = route.distribution().cache_mode;
+        parts.lines = response::stored(parts.lines, route.behavior(), &fetch.origin, mode);
+        parts.lines.retain(|l| l.name != header::CONTENT_LENGTH);
+        let revalidated = original_status == StatusCode::NOT_MODIFIED && has_stored(session);
+        if revalidated && parts.status != original_status.as_u16() {
+            // LE-182: the result takes the place of the stored object, and an absent body counts as empty.
+            let generated = generated(parts, body.unwrap_or_default());
+            self.node().cache().remove(session.cache.cache_key());
+            ctx.flow = Flow::Fetch(Box::new(fetch));
+            ctx.pending = Some(Pending::Answer(generated));
+            return Ok(());
+        }
+        let bodyless = session.req_header().method != Method::HEAD
+            && (matches!(original_status.as_u16(), 204 | 304)
+                || length.as_ref().is_some_and(|l| l.value == "0"));
+        if let Some(body) = body.clone().filter(|b| bodyless && !b.is_empty()) {
+            // The origin's answer ends with its head, so no body callback will come to carry the replacement:
+            // the answer is stored and sent like one made at origin-request, and the connection to the
+            // origin is given up.
+            let generated = generated(parts, body);
+            let mut store = fetch.answered(BodyPlan::Relay);
+            store.origin_status = Some(original_status);
+            store.kept = self
+                .store_generated(session, &store.exchange, &generated)
+                .await;
+            ctx.flow = Flow::Store(Box::new(store));
+            ctx.pending = Some(Pending::Answer(generated));
+            return Err(pingora::Error::new(super::ANSWER_READY).into_up());
+        }
+        match (&body, length) {
+            (Some(body), _) => parts.lines.push(content_length(body.len())),
+            (None, Some(length)) => parts.lines.push(length),
+            (None, None) => {}
+        }
+        set_head(head, &parts)?;
+        if head.status.is_server_error()
+            && self.may_serve_stale(
+                session,
+                &fetch.exchange,
+                policy::OriginFailure::Status(head.status),
+            )
+        {
+            ctx.flow = Flow::Fetch(Box::new(fetch));
+            return Err(pingora::Error::new(super::SERVE_STALE).into_up());
+        }
+        let authorization = authorization(&fetch);
+        let mut store = fetch.answered(body.map_or(BodyPlan::Relay, BodyPlan::Replace));
+        store.authorization = authorization;
+        store.origin_status = Some(original_status);
+        store.not_modified = revalidated.then(|| head.headers.clone());
+        ctx.flow = Flow::Store(Box::new(store));
+        Ok(())
+    }
+
+    /// Whether the stale object at hand may answer for an origin that failed (CF-268..271).
+    pub(super) fn may_serve_stale(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+        failure: policy::OriginFailure,
+    ) -> bool {
+        let Some(stored) = session.cache.maybe_cache_meta().and_then(StoredFacts::of) else {
+            return false;
+        };
+        let mode = exchange.route.distribution().cache_mode;
+        let now = self.node().clock().now();
+        stored.freshness.on_failure(mode, failure, now) == policy::FailureAnswer::Stale
+    }
+}
+
+/// What the request carried of credentials, seen from the key (CF-309, CF-310, CF-825).
+fn authorization(fetch: &Fetch) -> policy::Authorization {
+    let sent = fetch
+        .request
+        .lines
+        .iter()
+        .any(|l| l.name == header::AUTHORIZATION);
+    let keyed = fetch
+        .exchange
+        .route
+        .behavior()
+        .cache_policy
+        .headers
+        .iter()
+        .any(|h| h == "authorization");
+    match (sent, keyed) {
+        (false, _) => policy::Authorization::Withheld,
+        (true, true) => policy::Authorization::Keyed,
+        (true, false) => policy::Authorization::Forwarded,
+    }
+}
+
+/// The normalised `Accept-Encoding` (CF-200..206).
+fn accept_encoding(behavior: &CacheBehavior, viewer: &RequestHeader) -> Option<HeaderValue> {
+    let policies = (
+        behavior.cache_policy.as_ref(),
+        behavior.origin_request_policy.as_deref(),
+    );
+    match key::forwarded_accept_encoding(policies.0, policies.1, &viewer.headers, viewer.version) {
+        OriginAcceptEncoding::Remove => None,
+        OriginAcceptEncoding::Send(value) => Some(HeaderValue::from_static(value)),
+        OriginAcceptEncoding::AsReceived => viewer.headers.get(header::ACCEPT_ENCODING).cloned(),
+    }
+}
+
+/// CF-280, CF-286, CF-839: a stale object's validators take the place of the viewer's conditions; on a miss
+/// mode `rfc9111` wants the whole object.
+fn preconditions(session: &Session, mode: CacheMode) -> Preconditions {
+    if !session.cache.enabled() {
+        return Preconditions::Forward;
+    }
+    match session.cache.maybe_cache_meta() {
+        Some(meta) => Preconditions::Validate {
+            etag: meta.headers().get(header::ETAG).cloned(),
+            last_modified: meta.headers().get(header::LAST_MODIFIED).cloned(),
+        },
+        None if policy::strips_conditionals_on_miss(mode) => Preconditions::Strip,
+        None => Preconditions::Forward,
+    }
+}
+
+fn has_stored(session: &Session) -> bool {
+    session.cache.maybe_cache_meta().is_some()
+}
+
+fn generated(parts: ResponseParts, body: Bytes) -> Generated {
+    Generated {
+        status: parts.status,
+        description: Some(parts.description),
+        lines: parts.lines,
+        body,
+    }
+}
+
+fn content_length(length: usize) -> HeaderLine {
+    HeaderLine {
+        name: header::CONTENT_LENGTH,
+        key: Bytes::from_static(b"Content-Length"),
+        value: length.into(),
+    }
+}
+
+fn set_head(head: &mut ResponseHeader, parts: &ResponseParts) -> Result<()> {
+    if head.status.as_u16() != parts.status {
+        head.set_status(parts.status)?;
+    }
+    if head.get_reason_phrase() != Some(parts.description.as_str()) {
+        head.set_reason_phrase(Some(&parts.description))?;
+    }
+    set_response_lines(head, &parts.lines).map_err(|e| ctx_internal(&e))
+}

@@ -1,0 +1,322 @@
+//! What failed, and what is written about it: error mapping, retries, the access record.
+
+use fourfront_cache::Reason;
+use fourfront_origin::{
+    OriginFault,
+    retry::{Progress, Retry, after_fault},
+};
+use http::header;
+use pingora::{
+    Error, ErrorSource, ErrorType,
+    proxy::{FailToProxy, Session},
+};
+
+use super::{
+    ANSWER_READY, Edge, SERVE_STALE,
+    context::{Ctx, Pending},
+    deliver::internal,
+    viewer_side::split,
+};
+use crate::{
+    flow::{Fault, Flow, Served, ViewerFault},
+    observe::access::AccessRecord,
+};
+
+impl Edge {
+    /// `fail_to_connect` and `error_while_proxy`: another try or the end (CF-390..397).
+    pub(super) fn after_failure(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        mut error: Box<Error>,
+        reused: bool,
+        connecting: bool,
+    ) -> Box<Error> {
+        error.set_retry(false);
+        if ctx.fault.is_some()
+            || matches!(error.etype(), t if *t == ANSWER_READY || *t == SERVE_STALE)
+        {
+            return error;
+        }
+        if *error.esource() != ErrorSource::Upstream {
+            return error;
+        }
+        let fault = origin_fault(&error, connecting);
+        let Flow::Fetch(fetch) = &mut ctx.flow else {
+            return error;
+        };
+        let progress = Progress {
+            method: &fetch.request.method,
+            attempts: fetch.attempts,
+            max_attempts: fetch.origin.connection_attempts,
+            reused,
+            response_began: false,
+            viewer_has_bytes: session.response_written().is_some(),
+            body_consumed: session.as_ref().retry_buffer_truncated(),
+        };
+        match after_fault(&fault, &progress) {
+            Retry::Again => error.set_retry(true),
+            Retry::Uncounted => {
+                fetch.attempts = fetch.attempts.saturating_sub(1);
+                error.set_retry(true);
+            }
+            Retry::GiveUp => {}
+        }
+        if error.retry() {
+            // A body the function put in place goes out again with the next try.
+            fetch.body_sent = false;
+        } else {
+            let distribution = &fetch.exchange.route.distribution().id;
+            self.node()
+                .metrics()
+                .origin_fault(distribution, &fetch.origin.id, fault.detail());
+            tracing::warn!(
+                request_id = fetch.exchange.request_id.as_str(),
+                distribution,
+                origin = fetch.origin.id,
+                attempts = fetch.attempts,
+                "{fault}"
+            );
+            ctx.fault = Some(fault.into());
+        }
+        error
+    }
+
+    /// `fail_to_proxy`: sends what is left to send.
+    pub(super) async fn on_failure(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Ctx,
+    ) -> FailToProxy {
+        let done = |error_code| FailToProxy {
+            error_code,
+            can_reuse_downstream: error_code != 0,
+        };
+        if *error.etype() == ANSWER_READY
+            && let Some(Pending::Answer(generated)) = ctx.pending.take()
+        {
+            return done(self.send_replaced(session, ctx, generated).await);
+        }
+        let fault = ctx.fault.take().unwrap_or_else(|| fault_of(error));
+        if ctx.record.error.is_none() {
+            ctx.record.error = Some(fault.to_string());
+        }
+        if session.response_written().is_some() || viewer_is_gone(error) {
+            // The head is out: a broken transfer is all that can tell the viewer (CF-222, CF-396).
+            ctx.record.served = Some(Served::NodeError(detail_of(error, &fault)));
+            return done(0);
+        }
+        // The rest of a request body is not read, so the connection can't be used again.
+        if !session.as_mut().is_body_done() {
+            session.set_keepalive(None);
+        }
+        match self.send_error(session, ctx, &fault).await {
+            Ok(status) => done(status),
+            Err(_) => done(0),
+        }
+    }
+
+    /// Sends the answer of an origin-response function that had no body callback to travel in.
+    async fn send_replaced(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        generated: crate::flow::Generated,
+    ) -> u16 {
+        let status = generated.status;
+        let Ok(store) = ctx.flow.take_store() else {
+            return 0;
+        };
+        let outcome = store.outcome();
+        ctx.record.outcome = Some(outcome.clone());
+        ctx.flow = Flow::Deliver(Box::new(store.deliver()));
+        match self
+            .send_generated(session, ctx, generated, Some(&outcome))
+            .await
+        {
+            Ok(()) => status,
+            Err(_) => 0,
+        }
+    }
+
+    /// `logging`: one record, and the behaviour's counters (CF-703, CF-706, CF-720).
+    pub(super) fn record(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
+        if ctx.background {
+            return;
+        }
+        let status = session.response_written().map_or(0, |r| r.status.as_u16());
+        let bytes = session.body_bytes_sent() as u64;
+        let served = match (&ctx.flow, ctx.record.served) {
+            (_, Some(served)) => served,
+            (Flow::Deliver(deliver), None) => deliver.served,
+            _ => Served::Undecided,
+        };
+        let served = match error {
+            // A transfer that broke after the head counts as an error, whatever it began as (CF-704).
+            Some(e)
+                if status != 0
+                    && e.etype() != &ANSWER_READY
+                    && !matches!(served, Served::NodeError(_) | Served::Fault(_)) =>
+            {
+                Served::NodeError(if viewer_is_gone(e) {
+                    "ClientCommError"
+                } else {
+                    "AbortedOrigin"
+                })
+            }
+            Some(e) if status == 0 && viewer_is_gone(e) => Served::NodeError("ClientHungUpRequest"),
+            _ => served,
+        };
+        let exchange = ctx.flow.exchange();
+        if let Some(exchange) = exchange {
+            exchange
+                .route
+                .metrics()
+                .finished(served.result_type(status), bytes);
+        }
+        let code = http::StatusCode::from_u16(status).unwrap_or_default();
+        let reason = ctx.record.outcome.as_ref().and_then(|o| o.reason(code));
+        if ctx.record.outcome.is_some() {
+            self.node()
+                .count_verdict(reason.as_ref().map_or("hit", Reason::word));
+        }
+        if !self.node().access().enabled() {
+            return;
+        }
+        let request = session.req_header();
+        let target = ctx
+            .record
+            .original_target
+            .as_deref()
+            .unwrap_or_else(|| request.raw_path());
+        let (path, query) = split(target);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.node().access().record(AccessRecord {
+            time: self.node().clock().now(),
+            request_id: exchange.map(|e| e.request_id),
+            route: exchange.map(|e| {
+                let m = e.route.metrics();
+                (m.distribution().to_owned(), m.behavior().to_owned())
+            }),
+            viewer: session.client_addr().and_then(|a| a.as_inet()).copied(),
+            method: request.method.to_string(),
+            host: request
+                .headers
+                .get(header::HOST)
+                .map_or_else(String::new, |h| text(h.as_bytes())),
+            uri: text(path),
+            query: query.map_or_else(String::new, text),
+            status,
+            served,
+            cache_reason: reason.as_ref().map(Reason::word),
+            bytes,
+            duration: ctx.record.started.elapsed(),
+            hooks: std::mem::take(&mut ctx.record.hooks),
+            origin: ctx.record.origin,
+            error: ctx.record.error.take(),
+        });
+    }
+}
+
+/// The fault behind an error that no filter of ours made.
+fn fault_of(error: &Error) -> Fault {
+    match error.esource() {
+        ErrorSource::Upstream => origin_fault(error, false).into(),
+        ErrorSource::Downstream => ViewerFault::Target.into(),
+        ErrorSource::Internal | ErrorSource::Unset => internal(error),
+    }
+}
+
+fn detail_of(error: &Error, fault: &Fault) -> &'static str {
+    if viewer_is_gone(error) {
+        return "ClientCommError";
+    }
+    match fault {
+        Fault::Origin(_) => "AbortedOrigin",
+        Fault::Viewer(v) => v.detail(),
+        Fault::Hook { .. } | Fault::Node(_) => "InternalError",
+    }
+}
+
+/// Nothing can be sent any more.
+fn viewer_is_gone(error: &Error) -> bool {
+    *error.esource() == ErrorSource::Downstream
+        && matches!(
+            error.etype(),
+            ErrorType::WriteError
+                | ErrorType::WriteTimedout
+                | ErrorType::ReadError
+                | ErrorType::ReadTimedout
+                | ErrorType::ConnectionClosed
+                | ErrorType::H1Error
+                | ErrorType::H2Error
+        )
+}
+
+/// Pingora's error types as ours (CF-772, CF-774).
+fn origin_fault(error: &Error, connecting: bool) -> OriginFault {
+    let cause = || {
+        let text = error.root_cause().to_string();
+        if text.is_empty() {
+            error.etype().as_str().to_owned()
+        } else {
+            text
+        }
+    };
+    match error.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => OriginFault::ConnectTimeout,
+        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => {
+            OriginFault::Tls { cause: cause() }
+        }
+        ErrorType::ReadTimedout => OriginFault::ReadTimeout,
+        ErrorType::WriteError | ErrorType::WriteTimedout if !connecting => {
+            OriginFault::Write { cause: cause() }
+        }
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::InvalidH2 => {
+            OriginFault::InvalidResponse { cause: cause() }
+        }
+        ErrorType::ConnectionClosed | ErrorType::ReadError if !connecting => OriginFault::Closed,
+        _ => OriginFault::Connect { cause: cause() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(etype: ErrorType) -> Box<Error> {
+        Error::new_up(etype)
+    }
+
+    #[test]
+    fn errors_map_to_the_status_of_their_cause() {
+        // CF-772, CF-774
+        let rows = [
+            (ErrorType::ConnectRefused, true, 502, "OriginConnectError"),
+            (ErrorType::ConnectTimedout, true, 504, "OriginCommError"),
+            (ErrorType::InvalidCert, true, 502, "OriginConnectError"),
+            (ErrorType::ReadTimedout, false, 504, "OriginCommError"),
+            (ErrorType::ConnectionClosed, false, 502, "OriginReadError"),
+            (
+                ErrorType::InvalidHTTPHeader,
+                false,
+                502,
+                "OriginInvalidResponseError",
+            ),
+        ];
+        for (etype, connecting, status, detail) in rows {
+            let name = etype.as_str().to_owned();
+            let fault = origin_fault(&upstream(etype), connecting);
+            assert_eq!((fault.status(), fault.detail()), (status, detail), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_viewer_that_left_is_not_an_origin_error() {
+        // CF-705
+        let gone = Error::new_down(ErrorType::WriteError);
+        assert!(viewer_is_gone(&gone));
+        assert!(!viewer_is_gone(&upstream(ErrorType::WriteError)));
+    }
+}

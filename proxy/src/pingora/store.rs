@@ -1,0 +1,363 @@
+//! Deciding what is stored, and what of it a request gets: storability, variants, conditions,
+//! ranges, `Cache-Status`.
+
+use std::time::SystemTime;
+
+use fourfront_cache::{
+    Kept, Refusal,
+    key::{self, Variance},
+    policy::{
+        self, OriginClass, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability,
+        StoreRules,
+    },
+};
+use fourfront_model::{CacheBehavior, CacheMode, OriginKind};
+use fourfront_origin::request::is_named;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use pingora::{
+    Result,
+    cache::{
+        CacheMeta, CachePhase, NoCacheReason,
+        RespCacheable::{self, Cacheable, Uncacheable},
+        key::HashBinary,
+    },
+    http::{RequestHeader, ResponseHeader},
+    proxy::{RangeType, Session},
+};
+
+use super::{
+    Edge,
+    context::Ctx,
+    deliver::{ctx_internal, generated_head},
+    storage::{StoredFacts, record},
+};
+use crate::flow::{Exchange, Generated};
+
+impl Edge {
+    /// `response_cache_filter`: may this answer be stored, and for how long (CF section 3, RFC 9111 section 3).
+    pub(super) fn decide_store(
+        &self,
+        session: &Session,
+        head: &ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<RespCacheable> {
+        let background = ctx.background;
+        let store = ctx.flow.store_mut().map_err(|e| ctx_internal(&e))?;
+        let method = &session.req_header().method;
+        // HEAD goes out as HEAD, so there is no body to store (AMB-04). The next GET fills.
+        if *method == Method::HEAD {
+            store.kept = Kept::Not(Refusal::Method);
+            return Ok(Uncacheable(NoCacheReason::Deferred));
+        }
+        let now = self.node().clock().now();
+        let request = RequestFacts {
+            method,
+            authorization: store.authorization,
+        };
+        let merged;
+        let head = match session.cache.maybe_cache_meta() {
+            // Pingora merges a few fields of a 304 into the stored head; the rule is all but a few (CF-282).
+            Some(stored) if !background || session.cache.phase() == CachePhase::Stale => {
+                match &store.not_modified {
+                    Some(update) => {
+                        merged = merge(stored, update, now)?;
+                        &merged
+                    }
+                    None => head,
+                }
+            }
+            _ => head,
+        };
+        match self.judge(&store.exchange, &request, head, now) {
+            Ok(meta) => {
+                store.kept = kept(&meta, now);
+                Ok(Cacheable(meta))
+            }
+            Err(refusal) => {
+                store.kept = Kept::Not(refusal);
+                Ok(Uncacheable(NoCacheReason::OriginNotCache))
+            }
+        }
+    }
+
+    /// The record to store for a response head, or why it is not stored.
+    fn judge(
+        &self,
+        exchange: &Exchange,
+        request: &RequestFacts<'_>,
+        head: &ResponseHeader,
+        now: SystemTime,
+    ) -> std::result::Result<CacheMeta, Refusal> {
+        let route = &exchange.route;
+        let mode = route.distribution().cache_mode;
+        let origin = match route.distribution().origin_of(route.behavior()).kind {
+            OriginKind::Custom(_) => OriginClass::Custom,
+            OriginKind::S3(_) | OriginKind::Dir(_) => OriginClass::S3,
+        };
+        let rules = StoreRules::of(mode, route.behavior(), route.error_ttls(origin));
+        let response = ResponseFacts {
+            status: head.status,
+            headers: &head.headers,
+            requested: now,
+            received: now,
+        };
+        let freshness = match policy::decide_store(&rules, request, &response) {
+            Storability::Store(freshness) => freshness,
+            Storability::DoNotStore(refusal) => return Err(refusal),
+        };
+        if length(head).is_some_and(|n| !self.node().cache().fits(n)) {
+            return Err(Refusal::TooLarge);
+        }
+        let (kept, unshared) = stored_head(mode, head, now).map_err(|_| Refusal::Status)?;
+        Ok(record(now, kept, StoredFacts::new(freshness, unshared)))
+    }
+
+    /// Stores a response that a function made, if it may be (LE-164, LE-165).
+    ///
+    /// Readers that wait for this key are let go as for any other answer: with the object, or to fetch for
+    /// themselves (CF-402).
+    pub(super) async fn store_generated(
+        &self,
+        session: &mut Session,
+        exchange: &Exchange,
+        generated: &Generated,
+    ) -> Kept {
+        if !session.cache.enabled() {
+            return Kept::Bypassed;
+        }
+        let method = session.req_header().method.clone();
+        let request = RequestFacts {
+            method: &method,
+            authorization: policy::Authorization::Withheld,
+        };
+        let judged = match (generated_head(generated), method == Method::HEAD) {
+            (Ok(mut head), false) => {
+                let sized = head.insert_header("Content-Length", generated.body.len());
+                match sized {
+                    Ok(()) => self.judge(exchange, &request, &head, self.node().clock().now()),
+                    Err(_) => Err(Refusal::Status),
+                }
+            }
+            (_, true) => Err(Refusal::Method),
+            (Err(_), _) => Err(Refusal::Status),
+        };
+        match judged {
+            Ok(meta) => {
+                let kept = kept(&meta, self.node().clock().now());
+                match write(session, meta, generated).await {
+                    Ok(()) => kept,
+                    Err(e) => {
+                        tracing::warn!(
+                            request_id = exchange.request_id.as_str(),
+                            "a generated response was not stored: {e}"
+                        );
+                        session.cache.disable(NoCacheReason::StorageError);
+                        Kept::Not(Refusal::Incomplete)
+                    }
+                }
+            }
+            Err(refusal) => {
+                session.cache.disable(NoCacheReason::OriginNotCache);
+                Kept::Not(refusal)
+            }
+        }
+    }
+
+    /// `cache_vary_filter`: the variant of a request (CF-824). CloudFront's mode has none (CF-312).
+    pub(super) fn variant(
+        &self,
+        meta: &CacheMeta,
+        ctx: &Ctx,
+        request: &RequestHeader,
+    ) -> Option<HashBinary> {
+        let exchange = ctx.flow.exchange()?;
+        if exchange.route.distribution().cache_mode == CacheMode::Cloudfront
+            || !meta.headers().contains_key(header::VARY)
+        {
+            return None;
+        }
+        let sent = varying_fields(exchange.route.behavior(), meta.headers(), request);
+        let secret = self.node().cache().secret();
+        match key::vary_key(secret, meta.headers(), &sent) {
+            Variance::Invariant => None,
+            Variance::Variant(variant) => Some(*variant.as_bytes()),
+            // A variant of this request alone: stored perhaps, found by nobody.
+            Variance::Never => {
+                let mut alone = [0; 16];
+                let id = exchange.request_id.as_str().as_bytes();
+                alone.iter_mut().zip(id).for_each(|(a, b)| *a = *b);
+                Some(alone)
+            }
+        }
+    }
+}
+
+/// The fields that `Vary` names as the origin got them: a field that no policy sends cannot have made a
+/// difference.
+fn varying_fields(
+    behavior: &CacheBehavior,
+    stored: &HeaderMap,
+    request: &RequestHeader,
+) -> HeaderMap {
+    let mut sent = HeaderMap::new();
+    let names = stored
+        .get_all(header::VARY)
+        .iter()
+        .flat_map(|v| v.as_bytes().split(|b| *b == b','));
+    for name in names.filter_map(|n| HeaderName::from_bytes(n.trim_ascii()).ok()) {
+        let policies = (
+            behavior.cache_policy.as_ref(),
+            behavior.origin_request_policy.as_deref(),
+        );
+        if name == header::ACCEPT_ENCODING && policies.0.normalizes_accept_encoding() {
+            // In the key already, in its normalised form (CF-171).
+            continue;
+        }
+        if name == header::COOKIE {
+            if let Some(cookies) = key::forwarded_cookies(policies.0, policies.1, &request.headers)
+            {
+                sent.insert(name, cookies);
+            }
+        } else if is_named(behavior, name.as_str()) {
+            for value in request.headers.get_all(&name) {
+                sent.append(name.clone(), value.clone());
+            }
+        }
+    }
+    sent
+}
+
+/// `cache_not_modified_filter` (CF-284, RFC 9110 section 13.2.2).
+pub(super) fn not_modified(request: &RequestHeader, head: &ResponseHeader) -> bool {
+    policy::evaluate_preconditions(
+        &request.method,
+        &request.headers,
+        head.status,
+        &head.headers,
+    ) == Precondition::NotModified
+}
+
+/// `range_header_filter`: single ranges of a whole object (CF-532, CF-537, CF-539, CF-540). Several ranges get the
+/// whole object (RFC 9110 section 14.2 allows it).
+pub(super) fn range(request: &RequestHeader, head: &mut ResponseHeader) -> RangeType {
+    if !request.headers.contains_key(header::RANGE) {
+        return RangeType::None;
+    }
+    let complete = length(head);
+    match policy::evaluate_range(
+        &request.method,
+        &request.headers,
+        head.status,
+        &head.headers,
+        complete,
+    ) {
+        RangeAnswer::Full | RangeAnswer::Multiple(_) => RangeType::None,
+        RangeAnswer::Single(part) => {
+            let bounds = usize::try_from(part.start)
+                .ok()
+                .zip(usize::try_from(part.end + 1).ok());
+            let (Some((start, end)), Some(complete)) = (bounds, complete) else {
+                return RangeType::None;
+            };
+            let edited = head
+                .set_status(StatusCode::PARTIAL_CONTENT)
+                .and_then(|()| head.insert_header("Content-Range", part.content_range(complete)))
+                .and_then(|()| head.insert_header("Content-Length", part.len()));
+            debug_assert!(edited.is_ok(), "numbers make valid fields");
+            RangeType::Single(start..end)
+        }
+        RangeAnswer::Unsatisfiable => {
+            let edited = head
+                .set_status(StatusCode::RANGE_NOT_SATISFIABLE)
+                .and_then(|()| {
+                    head.insert_header(
+                        "Content-Range",
+                        policy::unsatisfied_range(complete.unwrap_or(0)),
+                    )
+                })
+                .and_then(|()| head.insert_header("Content-Length", "0"));
+            debug_assert!(edited.is_ok(), "numbers make valid fields");
+            head.remove_header(&header::CONTENT_TYPE);
+            RangeType::Invalid
+        }
+    }
+}
+
+/// Removes what later viewers do not get (CF-246, CF-308, CF-836).
+pub(super) fn drop_unshared(head: &mut ResponseHeader, stored: &StoredFacts) {
+    for name in stored.unshared.iter() {
+        head.remove_header(name);
+    }
+}
+
+/// The head to store, and the names that only the first viewer gets. Pingora serves the first viewer out of
+/// the stored copy too, so these are taken away when the copy is used again instead of when it is made.
+fn stored_head(
+    mode: CacheMode,
+    head: &ResponseHeader,
+    now: SystemTime,
+) -> Result<(ResponseHeader, Vec<HeaderName>)> {
+    let mut shared = head.headers.clone();
+    policy::strip_for_storage(mode, &mut shared, now);
+    let mut kept = head.clone();
+    let mut unshared = Vec::new();
+    for name in head.headers.keys().filter(|n| !shared.contains_key(*n)) {
+        if *name == header::AGE || policy::HOP_BY_HOP.contains(name) {
+            kept.remove_header(name);
+        } else {
+            unshared.push(name.clone());
+        }
+    }
+    for (name, value) in &shared {
+        if !head.headers.contains_key(name) {
+            kept.append_header(name.clone(), value.clone())?;
+        }
+    }
+    Ok((kept, unshared))
+}
+
+/// A stored head updated from a 304 (CF-282, RFC 9111 section 3.2).
+fn merge(stored: &CacheMeta, update: &HeaderMap, now: SystemTime) -> Result<ResponseHeader> {
+    let mut fields = stored.headers().clone();
+    policy::merge_not_modified(&mut fields, policy::EdgeEncoding::AsReceived, update, now);
+    let mut merged = ResponseHeader::build(stored.response_header().status, Some(fields.len()))?;
+    for (name, value) in &fields {
+        merged.append_header(name.clone(), value.clone())?;
+    }
+    Ok(merged)
+}
+
+fn kept(meta: &CacheMeta, now: SystemTime) -> Kept {
+    Kept::Stored {
+        ttl: StoredFacts::of(meta).map_or(0, |s| s.freshness.ttl(now)),
+    }
+}
+
+async fn write(session: &mut Session, meta: CacheMeta, generated: &Generated) -> Result<()> {
+    let cache = &mut session.cache;
+    if cache.phase() == CachePhase::Bypass {
+        return Err(ctx_internal(&"the cache is bypassed"));
+    }
+    cache.set_cache_meta(meta);
+    cache.set_miss_handler().await?;
+    if let Some(handler) = cache.miss_handler() {
+        handler.write_body(generated.body.clone(), true).await?;
+    }
+    cache.finish_miss_handler().await
+}
+
+fn length(head: &ResponseHeader) -> Option<u64> {
+    head.headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(HeaderValueExt::number)
+}
+
+trait HeaderValueExt {
+    fn number(&self) -> Option<u64>;
+}
+
+impl HeaderValueExt for HeaderValue {
+    fn number(&self) -> Option<u64> {
+        self.to_str().ok()?.trim().parse().ok()
+    }
+}

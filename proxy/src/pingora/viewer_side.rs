@@ -1,0 +1,328 @@
+//! Filters on the viewer's side of the cache: admission, the viewer-request function, the key
+//! and what a look-up means.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bytes::Bytes;
+use fourfront_cache::{
+    key::{CacheKey, KeyRequest, cache_key},
+    policy::{Grace, Verdict},
+};
+use fourfront_model::EventType;
+use http::{HeaderName, Uri, header};
+use pingora::{
+    Result,
+    cache::{CacheKey as PingoraKey, CacheMeta, ForcedFreshness},
+    http::RequestHeader,
+    protocols::http::ServerSession as HttpSession,
+    proxy::Session,
+};
+
+use super::{
+    Edge,
+    context::Ctx,
+    deliver::{ctx_internal, viewer_parts},
+    headers::set_request_lines,
+    hook::{self, Decision, Shown},
+    storage::StoredFacts,
+};
+use crate::flow::{
+    Exchange, Fault, Flow, Generated, Lookup, Served, ViewerFacts, ViewerRequest, admit,
+    is_reserved,
+};
+
+/// What a background refresh needs to know of the request that started it (LE-040). It travels in the
+/// extensions of the request head, which Pingora copies for the refresh.
+#[derive(Clone, Debug)]
+struct Refresh(Exchange);
+
+impl Edge {
+    /// `request_filter`: CF-010 steps 1 to 11. True when an answer has been sent.
+    pub(super) async fn on_request(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        if session.subrequest_ctx.is_some() {
+            return self.on_refresh(session, ctx).map(|()| false);
+        }
+        if let Err(fault) = self.admit(session, ctx) {
+            self.send_error(session, ctx, &fault).await?;
+            return Ok(true);
+        }
+        drop_reserved(session.req_header_mut());
+        let state = ctx
+            .flow
+            .take_viewer_request()
+            .map_err(|e| ctx_internal(&e))?;
+        if state
+            .exchange
+            .route
+            .hook(EventType::ViewerRequest)
+            .is_none()
+        {
+            let request = session.req_header();
+            let (path, _) = split(request.raw_path());
+            ctx.flow = Flow::Lookup(Box::new(state.pass(path, &request.method)));
+            return Ok(false);
+        }
+        self.viewer_request(session, ctx, state).await
+    }
+
+    fn admit(&self, session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Fault> {
+        let node = self.node();
+        let snapshot = node.snapshot();
+        let request = session.req_header();
+        let raw_head = raw_head(session);
+        let facts = ViewerFacts {
+            method: &request.method,
+            target: origin_form(request),
+            host: host(request),
+            version: request.version,
+            headers: &request.headers,
+            raw_head: &raw_head,
+            viewer: viewer_address(session),
+            limits: &snapshot.settings().limits,
+        };
+        match admit(&snapshot, &facts) {
+            Ok(state) => {
+                ctx.flow = Flow::ViewerRequest(Box::new(state));
+                Ok(())
+            }
+            Err((fault, exchange)) => {
+                if let Some(exchange) = exchange {
+                    ctx.flow = Flow::ViewerRequest(Box::new(ViewerRequest { exchange }));
+                }
+                Err(fault.into())
+            }
+        }
+    }
+
+    /// Runs the viewer-request function and does what it says (LE-145, LE-163, LE-046).
+    async fn viewer_request(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        state: ViewerRequest,
+    ) -> Result<bool> {
+        let request = viewer_parts(session);
+        let shown = Shown {
+            request: &request,
+            origin: None,
+            response: None,
+        };
+        let result = hook::run(
+            self.node(),
+            &state.exchange,
+            EventType::ViewerRequest,
+            shown,
+            &mut ctx.record,
+        )
+        .await;
+        match result.map(Decision::from) {
+            Ok(Decision::Continue(changes)) => {
+                let mut request = request;
+                if let Some(mut changes) = changes {
+                    ctx.replaced_body = changes.body.take().map(Into::into);
+                    ctx.record.original_target = Some(request.target());
+                    let headers_changed = changes.headers_changed;
+                    request = request.with(&changes);
+                    let head = session.req_header_mut();
+                    if changes.uri.is_some() || changes.querystring.is_some() {
+                        head.set_raw_path(&request.target())?;
+                    }
+                    if headers_changed {
+                        set_request_lines(head, &request.lines).map_err(|e| ctx_internal(&e))?;
+                    }
+                }
+                ctx.flow = Flow::Lookup(Box::new(state.pass(&request.path, &request.method)));
+                Ok(false)
+            }
+            Ok(Decision::Respond(response)) => {
+                ctx.flow = Flow::Deliver(Box::new(state.generated()));
+                self.send_generated(session, ctx, Generated::from(response), None)
+                    .await?;
+                Ok(true)
+            }
+            Err(fault) => {
+                ctx.flow = Flow::ViewerRequest(Box::new(state));
+                self.send_error(session, ctx, &fault).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// A background refresh takes up where the viewer's request looked its object up: no viewer function runs
+    /// (LE-040).
+    fn on_refresh(&self, session: &Session, ctx: &mut Ctx) -> Result<()> {
+        let request = session.req_header();
+        let Some(Refresh(exchange)) = request.extensions.get::<Refresh>().cloned() else {
+            return Err(ctx_internal(&"a background refresh without its request"));
+        };
+        ctx.background = true;
+        let (path, _) = split(request.raw_path());
+        ctx.flow = Flow::Lookup(Box::new(
+            ViewerRequest { exchange }.pass(path, &request.method),
+        ));
+        Ok(())
+    }
+
+    /// `request_cache_filter`: whether the cache takes part.
+    pub(super) fn enable_cache(&self, session: &mut Session, ctx: &Ctx) -> Result<()> {
+        let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
+        if state.bypass.is_none() {
+            let wait = state
+                .exchange
+                .route
+                .distribution()
+                .origin_of(state.exchange.route.behavior())
+                .read_timeout;
+            self.node().cache().enable(&mut session.cache, wait);
+        }
+        Ok(())
+    }
+
+    /// `cache_key_callback` (CF-003, LE-004).
+    pub(super) fn cache_key(&self, session: &Session, ctx: &mut Ctx) -> Result<PingoraKey> {
+        let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
+        let request = session.req_header();
+        let (path, query) = split(request.raw_path());
+        let route = &state.exchange.route;
+        let key_request = KeyRequest {
+            distribution: &route.distribution().id,
+            method: &request.method,
+            path: state.path(path),
+            query,
+            headers: &request.headers,
+            version: request.version,
+        };
+        let secret = self.node().cache().secret();
+        cache_key(secret, &route.behavior().cache_policy, &key_request)
+            .map(|key| pingora_key(&key))
+            .ok_or_else(|| ctx_internal(&"a cached method without a key"))
+    }
+
+    /// `cache_hit_filter`: judges what was found by our own clock and policy; Pingora's freshness is not used.
+    pub(super) fn judge_hit(
+        &self,
+        session: &mut Session,
+        meta: &CacheMeta,
+        ctx: &mut Ctx,
+    ) -> Result<Option<ForcedFreshness>> {
+        let Some(stored) = StoredFacts::of(meta) else {
+            return Ok(Some(ForcedFreshness::ForceMiss));
+        };
+        let verdict = stored.freshness.judge(self.node().clock().now());
+        let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
+        state.grace = match verdict {
+            Verdict::Fresh => None,
+            Verdict::Stale { grace, .. } => Some(grace),
+        };
+        if let Some(reason) = verdict.reason() {
+            state.reason = reason;
+        }
+        Ok(Some(match verdict {
+            Verdict::Fresh
+            | Verdict::Stale {
+                grace: Grace::HeldOff,
+                ..
+            } => ForcedFreshness::ForceFresh,
+            Verdict::Stale {
+                grace: Grace::WhileRevalidating,
+                ..
+            } => {
+                let refresh = Refresh(state.exchange.clone());
+                session.req_header_mut().extensions_mut().insert(refresh);
+                ForcedFreshness::ForceExpiredServeStale { expired_at: None }
+            }
+            Verdict::Stale {
+                grace: Grace::None, ..
+            } => ForcedFreshness::ForceExpiredServeStale { expired_at: None },
+        }))
+    }
+}
+
+impl Lookup {
+    /// How an answer out of the cache came about.
+    pub(super) fn served_from_cache(&self) -> Served {
+        match self.grace {
+            None => Served::Hit,
+            Some(_) => Served::Stale,
+        }
+    }
+}
+
+/// Pingora's key carries ours; its own hashing is not used.
+fn pingora_key(key: &CacheKey) -> PingoraKey {
+    let mut pingora = PingoraKey::new(key.as_bytes(), String::new());
+    pingora.set_primary_bin_override(*key.as_bytes());
+    pingora
+}
+
+/// Splits a target at its first `?` without copying.
+pub(super) fn split(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'?', target) {
+        Some(at) => (&target[..at], Some(&target[at + 1..])),
+        None => (target, None),
+    }
+}
+
+/// The target in origin form: of an absolute one only path and query count (RFC 9112 section 3.2.2).
+fn origin_form(request: &RequestHeader) -> &[u8] {
+    let raw = request.raw_path();
+    if raw.first() == Some(&b'/') {
+        return raw;
+    }
+    request
+        .uri
+        .path_and_query()
+        .map_or(raw, |p| p.as_str().as_bytes())
+}
+
+/// `Host`, or the authority where there is none (HTTP/2). Two `Host` lines or an empty one are none.
+fn host(request: &RequestHeader) -> Option<&str> {
+    let mut lines = request.headers.get_all(header::HOST).iter();
+    let host = match (lines.next(), lines.next()) {
+        (Some(host), None) => host.to_str().ok()?,
+        (None, _) => Uri::host(&request.uri)?,
+        (Some(_), Some(_)) => return None,
+    };
+    let usable = !host.is_empty()
+        && !host
+            .bytes()
+            .any(|b| b <= b' ' || b == b'/' || b == b'?' || b == b'#' || b == b'@');
+    usable.then_some(host)
+}
+
+/// The request head as received on HTTP/1.x; empty on HTTP/2, whose framing has no lines.
+fn raw_head(session: &Session) -> Bytes {
+    match session.as_downstream() {
+        HttpSession::H1(h1) => h1.get_headers_raw_bytes(),
+        _ => Bytes::new(),
+    }
+}
+
+/// The connecting peer (LE-074, CF-354). Connections without an address come from the node itself.
+fn viewer_address(session: &Session) -> SocketAddr {
+    session
+        .client_addr()
+        .and_then(|a| a.as_inet())
+        .copied()
+        .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+}
+
+/// Drops fields that only the edge may set (CF-358, LE-187).
+fn drop_reserved(request: &mut RequestHeader) {
+    if !request
+        .headers
+        .keys()
+        .any(|name| is_reserved(name.as_str()))
+    {
+        return;
+    }
+    let reserved: Vec<HeaderName> = request
+        .headers
+        .keys()
+        .filter(|name| is_reserved(name.as_str()))
+        .cloned()
+        .collect();
+    for name in reserved {
+        request.remove_header(&name);
+    }
+}
