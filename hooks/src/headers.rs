@@ -98,7 +98,9 @@ pub fn is_custom_header_denied(name: &str) -> bool {
             .any(|p| name.starts_with(p))
 }
 
-/// The names a function may not change at `event`, each with its rule (table 4.3: LE-212..220).
+/// The names a function may not change at `event`, each with its rule (table 4.3: LE-212..220). The
+/// country and its kin are writable at origin-request (LE-189); at viewer-response whatever describes the
+/// body is not (LE-193).
 pub const fn read_only(event: EventType) -> &'static [(&'static str, &'static str)] {
     match event {
         EventType::ViewerRequest => &[

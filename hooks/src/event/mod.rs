@@ -29,18 +29,20 @@ pub struct EventConfig<'a> {
     pub request_id: &'a str,
 }
 
-/// A request as a trigger sees it.
+/// A request as a trigger sees it: at viewer-request as the viewer sent it (LE-090), at origin-request as it is
+/// about to go out (LE-091), at response triggers as the request trigger on the same side left it (LE-094, LE-095).
 #[derive(Clone, Copy, Debug)]
 pub struct RequestView<'a> {
     /// The connecting peer (LE-074).
     pub client_ip: IpAddr,
     /// Upper case (LE-076).
     pub method: &'a str,
-    /// The raw path, as received (LE-078).
+    /// The raw path, as received (LE-078); never with the origin's path in front (LE-238).
     pub uri: &'a [u8],
     /// The raw query without `?`; empty when there is none (LE-077).
     pub querystring: &'a [u8],
-    /// All header lines. Disallowed ones are hidden here, not by the caller (LE-207).
+    /// All header lines with their raw values (LE-098). Disallowed ones are hidden here, not by the caller
+    /// (LE-207).
     pub headers: &'a [HeaderLine],
     /// Some exactly when the association includes the body, even if the request has none (LE-120, LE-124).
     pub body: Option<BodyView<'a>>,
@@ -69,7 +71,7 @@ pub struct ResponseView<'a> {
 }
 
 /// How many bytes of a request body a trigger is shown and may put in its place: 40 KB at the viewer, 1 MB
-/// at the origin (LE-123, LE-243, LE-257).
+/// at the origin (LE-123, LE-243, LE-257). Responses made by functions have the same limits (LE-256).
 pub const fn body_limit(event: EventType) -> usize {
     if event.is_viewer() {
         40 * 1024

@@ -106,7 +106,8 @@ impl OriginObject {
 
     /// The origin to fetch from when a function answered with this object in place of `configured`.
     ///
-    /// The object replaces the old one as a whole (LE-116). What it cannot say (connection attempts and
+    /// The object replaces the old one as a whole (LE-116) and need not name an origin of the configuration
+    /// (LE-115). What it cannot say (connection attempts and
     /// their timeout) stays as configured. The id stays when kind and domain name do, so that pools and
     /// metrics see the same origin; otherwise it is `hook`. A directory stays a directory under the same
     /// condition.

@@ -134,7 +134,8 @@ fn viewer_request_example() {
 
 #[test]
 fn origin_request_example() {
-    // LE-074, LE-080, LE-091, LE-100, LE-101, LE-103, LE-105, LE-106, LE-107, LE-108, LE-109, LE-110, LE-111
+    // LE-074, LE-080, LE-091, LE-100, LE-101, LE-103, LE-105, LE-106, LE-107, LE-108, LE-109, LE-110, LE-111,
+    // LE-238
     let headers = lines(&[
         ("Host", "app.internal.test"),
         ("User-Agent", "Fourfront"),

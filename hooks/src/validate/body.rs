@@ -23,7 +23,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The body to send instead of the request's own; `None` leaves that alone (LE-239, LE-240).
+/// The body to send instead of the request's own; `None` leaves that alone (LE-239, LE-240). Whether the function
+/// was shown a body does not matter (LE-241).
 pub(super) fn request_body(
     event: EventType,
     method: &str,

@@ -180,7 +180,8 @@ impl<'i, 'r> HeaderMap<'i, 'r> {
         Ok(())
     }
 
-    /// `V-HDR-DENY` (LE-294). Names the function was shown are never disallowed, so only others are looked at.
+    /// `V-HDR-DENY` (LE-294), whatever the value (LE-211). Names the function was shown are never disallowed, so
+    /// only others are looked at.
     pub(super) fn check_denied(&self) -> Result<(), Violation> {
         match self.added().find(|n| is_disallowed(n.as_str())) {
             None => Ok(()),
@@ -266,7 +267,8 @@ impl<'i, 'r> HeaderMap<'i, 'r> {
         }
     }
 
-    /// `V-HDR-COUNTRY` (LE-296): the country is not known yet at viewer-request (LE-223).
+    /// `V-HDR-COUNTRY` (LE-296): the country is not known yet at viewer-request (LE-223). A viewer's own header of
+    /// that name was shown and may come back (LE-222).
     pub(super) fn check_country(&self) -> Result<(), Violation> {
         if self.added().any(|n| n.as_str() == VIEWER_COUNTRY) {
             return Err(Violation::new(
@@ -292,7 +294,7 @@ impl<'i, 'r> HeaderMap<'i, 'r> {
         (0..self.groups.len()).any(|g| self.name(g).as_str() == name)
     }
 
-    /// The complete new list, and whether it differs from the input. Call it after the checks.
+    /// The complete new list, one line per element (LE-205), and whether it differs from the input. Call it after the checks.
     pub(super) fn finish(self, warnings: &mut Warnings) -> Result<(HeaderLines, bool), Violation> {
         self.warn_about_keys(warnings);
         let fates: Vec<Fate> = (0..self.groups.len()).map(|g| self.fate(g)).collect();
@@ -413,7 +415,7 @@ impl<'i, 'r> HeaderMap<'i, 'r> {
         }
     }
 
-    /// Names in the result that the function was not shown.
+    /// Names in the result that the function was not shown. An empty array is no header (LE-203).
     fn added(&self) -> impl Iterator<Item = &HeaderName> {
         self.raw
             .entries
@@ -536,7 +538,8 @@ fn same_key(key: &RawKey<'_>, line: &Bytes, name: &HeaderName) -> bool {
     }
 }
 
-/// The casing a line is sent in: as given, else derived from the map name (LE-198, LE-200).
+/// The casing a line is sent in over HTTP/1.1 (LE-206): as given, else derived from the map name (LE-198,
+/// LE-200).
 fn key_of(key: &RawKey<'_>, name: &HeaderName) -> Bytes {
     match key {
         RawKey::Given(key) if key.eq_ignore_ascii_case(name.as_str()) => {

@@ -92,15 +92,17 @@ pub enum HookResult {
 pub struct RequestResult {
     /// The new path; `None` keeps the original bytes (LE-236).
     pub uri: Option<String>,
-    /// The new query; `None` keeps the original bytes, an empty one removes it.
+    /// The new query (LE-234); `None` keeps the original bytes, an empty one removes it.
     pub querystring: Option<String>,
-    /// The complete list. Lines left alone keep bytes, casing and place; hidden ones are kept (LE-207).
+    /// The complete list. Lines left alone keep bytes, casing and place; hidden ones are kept (LE-207). At
+    /// origin-request it is what the origin gets, whatever the policies say (LE-149).
     pub headers: HeaderLines,
     /// Whether `headers` differs from the input.
     pub headers_changed: bool,
-    /// The origin to go to, when the function changed it (LE-116).
+    /// The origin to go to, when the function changed it (LE-116). `Host` does not follow it (LE-150).
     pub origin: Option<OriginObject>,
-    /// The decoded body to send in place of the request's own (LE-240).
+    /// The decoded body to send in place of the request's own (LE-240). `Content-Length` in `headers` is still the
+    /// old one (LE-184).
     pub body: Option<Vec<u8>>,
 }
 
@@ -115,7 +117,8 @@ pub struct ResponseResult {
     pub headers: HeaderLines,
     /// Whether `headers` differs from the input. Always true for a generated response.
     pub headers_changed: bool,
-    /// The decoded body of a generated response, or the one that replaces the origin's (LE-177). Never
+    /// The decoded body of a generated response, or the one that replaces the origin's (LE-177); framing and
+    /// length are the node's (LE-179). Never
     /// given at viewer-response (LE-191).
     pub body: Option<Vec<u8>>,
 }
@@ -167,7 +170,8 @@ fn judge(input: &Input<'_>, raw: Result<RawResult<'_>, Kind>) -> Result<Outcome,
         )
     })?;
     let mut warnings = Warnings::default();
-    // `status` decides (LE-134); response triggers take responses only (LE-132, LE-133).
+    // Request triggers take both kinds (LE-130, LE-131) and `status` decides (LE-134); response triggers take
+    // responses only (LE-132, LE-133) and read nothing of a request back (LE-064).
     let result = if raw.status.is_some() {
         HookResult::Response(response::check(input, raw, &mut warnings)?)
     } else if event.is_request() {

@@ -1,5 +1,5 @@
-//! Response results: generated at request triggers (LE section 3.3), changed at origin-response
-//! (3.4), headers alone at viewer-response (3.5).
+//! Response results: generated at request triggers (LE-155), changed in every part at origin-response
+//! (LE-175, LE-176), headers alone at viewer-response (LE-190).
 
 use fourfront_model::EventType;
 

@@ -76,6 +76,24 @@ fn redirects() {
 }
 
 #[test]
+fn device_variants() {
+    // LE-508
+    let call = oreq().with(|c| {
+        c.headers
+            .push(raw_line("CloudFront-Is-Mobile-Viewer", b"true"));
+        c.headers
+            .push(raw_line("CloudFront-Is-Tablet-Viewer", b"true"));
+    });
+    let shown = call.identity();
+    assert_eq!(
+        shown["headers"]["cloudfront-is-mobile-viewer"][0]["value"],
+        "true"
+    );
+    let r = call.request_result(|r| r["uri"] = json!("/mobile/a/b.html"));
+    assert_eq!(r.uri.as_deref(), Some("/mobile/a/b.html"));
+}
+
+#[test]
 fn bucket_by_country() {
     // LE-510, LE-512
     let call = oreq().with(|c| c.origin = Some(s3(S3AuthMethod::None)));

@@ -317,7 +317,7 @@ fn uri_shape() {
 
 #[test]
 fn changed_uri_is_taken() {
-    // LE-145, LE-236, LE-565
+    // LE-145, LE-236
     for (given, sent) in [
         ("/b/x", "/b/x"),
         ("/a%20b/é", "/a%20b/é"),

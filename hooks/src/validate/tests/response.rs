@@ -5,7 +5,7 @@ use crate::headers::wire_size;
 
 #[test]
 fn generated_response_is_taken() {
-    // LE-130, LE-131, LE-155, LE-156, LE-157, LE-160, LE-163, LE-502, LE-503
+    // LE-130, LE-131, LE-155, LE-156, LE-157, LE-160, LE-502, LE-503
     for call in [vreq(), oreq()] {
         let r = call
             .generated(&json!({
@@ -307,7 +307,7 @@ fn unchanged_response_is_left_alone() {
 
 #[test]
 fn origin_response_may_change_everything() {
-    // LE-176, LE-177, LE-181, LE-514, LE-515
+    // LE-176, LE-177, LE-514, LE-515
     let call = ores().with(|c| {
         c.status = 503;
         c.description = "Service Unavailable".into();
