@@ -190,8 +190,8 @@ impl HeadRecord for Head {
     fn weight(&self) -> usize {
         // Names and values, and for each field what the maps of Pingora and `http` keep beside them.
         let fields: usize = self
-            .0
-            .headers()
+            .header
+            .headers
             .iter()
             .map(|(n, v)| n.as_str().len() + v.len() + 96)
             .sum();

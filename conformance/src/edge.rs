@@ -1,0 +1,453 @@
+//! A node in this process, built from a site file like any other.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use fourfront::{
+    clock::{Clock as _, ManualClock},
+    node::{Node, NodeParts, SnapshotError},
+    observe::{
+        access::{AccessRecord, AccessSink},
+        admin::Admin as _,
+        metrics::Metrics,
+    },
+    pingora::{Listening, ServeSettings, serve},
+};
+use fourfront_control::{Loaded, SiteErrors, parse};
+use fourfront_hooks::{
+    log::{LogLevel, LogRecord, LogSink},
+    pool::{HookPool, PoolSettings},
+};
+use tempfile::TempDir;
+
+use crate::{Origin, Request};
+
+/// Where the clock stands at the start: 2026-03-03T09:00:00Z.
+const EPOCH_MILLIS: u64 = 1_772_528_400_000;
+
+/// A node to be started.
+#[derive(Debug)]
+pub struct Edge {
+    dir: TempDir,
+    functions: String,
+    distribution: String,
+    behaviors: String,
+    default_behavior: String,
+    origins: String,
+    node: String,
+    top: String,
+    threads: usize,
+    hook_threads: usize,
+    concurrency: usize,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Edge {
+    /// A node with one distribution, one behaviour and, once started, one origin called `origin`.
+    ///
+    /// # Panics
+    /// When no temporary directory can be made.
+    pub fn new() -> Self {
+        Self {
+            dir: TempDir::new().expect("a temporary directory"),
+            functions: String::new(),
+            distribution: String::new(),
+            behaviors: String::new(),
+            default_behavior: String::new(),
+            origins: String::new(),
+            node: String::new(),
+            top: String::new(),
+            threads: 2,
+            hook_threads: 2,
+            concurrency: 100,
+        }
+    }
+
+    /// Adds a one-file function.
+    #[must_use]
+    pub fn function(self, name: &str, code: &str) -> Self {
+        self.function_with(name, code, "")
+    }
+
+    /// Adds a one-file function with further settings, as in `timeout: 1, memory: 64`.
+    #[must_use]
+    pub fn function_with(mut self, name: &str, code: &str, settings: &str) -> Self {
+        self.write(&format!("{name}.js"), code);
+        let comma = if settings.is_empty() { "" } else { ", " };
+        let _ = writeln!(
+            self.functions,
+            "  {name}: {{ file: ./{name}.js{comma}{settings} }}"
+        );
+        self
+    }
+
+    /// Adds a function whose bundle is a directory made of these files.
+    #[must_use]
+    pub fn bundle(mut self, name: &str, files: &[(&str, &str)]) -> Self {
+        for (path, text) in files {
+            self.write(&format!("{name}/{path}"), text);
+        }
+        let _ = writeln!(self.functions, "  {name}: {{ dir: ./{name} }}");
+        self
+    }
+
+    /// Adds a function whose bundle is an existing directory.
+    #[must_use]
+    pub fn bundle_dir(mut self, name: &str, dir: &Path, settings: &str) -> Self {
+        let comma = if settings.is_empty() { "" } else { ", " };
+        let _ = writeln!(
+            self.functions,
+            "  {name}: {{ dir: {}{comma}{settings} }}",
+            dir.display()
+        );
+        self
+    }
+
+    /// Writes a file beside the site file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().expect("a file has a directory"))
+            .expect("a writable directory");
+        fs::write(path, text).expect("a writable file");
+    }
+
+    /// A setting of the default behaviour, one line of YAML: `on: { viewer-request: auth }`.
+    #[must_use]
+    pub fn behavior(mut self, line: &str) -> Self {
+        let _ = writeln!(self.default_behavior, "      {line}");
+        self
+    }
+
+    /// A further behaviour, before the default one: the pattern and its settings as one YAML flow map body.
+    #[must_use]
+    pub fn path(mut self, pattern: &str, settings: &str) -> Self {
+        let _ = writeln!(
+            self.behaviors,
+            "      - {{ path: '{pattern}', {settings} }}"
+        );
+        self
+    }
+
+    /// A setting of the distribution, one line of YAML.
+    #[must_use]
+    pub fn distribution(mut self, line: &str) -> Self {
+        let _ = writeln!(self.distribution, "    {line}");
+        self
+    }
+
+    /// A setting of `node:`, one line of YAML.
+    #[must_use]
+    pub fn node(mut self, line: &str) -> Self {
+        let _ = writeln!(self.node, "  {line}");
+        self
+    }
+
+    /// A further origin: `name: http://..` or a block.
+    #[must_use]
+    pub fn origin(mut self, line: &str) -> Self {
+        let _ = writeln!(self.origins, "      {line}");
+        self
+    }
+
+    /// A top-level line of the site file, such as `cache_mode: cloudfront`.
+    #[must_use]
+    pub fn top(mut self, line: &str) -> Self {
+        let _ = writeln!(self.top, "{line}");
+        self
+    }
+
+    /// Calls of one function at the same time (LE-265).
+    #[must_use]
+    pub fn concurrency(mut self, limit: usize) -> Self {
+        self.concurrency = limit;
+        self
+    }
+
+    /// Proxy threads and JavaScript threads.
+    #[must_use]
+    pub fn threads(mut self, proxy: usize, hooks: usize) -> Self {
+        self.threads = proxy;
+        self.hook_threads = hooks;
+        self
+    }
+
+    /// The site file's text, with `origin` as the first origin.
+    pub fn site_file(&self, origin_url: &str) -> String {
+        let mut text = self.top.clone();
+        if !self.functions.is_empty() {
+            let _ = write!(text, "functions:\n{}", self.functions);
+        }
+        if !self.node.is_empty() {
+            let _ = write!(text, "node:\n{}", self.node);
+        }
+        let _ = write!(
+            text,
+            "distributions:\n  site:\n{}    origins:\n",
+            self.distribution
+        );
+        if !origin_url.is_empty() {
+            let _ = writeln!(text, "      origin: {origin_url}");
+        }
+        text.push_str(&self.origins);
+        text.push_str("    default_cache_behavior:\n");
+        if !self.default_behavior.contains("      origin:") {
+            let _ = writeln!(
+                text,
+                "      origin: {}",
+                if origin_url.is_empty() {
+                    "files"
+                } else {
+                    "origin"
+                }
+            );
+        }
+        text.push_str(&self.default_behavior);
+        if !self.behaviors.is_empty() {
+            let _ = write!(text, "    cache_behaviors:\n{}", self.behaviors);
+        }
+        text
+    }
+
+    /// What the loader makes of the site file.
+    ///
+    /// # Errors
+    /// What it refuses.
+    pub fn load(&self, origin_url: &str) -> Result<Loaded, SiteErrors> {
+        let text = self.site_file(origin_url);
+        parse(&text, Path::new("fourfront.yaml"), self.dir.path(), &|_| {
+            None
+        })
+    }
+
+    /// Starts the node in front of an origin.
+    ///
+    /// # Panics
+    /// When the site file is refused or the node does not start.
+    pub async fn start(self, origin: &Origin) -> Running {
+        self.start_at(&origin.url()).await
+    }
+
+    /// Starts the node in front of an origin given by URL; an empty one names no origin `origin`.
+    ///
+    /// # Panics
+    /// When the site file is refused or the node does not start.
+    pub async fn start_at(self, origin_url: &str) -> Running {
+        match self.try_start(origin_url).await {
+            Ok(running) => running,
+            Err(errors) => panic!("the node does not start: {errors:?}"),
+        }
+    }
+
+    /// Starts the node, or says which functions and directories stop it.
+    ///
+    /// # Errors
+    /// What [`Node::new`] refuses.
+    ///
+    /// # Panics
+    /// When the site file itself is refused, or nothing can be bound.
+    pub async fn try_start(self, origin_url: &str) -> Result<Running, Vec<SnapshotError>> {
+        let loaded = match self.load(origin_url) {
+            Ok(loaded) => loaded,
+            Err(errors) => panic!(
+                "the site file is refused:\n{errors}\n{}",
+                self.site_file(origin_url)
+            ),
+        };
+        let records: Records = Records::default();
+        let logs = Logs::default();
+        let clock = ManualClock::at_millis(EPOCH_MILLIS);
+        let log_clock = clock.clone();
+        let mut settings =
+            PoolSettings::new(Arc::new(logs.clone()), Arc::new(move || log_clock.now()));
+        settings.threads = NonZeroUsize::new(self.hook_threads).unwrap_or(NonZeroUsize::MIN);
+        settings.concurrency_per_function = self.concurrency;
+        let parts = NodeParts {
+            hooks: HookPool::new(settings),
+            clock: Arc::new(clock.clone()),
+            access: Arc::new(records.clone()),
+            name: "edge-1".to_owned(),
+        };
+        let metrics = Arc::new(Metrics::new().expect("metrics register"));
+        let node = Node::new(&loaded, parts, metrics)?;
+        let serve_settings = ServeSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            threads: Some(self.threads),
+            origin_ca: loaded
+                .node
+                .origin_ca
+                .as_ref()
+                .map(|p| p.display().to_string()),
+        };
+        let listening =
+            serve(&node, &serve_settings).expect("a free port on the loopback interface");
+        Ok(Running {
+            listening: Some(listening),
+            node,
+            clock,
+            records,
+            logs,
+            edge: self,
+            origin_url: origin_url.to_owned(),
+        })
+    }
+}
+
+/// Access records, kept.
+#[derive(Clone, Default)]
+struct Records(Arc<Mutex<Vec<AccessRecord>>>);
+
+impl AccessSink for Records {
+    fn record(&self, record: AccessRecord) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(record);
+    }
+}
+
+/// Function logs, kept.
+#[derive(Clone, Default)]
+struct Logs(Arc<Mutex<Vec<LogLine>>>);
+
+/// What a function logged.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// How grave it is.
+    pub level: LogLevel,
+    /// The call's id.
+    pub invocation_id: String,
+    /// The function.
+    pub function: String,
+    /// The message.
+    pub message: String,
+}
+
+impl LogSink for Logs {
+    fn record(&self, record: &LogRecord<'_>) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(LogLine {
+                level: record.level,
+                invocation_id: record.invocation_id.to_owned(),
+                function: record.function.to_owned(),
+                message: record.message.to_owned(),
+            });
+    }
+}
+
+/// A running node. It ends when it is dropped.
+pub struct Running {
+    listening: Option<Listening>,
+    node: Arc<Node>,
+    clock: ManualClock,
+    records: Records,
+    logs: Logs,
+    edge: Edge,
+    origin_url: String,
+}
+
+impl Running {
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// After [`Self::stop`].
+    pub fn address(&self) -> SocketAddr {
+        self.listening.as_ref().expect("a running node").address()
+    }
+
+    /// A GET, sent.
+    pub async fn get(&self, target: &str) -> crate::Answer {
+        self.request("GET", target).send().await
+    }
+
+    /// A request to be completed and sent.
+    pub fn request(&self, method: &str, target: &str) -> Request {
+        Request::new(self.address(), method, target)
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Access records so far.
+    pub fn records(&self) -> Vec<AccessRecord> {
+        self.records
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// What functions have logged so far.
+    pub fn logs(&self) -> Vec<LogLine> {
+        self.logs
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The node itself.
+    pub const fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// The Prometheus exposition.
+    ///
+    /// # Panics
+    /// When it cannot be rendered.
+    pub fn metrics(&self) -> String {
+        String::from_utf8(self.node.metrics().expect("metrics render")).expect("metrics are text")
+    }
+
+    /// Writes a file beside the site file and reloads.
+    ///
+    /// # Errors
+    /// What the reload refuses; the node goes on with what it has.
+    ///
+    /// # Panics
+    /// When the site file itself is refused.
+    pub fn rewrite(&self, path: &str, text: &str) -> Result<(), Vec<SnapshotError>> {
+        self.edge.write(path, text);
+        let loaded = self
+            .edge
+            .load(&self.origin_url)
+            .expect("a site file that was accepted before");
+        self.node.reload(&loaded)
+    }
+
+    /// Stops it as SIGTERM would, on a thread of its own: the test goes on while it drains.
+    pub fn stop(&mut self, grace: Duration) -> std::thread::JoinHandle<()> {
+        let listening = self.listening.take();
+        std::thread::spawn(move || {
+            if let Some(listening) = listening {
+                listening.shutdown(grace);
+            }
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Ending a runtime blocks, which a test's own runtime forbids.
+        let ended = self.stop(Duration::ZERO);
+        let _ = ended.join();
+    }
+}

@@ -1,0 +1,192 @@
+//! Viewers: one request per connection over hyper, or raw bytes where bytes are the point.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// Long enough for a busy machine, short enough to notice a hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A request to be sent.
+#[derive(Clone, Debug)]
+pub struct Request {
+    address: SocketAddr,
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Request {
+    pub(crate) fn new(address: SocketAddr, method: &str, target: &str) -> Self {
+        Self {
+            address,
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it and waits for the whole answer.
+    ///
+    /// # Panics
+    /// When the connection fails or the answer breaks off.
+    pub async fn send(self) -> Answer {
+        self.try_send().await.expect("a whole answer")
+    }
+
+    /// Sends it; an answer that breaks off is an error.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub async fn try_send(self) -> Result<Answer, String> {
+        let exchange = async {
+            let stream = TcpStream::connect(self.address)
+                .await
+                .map_err(|e| e.to_string())?;
+            let (mut sender, connection) = http1::Builder::new()
+                .preserve_header_case(true)
+                .title_case_headers(false)
+                .handshake(TokioIo::new(stream))
+                .await
+                .map_err(|e| e.to_string())?;
+            let driver = tokio::spawn(connection);
+            let mut request = hyper::Request::builder()
+                .method(self.method.as_str())
+                .uri(self.target.as_str());
+            if !self
+                .headers
+                .iter()
+                .any(|(n, _)| n.eq_ignore_ascii_case("host"))
+            {
+                request = request.header("Host", "viewer.test");
+            }
+            for (name, value) in &self.headers {
+                request = request.header(name, value);
+            }
+            let request = request
+                .body(Full::new(self.body))
+                .map_err(|e| e.to_string())?;
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|e| e.to_string())?;
+            let (head, body) = response.into_parts();
+            let body = body
+                .collect()
+                .await
+                .map_err(|e| format!("the body broke off: {e}"))?
+                .to_bytes();
+            drop(sender);
+            driver.abort();
+            Ok(Answer {
+                status: head.status.as_u16(),
+                headers: head
+                    .headers
+                    .iter()
+                    .map(|(n, v)| {
+                        (
+                            n.to_string(),
+                            String::from_utf8_lossy(v.as_bytes()).into_owned(),
+                        )
+                    })
+                    .collect(),
+                body,
+            })
+        };
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .unwrap_or_else(|_| Err("no answer within a minute".to_owned()))
+    }
+}
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// Header fields in order.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The first field of that name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// All fields of that name, in order.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
+            .collect()
+    }
+
+    /// The `X-Cache` token; rules name the token, not the brand (LE-277).
+    pub fn x_cache(&self) -> &str {
+        self.header("x-cache")
+            .and_then(|v| v.split(' ').next())
+            .unwrap_or_default()
+    }
+
+    /// The body as text.
+    ///
+    /// # Panics
+    /// When it is not UTF-8.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("a UTF-8 body")
+    }
+}
+
+/// Sends raw bytes and returns everything that comes back until the node closes or `until` has been seen.
+///
+/// # Panics
+/// When the connection fails or nothing comes within a minute.
+pub async fn raw_exchange(address: SocketAddr, request: &[u8], until: &[u8]) -> Vec<u8> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await.expect("a listening node");
+        stream.write_all(request).await.expect("the node reads");
+        let mut received = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let n = stream.read(&mut piece).await.unwrap_or(0);
+            received.extend_from_slice(&piece[..n]);
+            let seen = !until.is_empty() && received.windows(until.len()).any(|w| w == until);
+            if n == 0 || seen {
+                return received;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, exchange)
+        .await
+        .expect("an answer within a minute")
+}
