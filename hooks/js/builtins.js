@@ -1,0 +1,126 @@
+// Node's built-in modules: which are there, and how each is loaded on first use (NC-1..4).
+//
+// Nothing is evaluated until a function asks for it, so that functions which use no module do not
+// pay for those that do.
+
+import { core, primordials } from "ext:core/mod.js";
+const { ArrayPrototypePush, Error, ObjectKeys, ObjectHasOwn, Proxy, StringPrototypeSlice, StringPrototypeStartsWith } =
+  primordials;
+
+const script = (name) => () => core.loadExtScript(`ext:deno_node/${name}`);
+const scriptDefault = (name) => () => core.loadExtScript(`ext:deno_node/${name}`).default;
+const esm = (name) => () => core.createLazyLoader(name)();
+const esmDefault = (name) => () => core.createLazyLoader(name)().default;
+
+// Loads, and refuses when used: what packages load at start and nobody calls (NC-90, NC-97).
+function refusing(module, names, code) {
+  return () => {
+    const exports = {};
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      exports[name] = function () {
+        const error = new Error(`fourfront: ${module}.${name} is not available in functions`);
+        error.code = code;
+        throw error;
+      };
+    }
+    return exports;
+  };
+}
+
+const table = {
+  __proto__: null,
+  "_stream_duplex": scriptDefault("internal/streams/duplex.js"),
+  "_stream_passthrough": scriptDefault("internal/streams/passthrough.js"),
+  "_stream_readable": scriptDefault("internal/streams/readable.js"),
+  "_stream_transform": scriptDefault("internal/streams/transform.js"),
+  "_stream_writable": scriptDefault("internal/streams/writable.js"),
+  "assert": scriptDefault("assert.ts"),
+  "assert/strict": esmDefault("node:assert/strict"),
+  "async_hooks": scriptDefault("async_hooks.ts"),
+  "buffer": esmDefault("node:buffer"),
+  "child_process": refusing("child_process", ["exec", "execFile", "execFileSync", "execSync", "fork", "spawn", "spawnSync"], "ERR_ACCESS_DENIED"),
+  "cluster": () => ({
+    isMaster: true,
+    isPrimary: true,
+    isWorker: false,
+    workers: {},
+    ...refusing("cluster", ["fork", "setupPrimary", "setupMaster", "disconnect"], "ERR_ACCESS_DENIED")(),
+  }),
+  "console": () => globalThis.console,
+  "constants": scriptDefault("constants.ts"),
+  "crypto": scriptDefault("crypto.ts"),
+  "diagnostics_channel": esmDefault("node:diagnostics_channel"),
+  "domain": scriptDefault("domain.ts"),
+  "events": esmDefault("node:events"),
+  "module": () => moduleBuiltin(),
+  "path": esmDefault("node:path"),
+  "path/posix": esmDefault("node:path/posix"),
+  "path/win32": esmDefault("node:path/win32"),
+  "perf_hooks": scriptDefault("perf_hooks.js"),
+  "process": () => globalThis.process,
+  "punycode": scriptDefault("punycode.ts"),
+  "querystring": scriptDefault("querystring.js"),
+  "stream": esmDefault("node:stream"),
+  "stream/consumers": script("stream/consumers.js"),
+  "stream/promises": esmDefault("node:stream/promises"),
+  "stream/web": script("stream/web.js"),
+  "string_decoder": scriptDefault("string_decoder.ts"),
+  "sys": script("util.ts"),
+  "timers": script("timers.ts"),
+  "timers/promises": script("timers/promises.ts"),
+  "url": script("url.ts"),
+  "util": script("util.ts"),
+  "util/types": script("internal/util/types.ts"),
+  "zlib": script("zlib.js"),
+};
+
+// Every name of Node 22, so that those not built yet are told apart from typing errors (NC-1).
+const known = [
+  "_http_agent", "_http_client", "_http_common", "_http_incoming", "_http_outgoing", "_http_server",
+  "_stream_duplex", "_stream_passthrough", "_stream_readable", "_stream_transform", "_stream_wrap",
+  "_stream_writable", "_tls_common", "_tls_wrap", "assert", "assert/strict", "async_hooks", "buffer",
+  "child_process", "cluster", "console", "constants", "crypto", "dgram", "diagnostics_channel", "dns",
+  "dns/promises", "domain", "events", "fs", "fs/promises", "http", "http2", "https", "inspector",
+  "inspector/promises", "module", "net", "os", "path", "path/posix", "path/win32", "perf_hooks",
+  "process", "punycode", "querystring", "readline", "readline/promises", "repl", "stream",
+  "stream/consumers", "stream/promises", "stream/web", "string_decoder", "sys", "timers",
+  "timers/promises", "tls", "trace_events", "tty", "url", "util", "util/types", "v8", "vm", "wasi",
+  "worker_threads", "zlib",
+];
+const schemeOnly = { __proto__: null, "sqlite": true, "test": true, "test/reporters": true };
+const knownSet = { __proto__: null };
+for (let i = 0; i < known.length; i++) knownSet[known[i]] = true;
+
+const loaded = { __proto__: null };
+let moduleBuiltin = () => undefined;
+export function setModuleBuiltin(make) {
+  moduleBuiltin = make;
+}
+
+/** The bare name of a built-in, or `undefined` when `specifier` is not one. */
+export function builtinName(specifier) {
+  if (StringPrototypeStartsWith(specifier, "node:")) {
+    const name = StringPrototypeSlice(specifier, 5);
+    if (knownSet[name] || schemeOnly[name]) return name;
+    const error = new Error(`No such built-in module: ${specifier}`);
+    error.code = "ERR_UNKNOWN_BUILTIN_MODULE";
+    throw error;
+  }
+  return knownSet[specifier] ? specifier : undefined;
+}
+
+/** The exports of a built-in, the same object each time. */
+export function builtin(name) {
+  const found = loaded[name];
+  if (found !== undefined) return found;
+  const load = table[name];
+  if (load === undefined) {
+    const error = new Error(`the built-in module \`${name}\` is not available in functions yet`);
+    error.code = "ERR_UNKNOWN_BUILTIN_MODULE";
+    throw error;
+  }
+  return (loaded[name] = load());
+}
+
+export const builtinModules = known;

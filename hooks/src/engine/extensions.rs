@@ -1,0 +1,163 @@
+//! Which extensions an isolate has, and which of their operations it may use.
+
+use std::{rc::Rc, sync::Arc};
+
+use deno_core::{Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl, v8};
+
+use super::{Egress, ops, startup::embed};
+
+type Checker = deno_resolver::npm::DenoInNpmPackageChecker;
+type Folders = deno_resolver::npm::NpmResolver<Sys>;
+type Sys = sys_traits::impls::RealSys;
+
+/// The files evaluated while the snapshot is made. The last one starts the others.
+pub(super) const BOOT: &[(&str, &str)] = &[
+    (
+        "ext:fourfront/builtins.js",
+        include_str!("../../js/builtins.js"),
+    ),
+    (
+        "ext:fourfront/loader.js",
+        include_str!("../../js/loader.js"),
+    ),
+    (
+        "ext:fourfront/console.js",
+        include_str!("../../js/console.js"),
+    ),
+    ("ext:fourfront/boot.js", include_str!("../../js/boot.js")),
+];
+
+/// The extensions with their JavaScript, for making the snapshot.
+pub(super) fn for_snapshot() -> Vec<Extension> {
+    let mut own = guarded(ops::fourfront::init());
+    own.esm_files = BOOT
+        .iter()
+        .map(|(name, text)| ExtensionFileSource::new_computed(name, Arc::from(*text)))
+        .collect::<Vec<_>>()
+        .into();
+    own.esm_entry_point = Some("ext:fourfront/boot.js");
+    let mut all: Vec<Extension> = crates().into_iter().map(embed).collect();
+    all.push(own);
+    all
+}
+
+/// The extensions of other crates, as they are: their files are paths of the build machine.
+pub(super) fn crates() -> Vec<Extension> {
+    [
+        deno_webidl::deno_webidl::lazy_init(),
+        deno_web::deno_web::lazy_init(),
+        deno_fetch::deno_fetch::lazy_init(),
+        deno_crypto::deno_crypto::lazy_init(),
+        deno_net::deno_net::lazy_init(),
+        deno_tls::deno_tls::lazy_init(),
+        deno_io::deno_io::lazy_init(),
+        deno_fs::deno_fs::lazy_init(),
+        deno_os::deno_os::lazy_init(),
+        deno_process::deno_process::lazy_init(),
+        deno_node_crypto::deno_node_crypto::lazy_init(),
+        deno_node::deno_node::lazy_init::<Checker, Folders, Sys>(),
+    ]
+    .into_iter()
+    .map(guarded)
+    .collect()
+}
+
+/// The same extensions for an isolate: operations and state, no JavaScript.
+pub(super) fn for_isolate(egress: &Egress) -> Vec<Extension> {
+    let fs: deno_fs::FileSystemRc = Rc::new(deno_fs::RealFs);
+    [
+        deno_webidl::deno_webidl::init(),
+        deno_web::deno_web::init(
+            Arc::new(deno_web::BlobStore::default()),
+            None,
+            false,
+            deno_web::InMemoryBroadcastChannel::default(),
+        ),
+        deno_fetch::deno_fetch::init(egress.fetch_options()),
+        deno_crypto::deno_crypto::init(None),
+        deno_net::deno_net::init(egress.roots(), None),
+        deno_tls::deno_tls::init(),
+        deno_io::deno_io::init(None),
+        deno_fs::deno_fs::init(fs.clone()),
+        deno_os::deno_os::init(None),
+        deno_process::deno_process::init(None),
+        deno_node_crypto::deno_node_crypto::init(),
+        deno_node::deno_node::init::<Checker, Folders, Sys>(None, fs),
+        ops::fourfront::init(),
+    ]
+    .into_iter()
+    .map(guarded)
+    .collect()
+}
+
+/// What `node:vm` expects to find in the snapshot.
+pub(super) fn add_vm_context(runtime: &mut JsRuntimeForSnapshot) {
+    let isolate = runtime.v8_isolate();
+    v8::scope!(scope, isolate);
+    let template = deno_node::init_global_template(scope, deno_node::ContextInitMode::ForSnapshot);
+    let context = deno_node::create_v8_context(
+        scope,
+        template,
+        deno_node::ContextInitMode::ForSnapshot,
+        std::ptr::null_mut(),
+    );
+    let index = scope.add_context(context);
+    debug_assert_eq!(index, deno_node::VM_CONTEXT_INDEX);
+}
+
+/// Keeps the operations a function may use and makes every other one refuse.
+fn guarded(mut extension: Extension) -> Extension {
+    let refuse = ops::op_ff_refused();
+    let name = extension.name;
+    extension.ops = extension
+        .ops
+        .iter()
+        .map(|op| {
+            if allowed(name, op) {
+                *op
+            } else {
+                op.with_implementation_from(&refuse)
+            }
+        })
+        .collect::<Vec<_>>()
+        .into();
+    extension
+}
+
+/// The allow list. An operation that is not named here touches the host, or has not been read.
+fn allowed(extension: &str, op: &OpDecl) -> bool {
+    match extension {
+        // Pure computation, or state of the isolate alone.
+        "fourfront" | "deno_webidl" | "deno_crypto" | "deno_node_crypto" | "deno_tls" => true,
+        // Everything here stays inside the isolate: URLs, text, blobs, streams, ports.
+        "deno_web" => true,
+        // Connects only where `Egress` permits.
+        "deno_fetch" => op.name != "op_fetch_custom_client",
+        "deno_node" => NODE_OPS.iter().any(|p| match p.strip_suffix('*') {
+            Some(prefix) => op.name.starts_with(prefix),
+            None => op.name == *p,
+        }),
+        _ => false,
+    }
+}
+
+/// The operations of `deno_node` that compute or keep state within the isolate. `*` ends a prefix.
+const NODE_OPS: &[&str] = &[
+    "op_is_ascii",
+    "op_is_utf8",
+    "op_mark_as_untransferable",
+    "op_node_buffer_compare*",
+    "op_node_call_is_from_dependency",
+    "op_node_encoding_slice",
+    "op_node_fs_constants",
+    "op_node_get_first_expression",
+    "op_node_get_own_non_index_properties",
+    "op_node_idna_*",
+    "op_node_new_async_id",
+    "op_node_sys_to_uv_error",
+    "op_node_view_has_buffer",
+    "op_stream_base_register_state",
+    "op_transcode",
+    "op_vm_*",
+    "op_zlib_*",
+];

@@ -1,0 +1,515 @@
+//! One isolate: a function version, loaded, and the calls it runs one after another.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, error::CoreError, v8};
+use serde_json::json;
+
+use super::{
+    Program, compile, extensions,
+    failure::{Thrown, from_core},
+    ffi::{self, Entered},
+    limits::Limits,
+    modules::Modules,
+    ops::{Ended, Shared, kind_letter},
+    startup,
+};
+use crate::{
+    ExecutionFault,
+    bundle::{TASK_ROOT, resolve},
+    log::LogLevel,
+};
+
+/// AWS's name for a rejection that nobody handles.
+const UNHANDLED: &str = "Runtime.UnhandledPromiseRejection";
+
+/// A loaded function version on its thread.
+pub(crate) struct Isolate {
+    runtime: std::mem::ManuallyDrop<JsRuntime>,
+    shared: Rc<Shared>,
+    limits: Arc<Limits>,
+    invoke: v8::Global<v8::Function>,
+    idle: v8::Global<v8::Function>,
+    describe: v8::Global<v8::Function>,
+    load: v8::Global<v8::Function>,
+}
+
+/// What a step of a call came to.
+pub(crate) enum Progress {
+    /// The call has ended: JSON, or why there is none.
+    Done(Result<Vec<u8>, ExecutionFault>),
+    /// The call waits for timers or the network: poll [`Isolate::poll`].
+    Pending,
+}
+
+impl Isolate {
+    /// An isolate with nothing of the function run yet. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`ExecutionFault::Load`] when the engine refuses the settings.
+    pub(crate) fn new(program: &Arc<Program>) -> Result<Self, ExecutionFault> {
+        let startup = startup::startup();
+        let limits = Arc::new(Limits::new(program.function.memory_limit_mb()));
+        let permissions = program
+            .host
+            .egress
+            .permissions()
+            .map_err(crate::bundle::import_error)?;
+        let params = v8::CreateParams::default()
+            .heap_limits(0, limits.limit_bytes())
+            .array_buffer_allocator(ffi::counting_allocator(&limits).make_shared());
+        let mut runtime = JsRuntime::try_new(RuntimeOptions {
+            startup_snapshot: Some(startup.snapshot),
+            residual_lazy_js_sources: startup.scripts,
+            residual_lazy_esm_sources: startup.modules,
+            extensions: extensions::for_isolate(&program.host.egress),
+            module_loader: Some(Rc::new(Modules(program.clone()))),
+            create_params: Some(params),
+            ..RuntimeOptions::default()
+        })
+        .map_err(|e| from_core(e).at_load())?;
+        limits.attach(runtime.v8_isolate().thread_safe_handle());
+        let shared = Rc::new(Shared {
+            program: program.clone(),
+            limits: limits.clone(),
+            ended: RefCell::default(),
+            invocation_id: RefCell::default(),
+            deadline: Cell::new(Instant::now()),
+            log_left: Cell::new(program.host.max_log_bytes),
+            log_dropped: Cell::new(0),
+            uncached: RefCell::default(),
+            rejections: RefCell::default(),
+            uncaught: Cell::new(false),
+        });
+        {
+            let state = runtime.op_state();
+            let mut state = state.borrow_mut();
+            state.put(permissions);
+            state.put(shared.clone());
+        }
+        let at_limit = limits.clone();
+        runtime.add_near_heap_limit_callback(move |current, _| {
+            at_limit.run_out_of_memory();
+            // Room to unwind: V8 ends the process when it cannot grow, and one allocation in flight
+            // may ask for a gigabyte before it notices that it was ended.
+            current + (4 << 30)
+        });
+        let isolate = runtime.v8_isolate();
+        isolate.set_slot(shared.clone());
+        isolate.set_promise_reject_callback(ffi::on_promise_reject);
+        let boot = take_boot(&mut runtime);
+        ffi::leave_new(&mut runtime);
+        let mut runtime = std::mem::ManuallyDrop::new(runtime);
+        let Some([start, load, invoke, idle, describe]) = boot else {
+            ffi::enter_to_drop(&mut runtime);
+            drop(std::mem::ManuallyDrop::into_inner(runtime));
+            return Err(crate::bundle::import_error(
+                "the engine's own JavaScript is incomplete".into(),
+            ));
+        };
+        let mut isolate = Self {
+            runtime,
+            shared,
+            limits,
+            invoke,
+            idle,
+            describe,
+            load,
+        };
+        let settings = isolate.settings();
+        isolate
+            .call_js(&start, &[&settings])
+            .map_err(|thrown| isolate.limits.fault().unwrap_or_else(|| thrown.at_load()))?;
+        Ok(isolate)
+    }
+
+    /// Why the isolate cannot be used again, and how to end what it runs.
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// The version it runs.
+    pub(crate) fn program(&self) -> &Arc<Program> {
+        &self.shared.program
+    }
+
+    /// Starts loading the handler (LE-305..308). Until this is done no call may be started.
+    pub(crate) fn start_load(&mut self, limit: Duration) -> Progress {
+        self.begin("", limit);
+        let function = &self.shared.program.function;
+        let handler = &function.handler;
+        let Some(found) = resolve::handler_file(&self.shared.program.bundle, handler.file()) else {
+            return Progress::Done(Err(crate::bundle::import_error(format!(
+                "Error: Cannot find module '{}'",
+                handler.file()
+            ))));
+        };
+        debug_assert!(found.path.starts_with(TASK_ROOT));
+        let kind = kind_letter(found.kind).to_string();
+        let export = handler.export().to_owned();
+        let load = self.load.clone();
+        let outcome = self.call_js(&load, &[&found.path, &kind, &export]);
+        match self.after(outcome) {
+            Progress::Done(done) => Progress::Done(self.loaded(done)),
+            Progress::Pending => Progress::Pending,
+        }
+    }
+
+    /// Continues loading.
+    pub(crate) fn poll_load(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExecutionFault>> {
+        self.poll(cx).map(|done| self.loaded(done).map(|_| ()))
+    }
+
+    fn loaded(&mut self, done: Result<Vec<u8>, ExecutionFault>) -> Result<Vec<u8>, ExecutionFault> {
+        let done = done.map_err(|fault| match fault {
+            ExecutionFault::Thrown {
+                error_type,
+                message,
+                stack,
+            } => {
+                let (name, code) = match error_type.split_once('\t') {
+                    Some((n, c)) => (n.to_owned(), Some(c.to_owned())),
+                    None => (error_type, None),
+                };
+                Thrown {
+                    name,
+                    code,
+                    message,
+                    stack,
+                }
+                .at_load()
+            }
+            ExecutionFault::NeverSettled => ExecutionFault::Load {
+                error_type: "Runtime.UserCodeSyntaxError".into(),
+                message: "top-level await never settled and nothing is left to wait for".into(),
+                stack: String::new(),
+            },
+            other => other,
+        })?;
+        if !self.shared.uncached.borrow().is_empty() {
+            let shared = self.shared.clone();
+            let mut runtime = Entered::new(&mut self.runtime);
+            let runtime = &mut *runtime;
+            deno_core::scope!(scope, runtime);
+            compile::keep(scope, &shared);
+        }
+        Ok(done)
+    }
+
+    /// Starts a call (LE-309). Most handlers end within this step.
+    pub(crate) fn start(&mut self, event: &[u8], id: &str, timeout: Duration) -> Progress {
+        self.begin(id, timeout);
+        let invoke = self.invoke.clone();
+        let event = String::from_utf8_lossy(event);
+        let outcome = self.call_js(&invoke, &[&event, id]);
+        self.after(outcome)
+    }
+
+    /// Continues a call: lets timers fire and the network answer, until the call has ended.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, ExecutionFault>> {
+        let polled = {
+            let mut runtime = Entered::new(&mut self.runtime);
+            runtime.poll_event_loop(cx, PollEventLoopOptions::default())
+        };
+        if let Some(fault) = self.limits.fault() {
+            return Poll::Ready(Err(fault));
+        }
+        if let Some(fault) = self.unhandled() {
+            return Poll::Ready(Err(fault));
+        }
+        match polled {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.uncaught(error))),
+            Poll::Ready(Ok(())) => {
+                if self.shared.ended.borrow().is_none() {
+                    let idle = self.idle.clone();
+                    if let Err(thrown) = self.call_js(&idle, &[]) {
+                        return Poll::Ready(Err(self
+                            .limits
+                            .fault()
+                            .unwrap_or_else(|| thrown.in_call())));
+                    }
+                }
+                match self.take_ended() {
+                    Some(done) => Poll::Ready(done),
+                    None => Poll::Ready(Err(ExecutionFault::NeverSettled)),
+                }
+            }
+            Poll::Pending => match self.take_ended() {
+                Some(done) => Poll::Ready(done),
+                None => Poll::Pending,
+            },
+        }
+    }
+
+    /// Whether the isolate may run another call after one that ended so (LE-317, LE-350).
+    pub(crate) fn reusable(&mut self, fault: Option<&ExecutionFault>) -> bool {
+        if self.limits.fault().is_some() {
+            return false;
+        }
+        match fault {
+            None => {
+                self.limits.take_refused();
+                true
+            }
+            // What the handler threw or answered with is its own business: its state is whole.
+            Some(ExecutionFault::Thrown { error_type, .. }) => {
+                error_type != UNHANDLED && !self.shared.uncaught.get()
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Writes a call's fault into the function's log (LE-278, LE-282).
+    pub(crate) fn log_fault(&self, level: LogLevel, fault: &ExecutionFault) {
+        let text = match fault {
+            ExecutionFault::Thrown { stack, .. } | ExecutionFault::Load { stack, .. }
+                if !stack.is_empty() =>
+            {
+                format!("{fault}\n{stack}")
+            }
+            fault => fault.to_string(),
+        };
+        self.shared.emit(level, &text);
+    }
+
+    /// [`Isolate::poll`] as a future.
+    #[cfg(test)]
+    pub(crate) async fn finish(&mut self) -> Result<Vec<u8>, ExecutionFault> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn begin(&mut self, id: &str, limit: Duration) {
+        let shared = &self.shared;
+        shared.ended.take();
+        let mut current = shared.invocation_id.borrow_mut();
+        current.clear();
+        current.push_str(id);
+        shared.deadline.set(Instant::now() + limit);
+        self.limits.set_timeout(limit);
+        shared.log_left.set(shared.program.host.max_log_bytes);
+        shared.log_dropped.set(0);
+    }
+
+    /// What a step that ran JavaScript came to.
+    fn after(&mut self, outcome: Result<(), Thrown>) -> Progress {
+        if let Some(fault) = self.limits.fault() {
+            return Progress::Done(Err(fault));
+        }
+        if let Err(thrown) = outcome {
+            return Progress::Done(Err(thrown.in_call()));
+        }
+        if let Some(fault) = self.unhandled() {
+            return Progress::Done(Err(fault));
+        }
+        match self.take_ended() {
+            Some(done) => Progress::Done(done),
+            None => Progress::Pending,
+        }
+    }
+
+    fn take_ended(&mut self) -> Option<Result<Vec<u8>, ExecutionFault>> {
+        let ended = self.shared.ended.take()?;
+        let dropped = self.shared.log_dropped.get();
+        if dropped > 0 {
+            self.shared.emit(
+                LogLevel::Warn,
+                &format!("{dropped} log records beyond the limit were dropped"),
+            );
+        }
+        Some(match ended {
+            Ended::Result(json) => Ok(json.into_bytes()),
+            Ended::Thrown(text) => {
+                let thrown = Thrown::parse(&text);
+                if self.limits.take_refused() && thrown.message.contains("allocation failed") {
+                    // LE-264
+                    Err(self.limits.out_of_memory())
+                } else {
+                    let mut thrown = thrown;
+                    if let Some(code) = thrown.code.take() {
+                        thrown.name = format!("{}\t{code}", thrown.name);
+                    }
+                    Err(thrown.in_call())
+                }
+            }
+            Ended::NeverSettled => Err(ExecutionFault::NeverSettled),
+            Ended::TooLarge(length) => Err(ExecutionFault::Thrown {
+                error_type: "Function.ResponseSizeTooLarge".into(),
+                message: format!(
+                    "the result has {length} characters of JSON, more than the {} allowed",
+                    self.shared.program.host.max_result_bytes
+                ),
+                stack: String::new(),
+            }),
+        })
+    }
+
+    /// The fault of a promise that was rejected and that nobody handles (LE-317).
+    fn unhandled(&mut self) -> Option<ExecutionFault> {
+        if self.shared.rejections.borrow().is_empty() {
+            return None;
+        }
+        let mut rejections = self.shared.rejections.take();
+        let (_, reason) = rejections.swap_remove(0);
+        let describe = self.describe.clone();
+        let thrown = {
+            let mut runtime = Entered::new(&mut self.runtime);
+            let runtime = &mut *runtime;
+            deno_core::scope!(scope, runtime);
+            v8::tc_scope!(let scope, scope);
+            let function = v8::Local::new(scope, &describe);
+            let reason = v8::Local::new(scope, &reason);
+            let this = v8::undefined(scope).into();
+            function
+                .call(scope, this, &[reason])
+                .map(|text| Thrown::parse(&text.to_rust_string_lossy(scope)))
+                .unwrap_or_default()
+        };
+        Some(ExecutionFault::Thrown {
+            error_type: UNHANDLED.into(),
+            message: format!("{}: {}", thrown.name, thrown.message),
+            stack: thrown.stack,
+        })
+    }
+
+    fn uncaught(&mut self, error: CoreError) -> ExecutionFault {
+        // An exception that no handler's code could catch: thrown by a timer or an event (LE-317).
+        self.shared.uncaught.set(true);
+        from_core(error).in_call()
+    }
+
+    /// Calls a function of `boot.js` and lets promise jobs run.
+    fn call_js(
+        &mut self,
+        function: &v8::Global<v8::Function>,
+        arguments: &[&str],
+    ) -> Result<(), Thrown> {
+        let mut runtime = Entered::new(&mut self.runtime);
+        let runtime = &mut *runtime;
+        deno_core::scope!(scope, runtime);
+        v8::tc_scope!(let scope, scope);
+        let function = v8::Local::new(scope, function);
+        let this = v8::undefined(scope).into();
+        let mut values: [v8::Local<'_, v8::Value>; 3] = [this; 3];
+        for (value, text) in values.iter_mut().zip(arguments) {
+            match v8::String::new(scope, text) {
+                Some(text) => *value = text.into(),
+                None => {
+                    return Err(Thrown {
+                        name: "RangeError".into(),
+                        message: "the event is too long for a string".into(),
+                        ..Thrown::default()
+                    });
+                }
+            }
+        }
+        let _ = function.call(scope, this, &values[..arguments.len()]);
+        if !scope.has_terminated() && !scope.has_caught() {
+            scope.perform_microtask_checkpoint();
+        }
+        if let Some(exception) = scope.exception() {
+            let error = deno_core::error::JsError::from_v8_exception(scope, exception);
+            return Err(Thrown::from_js(&error));
+        }
+        Ok(())
+    }
+
+    /// What `start` in `boot.js` is given: names, limits, environment (LE-325..331, LE-340..343).
+    fn settings(&self) -> String {
+        let program = &self.shared.program;
+        let function = &program.function;
+        let name = format!("us-east-1.{}", function.name);
+        let version = function.version.to_string();
+        let memory = function.memory_limit_mb();
+        let log_group = format!("/aws/lambda/{name}");
+        // Unique per isolate (LE-331).
+        let log_stream = format!("[{version}]{:016x}{:016x}", program.id, unique());
+        let mut env = serde_json::Map::new();
+        let reserved = [
+            ("_HANDLER", function.handler.to_string()),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_DEFAULT_REGION", "us-east-1".into()),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x".into()),
+            ("AWS_LAMBDA_FUNCTION_NAME", name.clone()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", version.clone()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", log_group.clone()),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.clone()),
+            ("LAMBDA_TASK_ROOT", TASK_ROOT.into()),
+            ("LAMBDA_RUNTIME_DIR", "/var/runtime".into()),
+            ("LANG", "en_US.UTF-8".into()),
+            ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin:/bin".into()),
+            ("TZ", ":UTC".into()),
+            ("NODE_PATH", "/opt/nodejs/node_modules".into()),
+        ];
+        if program.compat == fourfront_model::Compat::Relaxed {
+            // NC-73
+            for (key, value) in &function.environment {
+                env.insert(key.clone(), value.clone().into());
+            }
+        }
+        for (key, value) in reserved {
+            env.insert(key.into(), value.into());
+        }
+        json!({
+            "arn": format!("arn:aws:lambda:us-east-1:000000000000:function:{}:{version}", function.name),
+            "env": env,
+            "handler": function.handler.to_string(),
+            "logGroup": log_group,
+            "logStream": log_stream,
+            "maxResult": program.host.max_result_bytes,
+            "memory": u64::from(memory) * 1024 * 1024,
+            "memoryMb": memory.to_string(),
+            "name": name,
+            "relaxed": program.compat == fourfront_model::Compat::Relaxed,
+            "v8": v8::V8::get_version(),
+            "version": version,
+        })
+        .to_string()
+    }
+}
+
+impl Drop for Isolate {
+    fn drop(&mut self) {
+        self.shared.rejections.take();
+        self.shared.uncached.take();
+        ffi::enter_to_drop(&mut self.runtime);
+        // Taken once, here: the field is not touched again.
+        ffi::drop_runtime(&mut self.runtime);
+    }
+}
+
+/// The functions that `boot.js` left for the host; removed from the global object.
+fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 5]> {
+    deno_core::scope!(scope, runtime);
+    let global = scope.get_current_context().global(scope);
+    let key = v8::String::new(scope, "__fourfront")?;
+    let boot = global.get(scope, key.into())?.to_object(scope)?;
+    global.delete(scope, key.into());
+    let take = |name: &str| -> Option<v8::Global<v8::Function>> {
+        let key = v8::String::new(scope, name)?;
+        let value = boot.get(scope, key.into())?;
+        let function = v8::Local::<v8::Function>::try_from(value).ok()?;
+        Some(v8::Global::new(scope, function))
+    };
+    Some([
+        take("start")?,
+        take("load")?,
+        take("invoke")?,
+        take("idle")?,
+        take("describe")?,
+    ])
+}
+
+/// A number no other isolate of this process has.
+fn unique() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,129 @@
+//! What ends a call that does not end by itself, and why it ended.
+
+use std::{
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use deno_core::v8::IsolateHandle;
+
+use crate::ExecutionFault;
+
+const RUNNING: u8 = 0;
+const TIMED_OUT: u8 = 1;
+const OUT_OF_MEMORY: u8 = 2;
+const EXITED: u8 = 3;
+
+/// The limits of one isolate, shared with the watchdog's thread and with V8's allocator.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    memory_mb: u32,
+    stop: AtomicU8,
+    exit_code: AtomicI64,
+    buffers: AtomicUsize,
+    refused: AtomicBool,
+    handle: OnceLock<IsolateHandle>,
+    timeout: Mutex<Duration>,
+}
+
+impl Limits {
+    pub(super) fn new(memory_mb: u32) -> Self {
+        Self {
+            memory_mb,
+            stop: AtomicU8::new(RUNNING),
+            exit_code: AtomicI64::new(0),
+            buffers: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
+            handle: OnceLock::new(),
+            timeout: Mutex::new(Duration::ZERO),
+        }
+    }
+
+    pub(super) fn attach(&self, handle: IsolateHandle) {
+        let _ = self.handle.set(handle);
+    }
+
+    pub(super) fn set_timeout(&self, timeout: Duration) {
+        if let Ok(mut t) = self.timeout.lock() {
+            *t = timeout;
+        }
+    }
+
+    /// Ends the running call because its time is over (LE-250). Callable from any thread.
+    pub(crate) fn time_out(&self) {
+        self.end(TIMED_OUT);
+    }
+
+    /// Ends the running call because it has used up its memory (LE-264).
+    pub(super) fn run_out_of_memory(&self) {
+        self.end(OUT_OF_MEMORY);
+    }
+
+    /// Ends the running call because it asked for it (NC-93).
+    pub(super) fn exit(&self, code: i32) {
+        self.exit_code.store(code.into(), Ordering::Relaxed);
+        self.end(EXITED);
+    }
+
+    fn end(&self, why: u8) {
+        // The first reason counts: running out of time while dying of memory is still memory.
+        let _ = self
+            .stop
+            .compare_exchange(RUNNING, why, Ordering::AcqRel, Ordering::Acquire);
+        if let Some(handle) = self.handle.get() {
+            handle.terminate_execution();
+        }
+    }
+
+    /// Why the isolate was ended, if it was. Such an isolate is discarded (LE-350).
+    pub(super) fn fault(&self) -> Option<ExecutionFault> {
+        match self.stop.load(Ordering::Acquire) {
+            TIMED_OUT => Some(ExecutionFault::Timeout {
+                limit: self.timeout.lock().map_or(Duration::ZERO, |t| *t),
+            }),
+            OUT_OF_MEMORY => Some(self.out_of_memory()),
+            EXITED => Some(ExecutionFault::Exit {
+                code: i32::try_from(self.exit_code.load(Ordering::Relaxed)).unwrap_or(-1),
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn out_of_memory(&self) -> ExecutionFault {
+        ExecutionFault::OutOfMemory {
+            limit_mb: self.memory_mb,
+        }
+    }
+
+    pub(super) fn limit_bytes(&self) -> usize {
+        self.memory_mb as usize * 1024 * 1024
+    }
+
+    /// Bytes held by array buffers.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.buffers.load(Ordering::Relaxed)
+    }
+
+    /// Whether an array buffer was refused since the last call of this method.
+    pub(super) fn take_refused(&self) -> bool {
+        self.refused.swap(false, Ordering::Relaxed)
+    }
+
+    /// Accounts for an array buffer; `false` when it would exceed the limit (LE-264).
+    pub(super) fn reserve(&self, bytes: usize) -> bool {
+        let before = self.buffers.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.limit_bytes() {
+            self.buffers.fetch_sub(bytes, Ordering::Relaxed);
+            self.refused.store(true, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn release(&self, bytes: usize) {
+        self.buffers.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

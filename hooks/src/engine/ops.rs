@@ -1,0 +1,241 @@
+//! The operations that functions' JavaScript reaches the host through. There are no others.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use deno_core::{OpState, op2, v8};
+use deno_error::JsErrorBox;
+
+use super::{Program, limits::Limits};
+use crate::{
+    bundle::resolve::{self, From, Kind},
+    log::{LogLevel, LogRecord},
+};
+
+deno_core::extension!(
+    fourfront,
+    ops = [
+        op_ff_compile,
+        op_ff_done,
+        op_ff_exit,
+        op_ff_hrtime,
+        op_ff_log,
+        op_ff_memory,
+        op_ff_read,
+        op_ff_refused,
+        op_ff_remaining,
+        op_ff_resolve,
+        op_bootstrap_color_depth,
+        op_current_thread_cpu_usage,
+    ],
+);
+
+/// How a call ended, as JavaScript told.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// JSON.
+    Result(String),
+    /// `name\nlength\nmessage stack`, see `describe` in `boot.js`.
+    Thrown(String),
+    /// Nothing is left that could settle the promise (LE-315).
+    NeverSettled,
+    /// The result is longer than a result may be.
+    TooLarge(String),
+}
+
+/// What the operations of one isolate share with its owner.
+pub(super) struct Shared {
+    pub(super) program: Arc<Program>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) ended: RefCell<Option<Ended>>,
+    pub(super) invocation_id: RefCell<String>,
+    pub(super) deadline: Cell<Instant>,
+    pub(super) log_left: Cell<usize>,
+    pub(super) log_dropped: Cell<usize>,
+    /// CommonJS functions compiled without a code cache, to be cached once loaded.
+    pub(super) uncached: RefCell<Vec<(String, v8::Global<v8::Function>)>>,
+    /// An exception left the event loop: the isolate is discarded (LE-317).
+    pub(super) uncaught: Cell<bool>,
+    pub(super) rejections: RefCell<Vec<(v8::Global<v8::Promise>, v8::Global<v8::Value>)>>,
+}
+
+impl Shared {
+    /// Writes a record, unless the call has written too much already (LE-352).
+    pub(super) fn log(&self, level: LogLevel, message: &str) {
+        let cost = message.len() + 64;
+        let left = self.log_left.get();
+        if cost > left {
+            self.log_dropped.set(self.log_dropped.get() + 1);
+            return;
+        }
+        self.log_left.set(left - cost);
+        self.emit(level, message);
+    }
+
+    /// Writes a record of the host's own, outside the budget.
+    pub(super) fn emit(&self, level: LogLevel, message: &str) {
+        let host = &self.program.host;
+        host.log.record(&LogRecord {
+            time: (host.now)(),
+            level,
+            invocation_id: &self.invocation_id.borrow(),
+            function: self.program.function.name.as_str(),
+            version: self.program.function.version.0,
+            message,
+        });
+    }
+}
+
+fn shared(state: &OpState) -> Rc<Shared> {
+    state.borrow::<Rc<Shared>>().clone()
+}
+
+#[op2(fast)]
+fn op_ff_done(state: &OpState, #[smi] how: u32, #[string] text: String) {
+    let ended = match how {
+        0 => Ended::Result(text),
+        1 => Ended::Thrown(text),
+        3 => Ended::NeverSettled,
+        4 => Ended::TooLarge(text),
+        // A callback that waits for the event loop to empty (LE-314): not ended yet.
+        _ => return,
+    };
+    let shared = state.borrow::<Rc<Shared>>();
+    let mut slot = shared.ended.borrow_mut();
+    // The first completion counts (LE-313).
+    if slot.is_none() {
+        *slot = Some(ended);
+    }
+}
+
+#[op2(fast)]
+fn op_ff_log(state: &OpState, #[smi] level: u32, #[string] message: &str) {
+    let level = match level {
+        0 => LogLevel::Trace,
+        1 => LogLevel::Debug,
+        2 => LogLevel::Info,
+        3 => LogLevel::Warn,
+        _ => LogLevel::Error,
+    };
+    state.borrow::<Rc<Shared>>().log(level, message);
+}
+
+#[op2(fast)]
+fn op_ff_exit(state: &OpState, #[smi] code: i32) {
+    state.borrow::<Rc<Shared>>().limits.exit(code);
+}
+
+/// Milliseconds until the call's deadline; negative once it is past (LE-332).
+#[op2(fast)]
+fn op_ff_remaining(state: &OpState) -> f64 {
+    let deadline = state.borrow::<Rc<Shared>>().deadline.get();
+    let now = Instant::now();
+    let ms = if deadline >= now {
+        (deadline - now).as_secs_f64() * 1000.0
+    } else {
+        -((now - deadline).as_secs_f64() * 1000.0)
+    };
+    ms.floor()
+}
+
+/// Nanoseconds since the process started to serve; the host's boot time stays unknown.
+#[op2(fast)]
+fn op_ff_hrtime() -> f64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a hundred days fit into 53 bits of nanoseconds"
+    )]
+    let nanos = START.get_or_init(Instant::now).elapsed().as_nanos() as f64;
+    nanos
+}
+
+/// Heap reserved, heap used, external, array buffers; in bytes.
+#[op2]
+#[serde]
+fn op_ff_memory(state: &OpState, isolate: &v8::Isolate) -> (usize, usize, usize, usize) {
+    let _ = isolate;
+    let buffers = state.borrow::<Rc<Shared>>().limits.buffer_bytes();
+    (0, 0, buffers, buffers)
+}
+
+#[op2]
+#[string]
+fn op_ff_resolve(
+    state: &OpState,
+    #[string] specifier: &str,
+    #[string] parent: &str,
+    import: bool,
+) -> String {
+    let shared = shared(state);
+    let from = if import { From::Import } else { From::Require };
+    match resolve::resolve(&shared.program.bundle, specifier, parent, from) {
+        Ok(found) => format!("{}{}", kind_letter(found.kind), found.path),
+        Err(e) => format!("!{}\n{}", e.code, e.message),
+    }
+}
+
+/// The letter by which JavaScript knows a file's kind.
+pub(super) const fn kind_letter(kind: Kind) -> char {
+    match kind {
+        Kind::CommonJs => 'c',
+        Kind::Unclaimed => 'u',
+        Kind::Module => 'm',
+        Kind::Json => 'j',
+        Kind::Native => 'n',
+    }
+}
+
+#[op2]
+#[string]
+fn op_ff_read(state: &OpState, #[string] path: &str) -> Result<String, JsErrorBox> {
+    let shared = shared(state);
+    shared
+        .program
+        .bundle
+        .file(path)
+        .map(|bytes| super::source_text(bytes))
+        .ok_or_else(|| {
+            JsErrorBox::generic(format!("ENOENT: no such file or directory, open '{path}'"))
+        })
+}
+
+/// Compiles CommonJS into its wrapper function. With `detect`, a file that turns out to contain ES
+/// module syntax gives `null` instead of the error (NC-54).
+#[op2(reentrant)]
+fn op_ff_compile<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
+    #[string] path: String,
+    #[string] text: String,
+    detect: bool,
+) -> v8::Local<'s, v8::Value> {
+    let shared = shared(&state.borrow());
+    super::compile::commonjs(scope, &shared, path, &text, detect)
+}
+
+/// Takes the place of every operation that functions may not use.
+#[op2(nofast)]
+pub(super) fn op_ff_refused() -> Result<(), JsErrorBox> {
+    Err(JsErrorBox::new(
+        "NotCapable",
+        "fourfront: this is not available in functions",
+    ))
+}
+
+/// Asked by the terminal code of the Node built-ins: no colours.
+#[op2(fast)]
+#[smi]
+fn op_bootstrap_color_depth() -> i32 {
+    1
+}
+
+/// Named by an import of the Node built-ins.
+#[op2(fast)]
+fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
+    out.fill(0.0);
+}

@@ -1,0 +1,174 @@
+//! What every isolate starts from: the snapshot and the sources of the lazy built-ins.
+//!
+//! Made once per process, when the first isolate is asked for.
+
+use std::{
+    collections::BTreeMap,
+    sync::{LazyLock, Mutex, OnceLock},
+};
+
+use deno_core::{
+    Extension, ExtensionFileSource, ExtensionFileSourceCode, JsRuntime, JsRuntimeForSnapshot,
+    RuntimeOptions,
+};
+
+use super::extensions;
+
+/// Specifier and source, sorted by specifier.
+pub(super) type Sources = &'static [(&'static str, &'static str)];
+
+/// What [`JsRuntime`] is given.
+#[derive(Clone, Copy)]
+pub(super) struct Startup {
+    pub(super) snapshot: &'static [u8],
+    pub(super) scripts: Sources,
+    pub(super) modules: Sources,
+}
+
+/// The files of the `deno_*` crates, gathered by `build.rs`: `crate/path` and its JavaScript.
+const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin_sources.rs"));
+
+/// Our own files, and those that take the place of one of the crates'.
+const OWN: &[(&str, &str)] = &[
+    (
+        "ext:deno_telemetry/telemetry.ts",
+        include_str!("../../js/telemetry.js"),
+    ),
+    (
+        "ext:deno_telemetry/util.ts",
+        include_str!("../../js/telemetry_util.js"),
+    ),
+    ("node:process", include_str!("../../js/process.js")),
+];
+
+/// Makes the snapshot, or hands out the one there is.
+pub(super) fn startup() -> Startup {
+    static STARTUP: OnceLock<Startup> = OnceLock::new();
+    *STARTUP.get_or_init(make)
+}
+
+fn make() -> Startup {
+    JsRuntime::init_platform(None);
+    // Outside of any runtime's context while the engine starts: V8 may post delayed work.
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let _inside = tokio.as_ref().ok().map(tokio::runtime::Runtime::enter);
+    // Panics when the built-ins do not evaluate: they are part of the binary, and every test meets it.
+    let mut runtime = JsRuntimeForSnapshot::new(RuntimeOptions {
+        extensions: extensions::for_snapshot(),
+        ..RuntimeOptions::default()
+    });
+    extensions::add_vm_context(&mut runtime);
+    let snapshot = Box::leak(runtime.snapshot());
+    let (mut scripts, mut modules) = (BTreeMap::new(), BTreeMap::new());
+    for extension in extensions::crates() {
+        for (files, table) in [
+            (&extension.lazy_loaded_js_files, &mut scripts),
+            (&extension.lazy_loaded_esm_files, &mut modules),
+        ] {
+            for file in files.iter() {
+                if let Some(text) = text_of(file) {
+                    table.insert(file.specifier, text);
+                }
+            }
+        }
+    }
+    for (specifier, text) in OWN {
+        if specifier.starts_with("node:") {
+            modules.insert(specifier, text);
+        } else {
+            scripts.insert(specifier, text);
+        }
+    }
+    Startup {
+        snapshot,
+        scripts: leak(scripts),
+        modules: leak(modules),
+    }
+}
+
+fn leak(table: BTreeMap<&'static str, &'static str>) -> Sources {
+    table.into_iter().collect::<Vec<_>>().leak()
+}
+
+/// Replaces every path of the build machine by the text that `build.rs` gathered.
+pub(super) fn embed(mut extension: Extension) -> Extension {
+    for files in [
+        &mut extension.js_files,
+        &mut extension.esm_files,
+        &mut extension.lazy_loaded_js_files,
+        &mut extension.lazy_loaded_esm_files,
+    ] {
+        let embedded = files
+            .iter()
+            .map(|file| match text_of(file) {
+                Some(text) => ExtensionFileSource::new_computed(file.specifier, bare(text).into()),
+                None => file.clone(),
+            })
+            .collect::<Vec<_>>();
+        *files = embedded.into();
+    }
+    extension
+}
+
+/// The text as it was written: scripts are kept in the wrapping that V8 compiles them in.
+fn bare(text: &'static str) -> &'static str {
+    text.strip_prefix("\"use strict\"; return (")
+        .and_then(|t| t.trim_end().strip_suffix("\n);"))
+        .unwrap_or(text)
+}
+
+fn text_of(file: &ExtensionFileSource) -> Option<&'static str> {
+    if let Some((_, text)) = OWN.iter().find(|(s, _)| *s == file.specifier) {
+        return Some(text);
+    }
+    let ExtensionFileSourceCode::LoadedFromFsDuringSnapshot(path) = &file.code else {
+        return None;
+    };
+    // The path ends in `<crate>-<version>/<file>`, or `<crate>/<file>` in a vendored tree.
+    static INDEX: LazyLock<std::collections::HashMap<&str, &str>> =
+        LazyLock::new(|| EMBEDDED.iter().copied().collect());
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|p| *p != "." && !p.is_empty())
+        .collect();
+    (0..parts.len()).rev().find_map(|i| {
+        let name = parts[i].split('-').next()?;
+        let key = format!("{name}/{}", parts[i + 1..].join("/"));
+        INDEX.get(key.as_str()).copied()
+    })
+}
+
+/// V8's compiled form of the lazy built-ins: compiled by the first isolate that needs one, shared by
+/// all others.
+pub(super) struct BuiltinCache;
+
+static COMPILED: LazyLock<Mutex<std::collections::HashMap<String, &'static [u8]>>> =
+    LazyLock::new(Mutex::default);
+
+impl BuiltinCache {
+    pub(super) fn get(specifier: &str) -> Option<&'static [u8]> {
+        COMPILED.lock().ok()?.get(specifier).copied()
+    }
+
+    pub(super) fn put(specifier: &str, data: &[u8]) {
+        if let Ok(mut map) = COMPILED.lock() {
+            // Built-ins are finite, so what is kept for ever is too.
+            map.entry(specifier.to_owned())
+                .or_insert_with(|| data.to_vec().leak());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_is_ascii_as_v8_reads_it_in_place() {
+        for (name, text) in EMBEDDED.iter().chain(OWN).chain(extensions::BOOT) {
+            assert!(text.is_ascii(), "{name}");
+        }
+    }
+}

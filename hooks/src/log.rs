@@ -1,0 +1,81 @@
+//! What functions write: one record per `console` call or fault (LE-351).
+
+use std::time::SystemTime;
+
+/// How grave a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogLevel {
+    /// `console.trace`.
+    Trace,
+    /// `console.debug`.
+    Debug,
+    /// `console.log` and `console.info`.
+    Info,
+    /// `console.warn`.
+    Warn,
+    /// `console.error`, and a call that failed.
+    Error,
+}
+
+impl LogLevel {
+    /// The name in Lambda's text format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// One record. Newlines in the message belong to the record.
+#[derive(Clone, Copy, Debug)]
+pub struct LogRecord<'a> {
+    /// When it was written, by the host's clock.
+    pub time: SystemTime,
+    /// How grave it is.
+    pub level: LogLevel,
+    /// `context.awsRequestId` of the call; empty while the function is loaded.
+    pub invocation_id: &'a str,
+    /// The function's name.
+    pub function: &'a str,
+    /// The function's version.
+    pub version: u32,
+    /// The formatted message.
+    pub message: &'a str,
+}
+
+/// Where records go. Called on the function's thread: it must not block and cannot fail a call (LE-352).
+pub trait LogSink: Send + Sync {
+    /// Takes one record.
+    fn record(&self, record: &LogRecord<'_>);
+}
+
+/// Sends records to `tracing` under the target `function`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TracingSink;
+
+impl LogSink for TracingSink {
+    fn record(&self, r: &LogRecord<'_>) {
+        let (id, function, version, message) = (r.invocation_id, r.function, r.version, r.message);
+        match r.level {
+            LogLevel::Trace => {
+                tracing::trace!(target: "function", id, function, version, "{message}")
+            }
+            LogLevel::Debug => {
+                tracing::debug!(target: "function", id, function, version, "{message}")
+            }
+            LogLevel::Info => {
+                tracing::info!(target: "function", id, function, version, "{message}")
+            }
+            LogLevel::Warn => {
+                tracing::warn!(target: "function", id, function, version, "{message}")
+            }
+            LogLevel::Error => {
+                tracing::error!(target: "function", id, function, version, "{message}")
+            }
+        }
+    }
+}

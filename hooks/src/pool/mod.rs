@@ -1,0 +1,416 @@
+//! Which isolate runs which call.
+//!
+//! Isolates are pinned to threads; a thread runs many isolates, one slice of JavaScript at a time. A
+//! call goes to an idle isolate of its version if there is one, else to a new one. Functions are kept
+//! apart by what is known of them:
+//!
+//! - A version that has always come back within a few milliseconds lives on the *shared* threads, one
+//!   per core.
+//! - A version that is new, or has once held its thread for longer, lives on *separate* threads, of
+//!   which there are as many as are needed. A thread stuck in JavaScript is given nothing new, and
+//!   calls that wait for it are moved.
+//!
+//! So a function that loops delays calls of its own kind at most (A5).
+
+mod stats;
+mod thread;
+mod watchdog;
+
+use std::{
+    fmt,
+    future::Future,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use fourfront_model::{Compat, EventType, Function};
+use tokio::sync::oneshot;
+
+pub use crate::engine::{Egress, Host, Now};
+use crate::{
+    ExecutionFault, HookFault, LimitFault,
+    bundle::Bundle,
+    engine::{self, Program},
+    log::LogSink,
+};
+use stats::Counters;
+pub use stats::{FunctionStats, PoolStats};
+use thread::{Job, JsThread, Task};
+use watchdog::{STUCK_AFTER, Watchdog};
+
+/// Loading and module evaluation are bounded apart from the call (LE-263).
+const LOAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// Calls without a long slice before a version may share a thread with others.
+const TRUSTED_AFTER: u32 = 200;
+
+/// A slice longer than this takes a version off the shared threads.
+const LONG_SLICE: Duration = Duration::from_millis(10);
+
+/// Separate threads, at most. Beyond, separate functions share.
+const MAX_SEPARATE: usize = 64;
+
+/// How a [`HookPool`] is set up.
+#[derive(Clone, Debug)]
+pub struct PoolSettings {
+    /// Shared JS threads.
+    pub threads: NonZeroUsize,
+    /// Calls of one function that may run at once; more are refused (LE-265).
+    pub concurrency_per_function: usize,
+    /// How long an isolate that nobody calls is kept (LE-350).
+    pub idle_ttl: Duration,
+    /// What every function is given.
+    pub host: Host,
+}
+
+impl PoolSettings {
+    /// One thread per core, 100 calls per function, ten idle minutes.
+    pub fn new(log: Arc<dyn LogSink>, now: Now) -> Self {
+        Self {
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            concurrency_per_function: 100,
+            idle_ttl: Duration::from_secs(600),
+            host: Host {
+                log,
+                now,
+                egress: Egress::default(),
+                max_result_bytes: 6 * 1024 * 1024,
+                max_log_bytes: 256 * 1024,
+            },
+        }
+    }
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The event as JSON.
+    pub event: Vec<u8>,
+    /// The trigger; for logs and metrics.
+    pub event_type: EventType,
+    /// Wall time, start-up of a cold isolate included (LE-250, LE-263).
+    pub timeout: Duration,
+    /// `context.awsRequestId`: a UUID, new per call (LE-325).
+    pub request_id: String,
+}
+
+/// Runs hooks: one event in, one result or a fault out.
+pub trait HookExecutor: Send + Sync {
+    /// Runs one call of a prepared version. The result is JSON, not validated.
+    fn invoke(
+        &self,
+        version: &Arc<Prepared>,
+        call: Call,
+    ) -> impl Future<Output = Result<Vec<u8>, HookFault>> + Send;
+}
+
+/// A function version that has been loaded once and may be called.
+pub struct Prepared {
+    program: Arc<Program>,
+    counters: Counters,
+    in_flight: AtomicUsize,
+    /// Calls in a row without a long slice; see [`TRUSTED_AFTER`].
+    good_calls: AtomicU32,
+    idle: Mutex<Vec<Arc<JsThread>>>,
+    retired: Arc<AtomicBool>,
+}
+
+impl Prepared {
+    /// The function that was prepared.
+    pub fn function(&self) -> &Arc<Function> {
+        &self.program.function
+    }
+
+    /// Whether this is the given function with the given files: then nothing new needs to be prepared, and its
+    /// isolates keep their state (LE-347, LE-350).
+    pub fn is_of(&self, function: &Function, bundle: &Bundle) -> bool {
+        *self.program.function == *function && self.program.bundle == *bundle
+    }
+
+    /// What its calls have come to.
+    pub fn stats(&self) -> FunctionStats {
+        self.counters.read()
+    }
+
+    fn trusted(&self) -> bool {
+        self.good_calls.load(Ordering::Relaxed) >= TRUSTED_AFTER
+    }
+
+    fn judge(&self, longest: Duration) {
+        if longest > LONG_SLICE {
+            self.good_calls.store(0, Ordering::Relaxed);
+        } else if !self.trusted() {
+            self.good_calls.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the right to one idle isolate, most recently used first, on a thread that is free.
+    fn take_idle(&self, now: Instant) -> Option<Arc<JsThread>> {
+        let trusted = self.trusted();
+        let mut idle = lock(&self.idle);
+        let at = idle
+            .iter()
+            .rposition(|t| t.busy_for(now) < STUCK_AFTER && (trusted || !t.shared()))?;
+        Some(idle.remove(at))
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("function", &self.program.function.name)
+            .field("version", &self.program.function.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // Its threads drop the idle isolates at their next look.
+        self.retired.store(true, Ordering::Release);
+        for thread in lock(&self.idle).drain(..) {
+            thread.wake();
+        }
+    }
+}
+
+/// JS threads and the isolates on them.
+#[derive(Clone)]
+pub struct HookPool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: PoolSettings,
+    epoch: Instant,
+    watchdog: Arc<Watchdog>,
+    threads: Mutex<Vec<Arc<JsThread>>>,
+    isolates: Arc<AtomicUsize>,
+}
+
+impl HookPool {
+    /// Starts the engine and the shared threads.
+    pub fn new(settings: PoolSettings) -> Self {
+        engine::start();
+        let inner = Arc::new(Inner {
+            epoch: Instant::now(),
+            watchdog: Arc::new(Watchdog::new()),
+            threads: Mutex::default(),
+            isolates: Arc::new(AtomicUsize::new(0)),
+            settings,
+        });
+        inner
+            .watchdog
+            .spawn(Arc::downgrade(&inner), |inner, _, now| inner.look(now));
+        {
+            let mut threads = lock(&inner.threads);
+            for _ in 0..inner.settings.threads.get() {
+                threads.push(inner.spawn(true));
+            }
+        }
+        Self { inner }
+    }
+
+    /// Reads the bundle from disk, loads it into an isolate and keeps that one warm. Blocks: at
+    /// start-up, in `check`, and before a new version replaces an old one (LE-350).
+    ///
+    /// # Errors
+    /// [`ExecutionFault::Load`] when the function cannot be loaded, or the limit that loading ran into.
+    pub fn prepare(
+        &self,
+        function: &Function,
+        compat: Compat,
+    ) -> Result<Arc<Prepared>, ExecutionFault> {
+        let bundle = Bundle::read(&function.source)?;
+        self.prepare_bundle(function, compat, bundle)
+    }
+
+    /// [`HookPool::prepare`] with files that are at hand.
+    ///
+    /// # Errors
+    /// As [`HookPool::prepare`].
+    pub fn prepare_bundle(
+        &self,
+        function: &Function,
+        compat: Compat,
+        bundle: Bundle,
+    ) -> Result<Arc<Prepared>, ExecutionFault> {
+        let program = Program::new(
+            Arc::new(function.clone()),
+            compat,
+            bundle,
+            self.inner.settings.host.clone(),
+        );
+        let prepared = Arc::new(Prepared {
+            program: Arc::new(program),
+            counters: Counters::default(),
+            in_flight: AtomicUsize::new(0),
+            good_calls: AtomicU32::new(0),
+            idle: Mutex::default(),
+            retired: Arc::default(),
+        });
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let thread = self.inner.place(&prepared);
+        thread.push(Job {
+            prepared: prepared.clone(),
+            fresh: true,
+            task: Task::Warm(reply),
+        });
+        answer.recv().unwrap_or(Err(ExecutionFault::WorkerGone))?;
+        Ok(prepared)
+    }
+
+    /// Runs one call; see [`HookExecutor::invoke`].
+    ///
+    /// # Errors
+    /// [`LimitFault::Concurrency`] at once when too many calls run already (LE-265), otherwise what
+    /// the function's run came to.
+    pub async fn invoke(&self, version: &Arc<Prepared>, call: Call) -> Result<Vec<u8>, HookFault> {
+        let limit = self.inner.settings.concurrency_per_function;
+        if version.in_flight.fetch_add(1, Ordering::AcqRel) >= limit {
+            version.in_flight.fetch_sub(1, Ordering::AcqRel);
+            version.counters.refused();
+            return Err(LimitFault::Concurrency { limit }.into());
+        }
+        // Given back when the call has ended on its thread, even if nobody waits for it any more.
+        let place = InFlight(version.clone());
+        let (reply, answer) = oneshot::channel();
+        let (thread, fresh) = match version.take_idle(Instant::now()) {
+            Some(thread) => (thread, false),
+            None => (self.inner.place(version), true),
+        };
+        thread.push(Job {
+            prepared: version.clone(),
+            fresh,
+            task: Task::Call {
+                call,
+                asked: Instant::now(),
+                reply,
+                place,
+            },
+        });
+        match answer.await {
+            Ok(result) => result.map_err(HookFault::Execution),
+            Err(_) => Err(ExecutionFault::WorkerGone.into()),
+        }
+    }
+
+    /// What the pool holds at the moment.
+    pub fn stats(&self) -> PoolStats {
+        PoolStats {
+            isolates: self.inner.isolates.load(Ordering::Relaxed),
+            threads: lock(&self.inner.threads).len(),
+        }
+    }
+}
+
+impl HookExecutor for HookPool {
+    async fn invoke(&self, version: &Arc<Prepared>, call: Call) -> Result<Vec<u8>, HookFault> {
+        Self::invoke(self, version, call).await
+    }
+}
+
+impl fmt::Debug for HookPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HookPool")
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call's share of its function's concurrency.
+struct InFlight(Arc<Prepared>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Inner {
+    /// The thread for a new isolate of the version: of its kind, not stuck, least loaded.
+    fn place(&self, prepared: &Prepared) -> Arc<JsThread> {
+        let shared = prepared.trusted();
+        let now = Instant::now();
+        let mut threads = lock(&self.threads);
+        let best = threads
+            .iter()
+            .filter(|t| t.shared() == shared && t.busy_for(now) < STUCK_AFTER)
+            .min_by_key(|t| t.load());
+        if let Some(best) = best
+            && (shared || best.load() == 0 || self.separate_full(&threads))
+        {
+            return best.clone();
+        }
+        if shared || self.separate_full(&threads) {
+            // Every thread of the kind is stuck: the least loaded one is still to be waited for.
+            if let Some(least) = threads
+                .iter()
+                .filter(|t| t.shared() == shared)
+                .min_by_key(|t| t.load())
+            {
+                return least.clone();
+            }
+        }
+        let thread = self.spawn(false);
+        threads.push(thread.clone());
+        thread
+    }
+
+    fn separate_full(&self, threads: &[Arc<JsThread>]) -> bool {
+        threads.iter().filter(|t| !t.shared()).count() >= MAX_SEPARATE
+    }
+
+    fn spawn(&self, shared: bool) -> Arc<JsThread> {
+        JsThread::spawn(thread::Setup {
+            shared,
+            epoch: self.epoch,
+            idle_ttl: self.settings.idle_ttl,
+            watchdog: self.watchdog.clone(),
+            isolates: self.isolates.clone(),
+        })
+    }
+
+    /// One look of the watchdog: ends what is over time, moves what waits behind it.
+    fn look(&self, now: Instant) -> bool {
+        let threads = lock(&self.threads).clone();
+        let mut busy = false;
+        for thread in &threads {
+            busy |= watchdog::check(thread.slice(), now);
+            if thread.busy_for(now) >= STUCK_AFTER {
+                for mut job in thread.take_queued() {
+                    if !job.fresh {
+                        // Its isolate stays behind, idle, for when the thread is free again.
+                        lock(&job.prepared.idle).push(thread.clone());
+                        job.fresh = true;
+                    }
+                    let target = match job.prepared.take_idle(now) {
+                        Some(thread) => {
+                            job.fresh = false;
+                            thread
+                        }
+                        None => self.place(&job.prepared),
+                    };
+                    target.push(job);
+                }
+            }
+        }
+        busy
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for thread in lock(&self.threads).iter() {
+            thread.stop();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

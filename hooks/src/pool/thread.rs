@@ -1,0 +1,460 @@
+//! One JS thread: its queue, its Tokio runtime, its isolates.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::SyncSender,
+    },
+    task::Poll,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Notify, oneshot},
+    task::LocalSet,
+};
+
+use super::{
+    Call, InFlight, LOAD_LIMIT, Prepared, lock,
+    watchdog::{Slice, Watchdog},
+};
+use crate::{
+    ExecutionFault,
+    engine::{Isolate, Progress},
+    log::LogLevel,
+};
+
+/// V8 takes about a megabyte of stack before it throws a `RangeError`.
+const STACK: usize = 4 * 1024 * 1024;
+
+/// Something for a thread to do.
+pub(super) struct Job {
+    pub(super) prepared: Arc<Prepared>,
+    /// Whether to start an isolate; otherwise one that waits on the thread is used.
+    pub(super) fresh: bool,
+    pub(super) task: Task,
+}
+
+pub(super) enum Task {
+    /// Load an isolate and keep it.
+    Warm(SyncSender<Result<(), ExecutionFault>>),
+    /// Run a call.
+    Call {
+        call: Call,
+        asked: Instant,
+        reply: oneshot::Sender<Result<Vec<u8>, ExecutionFault>>,
+        place: InFlight,
+    },
+}
+
+/// What a thread is started with.
+pub(super) struct Setup {
+    pub(super) shared: bool,
+    pub(super) epoch: Instant,
+    pub(super) idle_ttl: Duration,
+    pub(super) watchdog: Arc<Watchdog>,
+    pub(super) isolates: Arc<AtomicUsize>,
+}
+
+/// The handle by which others reach the thread.
+pub(super) struct JsThread {
+    shared: bool,
+    slice: Slice,
+    queue: Mutex<VecDeque<Job>>,
+    /// Jobs queued or running.
+    load: AtomicUsize,
+    notify: Notify,
+    stopped: AtomicBool,
+}
+
+impl JsThread {
+    pub(super) fn spawn(setup: Setup) -> Arc<Self> {
+        let me = Arc::new(Self {
+            shared: setup.shared,
+            slice: Slice::new(setup.epoch),
+            queue: Mutex::default(),
+            load: AtomicUsize::new(0),
+            notify: Notify::new(),
+            stopped: AtomicBool::new(false),
+        });
+        let thread = me.clone();
+        let spawned = thread::Builder::new()
+            .name(if setup.shared { "ff-js" } else { "ff-js-sep" }.into())
+            .stack_size(STACK)
+            .spawn(move || run(thread, setup));
+        if let Err(e) = spawned {
+            // Calls pushed to it would never be answered: say so by dropping them.
+            tracing::error!(error = %e, "a JS thread cannot be started");
+            me.stop();
+        }
+        me
+    }
+
+    pub(super) const fn shared(&self) -> bool {
+        self.shared
+    }
+
+    pub(super) const fn slice(&self) -> &Slice {
+        &self.slice
+    }
+
+    pub(super) fn busy_for(&self, now: Instant) -> Duration {
+        self.slice.busy_for(now)
+    }
+
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn push(&self, job: Job) {
+        if self.stopped.load(Ordering::Acquire) {
+            return;
+        }
+        self.load.fetch_add(1, Ordering::Relaxed);
+        lock(&self.queue).push_back(job);
+        self.notify.notify_one();
+    }
+
+    /// Jobs that have not begun.
+    pub(super) fn take_queued(&self) -> VecDeque<Job> {
+        let jobs = std::mem::take(&mut *lock(&self.queue));
+        self.load.fetch_sub(jobs.len(), Ordering::Relaxed);
+        jobs
+    }
+
+    pub(super) fn wake(&self) {
+        self.notify.notify_one();
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        lock(&self.queue).clear();
+        self.notify.notify_one();
+    }
+}
+
+/// An isolate that waits for its next call.
+struct Idle {
+    isolate: Isolate,
+    retired: Arc<AtomicBool>,
+    prepared: std::sync::Weak<Prepared>,
+    since: Instant,
+}
+
+/// The thread's own state.
+struct Local {
+    me: Arc<JsThread>,
+    setup: Setup,
+    idle: RefCell<HashMap<u64, Vec<Idle>>>,
+}
+
+fn run(me: Arc<JsThread>, setup: Setup) {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            tracing::error!(error = %e, "a JS thread cannot start its runtime");
+            me.stop();
+            return;
+        }
+    };
+    let tasks = LocalSet::new();
+    let local = Rc::new(Local {
+        me: me.clone(),
+        setup,
+        idle: RefCell::default(),
+    });
+    tasks.block_on(&runtime, local.clone().serve());
+    // Calls in progress are dropped with their isolates, inside the runtime they were made in.
+    let _inside = runtime.enter();
+    drop(tasks);
+    for (_, idle) in local.idle.take() {
+        for idle in idle {
+            local.discard(idle.isolate);
+        }
+    }
+}
+
+impl Local {
+    async fn serve(self: Rc<Self>) {
+        let look =
+            (self.setup.idle_ttl / 4).clamp(Duration::from_millis(10), Duration::from_secs(30));
+        loop {
+            while let Some(job) = {
+                let job = lock(&self.me.queue).pop_front();
+                job
+            } {
+                self.clone().take(job);
+            }
+            if self.me.stopped.load(Ordering::Acquire) {
+                return;
+            }
+            let waiting = self.me.notify.notified();
+            if self.idle.borrow().is_empty() {
+                waiting.await;
+            } else {
+                let _ = tokio::time::timeout(look, waiting).await;
+            }
+            self.evict();
+        }
+    }
+
+    /// Begins a job. What ends in its first step never becomes a task.
+    fn take(self: Rc<Self>, job: Job) {
+        let Job {
+            prepared,
+            fresh,
+            task,
+        } = job;
+        match task {
+            Task::Warm(reply) => {
+                tokio::task::spawn_local(async move {
+                    let loaded = self.load(&prepared, Instant::now() + LOAD_LIMIT).await;
+                    let _ = reply.send(loaded.map(|(isolate, _)| self.keep(&prepared, isolate)));
+                    self.me.load.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+            Task::Call {
+                call,
+                asked,
+                reply,
+                place,
+            } => {
+                let waiting = if fresh {
+                    None
+                } else {
+                    self.take_idle(&prepared)
+                };
+                let deadline = asked + call.timeout;
+                if let Some(mut isolate) = waiting {
+                    let (progress, took) = self.slice(&mut isolate, deadline, |i| {
+                        i.start(&call.event, &call.request_id, remaining(deadline))
+                    });
+                    match progress {
+                        Progress::Done(result) => {
+                            self.end(&prepared, isolate, result, took, reply, place);
+                        }
+                        Progress::Pending => {
+                            tokio::task::spawn_local(async move {
+                                let (result, longest) = self
+                                    .finish(&mut isolate, deadline, took, call.timeout)
+                                    .await;
+                                self.end(&prepared, isolate, result, longest, reply, place);
+                            });
+                        }
+                    }
+                } else {
+                    tokio::task::spawn_local(self.cold(prepared, call, asked, reply, place));
+                }
+            }
+        }
+    }
+
+    async fn cold(
+        self: Rc<Self>,
+        prepared: Arc<Prepared>,
+        call: Call,
+        asked: Instant,
+        reply: oneshot::Sender<Result<Vec<u8>, ExecutionFault>>,
+        place: InFlight,
+    ) {
+        prepared.counters.cold_start();
+        let loaded = self.load(&prepared, asked + LOAD_LIMIT).await;
+        let (mut isolate, took) = match loaded {
+            Ok(loaded) => loaded,
+            Err(fault) => {
+                prepared.counters.called(true);
+                drop(place);
+                let _ = reply.send(Err(fault));
+                self.me.load.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+        };
+        let deadline = asked + call.timeout;
+        let (progress, slice) = self.slice(&mut isolate, deadline, |i| {
+            i.start(&call.event, &call.request_id, remaining(deadline))
+        });
+        let longest = took.max(slice);
+        let (result, longest) = match progress {
+            Progress::Done(result) => (result, longest),
+            Progress::Pending => {
+                self.finish(&mut isolate, deadline, longest, call.timeout)
+                    .await
+            }
+        };
+        self.end(&prepared, isolate, result, longest, reply, place);
+    }
+
+    /// Starts an isolate and loads the function (LE-263). Says how long its longest slice was, the
+    /// engine's own part left out.
+    async fn load(
+        &self,
+        prepared: &Arc<Prepared>,
+        deadline: Instant,
+    ) -> Result<(Isolate, Duration), ExecutionFault> {
+        let mut isolate = Isolate::new(&prepared.program)?;
+        self.setup.isolates.fetch_add(1, Ordering::Relaxed);
+        let (progress, mut longest) =
+            self.slice(&mut isolate, deadline, |i| i.start_load(LOAD_LIMIT));
+        let loaded = match progress {
+            Progress::Done(done) => done.map(|_| ()),
+            Progress::Pending => {
+                let wait = poll_fn(|cx| {
+                    let (polled, took) = self.slice(&mut isolate, deadline, |i| i.poll_load(cx));
+                    longest = longest.max(took);
+                    polled
+                });
+                tokio::time::timeout_at(deadline.into(), wait)
+                    .await
+                    .unwrap_or(Err(ExecutionFault::Timeout { limit: LOAD_LIMIT }))
+            }
+        };
+        match loaded {
+            Ok(()) => Ok((isolate, longest)),
+            Err(fault) => {
+                self.discard(isolate);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Lets a call wait for timers and the network until it ends or its time is over.
+    async fn finish(
+        &self,
+        isolate: &mut Isolate,
+        deadline: Instant,
+        mut longest: Duration,
+        limit: Duration,
+    ) -> (Result<Vec<u8>, ExecutionFault>, Duration) {
+        let wait = poll_fn(|cx| {
+            let (polled, took) = self.slice(isolate, deadline, |i| i.poll(cx));
+            longest = longest.max(took);
+            match polled {
+                // Pending after a slice is the event loop's own wish to wait.
+                Poll::Pending => Poll::Pending,
+                ready => ready,
+            }
+        });
+        let result = tokio::time::timeout_at(deadline.into(), wait)
+            .await
+            .unwrap_or(Err(ExecutionFault::Timeout { limit }));
+        (result, longest)
+    }
+
+    /// Runs JavaScript under the watchdog.
+    fn slice<T>(
+        &self,
+        isolate: &mut Isolate,
+        deadline: Instant,
+        act: impl FnOnce(&mut Isolate) -> T,
+    ) -> (T, Duration) {
+        let limits = isolate.limits().clone();
+        let running = self.me.slice.enter(&limits, deadline, &self.setup.watchdog);
+        let done = act(isolate);
+        (done, running.leave())
+    }
+
+    /// Answers a call, and keeps or discards its isolate (LE-350).
+    fn end(
+        &self,
+        prepared: &Arc<Prepared>,
+        mut isolate: Isolate,
+        result: Result<Vec<u8>, ExecutionFault>,
+        longest: Duration,
+        reply: oneshot::Sender<Result<Vec<u8>, ExecutionFault>>,
+        place: InFlight,
+    ) {
+        prepared.counters.called(result.is_err());
+        prepared.judge(longest);
+        let reusable = isolate.reusable(result.as_ref().err());
+        if let Err(fault) = &result {
+            isolate.log_fault(LogLevel::Error, fault);
+        }
+        if reusable {
+            // Before the answer: the next call may come with it.
+            self.keep(prepared, isolate);
+            drop(place);
+            let _ = reply.send(result);
+        } else {
+            drop(place);
+            let _ = reply.send(result);
+            self.discard(isolate);
+        }
+        self.me.load.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn keep(&self, prepared: &Arc<Prepared>, isolate: Isolate) {
+        self.idle
+            .borrow_mut()
+            .entry(prepared.program.id)
+            .or_default()
+            .push(Idle {
+                isolate,
+                retired: prepared.retired.clone(),
+                prepared: Arc::downgrade(prepared),
+                since: Instant::now(),
+            });
+        lock(&prepared.idle).push(self.me.clone());
+    }
+
+    fn take_idle(&self, prepared: &Prepared) -> Option<Isolate> {
+        let mut idle = self.idle.borrow_mut();
+        Some(idle.get_mut(&prepared.program.id)?.pop()?.isolate)
+    }
+
+    /// Drops isolates of retired versions, and those idle for too long (LE-350).
+    fn evict(&self) {
+        let now = Instant::now();
+        let mut gone = Vec::new();
+        self.idle.borrow_mut().retain(|_, list| {
+            let mut i = 0;
+            while i < list.len() {
+                if self.may_go(&list[i], now) {
+                    gone.push(list.remove(i).isolate);
+                } else {
+                    i += 1;
+                }
+            }
+            !list.is_empty()
+        });
+        for isolate in gone {
+            self.discard(isolate);
+        }
+    }
+
+    fn may_go(&self, idle: &Idle, now: Instant) -> bool {
+        if idle.retired.load(Ordering::Acquire) {
+            return true;
+        }
+        if now.duration_since(idle.since) < self.setup.idle_ttl {
+            return false;
+        }
+        let Some(prepared) = idle.prepared.upgrade() else {
+            return true;
+        };
+        // A caller that has taken the right to an isolate is on its way: then this one stays.
+        let mut rights = lock(&prepared.idle);
+        let Some(at) = rights.iter().position(|t| Arc::ptr_eq(t, &self.me)) else {
+            return false;
+        };
+        rights.remove(at);
+        true
+    }
+
+    fn discard(&self, isolate: Isolate) {
+        drop(isolate);
+        self.setup.isolates.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn remaining(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
