@@ -42,14 +42,12 @@ impl Judge<'_> {
         self.like.is_some_and(|l| of(l) == of(self.object))
     }
 
-    /// Relaxed mode lets a function name any configured origin, whatever its address (LE-A42).
+    /// Relaxed mode lets a function name any configured origin, whatever its address and port (LE-A42).
     fn is_known(&self) -> bool {
-        let OriginObjectKind::Custom { port, .. } = &self.object.kind else {
-            return false;
-        };
         let is = |o: &OriginObject| {
-            o.domain_name.eq_ignore_ascii_case(&self.object.domain_name)
-                && matches!(&o.kind, OriginObjectKind::Custom { port: p, .. } if p == port)
+            o.same_kind(self.object)
+                && o.domain_name.eq_ignore_ascii_case(&self.object.domain_name)
+                && port_of(o) == port_of(self.object)
         };
         self.input.compat == Compat::Relaxed
             && (self.input.known_origins.iter().any(is)
@@ -94,13 +92,9 @@ impl Judge<'_> {
 
     /// LE-106.
     fn port(&self) -> Result<(), Violation> {
-        let port_of = |o: &OriginObject| match o.kind {
-            OriginObjectKind::Custom { port, .. } => Some(port),
-            OriginObjectKind::S3 { .. } => None,
-        };
         match port_of(self.object) {
             None | Some(80 | 443 | 1024..) => Ok(()),
-            port if self.like.is_some_and(|l| port_of(l) == port) => Ok(()),
+            port if self.like.and_then(port_of) == port => Ok(()),
             Some(port) => {
                 Err(field("custom", "port", "LE-106", PORTS).with_value(port.to_string()))
             }
@@ -271,6 +265,14 @@ impl Judge<'_> {
             .with_value(total.to_string()));
         }
         Ok(())
+    }
+}
+
+/// The port of a custom origin.
+const fn port_of(origin: &OriginObject) -> Option<u16> {
+    match origin.kind {
+        OriginObjectKind::Custom { port, .. } => Some(port),
+        OriginObjectKind::S3 { .. } => None,
     }
 }
 

@@ -592,6 +592,20 @@ fn relaxed_mode_reaches_configured_origins_by_address() {
     assert_refused(go(&relaxed, "10.0.0.7", 82), "LE-103", "V-ORIGIN");
     assert_refused(go(&relaxed, "10.0.0.8", 81), "LE-103", "V-ORIGIN");
     assert_refused(go(&relaxed, "a.test", 81), "LE-106", "V-ORIGIN");
+
+    // A store with buckets at an address, as well.
+    let store = OriginObject {
+        domain_name: "10.0.0.9".into(),
+        ..s3(S3AuthMethod::None)
+    };
+    let to_store = |call: &Call| {
+        call.edited(|r| {
+            r["origin"] = s3_json();
+            r["origin"]["s3"]["domainName"] = json!("10.0.0.9");
+        })
+    };
+    assert_refused(to_store(&relaxed), "LE-104", "V-ORIGIN");
+    assert!(to_store(&relaxed.with(|c| c.known = vec![store])).is_ok());
 }
 
 #[test]
