@@ -177,6 +177,13 @@ fn hit(tier: &MemoryTier<Head>, key: &CacheKey) -> usize {
     }
 }
 
+fn contiguous_hit(tier: &MemoryTier<Head>, key: &CacheKey) -> Option<Bytes> {
+    match tier.lookup(key) {
+        Lookup::Found(object) => object.body().contiguous().cloned(),
+        Lookup::Filling(_) | Lookup::Absent => None,
+    }
+}
+
 fn memory(c: &mut Criterion) {
     let Ok(tier) = MemoryTier::<Head>::new(MemoryLimits::of_capacity(256 * 1024 * 1024)) else {
         return;
@@ -202,6 +209,9 @@ fn memory(c: &mut Criterion) {
     tier.settle();
     let mut group = c.benchmark_group("memory");
     group.bench_function("hit_1k", |b| b.iter(|| hit(&tier, black_box(&key))));
+    group.bench_function("contiguous_hit_1k", |b| {
+        b.iter(|| contiguous_hit(&tier, black_box(&key)));
+    });
     group.bench_function("key_and_hit_1k", |b| {
         b.iter(|| {
             cache_key(&secret, &policy, black_box(&request)).map_or(0, |key| hit(&tier, &key))

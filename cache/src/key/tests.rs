@@ -468,6 +468,7 @@ fn vary_selects_by_the_named_fields() {
         of(&["accept-language, x-none"], &de),
         Variance::Variant(german)
     );
+    assert_ne!(of(&["x-none"], &de), of(&["x-neither"], &de));
     assert_eq!(of(&[], &de), Variance::Invariant);
     assert_eq!(of(&[" , "], &de), Variance::Invariant);
     assert_eq!(of(&["x-b, *"], &de), Variance::Never);
@@ -494,6 +495,35 @@ fn keys_depend_on_the_secret_and_do_not_show_it() {
     let key = CacheKey::from_bytes([0xAB; 16]);
     assert_eq!(key.to_string(), "ab".repeat(16));
     assert_eq!(CacheKey::from_bytes(*key.as_bytes()), key);
+}
+
+#[test]
+fn a_part_cannot_pretend_to_be_two() {
+    // CF-162: a path may hold any bytes, also those that end a part.
+    let mark = |length: u64, part: Part| ((length << 8) | part as u64).to_le_bytes();
+    for lengths in [[0, 0], [1, 3]] {
+        let inner = [
+            &mark(lengths[0], Part::Distribution)[..],
+            b"GET",
+            &mark(lengths[1], Part::Method),
+        ]
+        .concat();
+        let inner = String::from_utf8(inner).unwrap();
+        let key = |distribution: &str, path: &str| {
+            let headers = HeaderMap::new();
+            let request = KeyRequest {
+                distribution,
+                method: &Method::GET,
+                path: path.as_bytes(),
+                query: None,
+                headers: &headers,
+                version: Version::HTTP_11,
+            };
+            cache_key(&secret(), &policy(), &request)
+        };
+        let one = key("X", &format!("Y{inner}Z"));
+        assert_ne!(one, key(&format!("X{inner}Y"), "Z"));
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     pin::pin,
-    task::{Context, Poll, Waker},
+    sync::atomic::AtomicBool,
+    task::{Context, Poll, Wake, Waker},
 };
 
 use bytes::Bytes;
@@ -461,6 +462,50 @@ fn a_hit_takes_no_lock() {
         .collect();
     assert_eq!(found(&tier, key(1)), Some((1, b"body".to_vec())));
     drop(held);
+    // Nor after a fill for its key that came to nothing.
+    drop(tier.begin_fill(key(1), head(2), None).unwrap());
+    let held: Vec<_> = tier
+        .inner
+        .shards
+        .iter()
+        .map(|shard| shard.lock().unwrap())
+        .collect();
+    assert_eq!(found(&tier, key(1)), Some((1, b"body".to_vec())));
+    drop(held);
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_waiting_reader_is_woken_by_each_chunk_and_by_the_end() {
+    // CF-401
+    let tier = tier();
+    let mut fill = Some(tier.begin_fill(key(1), head(1), None).unwrap());
+    let mut reader = follow(&tier, key(1));
+    for step in 0..3 {
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut next = pin!(reader.next_chunk());
+        assert!(next.as_mut().poll(&mut context).is_pending());
+        if step < 2 {
+            let chunk = Bytes::from_static(b"chunk");
+            fill.as_mut().unwrap().append(chunk).unwrap();
+        } else {
+            fill.take().unwrap().finish().unwrap();
+        }
+        assert!(woken.0.load(Ordering::SeqCst), "step {step}");
+        let got = next.as_mut().poll(&mut context);
+        let want = (step < 2).then(|| Bytes::from_static(b"chunk"));
+        assert_eq!(got, Poll::Ready(Ok(want)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

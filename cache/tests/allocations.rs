@@ -1,0 +1,109 @@
+//! The hit path allocates nothing: key, lookup, judging, reading. A process of its own, since counting
+//! allocations takes a global allocator.
+
+use std::time::{Duration, SystemTime};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use fourfront_cache::{
+    key::{KeyRequest, KeySecret, cache_key},
+    memory::{Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier},
+    policy::{
+        Authorization, ErrorTtls, Freshness, Precondition, RangeAnswer, RequestFacts,
+        ResponseFacts, StoreRules, Verdict, decide_store, evaluate_preconditions, evaluate_range,
+    },
+};
+use fourfront_model::{CacheMode, CachePolicy, CachedMethods, Selection, Ttl};
+use http::{HeaderMap, Method, StatusCode, Version, header};
+
+struct Head(Freshness);
+
+impl HeadRecord for Head {
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+#[test]
+fn a_hit_allocates_nothing() {
+    // CF-256, CF-161, CF-167, CF-170, CF-171, CF-182
+    let policy = CachePolicy {
+        name: None,
+        ttl: Ttl::new(0, None, None).unwrap(),
+        headers: ["accept-language", "origin", "x-device"]
+            .map(String::from)
+            .to_vec(),
+        cookies: Selection::All,
+        query_strings: Selection::Whitelist(["w", "h"].map(String::from).to_vec()),
+        accept_encoding_gzip: true,
+        accept_encoding_brotli: true,
+    };
+    let mut fields = HeaderMap::new();
+    for (name, value) in [
+        ("accept-language", "en-GB"),
+        ("origin", "https://a.test"),
+        ("accept-encoding", "gzip, br"),
+        ("cookie", "b=2; a=1; c=3"),
+    ] {
+        fields.insert(name, value.parse().unwrap());
+    }
+    let request = KeyRequest {
+        distribution: "E1",
+        method: &Method::GET,
+        path: b"/img/a.webp",
+        query: Some(b"w=1&x=2&h=3&y=4&z=5"),
+        headers: &fields,
+        version: Version::HTTP_11,
+    };
+    let secret = KeySecret::from_bytes([7; 16]);
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let mut stored = HeaderMap::new();
+    stored.insert(header::CACHE_CONTROL, "max-age=60".parse().unwrap());
+    stored.insert(header::ETAG, "\"1\"".parse().unwrap());
+    let rules = StoreRules {
+        mode: CacheMode::Rfc9111,
+        policy: &policy,
+        cached_methods: CachedMethods::GetHead,
+        errors: &ErrorTtls::default(),
+    };
+    let asked = RequestFacts {
+        method: &Method::GET,
+        authorization: Authorization::Withheld,
+    };
+    let answered = ResponseFacts {
+        status: StatusCode::OK,
+        headers: &stored,
+        requested: now,
+        received: now,
+    };
+    let freshness = decide_store(&rules, &asked, &answered).freshness().unwrap();
+
+    let tier = MemoryTier::new(MemoryLimits::of_capacity(1024 * 1024)).unwrap();
+    let key = cache_key(&secret, &policy, &request).unwrap();
+    let mut fill = tier.begin_fill(key, Head(freshness), Some(1024)).unwrap();
+    fill.append(Bytes::from(vec![b'x'; 1024])).unwrap();
+    assert!(matches!(fill.finish().unwrap(), Filled::Stored(_)));
+    tier.settle();
+
+    let hit = || {
+        let key = cache_key(&secret, &policy, &request).unwrap();
+        let Lookup::Found(object) = tier.lookup(&key) else {
+            panic!("the object was stored");
+        };
+        assert_eq!(object.head().0.judge(now), Verdict::Fresh);
+        let method = &Method::GET;
+        let condition = evaluate_preconditions(method, &fields, StatusCode::OK, &stored);
+        assert_eq!(condition, Precondition::Proceed);
+        let range = evaluate_range(method, &fields, StatusCode::OK, &stored, Some(1024));
+        assert_eq!(range, RangeAnswer::Full);
+        object.body().read().map(|chunk| chunk.len()).sum::<usize>()
+    };
+    assert_eq!(hit(), 1024);
+    // The counter counts.
+    assert_eq!(
+        measure(|| drop(std::hint::black_box(vec![0_u8; 8]))).count_total,
+        1
+    );
+    let counted = measure(|| assert_eq!(hit(), 1024));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
