@@ -147,6 +147,7 @@ const NODE_OPS: &[&str] = &[
     "op_is_utf8",
     "op_mark_as_untransferable",
     "op_node_buffer_compare*",
+    "op_node_build_os",
     "op_node_call_is_from_dependency",
     "op_node_encoding_slice",
     "op_node_fs_constants",

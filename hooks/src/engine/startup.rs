@@ -41,6 +41,18 @@ const OWN: &[(&str, &str)] = &[
     ("node:process", include_str!("../../js/process.js")),
 ];
 
+/// V8's flags; the first entry stands for the program's name.
+const FLAGS: &[&str] = &[
+    "fourfront",
+    // V8 150 drops a loop's interrupt check when an inlined loop before it has a known, small number of
+    // rounds (`LoopStackCheckElisionReducer` forgets to reset its mark). Such a loop,
+    // `for (;;) a.push(new Array(1000).fill(1))` for one, could not be ended by anyone. The analysis
+    // runs for unrolling alone.
+    "--no-turboshaft-loop-unrolling",
+    // WebAssembly memory is not the array buffer allocator's: bounded here, 256 MiB of 64 KiB pages.
+    "--wasm-max-mem-pages=4096",
+];
+
 /// Makes the snapshot, or hands out the one there is.
 pub(super) fn startup() -> Startup {
     static STARTUP: OnceLock<Startup> = OnceLock::new();
@@ -48,6 +60,7 @@ pub(super) fn startup() -> Startup {
 }
 
 fn make() -> Startup {
+    deno_core::v8_set_flags(FLAGS.iter().map(|&f| f.to_owned()).collect());
     JsRuntime::init_platform(None);
     // Outside of any runtime's context while the engine starts: V8 may post delayed work.
     let tokio = tokio::runtime::Builder::new_current_thread()

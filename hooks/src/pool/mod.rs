@@ -195,7 +195,6 @@ struct Inner {
 impl HookPool {
     /// Starts the engine and the shared threads.
     pub fn new(settings: PoolSettings) -> Self {
-        engine::start();
         let inner = Arc::new(Inner {
             epoch: Instant::now(),
             watchdog: Arc::new(Watchdog::new()),
@@ -239,6 +238,8 @@ impl HookPool {
         compat: Compat,
         bundle: Bundle,
     ) -> Result<Arc<Prepared>, ExecutionFault> {
+        // Here and not when the pool is made: a node without functions never pays for V8.
+        engine::start();
         let program = Program::new(
             Arc::new(function.clone()),
             compat,
