@@ -15,7 +15,7 @@ use fourfront::{
     node::{Node, NodeParts, SnapshotError},
     observe::{
         access::{AccessRecord, AccessSink},
-        admin::Admin as _,
+        admin::Admin,
         metrics::Metrics,
     },
     pingora::{Listening, ServeSettings, serve},
@@ -26,6 +26,7 @@ use fourfront_hooks::{
     pool::{HookPool, PoolSettings},
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::{Origin, Request};
 
@@ -414,7 +415,7 @@ impl Running {
     /// # Panics
     /// When it cannot be rendered.
     pub fn metrics(&self) -> String {
-        String::from_utf8(self.node.metrics().expect("metrics render")).expect("metrics are text")
+        String::from_utf8(Admin::metrics(self.node.as_ref()).expect("metrics render")).expect("metrics are text")
     }
 
     /// Writes a file beside the site file and reloads.

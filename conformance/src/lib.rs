@@ -20,8 +20,22 @@
 
 mod edge;
 mod origin;
+mod raw_origin;
 mod viewer;
 
 pub use edge::{Edge, LogLine, Running};
 pub use origin::{Origin, Reply, Seen};
+pub use raw_origin::{RawOrigin, Turn};
 pub use viewer::{Answer, Request, raw_exchange};
+
+/// An async handler with `config`, `request` and `response` at hand.
+pub fn handler(body: &str) -> String {
+    format!(
+        "exports.handler = async (event) => {{\n  const {{ config, request, response }} = event.Records[0].cf;\n  {body}\n}};\n"
+    )
+}
+
+/// A handler for every trigger that logs the trigger's name and changes nothing.
+pub fn logging() -> String {
+    handler("console.log(config.eventType); return response || request;")
+}

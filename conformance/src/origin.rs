@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
     Response,
     body::{Frame, Incoming},
@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 /// One request as an origin received it.
@@ -28,7 +28,7 @@ pub struct Seen {
     pub method: String,
     /// Path and query.
     pub target: String,
-    /// Header fields in order; names in the casing received.
+    /// Header fields in order; names in lower case.
     pub headers: Vec<(String, String)>,
     /// Body.
     pub body: Bytes,
@@ -99,12 +99,13 @@ impl Reply {
 
 type Script = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 
-/// A running origin. It ends when it is dropped.
+/// A running origin. It ends when it is dropped, and its connections with it.
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Receiver<usize>,
+    connections: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -151,6 +152,11 @@ impl Origin {
         *self.count.borrow()
     }
 
+    /// How many connections it has accepted.
+    pub fn connections(&self) -> usize {
+        *self.connections.borrow()
+    }
+
     /// Waits until it has received that many requests.
     ///
     /// # Panics
@@ -193,10 +199,13 @@ async fn accept(
     script: Script,
     seen: Arc<Mutex<Vec<Seen>>>,
     counter: Arc<watch::Sender<usize>>,
+    accepted: watch::Sender<usize>,
 ) {
+    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
+        accepted.send_modify(|n| *n += 1);
         let (script, seen, counter) = (script.clone(), seen.clone(), counter.clone());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let (script, seen, counter) = (script.clone(), seen.clone(), counter.clone());
                 async move { Ok::<_, Infallible>(answer(request, &script, &seen, &counter).await) }
@@ -205,6 +214,8 @@ async fn accept(
             let _ = http1::Builder::new()
                 .preserve_header_case(true)
                 .title_case_headers(true)
+                // The node's clock stands still in 2026; an origin that knew the real time would seem to lie.
+                .auto_date_header(false)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });

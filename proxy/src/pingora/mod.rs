@@ -38,7 +38,7 @@ use pingora::{
     upstreams::peer::HttpPeer,
 };
 
-pub use context::Ctx;
+pub use context::{Ctx, Record};
 pub use serve::{Listening, ServeSettings, serve};
 pub use storage::CacheStorage;
 
