@@ -55,7 +55,7 @@ cat <<END
 
 The node is ready. Try these in another terminal:
 
-  curl -i http://$viewer/                    # X-Cache: Miss, then Hit; Set-Cookie puts you into variant a or b
+  curl -i http://$viewer/                    # Set-Cookie puts you into variant a or b; X-Cache: a Miss for each, then Hit
   curl -s -b variant=a http://$viewer/       # the A/B test of viewer-request: two pages
   curl -s -b variant=b http://$viewer/       #   under one address, each cached by itself
   curl -i http://$viewer/about               # origin-request makes it /about.html
@@ -64,7 +64,7 @@ The node is ready. Try these in another terminal:
   curl -i http://$viewer/api/echo            # what the node sends to that origin
   curl -s http://$admin/_fourfront/v1/metrics
 
-Every answer carries the security headers of viewer-response. Ctrl-C stops the node and the API.
+Answers below 400 carry the security headers of viewer-response. Ctrl-C stops the node and the API.
 
 END
 
