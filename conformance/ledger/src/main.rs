@@ -1,5 +1,6 @@
 //! The command beside the ledger: `--update` refreshes the file, no argument prints how
-//! far each series is, and `--show ID` prints a rule, its line and who cites it.
+//! far each series is, `--show ID` prints a rule, its line and who cites it, and `--gaps`
+//! lists the open rules that only code or only tests cite.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -11,10 +12,11 @@ use fourfront_ledger::{
 };
 
 const USAGE: &str = "\
-usage: cargo run -p fourfront-ledger -- [--update | --show ID | --help]
+usage: cargo run -p fourfront-ledger -- [--update | --show ID | --gaps | --help]
   (nothing)   count the rules by series and status, and list what disagrees
   --update    add new rules to the ledger and refresh the tests beside each
-  --show ID   print a rule, its line in the ledger, and every place that cites it";
+  --show ID   print a rule, its line in the ledger, and every place that cites it
+  --gaps      list the rules not yet done that code cites and no test does, or the reverse";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         [] => summary(),
         ["--update"] => update(),
         ["--show", id] => show(id),
+        ["--gaps"] => gaps(),
         ["--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -108,5 +111,31 @@ fn show(id: &str) -> Result<ExitCode, Box<dyn Error>> {
         };
         println!("{place:<6}{}:{}", cited.file, cited.line);
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn gaps() -> Result<ExitCode, Box<dyn Error>> {
+    let (rules, ledger, scan) = load()?;
+    let open = ledger
+        .entries()
+        .iter()
+        .filter(|e| e.status == Status::NotYet);
+    let open: Vec<&RuleId> = open.map(|entry| &entry.id).collect();
+    let list = |title: &str, wanted: &dyn Fn(&RuleId) -> bool| {
+        let ids: Vec<&str> = open
+            .iter()
+            .filter(|id| wanted(id))
+            .map(|id| id.as_str())
+            .collect();
+        println!("{title}: {}\n  {}", ids.len(), ids.join(" "));
+    };
+    let proven = |id: &RuleId| !scan.proofs(id).is_empty();
+    list("cited by tests, and not where they are decided", &|id| {
+        proven(id) && !scan.in_code(id) && !rules.is_scenario(id)
+    });
+    list("cited by code, and by no test", &|id| {
+        scan.in_code(id) && !proven(id)
+    });
+    list("cited by both", &|id| scan.in_code(id) && proven(id));
     Ok(ExitCode::SUCCESS)
 }
