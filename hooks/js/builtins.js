@@ -4,12 +4,10 @@
 // pay for those that do.
 
 import { core, primordials } from "ext:core/mod.js";
-const { ArrayPrototypePush, Error, ObjectKeys, ObjectHasOwn, Proxy, StringPrototypeSlice, StringPrototypeStartsWith } =
-  primordials;
+const { Error, StringPrototypeSlice, StringPrototypeStartsWith } = primordials;
 
 const script = (name) => () => core.loadExtScript(`ext:deno_node/${name}`);
 const scriptDefault = (name) => () => core.loadExtScript(`ext:deno_node/${name}`).default;
-const esm = (name) => () => core.createLazyLoader(name)();
 const esmDefault = (name) => () => core.createLazyLoader(name)().default;
 
 // Loads, and refuses when used: what packages load at start and nobody calls (NC-90, NC-97).
@@ -53,7 +51,10 @@ const table = {
   "diagnostics_channel": esmDefault("node:diagnostics_channel"),
   "domain": scriptDefault("domain.ts"),
   "events": esmDefault("node:events"),
+  "fs": () => core.loadExtScript("ext:fourfront/fs.js"),
+  "fs/promises": () => core.loadExtScript("ext:fourfront/fs.js").promises,
   "module": () => moduleBuiltin(),
+  "os": () => core.loadExtScript("ext:fourfront/os.js"),
   "path": esmDefault("node:path"),
   "path/posix": esmDefault("node:path/posix"),
   "path/win32": esmDefault("node:path/win32"),
@@ -69,6 +70,7 @@ const table = {
   "sys": script("util.ts"),
   "timers": script("timers.ts"),
   "timers/promises": script("timers/promises.ts"),
+  "tty": () => core.loadExtScript("ext:fourfront/tty.js"),
   "url": script("url.ts"),
   "util": script("util.ts"),
   "util/types": script("internal/util/types.ts"),

@@ -1,5 +1,13 @@
 "use strict"; return ((function () {
 const none = () => {};
-return { updateSpanFromRequest: none, updateSpanFromResponse: none, updateSpanFromError: none, updateSpanFromClientResponse: none, updateSpanFromServerResponse: none };
+const found = {
+  updateSpanFromRequest: none,
+  updateSpanFromResponse: none,
+  updateSpanFromError: none,
+  updateSpanFromClientResponse: none,
+  updateSpanFromServerResponse: none,
+};
+__bootstrap.internals.__telemetryUtil = found;
+return found;
 })()
 );

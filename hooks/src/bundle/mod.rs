@@ -76,6 +76,23 @@ impl Bundle {
         self.dirs.contains(path)
     }
 
+    /// The names in the folder at a virtual absolute path, sorted.
+    pub fn list(&self, path: &str) -> Vec<String> {
+        let inside = |full: &str| {
+            full.strip_prefix(path)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .filter(|rest| !rest.is_empty() && !rest.contains('/'))
+                .map(str::to_owned)
+        };
+        let names: BTreeSet<String> = self
+            .files
+            .keys()
+            .chain(&self.dirs)
+            .filter_map(|p| inside(p))
+            .collect();
+        names.into_iter().collect()
+    }
+
     /// Every file with its contents, in the order of their paths.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
         self.files.iter().map(|(p, b)| (&**p, b))

@@ -70,6 +70,33 @@ const OWN: &[(&str, &[&str])] = &[
         &["log", "info", "debug", "warn", "error", "Console"],
     ),
     (
+        "fs",
+        &[
+            "readFileSync", "readFile", "existsSync", "exists", "statSync", "stat", "lstatSync",
+            "lstat", "accessSync", "access", "readdirSync", "readdir", "realpathSync", "realpath",
+            "openSync", "open", "closeSync", "close", "readSync", "read", "fstatSync", "fstat",
+            "createReadStream", "createWriteStream", "writeFileSync", "writeFile", "mkdirSync",
+            "mkdir", "unlinkSync", "unlink", "rmSync", "rm", "constants", "promises", "Stats",
+            "Dirent",
+        ],
+    ),
+    (
+        "fs/promises",
+        &[
+            "readFile", "stat", "lstat", "access", "readdir", "realpath", "writeFile", "mkdir",
+            "unlink", "rm", "constants",
+        ],
+    ),
+    (
+        "os",
+        &[
+            "EOL", "arch", "availableParallelism", "constants", "cpus", "devNull", "endianness",
+            "freemem", "homedir", "hostname", "loadavg", "machine", "networkInterfaces",
+            "platform", "release", "tmpdir", "totalmem", "type", "uptime", "userInfo", "version",
+        ],
+    ),
+    ("tty", &["isatty", "ReadStream", "WriteStream"]),
+    (
         "module",
         &[
             "createRequire",
@@ -97,21 +124,21 @@ const MISSING: &[&str] = &[
     "dgram",
     "dns",
     "dns/promises",
-    "fs",
-    "fs/promises",
+    
+    
     "http",
     "http2",
     "https",
     "inspector",
     "inspector/promises",
     "net",
-    "os",
+    
     "readline",
     "readline/promises",
     "repl",
     "tls",
     "trace_events",
-    "tty",
+    
     "v8",
     "vm",
     "wasi",

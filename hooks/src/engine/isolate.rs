@@ -141,7 +141,7 @@ impl Isolate {
 
     /// Starts loading the handler (LE-305..308). Until this is done no call may be started.
     pub(crate) fn start_load(&mut self, limit: Duration) -> Progress {
-        self.begin("", limit);
+        self.begin("", limit, limit);
         let function = &self.shared.program.function;
         let handler = &function.handler;
         let Some(found) = resolve::handler_file(&self.shared.program.bundle, handler.file()) else {
@@ -203,8 +203,15 @@ impl Isolate {
     }
 
     /// Starts a call (LE-309). Most handlers end within this step.
-    pub(crate) fn start(&mut self, event: &[u8], id: &str, timeout: Duration) -> Progress {
-        self.begin(id, timeout);
+    /// `left` is what remains of `timeout`.
+    pub(crate) fn start(
+        &mut self,
+        event: &[u8],
+        id: &str,
+        left: Duration,
+        timeout: Duration,
+    ) -> Progress {
+        self.begin(id, left, timeout);
         let invoke = self.invoke.clone();
         let event = String::from_utf8_lossy(event);
         let outcome = self.call_js(&invoke, &[&event, id]);
@@ -284,13 +291,13 @@ impl Isolate {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn begin(&mut self, id: &str, limit: Duration) {
+    fn begin(&mut self, id: &str, left: Duration, limit: Duration) {
         let shared = &self.shared;
         shared.ended.take();
         let mut current = shared.invocation_id.borrow_mut();
         current.clear();
         current.push_str(id);
-        shared.deadline.set(Instant::now() + limit);
+        shared.deadline.set(Instant::now() + left);
         self.limits.set_timeout(limit);
         shared.log_left.set(shared.program.host.max_log_bytes);
         shared.log_dropped.set(0);
@@ -354,14 +361,18 @@ impl Isolate {
         if self.shared.rejections.borrow().is_empty() {
             return None;
         }
-        let mut rejections = self.shared.rejections.take();
-        let (_, reason) = rejections.swap_remove(0);
         let describe = self.describe.clone();
         let thrown = {
             let mut runtime = Entered::new(&mut self.runtime);
             let runtime = &mut *runtime;
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
+            // A built-in may have a job queued that takes care of the promise.
+            scope.perform_microtask_checkpoint();
+            let rejections = self.shared.rejections.take();
+            let (_, reason) = rejections
+                .into_iter()
+                .find(|(promise, _)| !v8::Local::new(scope, promise).has_handler())?;
             let function = v8::Local::new(scope, &describe);
             let reason = v8::Local::new(scope, &reason);
             let this = v8::undefined(scope).into();

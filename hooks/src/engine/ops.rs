@@ -19,16 +19,19 @@ use crate::{
 deno_core::extension!(
     fourfront,
     ops = [
+        op_ff_bytes,
         op_ff_compile,
         op_ff_done,
         op_ff_exit,
         op_ff_hrtime,
+        op_ff_list,
         op_ff_log,
         op_ff_memory,
         op_ff_read,
         op_ff_refused,
         op_ff_remaining,
         op_ff_resolve,
+        op_ff_stat,
         op_bootstrap_color_depth,
         op_current_thread_cpu_usage,
     ],
@@ -202,6 +205,39 @@ fn op_ff_read(state: &OpState, #[string] path: &str) -> Result<String, JsErrorBo
         .ok_or_else(|| {
             JsErrorBox::generic(format!("ENOENT: no such file or directory, open '{path}'"))
         })
+}
+
+/// The bytes of a file of the bundle; the caller has asked [`op_ff_stat`] before.
+#[op2]
+#[buffer]
+fn op_ff_bytes(state: &OpState, #[string] path: &str) -> Vec<u8> {
+    let shared = shared(state);
+    shared
+        .program
+        .bundle
+        .file(path)
+        .map(|bytes| bytes.to_vec())
+        .unwrap_or_default()
+}
+
+/// The size of a file, -1 when there is nothing, -2 for a folder.
+#[op2(fast)]
+fn op_ff_stat(state: &OpState, #[string] path: &str) -> f64 {
+    let shared = shared(state);
+    let bundle = &shared.program.bundle;
+    match bundle.file(path) {
+        #[expect(clippy::cast_precision_loss, reason = "a bundle is smaller than 2^53 bytes")]
+        Some(bytes) => bytes.len() as f64,
+        None if bundle.is_dir(path) => -2.0,
+        None => -1.0,
+    }
+}
+
+/// The names in a folder.
+#[op2]
+#[serde]
+fn op_ff_list(state: &OpState, #[string] path: &str) -> Vec<String> {
+    shared(state).program.bundle.list(path)
 }
 
 /// Compiles CommonJS into its wrapper function. With `detect`, a file that turns out to contain ES

@@ -38,6 +38,13 @@ const OWN: &[(&str, &str)] = &[
         "ext:deno_telemetry/util.ts",
         include_str!("../../js/telemetry_util.js"),
     ),
+    ("ext:fourfront/fs.js", include_str!("../../js/fs.js")),
+    ("ext:fourfront/os.js", include_str!("../../js/os.js")),
+    ("ext:fourfront/tty.js", include_str!("../../js/tty.js")),
+    (
+        "ext:deno_node/internal/options.ts",
+        include_str!("../../js/options.js"),
+    ),
     ("node:process", include_str!("../../js/process.js")),
 ];
 
@@ -60,6 +67,8 @@ pub(super) fn startup() -> Startup {
 }
 
 fn make() -> Startup {
+    // Outgoing TLS. Whoever came first has chosen: an error means that there is a provider already.
+    let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
     deno_core::v8_set_flags(FLAGS.iter().map(|&f| f.to_owned()).collect());
     JsRuntime::init_platform(None);
     // Outside of any runtime's context while the engine starts: V8 may post delayed work.

@@ -154,7 +154,9 @@ impl Prepared {
         let mut idle = lock(&self.idle);
         let at = idle
             .iter()
-            .rposition(|t| t.busy_for(now) < STUCK_AFTER && (trusted || !t.shared()))?;
+            .rposition(|t| {
+                t.alive() && t.busy_for(now) < STUCK_AFTER && (trusted || !t.shared())
+            })?;
         Some(idle.remove(at))
     }
 }
@@ -338,6 +340,7 @@ impl Inner {
         let shared = prepared.trusted();
         let now = Instant::now();
         let mut threads = lock(&self.threads);
+        threads.retain(|t| t.alive());
         let best = threads
             .iter()
             .filter(|t| t.shared() == shared && t.busy_for(now) < STUCK_AFTER)

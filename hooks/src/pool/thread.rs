@@ -128,6 +128,11 @@ impl JsThread {
         jobs
     }
 
+    /// Whether jobs pushed to it are still run.
+    pub(super) fn alive(&self) -> bool {
+        !self.stopped.load(Ordering::Acquire)
+    }
+
     pub(super) fn wake(&self) {
         self.notify.notify_one();
     }
@@ -154,7 +159,17 @@ struct Local {
     idle: RefCell<HashMap<u64, Vec<Idle>>>,
 }
 
+/// Takes the thread out of service however its function is left.
+struct Gone(Arc<JsThread>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 fn run(me: Arc<JsThread>, setup: Setup) {
+    let _gone = Gone(me.clone());
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -236,7 +251,7 @@ impl Local {
                 let deadline = asked + call.timeout;
                 if let Some(mut isolate) = waiting {
                     let (progress, took) = self.slice(&mut isolate, deadline, |i| {
-                        i.start(&call.event, &call.request_id, remaining(deadline))
+                        i.start(&call.event, &call.request_id, remaining(deadline), call.timeout)
                     });
                     match progress {
                         Progress::Done(result) => {
@@ -280,7 +295,7 @@ impl Local {
         };
         let deadline = asked + call.timeout;
         let (progress, slice) = self.slice(&mut isolate, deadline, |i| {
-            i.start(&call.event, &call.request_id, remaining(deadline))
+            i.start(&call.event, &call.request_id, remaining(deadline), call.timeout)
         });
         let longest = took.max(slice);
         let (result, longest) = match progress {
