@@ -127,6 +127,11 @@ impl Edge {
         fs::write(path, text).expect("a writable file");
     }
 
+    /// The directory of the site file.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// A setting of the default behaviour, one line of YAML: `on: { viewer-request: auth }`.
     #[must_use]
     pub fn behavior(mut self, line: &str) -> Self {
@@ -310,20 +315,59 @@ impl Edge {
 
 /// Access records, kept.
 #[derive(Clone, Default)]
-struct Records(Arc<Mutex<Vec<AccessRecord>>>);
+struct Records(Kept<AccessRecord>);
+
+/// What a sink took, and how much of it there is by now.
+#[derive(Clone)]
+struct Kept<T> {
+    items: Arc<Mutex<Vec<T>>>,
+    count: watch::Sender<usize>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self {
+            items: Arc::default(),
+            count: watch::Sender::new(0),
+        }
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    fn push(&self, item: T) {
+        self.items
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(item);
+        self.count.send_modify(|n| *n += 1);
+    }
+
+    fn all(&self) -> Vec<T> {
+        self.items
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits until there are that many.
+    async fn at_least(&self, n: usize) -> Vec<T> {
+        let mut count = self.count.subscribe();
+        let reached = count.wait_for(|c| *c >= n);
+        // The sender lives in `self`, so only the time can run out.
+        let _ = tokio::time::timeout(Duration::from_secs(60), reached).await;
+        self.all()
+    }
+}
 
 impl AccessSink for Records {
     fn record(&self, record: AccessRecord) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(record);
+        self.0.push(record);
     }
 }
 
 /// Function logs, kept.
 #[derive(Clone, Default)]
-struct Logs(Arc<Mutex<Vec<LogLine>>>);
+struct Logs(Kept<LogLine>);
 
 /// What a function logged.
 #[derive(Clone, Debug)]
@@ -340,15 +384,12 @@ pub struct LogLine {
 
 impl LogSink for Logs {
     fn record(&self, record: &LogRecord<'_>) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(LogLine {
-                level: record.level,
-                invocation_id: record.invocation_id.to_owned(),
-                function: record.function.to_owned(),
-                message: record.message.to_owned(),
-            });
+        self.0.push(LogLine {
+            level: record.level,
+            invocation_id: record.invocation_id.to_owned(),
+            function: record.function.to_owned(),
+            message: record.message.to_owned(),
+        });
     }
 }
 
@@ -387,22 +428,25 @@ impl Running {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// Access records so far.
+    /// Access records so far. A record is made when its answer has been sent, so the viewer may be ahead of it:
+    /// see [`Self::recorded`].
     pub fn records(&self) -> Vec<AccessRecord> {
-        self.records
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.records.0.all()
+    }
+
+    /// Access records, once there are that many (or a minute has passed).
+    pub async fn recorded(&self, n: usize) -> Vec<AccessRecord> {
+        self.records.0.at_least(n).await
     }
 
     /// What functions have logged so far.
     pub fn logs(&self) -> Vec<LogLine> {
-        self.logs
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.logs.0.all()
+    }
+
+    /// What functions have logged, once there is that much (or a minute has passed).
+    pub async fn logged(&self, n: usize) -> Vec<LogLine> {
+        self.logs.0.at_least(n).await
     }
 
     /// The node itself.
@@ -415,7 +459,8 @@ impl Running {
     /// # Panics
     /// When it cannot be rendered.
     pub fn metrics(&self) -> String {
-        String::from_utf8(Admin::metrics(self.node.as_ref()).expect("metrics render")).expect("metrics are text")
+        String::from_utf8(Admin::metrics(self.node.as_ref()).expect("metrics render"))
+            .expect("metrics are text")
     }
 
     /// Writes a file beside the site file and reloads.
@@ -432,6 +477,28 @@ impl Running {
             .load(&self.origin_url)
             .expect("a site file that was accepted before");
         self.node.reload(&loaded)
+    }
+
+    /// The site file it was started with.
+    pub fn site_file(&self) -> String {
+        self.edge.site_file(&self.origin_url)
+    }
+
+    /// Reloads with another site file.
+    ///
+    /// # Errors
+    /// What the loader or the reload refuses, in words; the node goes on with what it has.
+    pub fn reload(&self, site_file: &str) -> Result<(), String> {
+        let dir = self.edge.dir.path();
+        let loaded = parse(site_file, Path::new("fourfront.yaml"), dir, &|_| None)
+            .map_err(|e| e.to_string())?;
+        self.node.reload(&loaded).map_err(|errors| {
+            errors
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
+        })
     }
 
     /// Stops it as SIGTERM would, on a thread of its own: the test goes on while it drains.

@@ -50,6 +50,7 @@ pub struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: ReplyBody,
+    gate: Option<watch::Receiver<bool>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +90,13 @@ impl Reply {
         self
     }
 
+    /// Holds the whole answer back until the channel says true, or ends.
+    #[must_use]
+    pub fn after(mut self, gate: &watch::Receiver<bool>) -> Self {
+        self.gate = Some(gate.clone());
+        self
+    }
+
     /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
@@ -123,16 +131,19 @@ impl Origin {
             .expect("a bound listener has an address");
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (counter, count) = watch::channel(0);
+        let (accepted, connections) = watch::channel(0);
         let task = tokio::spawn(accept(
             listener,
             Arc::new(script),
             seen.clone(),
             Arc::new(counter),
+            accepted,
         ));
         Self {
             address,
             seen,
             count,
+            connections,
             task,
         }
     }
@@ -258,6 +269,10 @@ async fn answer(
     let reply = script(&one);
     // Counted after the script has run, so that a test that waits for the count finds its effects.
     counter.send_modify(|n| *n += 1);
+    if let Some(mut gate) = reply.gate {
+        // A gate whose test has ended is open.
+        let _ = gate.wait_for(|open| *open).await;
+    }
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
         response = response.header(name, value);

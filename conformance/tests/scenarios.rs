@@ -1,0 +1,23 @@
+//! Scenarios: a viewer, a node and an origin; one behaviour of the node each, over real sockets.
+#![forbid(unsafe_code)]
+
+mod scenarios {
+    mod collapsed_misses;
+    mod default_root_object;
+    mod directory_origin;
+    mod draining;
+    mod freshness;
+    mod generated_responses;
+    mod hook_failures;
+    mod hook_results;
+    mod hostile;
+    mod node_fields;
+    mod npm;
+    mod origin_failures;
+    mod origin_requests;
+    mod ranges_and_conditions;
+    mod refused_requests;
+    mod reload;
+    mod triggers;
+    mod vary;
+}

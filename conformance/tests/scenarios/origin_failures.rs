@@ -1,0 +1,309 @@
+//! Origins that do not answer, or answer wrongly (CF sections 4.6 and 9).
+
+use fourfront_conformance::{Edge, RawOrigin, Running, Turn, logging};
+
+const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
+
+fn own_origin(port: u16, settings: &str, custom: &str) -> String {
+    format!(
+        "own: {{ domain_name: 127.0.0.1, {settings} custom_origin_config: {{ origin_protocol_policy: http-only, http_port: {port}{custom} }} }}"
+    )
+}
+
+/// Status, token and log detail of the answer to a GET.
+async fn outcome(edge: &Running, path: &str, nth: usize) -> (u16, String, String) {
+    let answer = edge.get(path).await;
+    if answer.status >= 500 {
+        // CF-780, CF-781
+        let id = answer.header("x-amz-cf-id").unwrap();
+        assert!(
+            answer.text().contains(&format!("Request ID: {id}")),
+            "{}",
+            answer.text()
+        );
+        assert_eq!(answer.header("cache-control"), None);
+    }
+    let detail = edge.recorded(nth).await[nth - 1].to_json()["x-edge-detailed-result-type"].clone();
+    (
+        answer.status,
+        answer.x_cache().to_owned(),
+        detail.as_str().unwrap().to_owned(),
+    )
+}
+
+fn failed(status: u16, detail: &str) -> (u16, String, String) {
+    (status, "Error".to_owned(), detail.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_refuses_connections_is_a_502() {
+    // CF-772, CF-391, CF-705, CF-780, CF-781
+    let edge = Edge::new().start_at("http://127.0.0.1:1").await;
+    assert_eq!(
+        outcome(&edge, "/", 1).await,
+        failed(502, "OriginConnectError")
+    );
+    let record = &edge.records()[0];
+    assert!(
+        record
+            .error
+            .as_deref()
+            .unwrap_or_default()
+            .contains("connect"),
+        "{:?}",
+        record.error
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_whose_name_has_no_address_is_a_502_before_its_function_runs() {
+    // CF-772, LE-038, LE-276, LE-A25
+    let edge = Edge::new()
+        .function("log", &logging())
+        .behavior("on: { viewer-request: log, origin-request: log }")
+        .start_at("http://origin.invalid")
+        .await;
+    assert_eq!(outcome(&edge, "/", 1).await, failed(502, "OriginDnsError"));
+    let lines: Vec<_> = edge.logs().into_iter().map(|l| l.message).collect();
+    assert_eq!(lines, ["viewer-request"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_not_http_are_502s_with_their_cause() {
+    // CF-772, CF-363, CF-371, CF-705
+    let big = format!(
+        "HTTP/1.1 200 OK\r\nX-Big: {}\r\nContent-Length: 0\r\n\r\n",
+        "v".repeat(40_000)
+    );
+    let rows: [(&str, &str, &str); 7] = [
+        ("closes", "", "OriginReadError"),
+        (
+            "no HTTP",
+            "HELLO WORLD\r\n\r\n",
+            "OriginInvalidResponseError",
+        ),
+        (
+            "bad status",
+            "HTTP/1.1 2x0 OK\r\n\r\n",
+            "OriginInvalidResponseError",
+        ),
+        (
+            "two lengths",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+            "OriginInvalidResponseError",
+        ),
+        (
+            "unknown coding",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nab",
+            "OriginInvalidResponseError",
+        ),
+        (
+            "length that is no number",
+            "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nab",
+            "OriginInvalidResponseError",
+        ),
+        ("big header", &big, "OriginHeaderTooBigError"),
+    ];
+    for (name, text, detail) in rows {
+        let text = text.to_owned();
+        let origin = RawOrigin::start(move |_| match text.as_str() {
+            "" => vec![Turn::Close],
+            text => vec![Turn::send(text), Turn::Close],
+        })
+        .await;
+        let edge = Edge::new().start_at(&origin.url()).await;
+        assert_eq!(outcome(&edge, "/", 1).await, failed(502, detail), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_breaks_off_for_the_viewer_and_is_not_stored() {
+    // CF-222, CF-396, CF-704, CF-705
+    let rows = [
+        (
+            "length",
+            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nCache-Control: max-age=60\r\n\r\n01234",
+        ),
+        (
+            "chunks",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: max-age=60\r\n\r\n5\r\n01234\r\n",
+        ),
+    ];
+    for (name, broken) in rows {
+        let origin = RawOrigin::start(move |n| match n {
+            1 => vec![Turn::send(broken), Turn::Close],
+            _ => vec![Turn::send(
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nCache-Control: max-age=60\r\n\r\nwhole",
+            )],
+        })
+        .await;
+        let edge = Edge::new().start_at(&origin.url()).await;
+        let answer = edge.request("GET", "/").try_send().await;
+        assert!(answer.is_err(), "{name}: {answer:?}");
+        let record = &edge.recorded(1).await[0];
+        assert_eq!(
+            record.to_json()["x-edge-detailed-result-type"],
+            "AbortedOrigin",
+            "{name}"
+        );
+        assert_eq!(record.status, 200, "{name}");
+        let answer = edge.get("/").await;
+        assert_eq!(
+            (answer.text(), answer.x_cache()),
+            ("whole", "Miss"),
+            "{name}"
+        );
+        assert_eq!(edge.get("/").await.x_cache(), "Hit", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_ends_with_its_connection_is_whole() {
+    // CF-223, CF-838
+    for mode in ["rfc9111", "cloudfront"] {
+        let origin = RawOrigin::start(|_| {
+            vec![
+                Turn::send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n\r\nall of it"),
+                Turn::Close,
+            ]
+        })
+        .await;
+        let edge = Edge::new()
+            .distribution(&format!("cache_mode: {mode}"))
+            .start_at(&origin.url())
+            .await;
+        for token in ["Miss", "Hit"] {
+            let answer = edge.get("/").await;
+            assert_eq!(
+                (answer.text(), answer.x_cache()),
+                ("all of it", token),
+                "{mode}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interim_answers_are_swallowed() {
+    // CF-373, CF-220
+    let origin = RawOrigin::start(|_| {
+        vec![Turn::send(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        )]
+    })
+    .await;
+    let edge = Edge::new().start_at(&origin.url()).await;
+    let answer = edge.get("/").await;
+    assert_eq!(
+        (answer.status, answer.text(), answer.header("link")),
+        (200, "ok", None)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_stays_silent_is_a_504_after_the_read_timeout() {
+    // CF-392, CF-393, CF-774, CF-705
+    let origin = RawOrigin::start(|_| vec![Turn::Hold]).await;
+    let edge = Edge::new()
+        .behavior(ALL_METHODS)
+        .behavior("origin: own")
+        .origin(&own_origin(
+            origin.port(),
+            "connection_attempts: 2,",
+            ", origin_read_timeout: 1",
+        ))
+        .start_at("")
+        .await;
+    // GET is tried again, as often as connecting would be.
+    assert_eq!(outcome(&edge, "/", 1).await, failed(504, "OriginCommError"));
+    assert_eq!(origin.count(), 2);
+    // POST is not.
+    let answer = edge.request("POST", "/").body("a").send().await;
+    assert_eq!((answer.status, answer.x_cache()), (504, "Error"));
+    assert_eq!(origin.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_falls_silent_inside_its_body_breaks_the_answer_off() {
+    // CF-392, CF-396
+    let origin = RawOrigin::start(|_| {
+        vec![
+            Turn::send(
+                "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nCache-Control: max-age=60\r\n\r\n01234",
+            ),
+            Turn::Hold,
+        ]
+    })
+    .await;
+    let edge = Edge::new()
+        .behavior("origin: own")
+        .origin(&own_origin(origin.port(), "", ", origin_read_timeout: 1"))
+        .start_at("")
+        .await;
+    let answer = edge.request("GET", "/").try_send().await;
+    assert!(answer.is_err(), "{answer:?}");
+    assert_eq!(origin.count(), 1);
+}
+
+const KEPT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: no-store\r\n\r\nok";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooled_connection_that_has_died_costs_a_safe_method_nothing() {
+    // CF-397
+    let origin = RawOrigin::start(|n| {
+        if n == 2 {
+            vec![Turn::Close]
+        } else {
+            vec![Turn::send(KEPT)]
+        }
+    })
+    .await;
+    let edge = Edge::new().threads(1, 1).start_at(&origin.url()).await;
+    assert_eq!(edge.get("/a").await.text(), "ok");
+    let answer = edge.get("/b").await;
+    assert_eq!((answer.status, answer.text()), (200, "ok"));
+    assert_eq!(origin.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_is_never_sent_twice() {
+    // CF-393, CF-397
+    let origin = RawOrigin::start(|n| {
+        if n == 2 {
+            vec![Turn::Close]
+        } else {
+            vec![Turn::send(KEPT)]
+        }
+    })
+    .await;
+    let edge = Edge::new()
+        .behavior(ALL_METHODS)
+        .threads(1, 1)
+        .start_at(&origin.url())
+        .await;
+    assert_eq!(edge.get("/a").await.text(), "ok");
+    let answer = edge
+        .request("POST", "/b")
+        .header("Content-Length", "0")
+        .send()
+        .await;
+    assert_eq!((answer.status, answer.x_cache()), (502, "Error"));
+    assert_eq!(origin.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn followers_of_a_leader_whose_origin_fails_get_an_answer_each() {
+    // CF-404, AMB-30
+    let origin = RawOrigin::start(|_| vec![Turn::Close]).await;
+    let edge = std::sync::Arc::new(Edge::new().start_at(&origin.url()).await);
+    let viewers: Vec<_> = (0..10)
+        .map(|_| {
+            let edge = edge.clone();
+            tokio::spawn(async move { edge.get("/").await })
+        })
+        .collect();
+    for viewer in viewers {
+        let answer = viewer.await.unwrap();
+        assert_eq!((answer.status, answer.x_cache()), (502, "Error"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Requests the node refuses before anything else: smuggling shapes, limits, unknown hosts (CF section 9).
+
+use fourfront_conformance::{Edge, Origin, Reply, raw_exchange};
+
+async fn status_of(edge: &fourfront_conformance::Running, request: &[u8]) -> String {
+    let received = raw_exchange(edge.address(), request, b"\r\n\r\n").await;
+    let text = String::from_utf8_lossy(&received).into_owned();
+    text.split(' ').nth(1).unwrap_or("nothing").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn smuggling_shapes_get_400_and_never_reach_the_origin() {
+    // CF-374, CF-760, CF-783
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new()
+        .behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]")
+        .start(&origin)
+        .await;
+    let shapes: [(&str, &[u8]); 9] = [
+        ("both lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("two lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcd"),
+        ("folded line", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n"),
+        ("bare line feed", b"GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n"),
+        ("nul in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: b\0c\r\n\r\n"),
+        ("space in a name", b"GET / HTTP/1.1\r\nHost: a\r\nX A: b\r\n\r\n"),
+        ("unknown coding last", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"),
+        ("two hosts", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+        ("fragment", b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ];
+    for (name, request) in shapes {
+        assert_eq!(status_of(&edge, request).await, "400", "{name}");
+    }
+    assert_eq!(origin.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_have_their_own_statuses() {
+    // CF-360, CF-361, CF-362, CF-364, CF-765, CF-766, CF-770
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new()
+        .behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]")
+        .node("limits: { max_body_bytes: 10 }")
+        .start(&origin)
+        .await;
+    let long_url = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "u".repeat(8_200));
+    assert_eq!(status_of(&edge, long_url.as_bytes()).await, "414");
+    let big_head = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nX-A: {}\r\n\r\n",
+        "v".repeat(33_000)
+    );
+    assert_eq!(status_of(&edge, big_head.as_bytes()).await, "494");
+    let many = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+        "X-A: b\r\n".repeat(201)
+    );
+    assert_eq!(status_of(&edge, many.as_bytes()).await, "400");
+    assert_eq!(
+        edge.request("POST", "/")
+            .body("0123456789a")
+            .send()
+            .await
+            .status,
+        413
+    );
+    assert_eq!(
+        edge.request("POST", "/")
+            .body("0123456789")
+            .send()
+            .await
+            .status,
+        200
+    );
+    // A chunked body is counted as it comes.
+    let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n0123456789ab\r\n0\r\n\r\n";
+    assert_eq!(status_of(&edge, chunked).await, "413");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_hosts_and_methods_are_refused() {
+    // CF-030, CF-035, CF-527, CF-528, CF-761, CF-763
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new()
+        .distribution("aliases: [known.test]")
+        .start(&origin)
+        .await;
+    assert_eq!(edge.get("/").await.status, 403);
+    let known = edge
+        .request("GET", "/")
+        .header("Host", "KNOWN.test:8080")
+        .send()
+        .await;
+    assert_eq!(known.status, 200);
+    for (method, status) in [("POST", 403), ("PROPFIND", 403), ("TRACE", 405)] {
+        let answer = edge
+            .request(method, "/")
+            .header("Host", "known.test")
+            .send()
+            .await;
+        assert_eq!(answer.status, status, "{method}");
+    }
+    let disabled = Edge::new()
+        .distribution("enabled: false")
+        .start(&origin)
+        .await;
+    assert_eq!(disabled.get("/").await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn error_pages_name_the_request_and_their_cause() {
+    // CF-780, CF-781, CF-782, CF-355
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new().start(&origin).await;
+    let answer = edge.request("POST", "/").send().await;
+    let id = answer.header("x-amz-cf-id").unwrap();
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert!(answer.text().contains(&format!("Request ID: {id}")));
+    assert_eq!(
+        (answer.x_cache(), answer.header("server")),
+        ("Error", Some("Fourfront"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_go_in_circles_end() {
+    // CF-356
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new().start(&origin).await;
+    let once = edge
+        .request("GET", "/")
+        .header("CDN-Loop", "fourfront")
+        .send()
+        .await;
+    assert_eq!(once.status, 200);
+    let twice = edge
+        .request("GET", "/")
+        .header("CDN-Loop", "fourfront, fourfront")
+        .send()
+        .await;
+    assert_eq!(twice.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_not_utf8_pass_unharmed() {
+    // LE-235, LE-236, LE-567, CF-326
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let see = r#"exports.handler = async (event) => {
+        const request = event.Records[0].cf.request;
+        console.log(request.headers["x-name"][0].value + " " + request.querystring);
+        return request;
+    };"#;
+    let edge = Edge::new()
+        .function("see", see)
+        .behavior("on: { viewer-request: see }")
+        .behavior("cache_policy: { min_ttl: 0, query_strings: all, headers: [X-Name] }")
+        .start(&origin)
+        .await;
+    let request =
+        b"GET /a?q=%E9 HTTP/1.1\r\nHost: a\r\nX-Name: caf\xe9\r\nConnection: close\r\n\r\n";
+    assert_eq!(status_of(&edge, request).await, "200");
+    // Read as ISO-8859-1 for the function, escapes left alone.
+    assert_eq!(edge.logs()[0].message, "caf\u{e9} q=%E9");
+    assert_eq!(origin.last().target, "/a?q=%E9");
+}
