@@ -67,6 +67,7 @@ impl Reply {
             status,
             headers: Vec::new(),
             body: ReplyBody::Whole(Bytes::new()),
+            gate: None,
         }
     }
 
