@@ -57,6 +57,17 @@ const process = core.createLazyLoader("node:process");
 const classOf = (load, name) => core.propNonEnumerableLazyLoaded((m) => m[name], load);
 const valueOf = (load, name) => core.propWritableLazyLoaded((m) => m[name], load);
 
+/** Egress that is refused looks like a closed port, and says why (LE-346, NC-22). */
+function refused(error) {
+  if (error?.name !== "NotCapable") throw error;
+  const cause = new Error(`connect ECONNREFUSED: functions may not connect there (LE-346): ${StringPrototypeSplit(error.message, ",")[0]}`);
+  cause.code = "ECONNREFUSED";
+  cause.syscall = "connect";
+  const failed = new TypeError("fetch failed");
+  failed.cause = cause;
+  throw failed;
+}
+
 const globals = {
   AbortController: core.propNonEnumerable(abort.AbortController),
   AbortSignal: core.propNonEnumerable(abort.AbortSignal),
@@ -110,7 +121,7 @@ const globals = {
   crypto: core.propGetterOnly(() => crypto().crypto),
   // A plain function, as in Node, so that tests can replace it.
   fetch: core.propWritable(function fetch_(input, init = undefined) {
-    return fetch().fetch(input, init);
+    return PromisePrototypeThen(fetch().fetch(input, init), undefined, refused);
   }),
   global: core.propWritable(globalThis),
   performance: valueOf(performance, "performance"),
@@ -346,4 +357,9 @@ function describe(error, type) {
   return `${name}\n${message.length}\n${message}${stack}`;
 }
 
-globalThis.__fourfront = { start, load, invoke, idle, describe };
+/** Runs what `process.nextTick` has queued: before any timer (NC-34). */
+function ticks() {
+  if (core.hasTickScheduled()) core.processTicksAndRejections();
+}
+
+globalThis.__fourfront = { start, load, invoke, idle, describe, ticks };

@@ -5,7 +5,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { op_ff_hrtime, op_ff_log } from "ext:core/ops";
-const { ArrayPrototypeJoin, Error, ErrorCaptureStackTrace, ObjectDefineProperty, SafeMap, MapPrototypeGet, MapPrototypeSet, MapPrototypeDelete, MapPrototypeHas, StringPrototypeIncludes, StringPrototypeRepeat, StringPrototypeReplaceAll, SymbolToStringTag } =
+const { ArrayPrototypeJoin, Error, ErrorCaptureStackTrace, ObjectDefineProperty, SafeMap, MapPrototypeGet, MapPrototypeSet, MapPrototypeDelete, MapPrototypeHas, StringPrototypeIncludes, StringPrototypeIndexOf, StringPrototypeRepeat, StringPrototypeSlice, StringPrototypeReplaceAll, SymbolToStringTag } =
   primordials;
 
 const TRACE = 0, DEBUG = 1, INFO = 2, WARN = 3, ERROR = 4;
@@ -49,7 +49,8 @@ const console = {
   trace: function trace(...args) {
     const at = { name: "Trace", message: format(args) };
     ErrorCaptureStackTrace(at, trace);
-    write(TRACE, `Trace${at.message ? `: ${at.message}` : ""}${StringPrototypeReplaceAll(at.stack, /^[^\n]*/, "")}`);
+const lines = StringPrototypeIndexOf(at.stack, "\n");
+    write(TRACE, `Trace${at.message ? `: ${at.message}` : ""}${StringPrototypeSlice(at.stack, lines)}`);
   },
   dir: (value, options) => write(INFO, inspector().inspect(value, { customInspect: false, ...options })),
   dirxml: (...args) => write(INFO, format(args)),

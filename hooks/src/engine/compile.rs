@@ -29,7 +29,6 @@ pub(super) fn commonjs<'s>(
     else {
         return undefined;
     };
-    let options = host_options(scope);
     let origin = v8::ScriptOrigin::new(
         scope,
         name.into(),
@@ -41,8 +40,9 @@ pub(super) fn commonjs<'s>(
         false,
         false,
         false,
-        options,
+        None,
     );
+    let at = path.clone();
     let parameters = PARAMETERS.map(|p| v8::String::new(scope, p).unwrap_or(name));
     let cached = shared.program.cached(&path);
     let (mut source, how) = match &cached {
@@ -80,20 +80,36 @@ pub(super) fn commonjs<'s>(
         }
         return function.into();
     }
-    if detect && let Some(message) = scope.message() {
+    let message = scope.message();
+    if let Some(message) = message {
         let said = message.get(scope).to_rust_string_lossy(scope);
-        if MODULE_SYNTAX.iter().any(|m| said.contains(m)) {
+        if detect && MODULE_SYNTAX.iter().any(|m| said.contains(m)) {
             scope.reset();
             return v8::null(scope).into();
         }
+        let line = message.get_line_number(scope).unwrap_or(0);
+        let column = message.get_start_column() + 1;
+        locate(scope, &format!(" at {at}:{line}:{column}"));
     }
     scope.rethrow();
     undefined
 }
 
-/// Marks scripts so that `import()` inside them works.
-fn host_options<'s>(_scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Data>> {
-    None
+/// Adds the place to a syntax error's message, which V8 keeps apart (NC-57).
+fn locate(scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>, place: &str) {
+    let Some(exception) = scope.exception().and_then(|e| e.to_object(scope)) else {
+        return;
+    };
+    let Some(key) = v8::String::new(scope, "message") else {
+        return;
+    };
+    let before = exception
+        .get(scope, key.into())
+        .map(|m| m.to_rust_string_lossy(scope))
+        .unwrap_or_default();
+    if let Some(text) = v8::String::new(scope, &format!("{before}{place}")) {
+        exception.set(scope, key.into(), text.into());
+    }
 }
 
 /// Keeps the compiled form of what was compiled while the function was loaded.

@@ -44,7 +44,8 @@ impl Egress {
         }
         let options = PermissionsOptions {
             allow_net: Some(Vec::new()),
-            deny_net: Some(deny),
+            // An empty list would refuse everything.
+            deny_net: (!deny.is_empty()).then_some(deny),
             prompt: false,
             ..PermissionsOptions::default()
         };

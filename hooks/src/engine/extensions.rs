@@ -4,7 +4,12 @@ use std::{rc::Rc, sync::Arc};
 
 use deno_core::{Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl, v8};
 
-use super::{Egress, ops, startup::embed};
+use super::{
+    Egress,
+    builtin_names::{self, Builtin},
+    ops,
+    startup::embed,
+};
 
 type Checker = deno_resolver::npm::DenoInNpmPackageChecker;
 type Folders = deno_resolver::npm::NpmResolver<Sys>;
@@ -59,7 +64,27 @@ pub(super) fn crates() -> Vec<Extension> {
     ]
     .into_iter()
     .map(guarded)
+    .map(without_replaced)
     .collect()
+}
+
+/// Hides the built-ins that are written here or not there yet: an `import` of them is answered by the
+/// module loader, not by the crate's own version.
+fn without_replaced(mut extension: Extension) -> Extension {
+    let hidden = |specifier: &str| {
+        specifier
+            .strip_prefix("node:")
+            .and_then(builtin_names::lookup)
+            .is_some_and(|b| b != Builtin::Engine)
+    };
+    extension.lazy_loaded_esm_files = extension
+        .lazy_loaded_esm_files
+        .iter()
+        .filter(|f| !hidden(f.specifier))
+        .cloned()
+        .collect::<Vec<_>>()
+        .into();
+    extension
 }
 
 /// The same extensions for an isolate: operations and state, no JavaScript.

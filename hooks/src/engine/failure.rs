@@ -84,10 +84,11 @@ impl Thrown {
             self.name.clone()
         };
         let message = if error_type == self.name || self.name == "Error" {
-            self.message
+            self.message.clone()
         } else {
             format!("{}: {}", self.name, self.message)
-        };
+        }
+        .replace("file:///var/", "/var/");
         ExecutionFault::Load {
             error_type,
             message,

@@ -38,6 +38,8 @@ pub(crate) struct Isolate {
     idle: v8::Global<v8::Function>,
     describe: v8::Global<v8::Function>,
     load: v8::Global<v8::Function>,
+    ticks: v8::Global<v8::Function>,
+    loading: bool,
 }
 
 /// What a step of a call came to.
@@ -106,7 +108,7 @@ impl Isolate {
         let boot = take_boot(&mut runtime);
         ffi::leave_new(&mut runtime);
         let mut runtime = std::mem::ManuallyDrop::new(runtime);
-        let Some([start, load, invoke, idle, describe]) = boot else {
+        let Some([start, load, invoke, idle, describe, ticks]) = boot else {
             ffi::enter_to_drop(&mut runtime);
             drop(std::mem::ManuallyDrop::into_inner(runtime));
             return Err(crate::bundle::import_error(
@@ -121,6 +123,8 @@ impl Isolate {
             idle,
             describe,
             load,
+            ticks,
+            loading: false,
         };
         let settings = isolate.settings();
         isolate
@@ -142,6 +146,7 @@ impl Isolate {
     /// Starts loading the handler (LE-305..308). Until this is done no call may be started.
     pub(crate) fn start_load(&mut self, limit: Duration) -> Progress {
         self.begin("", limit, limit);
+        self.loading = true;
         let function = &self.shared.program.function;
         let handler = &function.handler;
         let Some(found) = resolve::handler_file(&self.shared.program.bundle, handler.file()) else {
@@ -167,6 +172,7 @@ impl Isolate {
     }
 
     fn loaded(&mut self, done: Result<Vec<u8>, ExecutionFault>) -> Result<Vec<u8>, ExecutionFault> {
+        self.loading = false;
         let done = done.map_err(|fault| match fault {
             ExecutionFault::Thrown {
                 error_type,
@@ -305,6 +311,10 @@ impl Isolate {
 
     /// What a step that ran JavaScript came to.
     fn after(&mut self, outcome: Result<(), Thrown>) -> Progress {
+        self.after_step(outcome, false)
+    }
+
+    fn after_step(&mut self, outcome: Result<(), Thrown>, ticked: bool) -> Progress {
         if let Some(fault) = self.limits.fault() {
             return Progress::Done(Err(fault));
         }
@@ -314,10 +324,15 @@ impl Isolate {
         if let Some(fault) = self.unhandled() {
             return Progress::Done(Err(fault));
         }
-        match self.take_ended() {
-            Some(done) => Progress::Done(done),
-            None => Progress::Pending,
+        if let Some(done) = self.take_ended() {
+            return Progress::Done(done);
         }
+        if !ticked {
+            let ticks = self.ticks.clone();
+            let outcome = self.call_js(&ticks, &[]);
+            return self.after_step(outcome, true);
+        }
+        Progress::Pending
     }
 
     fn take_ended(&mut self) -> Option<Result<Vec<u8>, ExecutionFault>> {
@@ -359,6 +374,11 @@ impl Isolate {
     /// The fault of a promise that was rejected and that nobody handles (LE-317).
     fn unhandled(&mut self) -> Option<ExecutionFault> {
         if self.shared.rejections.borrow().is_empty() {
+            return None;
+        }
+        if self.loading && self.shared.ended.borrow().is_some() {
+            // A module that failed also leaves promises behind; the error itself says more.
+            self.shared.rejections.take();
             return None;
         }
         let describe = self.describe.clone();
@@ -497,7 +517,7 @@ impl Drop for Isolate {
 }
 
 /// The functions that `boot.js` left for the host; removed from the global object.
-fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 5]> {
+fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 6]> {
     deno_core::scope!(scope, runtime);
     let global = scope.get_current_context().global(scope);
     let key = v8::String::new(scope, "__fourfront")?;
@@ -515,6 +535,7 @@ fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 5]> {
         take("invoke")?,
         take("idle")?,
         take("describe")?,
+        take("ticks")?,
     ])
 }
 

@@ -20,11 +20,13 @@ mod startup;
 
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
+    thread,
     time::SystemTime,
 };
 
@@ -105,11 +107,59 @@ impl fmt::Debug for Program {
     }
 }
 
-/// Starts the engine: V8's platform and the snapshot. Costs the first caller some hundred
-/// milliseconds and everyone else nothing. Must be called before the threads that run functions
-/// are spawned, from a thread that is their ancestor.
+/// What the engine's own thread is asked to start.
+type Spawn = Box<dyn FnOnce() + Send>;
+
+/// Starts the engine: V8's platform and the snapshot. Costs the first caller some 70 milliseconds and
+/// everyone else nothing.
 pub(crate) fn start() {
-    startup::startup();
+    spawner();
+}
+
+/// Starts a thread that may run JavaScript.
+///
+/// V8 protects its memory with processor keys that a thread inherits from the one that starts it: every
+/// such thread must descend from the one that started V8. So one thread does both, whoever asks.
+///
+/// # Errors
+/// The system's, when there can be no further thread.
+pub(crate) fn spawn(
+    name: &'static str,
+    stack: usize,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let (done, started) = mpsc::sync_channel(1);
+    let request: Spawn = Box::new(move || {
+        let spawned = thread::Builder::new()
+            .name(name.into())
+            .stack_size(stack)
+            .spawn(run)
+            .map(drop);
+        let _ = done.send(spawned);
+    });
+    let gone = || io::Error::other("the engine's thread is gone");
+    spawner().send(request).map_err(|_| gone())?;
+    started.recv().map_err(|_| gone())?
+}
+
+fn spawner() -> &'static mpsc::SyncSender<Spawn> {
+    static SPAWNER: OnceLock<mpsc::SyncSender<Spawn>> = OnceLock::new();
+    SPAWNER.get_or_init(|| {
+        let (sender, requests) = mpsc::sync_channel::<Spawn>(0);
+        let (ready, started) = mpsc::sync_channel(1);
+        let spawned = thread::Builder::new().name("ff-engine".into()).spawn(move || {
+            startup::startup();
+            let _ = ready.send(());
+            for request in requests {
+                request();
+            }
+        });
+        // Without it there is no engine; what goes wrong then is told by `spawn`.
+        if spawned.is_ok() {
+            let _ = started.recv();
+        }
+        sender
+    })
 }
 
 /// A source as V8 gets it: UTF-8 with replacement, without the byte order mark (NC-51).

@@ -11,7 +11,6 @@ use std::{
         mpsc::SyncSender,
     },
     task::Poll,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -26,7 +25,7 @@ use super::{
 };
 use crate::{
     ExecutionFault,
-    engine::{Isolate, Progress},
+    engine::{self, Isolate, Progress},
     log::LogLevel,
 };
 
@@ -84,10 +83,8 @@ impl JsThread {
             stopped: AtomicBool::new(false),
         });
         let thread = me.clone();
-        let spawned = thread::Builder::new()
-            .name(if setup.shared { "ff-js" } else { "ff-js-sep" }.into())
-            .stack_size(STACK)
-            .spawn(move || run(thread, setup));
+        let name = if setup.shared { "ff-js" } else { "ff-js-sep" };
+        let spawned = engine::spawn(name, STACK, move || run(thread, setup));
         if let Err(e) = spawned {
             // Calls pushed to it would never be answered: say so by dropping them.
             tracing::error!(error = %e, "a JS thread cannot be started");
@@ -407,6 +404,10 @@ impl Local {
     }
 
     fn keep(&self, prepared: &Arc<Prepared>, isolate: Isolate) {
+        if self.idle.borrow().is_empty() {
+            // The thread waits without a time limit while it has nothing to evict.
+            self.me.wake();
+        }
         self.idle
             .borrow_mut()
             .entry(prepared.program.id)

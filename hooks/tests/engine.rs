@@ -1,0 +1,14 @@
+//! Functions run for real: one binary, because each one that links V8 is slow to build.
+
+#[path = "engine/builtins.rs"]
+mod builtins;
+#[path = "engine/harness.rs"]
+mod harness;
+#[path = "engine/hostile.rs"]
+mod hostile;
+#[path = "engine/invocation.rs"]
+mod invocation;
+#[path = "engine/loading.rs"]
+mod loading;
+#[path = "engine/pooling.rs"]
+mod pooling;

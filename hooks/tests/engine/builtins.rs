@@ -1,0 +1,194 @@
+//! Tier 1 of LE-356, the globals, and what is out of reach.
+
+use serde_json::{Value, json};
+
+use super::harness::{js, load, value};
+
+#[tokio::test]
+async fn every_tier_one_module_loads_with_and_without_its_scheme() {
+    // LE-356, NC-1, NC-2, NC-3
+    let names = [
+        "buffer", "querystring", "url", "util", "path", "events", "crypto", "string_decoder", "assert",
+        "timers", "process", "stream", "zlib", "fs", "os", "tty", "async_hooks", "perf_hooks",
+        "diagnostics_channel", "module", "punycode", "child_process", "fs/promises", "timers/promises",
+    ];
+    let list = json!(names);
+    let f = js(&format!(
+        "exports.handler = async () => {list}.map((n) => {{ const m = require(n); for (const k of Object.keys(m)) m[k]; return m === require('node:' + n) && (n === 'zlib' || Object.isExtensible(m)) }})"
+    ));
+    assert_eq!(f.ok(Value::Null).await, json!(vec![true; names.len()]));
+    let imports: String = names
+        .iter()
+        .enumerate()
+        .map(|(i, n)| format!("import m{i} from '{n}'; import * as n{i} from 'node:{n}';\n"))
+        .collect();
+    let checks: Vec<String> = (0..names.len()).map(|i| format!("m{i} === n{i}.default && Object.keys(n{i}).length > 1")).collect();
+    let code = format!("{imports} export const handler = async () => [{}]", checks.join(", "));
+    let f = load(&[("index.mjs", &code)]).unwrap();
+    assert_eq!(f.ok(Value::Null).await, json!(vec![true; names.len()]));
+}
+
+#[tokio::test]
+async fn querystring_and_url_follow_node() {
+    // NC-10, NC-11, NC-12
+    assert_eq!(
+        value("require('querystring').parse('a=1&a=2&b+c=%zz&d')").await,
+        json!({ "a": ["1", "2"], "b c": "%zz", "d": "" })
+    );
+    assert_eq!(value("require('querystring').stringify({ a: ['x y', 1], b: true })").await, "a=x%20y&a=1&b=true");
+    assert_eq!(value("require('url').parse('/p?q=1', true).query.q").await, "1");
+    assert_eq!(value("require('url').URL === URL").await, true);
+    assert_eq!(
+        value("(() => { try { new URL('x') } catch (e) { return e instanceof TypeError } })()").await,
+        true
+    );
+}
+
+#[tokio::test]
+async fn buffers_convert_and_share_memory() {
+    // NC-13, NC-14
+    assert_eq!(
+        value("[Buffer.from('aGk', 'base64').toString(), Buffer.from('68zz', 'hex').length, Buffer.concat([Buffer.from('a'), Buffer.from('b')]).toString('base64url'), Buffer.from('é').toString('latin1').length, Buffer.isBuffer(new Uint8Array(1))]").await,
+        json!(["hi", 1, "YWI", 2, false])
+    );
+    assert_eq!(value("(() => { const b = Buffer.from('abc'); b.slice(1)[0] = 120; return b.toString() })()").await, "axc");
+    assert_eq!(value("JSON.stringify(Buffer.from('a'))").await, "{\"type\":\"Buffer\",\"data\":[97]}");
+}
+
+#[tokio::test]
+async fn crypto_hashes_signs_and_verifies() {
+    // LE-356, NC-15, NC-16, NC-17
+    assert_eq!(
+        value("require('crypto').createHash('md5').update('a').digest('hex')").await,
+        "0cc175b9c0f1b6a831c399e269772661"
+    );
+    assert_eq!(
+        value("require('crypto').createHmac('sha256', 'k').update('a').digest('hex').slice(0, 8)").await,
+        value("Buffer.from(await crypto.subtle.sign('HMAC', await crypto.subtle.importKey('raw', Buffer.from('k'), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']), Buffer.from('a'))).toString('hex').slice(0, 8)").await
+    );
+    let rsa = value(
+        "(() => { const c = require('crypto');
+          const { publicKey, privateKey } = c.generateKeyPairSync('rsa', { modulusLength: 2048 });
+          const pem = publicKey.export({ type: 'spki', format: 'pem' });
+          const sig = c.createSign('RSA-SHA256').update('x').sign(privateKey);
+          const jwk = c.createPublicKey(pem).export({ format: 'jwk' });
+          const again = c.createPublicKey({ key: jwk, format: 'jwk' });
+          return [c.createVerify('RSA-SHA256').update('x').verify(pem, sig), c.verify('sha256', Buffer.from('y'), again, sig), c.createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' })).asymmetricKeyType] })()",
+    )
+    .await;
+    assert_eq!(rsa, json!([true, false, "rsa"]));
+    let ec = value(
+        "(() => { const c = require('crypto'); const k = c.generateKeyPairSync('ec', { namedCurve: 'P-256' });
+          const s = c.sign('sha256', Buffer.from('m'), { key: k.privateKey, dsaEncoding: 'ieee-p1363' });
+          return [s.length, c.verify('sha256', Buffer.from('m'), { key: k.publicKey, dsaEncoding: 'ieee-p1363' }, s)] })()",
+    )
+    .await;
+    assert_eq!(ec, json!([64, true]));
+    assert_eq!(
+        value("[require('crypto').randomBytes(4).length, crypto.randomUUID().length, require('crypto').timingSafeEqual(Buffer.from('a'), Buffer.from('a'))]").await,
+        json!([4, 36, true])
+    );
+    assert_eq!(
+        value("(() => { try { require('crypto').timingSafeEqual(Buffer.from('a'), Buffer.from('ab')) } catch (e) { return e.code } })()").await,
+        "ERR_CRYPTO_TIMING_SAFE_EQUAL_LENGTH"
+    );
+}
+
+#[tokio::test]
+async fn web_globals_are_there() {
+    // LE-356, NC-31
+    let got = value(
+        "[await new Response('hé', { headers: { a: 'b' } }).text(), new Request('https://h/p', { method: 'PUT' }).method,
+          new Headers({ 'X-A': '1' }).get('x-a'), new TextDecoder().decode(new TextEncoder().encode('ü')), atob(btoa('x')),
+          structuredClone({ d: new Date(0) }).d.getTime(), typeof performance.now(), new URLSearchParams('a=1&a=2').getAll('a'),
+          await new Response(new ReadableStream({ start(c) { c.enqueue(new Uint8Array([97])); c.close() } })).text(),
+          new Intl.DateTimeFormat('de-DE', { timeZone: 'Europe/Berlin', hour: 'numeric' }).format(new Date(0)),
+          WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])), await new Promise((r) => queueMicrotask(() => r('q'))),
+          (await new Promise((r) => { const a = new AbortController(); a.signal.onabort = () => r(a.signal.reason.name); a.abort() })),
+          globalThis === global, typeof setImmediate]",
+    )
+    .await;
+    assert_eq!(
+        got,
+        json!(["hé", "PUT", "1", "ü", "x", 0, "number", ["1", "2"], "a", "01 Uhr", true, "q", "AbortError", true, "function"])
+    );
+}
+
+#[tokio::test]
+async fn the_node_modules_that_packages_lean_on_work() {
+    // NC-23, NC-24, NC-27
+    assert_eq!(value("require('zlib').gunzipSync(require('zlib').gzipSync('abc')).toString()").await, "abc");
+    assert_eq!(
+        value("await require('stream/promises').pipeline(require('stream').Readable.from(['a', 'b']), async (s) => { let o = ''; for await (const c of s) o += c; return o })").await,
+        "ab"
+    );
+    assert_eq!(value("require('util').inspect({ a: { b: { c: { d: 1 } } } })").await, "{ a: { b: { c: [Object] } } }");
+    assert_eq!(value("await require('util').promisify((x, cb) => cb(null, x + 1))(1)").await, 2);
+    assert_eq!(
+        value("await (() => { const { AsyncLocalStorage } = require('async_hooks'); const s = new AsyncLocalStorage(); return s.run(5, () => Promise.resolve().then(() => s.getStore())) })()").await,
+        5
+    );
+}
+
+#[tokio::test]
+async fn files_are_those_of_the_bundle_and_cannot_be_written() {
+    // NC-25, NC-26, LE-345
+    let f = load(&[
+        (
+            "index.js",
+            "const fs = require('fs'); const t = (f) => { try { return f() } catch (e) { return [e.code, e.syscall] } };
+             exports.handler = async () => [t(() => fs.readFileSync('conf.txt', 'utf8')), t(() => fs.readFileSync('/etc/passwd')), t(() => fs.readFileSync('/proc/self/environ')),
+               t(() => fs.readFileSync('../../etc/passwd')), t(() => fs.writeFileSync('/var/task/x', '')), t(() => fs.readdirSync(__dirname)),
+               fs.existsSync('/var/task/conf.txt'), (await fs.promises.stat('conf.txt')).size]",
+        ),
+        ("conf.txt", "hello"),
+    ])
+    .unwrap();
+    assert_eq!(
+        f.ok(Value::Null).await,
+        json!(["hello", ["ENOENT", "open"], ["ENOENT", "open"], ["ENOENT", "open"], ["EROFS", "open"], ["conf.txt", "index.js"], true, 5])
+    );
+}
+
+#[tokio::test]
+async fn there_is_no_deno_no_host_and_no_process_to_harm() {
+    // NC-35, NC-90, NC-94, LE-345
+    assert_eq!(
+        value("[typeof Deno, typeof __bootstrap, typeof __fourfront, process.version.startsWith('v22.'), process.cwd(), require('os').hostname(), process.pid]").await,
+        json!(["undefined", "undefined", "undefined", true, "/var/task", "localhost", 2])
+    );
+    for call in [
+        "process.kill(process.pid, 0)", "process.abort()", "process.chdir('/')", "process.setuid(0)",
+        "require('child_process').spawnSync('ls')", "require('child_process').exec('ls')", "process.binding('fs')",
+    ] {
+        let got = value(&format!("(() => {{ try {{ {call}; return 'done' }} catch (e) {{ return e.code }} }})()")).await;
+        assert_eq!(got, "ERR_ACCESS_DENIED", "{call}");
+    }
+    for code in ["import('ext:core/ops')", "import('ext:core/mod.js')", "import('file:///etc/passwd')", "import('https://example.org/x.js')"] {
+        let got = value(&format!("await {code}.then(() => 'loaded', () => 'refused')")).await;
+        assert_eq!(got, "refused", "{code}");
+    }
+}
+
+#[tokio::test]
+async fn what_one_function_patches_no_other_sees() {
+    // NC-4
+    assert_eq!(value("(require('util').inspect = 1, Object.prototype.leak = 1, Array.prototype.map = null, 0)").await, 0);
+    assert_eq!(value("[typeof require('util').inspect, ({}).leak === undefined, typeof [].map]").await, json!(["function", true, "function"]));
+}
+
+#[tokio::test]
+async fn egress_to_the_host_itself_is_refused_whatever_it_is_called() {
+    // LE-346, NC-22
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for host in ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254"] {
+        let got = value(&format!(
+            "await fetch('http://{host}:{port}/').then((r) => r.status, (e) => [e.name, e.cause?.code, /LE-346/.test(e.cause?.message)])"
+        ))
+        .await;
+        assert_eq!(got, json!(["TypeError", "ECONNREFUSED", true]), "{host}");
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nothing may have connected");
+}
