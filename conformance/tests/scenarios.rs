@@ -3,6 +3,7 @@
 
 mod scenarios {
     mod collapsed_misses;
+    mod credentials;
     mod default_root_object;
     mod directory_origin;
     mod draining;
@@ -17,7 +18,11 @@ mod scenarios {
     mod origin_requests;
     mod ranges_and_conditions;
     mod refused_requests;
+    mod refused_results;
     mod reload;
+    mod request_changes;
+    mod response_changes;
+    mod staleness;
     mod triggers;
     mod vary;
 }

@@ -109,7 +109,10 @@ async fn cognito_at_edge_sends_strangers_to_the_login_page() {
         parameter("redirect_uri").as_deref(),
         Some("https%3A%2F%2Fshop.test")
     );
-    assert_eq!(parameter("state").as_deref(), Some("%2Faccount%3Ftab%3Dorders"));
+    assert_eq!(
+        parameter("state").as_deref(),
+        Some("%2Faccount%3Ftab%3Dorders")
+    );
 
     // A token that does not verify is no better than none.
     let forged = "CognitoIdentityServiceProvider.63gcbm2jmskokurt5ku9fhejc6.ana.idToken=eyJhbGciOiJub25lIn0.e30.; \

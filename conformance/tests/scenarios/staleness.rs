@@ -1,0 +1,356 @@
+//! What happens once a lifetime is over: validation, stale answers, failures (CF sections 3.3 to 3.5).
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Running, Turn, logging};
+use tokio::sync::{Mutex, mpsc};
+
+fn ttl(min: u64, default: u64, max: u64) -> String {
+    format!("cache_policy: {{ min_ttl: {min}, default_ttl: {default}, max_ttl: {max} }}")
+}
+
+/// Logged trigger names from the `from`th on, sorted.
+fn triggers(edge: &Running, from: usize) -> Vec<String> {
+    let mut names: Vec<String> = edge.logs()[from..]
+        .iter()
+        .map(|l| l.message.clone())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+fn all_four(edge: Edge) -> Edge {
+    edge.function("log", &logging()).behavior(
+        "on: { viewer-request: log, origin-request: log, origin-response: log, viewer-response: log }",
+    )
+}
+
+/// Asks until `done`; what is waited for happens without further requests, in the background.
+async fn ask_until(
+    edge: &Running,
+    path: &str,
+    done: impl Fn(&fourfront_conformance::Answer) -> bool,
+) {
+    for _ in 0..5_000 {
+        if done(&edge.get(path).await) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("what was waited for did not happen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_cannot_be_reached_is_left_alone_for_ten_seconds() {
+    // CF-296, CF-772
+    let origin = RawOrigin::start(|_| vec![Turn::Close]).await;
+    let edge = Edge::new()
+        .distribution("cache_mode: cloudfront")
+        .start_at(&origin.url())
+        .await;
+    assert_eq!(edge.get("/").await.status, 502);
+    let asked = origin.count();
+    edge.advance(9);
+    let answer = edge.get("/").await;
+    assert_eq!((answer.status, answer.x_cache()), (502, "Error"));
+    assert_eq!(origin.count(), asked);
+    edge.advance(1);
+    edge.get("/").await;
+    assert!(origin.count() > asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_while_revalidate_answers_at_once_and_refreshes_behind() {
+    // LE-039, LE-040, CF-257, CF-265, CF-266, CF-275, AMB-17
+    let (pieces, stream) = mpsc::unbounded_channel();
+    let stream = Arc::new(Mutex::new(Some(stream)));
+    let asked = AtomicUsize::new(0);
+    let origin = Origin::start(move |_| {
+        let reply = match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::ok("first"),
+            _ => match stream.try_lock().ok().and_then(|mut s| s.take()) {
+                Some(stream) => Reply::stream(stream),
+                None => Reply::ok("third"),
+            },
+        };
+        reply.header("Cache-Control", "max-age=10, stale-while-revalidate=30")
+    })
+    .await;
+    let edge = all_four(Edge::new()).start(&origin).await;
+    assert_eq!(edge.get("/").await.x_cache(), "Miss");
+    edge.advance(15);
+    let before = edge.logs().len();
+    // The origin keeps its second body back, so nothing here can have waited for it.
+    let answer = edge.get("/").await;
+    assert_eq!(
+        (answer.text(), answer.x_cache(), answer.header("age")),
+        ("first", "Hit", Some("15"))
+    );
+    origin.received(2).await;
+    edge.logged(before + 4).await;
+    assert_eq!(
+        triggers(&edge, before),
+        [
+            "origin-request",
+            "origin-response",
+            "viewer-request",
+            "viewer-response"
+        ]
+    );
+    pieces.send(Bytes::from_static(b"second")).unwrap();
+    drop(pieces);
+    ask_until(&edge, "/", |answer| answer.text() == "second").await;
+    assert_eq!(origin.count(), 2);
+    let answer = edge.get("/").await;
+    assert_eq!((answer.x_cache(), answer.header("age")), ("Hit", Some("0")));
+    // Past both windows the viewer waits for the origin.
+    edge.advance(40);
+    let answer = edge.get("/").await;
+    assert_eq!((answer.text(), answer.x_cache()), ("third", "Miss"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_fails_keeps_what_is_stored() {
+    // CF-275, LE-279
+    let fail = Arc::new(AtomicBool::new(false));
+    let failing = fail.clone();
+    let origin = Origin::start(move |_| match failing.load(Ordering::SeqCst) {
+        false => {
+            Reply::ok("first").header("Cache-Control", "max-age=10, stale-while-revalidate=60")
+        }
+        true => Reply::status(500),
+    })
+    .await;
+    let edge = Edge::new().start(&origin).await;
+    edge.get("/").await;
+    fail.store(true, Ordering::SeqCst);
+    edge.advance(15);
+    assert_eq!(edge.get("/").await.text(), "first");
+    origin.received(2).await;
+    let answer = edge.get("/").await;
+    assert_eq!((answer.status, answer.text()), (200, "first"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_answers_stand_in_for_server_errors_in_mode_cloudfront() {
+    // LE-035, CF-260, CF-268, CF-269, CF-277
+    let fail = Arc::new(AtomicBool::new(false));
+    let failing = fail.clone();
+    let origin = Origin::start(move |_| match failing.load(Ordering::SeqCst) {
+        false => Reply::ok("good").header("Cache-Control", "max-age=10"),
+        true => Reply::status(503).body("down"),
+    })
+    .await;
+    let edge = all_four(Edge::new())
+        .distribution("cache_mode: cloudfront")
+        .behavior(&ttl(0, 60, 600))
+        .start(&origin)
+        .await;
+    edge.get("/").await;
+    fail.store(true, Ordering::SeqCst);
+    edge.advance(20);
+    let before = edge.logs().len();
+    let answer = edge.get("/").await;
+    assert_eq!(
+        (answer.status, answer.text(), answer.x_cache()),
+        (200, "good", "Hit")
+    );
+    assert_eq!(
+        (answer.header("age"), answer.header("warning")),
+        (Some("20"), None)
+    );
+    assert_eq!(
+        triggers(&edge, before),
+        [
+            "origin-request",
+            "origin-response",
+            "viewer-request",
+            "viewer-response"
+        ]
+    );
+    // CF-267: an object as old as the maximum is not served stale any more.
+    edge.advance(600);
+    let answer = edge.get("/").await;
+    assert_eq!((answer.status, answer.x_cache()), (503, "Error"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failure_the_origin_is_left_alone_while_stale_answers_go_out() {
+    // CF-272
+    let fail = Arc::new(AtomicBool::new(false));
+    let failing = fail.clone();
+    let origin = Origin::start(move |_| match failing.load(Ordering::SeqCst) {
+        false => Reply::ok("good").header("Cache-Control", "max-age=10"),
+        true => Reply::status(500),
+    })
+    .await;
+    let edge = Edge::new()
+        .distribution("cache_mode: cloudfront")
+        .behavior(&ttl(0, 60, 600))
+        .start(&origin)
+        .await;
+    edge.get("/").await;
+    fail.store(true, Ordering::SeqCst);
+    edge.advance(20);
+    assert_eq!(edge.get("/").await.text(), "good");
+    assert_eq!(origin.count(), 2);
+    edge.advance(9);
+    assert_eq!(edge.get("/").await.text(), "good");
+    assert_eq!(origin.count(), 2);
+    edge.advance(1);
+    assert_eq!(edge.get("/").await.text(), "good");
+    assert_eq!(origin.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_if_error_bounds_what_stands_in_for_an_error() {
+    // CF-265, CF-266, CF-268, CF-270, CF-271, CF-276, CF-828, LE-036
+    // Mode, directive, status of the origin once it fails, seconds since the fetch, the viewer's status.
+    let rows = [
+        ("cloudfront", "", 404, 20, 404),
+        ("cloudfront", ", stale-if-error=0", 500, 20, 500),
+        ("cloudfront", ", stale-if-error=30", 500, 39, 200),
+        ("cloudfront", ", stale-if-error=30", 500, 40, 500),
+        ("cloudfront", ", must-revalidate", 500, 20, 500),
+        ("rfc9111", "", 500, 20, 500),
+        ("rfc9111", ", stale-if-error=30", 500, 39, 200),
+        ("rfc9111", ", stale-if-error=30", 500, 40, 500),
+        ("rfc9111", ", stale-if-error=30", 404, 20, 404),
+        (
+            "rfc9111",
+            ", stale-if-error=30, must-revalidate",
+            500,
+            20,
+            500,
+        ),
+        ("rfc9111", ", stale-if-error=30, s-maxage=10", 500, 20, 500),
+    ];
+    for (mode, directive, failure, seconds, expected) in rows {
+        let what = format!("{mode} `{directive}` {failure} after {seconds}");
+        let asked = AtomicUsize::new(0);
+        let origin = Origin::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::ok("good").header("Cache-Control", &format!("max-age=10{directive}")),
+            _ => Reply::status(failure).body("bad"),
+        })
+        .await;
+        let edge = Edge::new()
+            .distribution(&format!("cache_mode: {mode}"))
+            .behavior(&ttl(0, 60, 600))
+            .start(&origin)
+            .await;
+        edge.get("/").await;
+        edge.advance(seconds);
+        let answer = edge.get("/").await;
+        let (text, token) = if expected == 200 {
+            ("good", "Hit")
+        } else {
+            ("bad", "Error")
+        };
+        assert_eq!(
+            (answer.status, answer.text(), answer.x_cache()),
+            (expected, text, token),
+            "{what}"
+        );
+        assert_eq!(origin.count(), 2, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_answers_stand_in_for_an_origin_that_is_gone() {
+    // CF-268, CF-269, CF-276, CF-827, CF-828, RFC 9111 section 4.2.4
+    let rows = [
+        ("rfc9111", "max-age=10", 200),
+        ("cloudfront", "max-age=10", 200),
+        ("rfc9111", "max-age=10, stale-if-error=0", 504),
+        ("cloudfront", "max-age=10, stale-if-error=0", 502),
+        ("rfc9111", "max-age=10, must-revalidate", 504),
+        ("cloudfront", "max-age=10, must-revalidate", 502),
+    ];
+    for (mode, directive, expected) in rows {
+        let origin =
+            Origin::start(move |_| Reply::ok("good").header("Cache-Control", directive)).await;
+        let edge = Edge::new()
+            .distribution(&format!("cache_mode: {mode}"))
+            .behavior(&ttl(0, 60, 600))
+            .start(&origin)
+            .await;
+        edge.get("/").await;
+        drop(origin);
+        edge.advance(20);
+        let answer = edge.get("/").await;
+        assert_eq!(answer.status, expected, "{mode} {directive}");
+        if expected == 200 {
+            assert_eq!(
+                (answer.text(), answer.x_cache()),
+                ("good", "Hit"),
+                "{mode} {directive}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_answer_to_a_validation_takes_the_place_of_the_old() {
+    // CF-259, CF-280, CF-288, LE-034
+    let asked = AtomicUsize::new(0);
+    let origin = Origin::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::ok("old")
+            .header("ETag", "\"1\"")
+            .header("Cache-Control", "max-age=10"),
+        _ => Reply::ok("new")
+            .header("ETag", "\"2\"")
+            .header("Cache-Control", "max-age=10"),
+    })
+    .await;
+    let edge = all_four(Edge::new()).start(&origin).await;
+    edge.get("/").await;
+    edge.advance(10);
+    let before = edge.logs().len();
+    let answer = edge.get("/").await;
+    assert_eq!((answer.text(), answer.x_cache()), ("new", "Miss"));
+    assert_eq!(origin.last().header("if-none-match"), Some("\"1\""));
+    assert_eq!(edge.logs().len(), before + 4);
+    let answer = edge.get("/").await;
+    assert_eq!((answer.text(), answer.x_cache()), ("new", "Hit"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_304_updates_the_stored_fields_and_starts_the_lifetime_anew() {
+    // CF-282, CF-319, RFC 9111 section 3.2
+    let origin = Origin::start(|request| match request.header("if-modified-since") {
+        Some("Mon, 02 Mar 2026 09:00:00 GMT") => Reply::status(304)
+            .header("Last-Modified", "Mon, 02 Mar 2026 09:00:00 GMT")
+            .header("Cache-Control", "max-age=50")
+            .header("X-Version", "2"),
+        _ => Reply::ok("body")
+            .header("Last-Modified", "Mon, 02 Mar 2026 09:00:00 GMT")
+            .header("Cache-Control", "max-age=10")
+            .header("X-Version", "1")
+            .header("X-Kept", "yes"),
+    })
+    .await;
+    let edge = Edge::new().start(&origin).await;
+    assert_eq!(edge.get("/").await.header("x-version"), Some("1"));
+    edge.advance(10);
+    for (seconds, token) in [(0, "RefreshHit"), (49, "Hit"), (1, "RefreshHit")] {
+        edge.advance(seconds);
+        let answer = edge.get("/").await;
+        assert_eq!((answer.text(), answer.x_cache()), ("body", token));
+        assert_eq!(
+            (answer.header("x-version"), answer.header("x-kept")),
+            (Some("2"), Some("yes"))
+        );
+        assert_eq!(
+            (
+                answer.header("cache-control"),
+                answer.header("content-length")
+            ),
+            (Some("max-age=50"), Some("4"))
+        );
+    }
+    assert_eq!(origin.count(), 3);
+}
