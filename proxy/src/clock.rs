@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// A source of wall-clock time.
@@ -16,14 +16,26 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> SystemTime;
 }
 
-/// The operating system's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+/// The operating system's clock, read once; from then on time passes by the monotonic clock, so that a step of
+/// the wall clock neither expires nor revives a stored object (CF-321).
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    wall: SystemTime,
+    started: Instant,
+}
+
+impl SystemClock {
+    /// A clock that shows the time of day.
+    pub fn start() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+        let wall = SystemTime::now();
+        Self { wall, started: Instant::now() }
+    }
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> SystemTime {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
-        SystemTime::now()
+        self.wall + self.started.elapsed()
     }
 }
 

@@ -45,7 +45,8 @@ fn start_pool(loaded: &Loaded) -> HookPool {
 
 /// The system's clock, as functions' log records take it.
 pub(super) fn now() -> Now {
-    Arc::new(|| SystemClock.now())
+    let clock = SystemClock::start();
+    Arc::new(move || clock.now())
 }
 
 /// A node from a site file; prints what is wrong with its functions and directories.
@@ -67,7 +68,7 @@ pub(super) fn start_node(loaded: &Loaded) -> Option<Arc<Node>> {
     } else {
         Arc::new(NoAccessLog)
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let parts = NodeParts {
         hooks,
         clock,

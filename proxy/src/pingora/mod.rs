@@ -57,23 +57,20 @@ const SERVE_STALE: ErrorType = ErrorType::Custom("fourfront: serve stale");
 /// The proxy as Pingora sees it.
 pub struct Edge {
     node: Arc<Node>,
-    resolver: Resolver,
+    resolver: Arc<Resolver>,
 }
 
 impl Edge {
-    /// A proxy for a node.
-    pub fn new(node: Arc<Node>) -> Self {
-        Self {
-            node,
-            resolver: Resolver::default(),
-        }
+    /// A proxy for a node. Workers share what is known of names.
+    pub const fn new(node: Arc<Node>, resolver: Arc<Resolver>) -> Self {
+        Self { node, resolver }
     }
 
     fn node(&self) -> &Node {
         &self.node
     }
 
-    const fn resolver(&self) -> &Resolver {
+    fn resolver(&self) -> &Resolver {
         &self.resolver
     }
 }

@@ -71,6 +71,10 @@ impl Edge {
                 if fetch.replaced_body.is_none() {
                     fetch.replaced_body = ctx.replaced_body.take();
                 }
+                // The viewer may be waiting for leave to send its body (CF-372).
+                if session.req_header().headers.contains_key(header::EXPECT) {
+                    session.downstream_session.write_continue_response().await?;
+                }
                 ctx.flow = Flow::Fetch(Box::new(fetch));
                 Ok(true)
             }

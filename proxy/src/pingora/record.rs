@@ -107,8 +107,10 @@ impl Edge {
             ctx.record.served = Some(Served::NodeError(detail_of(error, &fault)));
             return done(0);
         }
-        // The rest of a request body is not read, so the connection can't be used again.
-        if !session.as_mut().is_body_done() {
+        // After a fetch has failed Pingora gives the viewer's connection up, and so does a request whose body
+        // was not read: say so, instead of letting the next request run into it.
+        let fetched = matches!(ctx.flow, Flow::Fetch(_) | Flow::Store(_) | Flow::Deliver(_));
+        if fetched || !session.as_mut().is_body_done() {
             session.set_keepalive(None);
         }
         match self.send_error(session, ctx, &fault).await {

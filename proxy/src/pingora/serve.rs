@@ -1,37 +1,40 @@
 //! Listening, and stopping without losing a request.
 
 use std::{
-    io,
+    io::{self, Write as _},
     net::{SocketAddr, TcpListener},
     os::fd::IntoRawFd as _,
     sync::Arc,
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
+use fourfront_origin::resolve::Resolver;
 use pingora::{
     apps::HttpServerOptions,
-    proxy::http_proxy,
+    proxy::{HttpProxy, http_proxy},
     server::{Fds, ListenFds, configuration::ServerConf},
     services::{Service as _, listening::Service},
 };
-use pingora_runtime::Runtime;
+use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
 use super::Edge;
 use crate::node::Node;
 
 /// Viewer listeners at work.
+///
+/// Workers are threads with an event loop each, as nginx's are processes: a connection stays on the worker that
+/// accepted it, and no lock or wake-up crosses cores on the way of a hit. They share the listening socket, and
+/// each has its own connections to origins. (Pingora's own single-threaded runtimes would do the same, but they
+/// find their threads again by ids that the system reuses, so a process can have only one set in its life.)
+#[derive(Debug)]
 pub struct Listening {
     address: SocketAddr,
     node: Arc<Node>,
     stop: watch::Sender<bool>,
-    runtime: Option<Runtime>,
-}
-
-impl std::fmt::Debug for Listening {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listening").field("address", &self.address).finish_non_exhaustive()
-    }
+    abort: watch::Sender<bool>,
+    workers: Vec<JoinHandle<()>>,
 }
 
 /// How the viewer side is run.
@@ -57,37 +60,99 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
         .threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
 
+    // Pingora reads the file when the proxy is made, and trusts what is in it instead of the system's roots.
+    let roots = settings.origin_ca.as_deref().map(all_roots).transpose()?;
     let conf = Arc::new(ServerConf {
         threads,
-        ca_file: settings.origin_ca.clone(),
+        ca_file: roots.as_ref().map(|file| file.path().display().to_string()),
         // The flow counts tries itself (CF-391); this is only the ceiling Pingora wants.
         max_retries: 16,
         upstream_keepalive_pool_size: 256,
         ..ServerConf::default()
     });
-    let mut proxy = http_proxy(&conf, Edge::new(node.clone()));
+    let (stop, stopped) = watch::channel(false);
+    let (abort, aborted) = watch::channel(false);
+    let resolver = Arc::new(Resolver::default());
+    let mut listening = Listening { address, node: node.clone(), stop, abort, workers: Vec::new() };
+    for index in 0..threads {
+        let edge = Edge::new(node.clone(), resolver.clone());
+        let worker = Worker {
+            service: service(&conf, edge, address),
+            listener: listener.try_clone()?,
+            stopped: stopped.clone(),
+            aborted: aborted.clone(),
+            node: node.clone(),
+        };
+        let thread = thread::Builder::new().name(format!("viewer-{index}"));
+        listening.workers.push(thread.spawn(move || worker.run(address))?);
+    }
+    Ok(listening)
+}
+
+fn service(conf: &Arc<ServerConf>, edge: Edge, address: SocketAddr) -> Service<HttpProxy<Edge>> {
+    let mut proxy = http_proxy(conf, edge);
     // CONNECT would open a tunnel; CF-528 refuses it like any method a behaviour does not allow.
     proxy.server_options = Some(HttpServerOptions::default());
     let mut service = Service::new("viewer".to_owned(), proxy);
     service.add_tcp(&address.to_string());
-    let mut fds = Fds::new();
-    fds.add(address.to_string(), listener.into_raw_fd());
-    let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
-
-    // One single-threaded runtime per worker, as nginx has one event loop per worker: a connection stays on
-    // its thread, and no lock or wake-up crosses cores on the way of a hit.
-    let runtime = Runtime::new_no_steal(threads, "viewer");
-    let (stop, stopped) = watch::channel(false);
-    runtime.get_handle().spawn(async move {
-        service.start_service(Some(fds), stopped, 1).await;
-    });
-    Ok(Listening {
-        address,
-        node: node.clone(),
-        stop,
-        runtime: Some(runtime),
-    })
+    service
 }
+
+/// One worker thread's share of the listener.
+struct Worker {
+    service: Service<HttpProxy<Edge>>,
+    listener: TcpListener,
+    stopped: watch::Receiver<bool>,
+    aborted: watch::Receiver<bool>,
+    node: Arc<Node>,
+}
+
+impl Worker {
+    fn run(mut self, address: SocketAddr) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(e) => {
+                tracing::error!("a worker cannot start: {e}");
+                return;
+            }
+        };
+        let mut fds = Fds::new();
+        fds.add(address.to_string(), self.listener.into_raw_fd());
+        let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
+        runtime.block_on(async {
+            // Returns when it is told to stop; connections go on.
+            self.service.start_service(Some(fds), self.stopped, 1).await;
+            tokio::select! {
+                () = self.node.in_flight().idle() => {}
+                _ = self.aborted.wait_for(|abort| *abort) => {}
+            }
+        });
+        // Lookups of names run on threads of the runtime; they are not waited for.
+        runtime.shutdown_background();
+    }
+}
+
+/// The system's certificate authorities and the operator's, in one PEM file (CF-423, CF-424).
+fn all_roots(origin_ca: &str) -> io::Result<NamedTempFile> {
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("node.origin_ca: {origin_ca}: {e}"));
+    let own = std::fs::read(origin_ca).map_err(named)?;
+    let has_certificate = memchr::memmem::find(&own, b"-----BEGIN CERTIFICATE-----").is_some();
+    if !has_certificate {
+        return Err(named(io::Error::new(io::ErrorKind::InvalidData, "no PEM certificate in it")));
+    }
+    let mut all = NamedTempFile::new()?;
+    if let Some(system) = SYSTEM_ROOTS.iter().find_map(|path| std::fs::read(path).ok()) {
+        all.write_all(&system)?;
+        all.write_all(b"\n")?;
+    }
+    all.write_all(&own)?;
+    all.flush()?;
+    Ok(all)
+}
+
+/// Where distributions keep their bundle of authorities: Debian, Fedora, Alpine.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 impl Listening {
     /// The bound address.
@@ -106,26 +171,32 @@ impl Listening {
     }
 
     fn stop_within(&mut self, grace: Duration) {
-        let Some(runtime) = self.runtime.take() else {
-            return;
-        };
         self.node.drain();
-        // The receiver is gone only when the service has ended already.
+        // No receiver is left only when the workers have ended already.
         let _ = self.stop.send(true);
-        let (done, wait) = std::sync::mpsc::channel();
-        let node = self.node.clone();
-        runtime.get_handle().spawn(async move {
-            node.in_flight().idle().await;
-            let _ = done.send(());
+        let deadline = Instant::now() + grace;
+        let workers = std::mem::take(&mut self.workers);
+        let (ended, all_ended) = std::sync::mpsc::channel();
+        // Joining can't be bounded in time, so a thread of its own does it and says so.
+        let joining = thread::spawn(move || {
+            for worker in workers {
+                let _ = worker.join();
+            }
+            let _ = ended.send(());
         });
-        // A time-out means that requests were still running: they are cut off, as the operator asked.
-        let _ = wait.recv_timeout(grace);
-        runtime.shutdown_timeout(Duration::from_millis(100));
+        let left = deadline.saturating_duration_since(Instant::now());
+        if all_ended.recv_timeout(left).is_err() {
+            // Requests were still running: they are cut off, as the operator asked.
+            let _ = self.abort.send(true);
+        }
+        let _ = joining.join();
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.stop_within(Duration::ZERO);
+        if !self.workers.is_empty() {
+            self.stop_within(Duration::ZERO);
+        }
     }
 }
