@@ -138,11 +138,6 @@ impl Isolate {
         &self.limits
     }
 
-    /// The version it runs.
-    pub(crate) fn program(&self) -> &Arc<Program> {
-        &self.shared.program
-    }
-
     /// Starts loading the handler (LE-305..308). Until this is done no call may be started.
     pub(crate) fn start_load(&mut self, limit: Duration) -> Progress {
         self.begin("", limit, limit);

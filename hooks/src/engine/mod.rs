@@ -14,6 +14,8 @@ mod isolate;
 mod limits;
 mod modules;
 mod ops;
+#[doc(hidden)]
+pub mod probe;
 mod rejections;
 mod source_map;
 mod startup;
@@ -116,7 +118,7 @@ pub(crate) fn start() {
     spawner();
 }
 
-/// Starts a thread that may run JavaScript.
+/// Starts a thread that may run JavaScript, `nice` steps behind others in priority where the system has such.
 ///
 /// V8 protects its memory with processor keys that a thread inherits from the one that starts it: every
 /// such thread must descend from the one that started V8. So one thread does both, whoever asks.
@@ -126,6 +128,7 @@ pub(crate) fn start() {
 pub(crate) fn spawn(
     name: &'static str,
     stack: usize,
+    nice: i32,
     run: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
     let (done, started) = mpsc::sync_channel(1);
@@ -133,7 +136,12 @@ pub(crate) fn spawn(
         let spawned = thread::Builder::new()
             .name(name.into())
             .stack_size(stack)
-            .spawn(run)
+            .spawn(move || {
+                if nice > 0 {
+                    ffi::be_nice(nice);
+                }
+                run();
+            })
             .map(drop);
         let _ = done.send(spawned);
     });

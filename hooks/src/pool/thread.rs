@@ -32,6 +32,11 @@ use crate::{
 /// V8 takes about a megabyte of stack before it throws a `RangeError`.
 const STACK: usize = 4 * 1024 * 1024;
 
+/// Separate threads give way when cores are short: to the proxy, and to functions that come back at
+/// once. Measured on two cores beside five functions that never stop: with equal priorities the others'
+/// p99 is some scheduler slices, 8 ms.
+const SEPARATE_NICE: i32 = 10;
+
 /// Something for a thread to do.
 pub(super) struct Job {
     pub(super) prepared: Arc<Prepared>,
@@ -83,8 +88,12 @@ impl JsThread {
             stopped: AtomicBool::new(false),
         });
         let thread = me.clone();
-        let name = if setup.shared { "ff-js" } else { "ff-js-sep" };
-        let spawned = engine::spawn(name, STACK, move || run(thread, setup));
+        let (name, nice) = if setup.shared {
+            ("ff-js", 0)
+        } else {
+            ("ff-js-sep", SEPARATE_NICE)
+        };
+        let spawned = engine::spawn(name, STACK, nice, move || run(thread, setup));
         if let Err(e) = spawned {
             // Calls pushed to it would never be answered: say so by dropping them.
             tracing::error!(error = %e, "a JS thread cannot be started");
@@ -116,6 +125,11 @@ impl JsThread {
         self.load.fetch_add(1, Ordering::Relaxed);
         lock(&self.queue).push_back(job);
         self.notify.notify_one();
+    }
+
+    /// The job that has waited longest.
+    fn next(&self) -> Option<Job> {
+        lock(&self.queue).pop_front()
     }
 
     /// Jobs that have not begun.
@@ -200,10 +214,7 @@ impl Local {
         let look =
             (self.setup.idle_ttl / 4).clamp(Duration::from_millis(10), Duration::from_secs(30));
         loop {
-            while let Some(job) = {
-                let job = lock(&self.me.queue).pop_front();
-                job
-            } {
+            while let Some(job) = self.me.next() {
                 self.clone().take(job);
             }
             if self.me.stopped.load(Ordering::Acquire) {

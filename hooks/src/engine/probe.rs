@@ -1,0 +1,65 @@
+//! The engine's steps one by one, for benches: no promise of stability.
+
+use std::{sync::Arc, time::Duration};
+
+use fourfront_model::{Compat, Function};
+
+use super::{Host, Isolate, Program, Progress};
+use crate::{ExecutionFault, bundle::Bundle};
+
+/// A program to start isolates of, on the calling thread.
+#[derive(Debug)]
+pub struct Probe {
+    program: Arc<Program>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Probe {
+    /// Starts the engine on this thread, which must be the one that starts it first in its process.
+    ///
+    /// # Errors
+    /// When no Tokio runtime can be had.
+    pub fn new(function: Function, bundle: Bundle, host: Host) -> std::io::Result<Self> {
+        super::startup::startup();
+        let program = Program::new(Arc::new(function), Compat::Strict, bundle, host);
+        Ok(Self {
+            program: Arc::new(program),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
+        })
+    }
+
+    /// A loaded isolate: what a cold start costs.
+    ///
+    /// # Errors
+    /// What loading came to.
+    pub fn isolate(&self) -> Result<ProbeIsolate, ExecutionFault> {
+        let _inside = self.runtime.enter();
+        let mut isolate = Isolate::new(&self.program)?;
+        match isolate.start_load(Duration::from_secs(10)) {
+            Progress::Done(done) => done.map(|_| ProbeIsolate(isolate)),
+            Progress::Pending => self
+                .runtime
+                .block_on(std::future::poll_fn(|cx| isolate.poll_load(cx)))
+                .map(|()| ProbeIsolate(isolate)),
+        }
+    }
+}
+
+/// A loaded isolate.
+pub struct ProbeIsolate(Isolate);
+
+impl ProbeIsolate {
+    /// One call whose handler ends without waiting.
+    ///
+    /// # Errors
+    /// What the call came to; [`ExecutionFault::NeverSettled`] when it wants to wait.
+    pub fn call(&mut self, event: &[u8]) -> Result<Vec<u8>, ExecutionFault> {
+        let limit = Duration::from_secs(5);
+        match self.0.start(event, "00000000-0000-0000-0000-000000000000", limit, limit) {
+            Progress::Done(done) => done,
+            Progress::Pending => Err(ExecutionFault::NeverSettled),
+        }
+    }
+}
