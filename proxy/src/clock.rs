@@ -29,7 +29,10 @@ impl SystemClock {
     pub fn start() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
         let wall = SystemTime::now();
-        Self { wall, started: Instant::now() }
+        Self {
+            wall,
+            started: Instant::now(),
+        }
     }
 }
 

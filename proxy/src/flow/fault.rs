@@ -71,6 +71,9 @@ pub enum ViewerFault {
     /// An expectation other than `100-continue` (CF-372).
     #[error("the request's Expect header cannot be met")]
     Expectation,
+    /// `If-Match` or `If-Unmodified-Since` does not hold for the stored response (CF-285, CF-764).
+    #[error("the request's precondition does not hold")]
+    Precondition,
     /// The request went through this network before (CF-356).
     #[error("the request has passed through too many distributions")]
     Loop,
@@ -88,6 +91,7 @@ impl ViewerFault {
             | Self::HeaderCount { .. } => 400,
             Self::UnknownHost | Self::Disabled | Self::Method | Self::BodyOnGet | Self::Loop => 403,
             Self::MethodNotSupported => 405,
+            Self::Precondition => 412,
             Self::BodySize { .. } => 413,
             Self::UrlLength { .. } => 414,
             Self::Expectation => 417,
@@ -103,6 +107,7 @@ impl ViewerFault {
             | Self::HeaderSize { .. }
             | Self::AmbiguousLength
             | Self::Host => "InvalidRequestHeader",
+            Self::Precondition => "Error",
             Self::BodySize { .. } => "LimitExceeded",
             _ => "InvalidRequest",
         }

@@ -145,7 +145,8 @@ impl HookInput<'_> {
             response: self.response_view(),
             configured_origin: self.origin,
             known_origins: &known,
-            max_request_bytes: usize::try_from(route.snapshot().settings().limits.max_header_bytes).unwrap_or(usize::MAX),
+            max_request_bytes: usize::try_from(route.snapshot().settings().limits.max_header_bytes)
+                .unwrap_or(usize::MAX),
             ..Input::new(self.event_type, self.request_view())
         };
         validate::validate(&input, result)

@@ -38,6 +38,7 @@ use pingora::{
     upstreams::peer::HttpPeer,
 };
 
+use context::Pending;
 pub use context::{Ctx, Record};
 pub use serve::{Listening, ServeSettings, serve};
 pub use storage::CacheStorage;
@@ -395,9 +396,18 @@ impl Edge {
                 return Err(ctx_internal(&wrong));
             }
         };
-        if from_cache && let Some(stored) = &stored {
-            head.insert_header(header::AGE, stored.freshness.age_seconds(now))?;
-            store::drop_unshared(head, stored);
+        if let Some(stored) = &stored {
+            let age = stored.freshness.age_seconds(now);
+            if from_cache {
+                head.insert_header(header::AGE, age)?;
+                store::drop_unshared(head, stored);
+            } else if age > 0 {
+                // CF-318: what an origin answered with an age keeps it on the way through.
+                head.insert_header(header::AGE, age)?;
+            }
+            if ctx.pending.is_none() && store::precondition_failed(session) {
+                ctx.pending = Some(Pending::Fault(ViewerFault::Precondition.into()));
+            }
         }
         ctx.record.outcome = Some(outcome.clone());
         if let Some(pending) = ctx.pending.take() {

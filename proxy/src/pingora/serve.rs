@@ -73,7 +73,13 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
     let (stop, stopped) = watch::channel(false);
     let (abort, aborted) = watch::channel(false);
     let resolver = Arc::new(Resolver::default());
-    let mut listening = Listening { address, node: node.clone(), stop, abort, workers: Vec::new() };
+    let mut listening = Listening {
+        address,
+        node: node.clone(),
+        stop,
+        abort,
+        workers: Vec::new(),
+    };
     for index in 0..threads {
         let edge = Edge::new(node.clone(), resolver.clone());
         let worker = Worker {
@@ -84,7 +90,9 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
             node: node.clone(),
         };
         let thread = thread::Builder::new().name(format!("viewer-{index}"));
-        listening.workers.push(thread.spawn(move || worker.run(address))?);
+        listening
+            .workers
+            .push(thread.spawn(move || worker.run(address))?);
     }
     Ok(listening)
 }
@@ -109,7 +117,10 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, address: SocketAddr) {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let runtime = match tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        {
             Ok(runtime) => runtime,
             Err(e) => {
                 tracing::error!("a worker cannot start: {e}");
@@ -134,14 +145,21 @@ impl Worker {
 
 /// The system's certificate authorities and the operator's, in one PEM file (CF-423, CF-424).
 fn all_roots(origin_ca: &str) -> io::Result<NamedTempFile> {
-    let named = |e: io::Error| io::Error::new(e.kind(), format!("node.origin_ca: {origin_ca}: {e}"));
+    let named =
+        |e: io::Error| io::Error::new(e.kind(), format!("node.origin_ca: {origin_ca}: {e}"));
     let own = std::fs::read(origin_ca).map_err(named)?;
     let has_certificate = memchr::memmem::find(&own, b"-----BEGIN CERTIFICATE-----").is_some();
     if !has_certificate {
-        return Err(named(io::Error::new(io::ErrorKind::InvalidData, "no PEM certificate in it")));
+        return Err(named(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "no PEM certificate in it",
+        )));
     }
     let mut all = NamedTempFile::new()?;
-    if let Some(system) = SYSTEM_ROOTS.iter().find_map(|path| std::fs::read(path).ok()) {
+    if let Some(system) = SYSTEM_ROOTS
+        .iter()
+        .find_map(|path| std::fs::read(path).ok())
+    {
         all.write_all(&system)?;
         all.write_all(b"\n")?;
     }
@@ -151,8 +169,11 @@ fn all_roots(origin_ca: &str) -> io::Result<NamedTempFile> {
 }
 
 /// Where distributions keep their bundle of authorities: Debian, Fedora, Alpine.
-const SYSTEM_ROOTS: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+const SYSTEM_ROOTS: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
 
 impl Listening {
     /// The bound address.

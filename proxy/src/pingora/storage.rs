@@ -216,7 +216,13 @@ impl Storage for Adapter {
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
         Ok(match self.tier.lookup(&our_key(key)) {
             Lookup::Found(object) => {
-                let meta = object.head().meta();
+                let mut meta = object.head().meta();
+                if !meta.headers().contains_key(header::CONTENT_LENGTH) {
+                    // It came without a length and has one now; ranges need it (CF-536).
+                    let length = object.body().len();
+                    meta.response_header_mut()
+                        .insert_header(header::CONTENT_LENGTH, length)?;
+                }
                 Some((meta, Box::new(ObjectHit(object.body().read()))))
             }
             Lookup::Filling(reader) => {

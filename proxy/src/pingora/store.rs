@@ -237,6 +237,19 @@ pub(super) fn not_modified(request: &RequestHeader, head: &ResponseHeader) -> bo
     ) == Precondition::NotModified
 }
 
+/// Whether `If-Match` or `If-Unmodified-Since` fail against the response at hand (CF-285, RFC 9110 section 13.1).
+pub(super) fn precondition_failed(session: &Session) -> bool {
+    let request = session.req_header();
+    let conditional = request.headers.contains_key(header::IF_MATCH)
+        || request.headers.contains_key(header::IF_UNMODIFIED_SINCE);
+    let Some(meta) = session.cache.maybe_cache_meta().filter(|_| conditional) else {
+        return false;
+    };
+    let status = meta.response_header().status;
+    policy::evaluate_preconditions(&request.method, &request.headers, status, meta.headers())
+        == Precondition::Failed
+}
+
 /// `range_header_filter`: single ranges of a whole object (CF-532, CF-537, CF-539, CF-540). Several ranges get the
 /// whole object (RFC 9110 section 14.2 allows it).
 pub(super) fn range(request: &RequestHeader, head: &mut ResponseHeader) -> RangeType {

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use fourfront_cache::{
+    Reason,
     key::{CacheKey, KeyRequest, cache_key},
-    policy::{Grace, Verdict},
+    policy::{Grace, Reuse, Verdict},
 };
 use fourfront_model::EventType;
 use http::{HeaderName, Uri, header};
@@ -208,6 +209,12 @@ impl Edge {
         let Some(stored) = StoredFacts::of(meta) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
+        if stored.freshness.reuse() == Reuse::Refetch {
+            // CF-313: every request fetches it in full.
+            let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
+            state.reason = Reason::Vary("*".into());
+            return Ok(Some(ForcedFreshness::ForceMiss));
+        }
         let verdict = stored.freshness.judge(self.node().clock().now());
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
         state.grace = match verdict {
