@@ -18,6 +18,8 @@
 //! One scenario per file under `tests/scenarios`, each naming the rules it proves.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 mod edge;
 mod origin;
 mod raw_origin;
@@ -27,6 +29,9 @@ pub use edge::{Edge, LogLine, Running};
 pub use origin::{Origin, Reply, Seen};
 pub use raw_origin::{RawOrigin, Turn};
 pub use viewer::{Answer, Request, raw_exchange};
+
+/// How long anything is waited for: enough for a busy machine, short enough to notice a hang.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An async handler with `config`, `request` and `response` at hand.
 pub fn handler(body: &str) -> String {

@@ -174,10 +174,10 @@ impl Origin {
     /// # Panics
     /// When the origin ends first.
     pub async fn received(&self, n: usize) {
-        self.count
-            .clone()
-            .wait_for(|c| *c >= n)
-            .await
+        let mut count = self.count.clone();
+        let reached = tokio::time::timeout(crate::PATIENCE, count.wait_for(|c| *c >= n)).await;
+        reached
+            .expect("the requests waited for arrive within a minute")
             .expect("the origin runs as long as its handle");
     }
 

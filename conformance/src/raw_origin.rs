@@ -19,6 +19,8 @@ pub enum Turn {
     Send(Vec<u8>),
     /// Closes the connection.
     Close,
+    /// Waits until the channel says true, or ends.
+    Await(watch::Receiver<bool>),
     /// Says nothing more, until the other side hangs up.
     Hold,
 }
@@ -91,10 +93,10 @@ impl RawOrigin {
     /// # Panics
     /// When the origin ends first.
     pub async fn received(&self, n: usize) {
-        self.count
-            .clone()
-            .wait_for(|c| *c >= n)
-            .await
+        let mut count = self.count.clone();
+        let reached = tokio::time::timeout(crate::PATIENCE, count.wait_for(|c| *c >= n)).await;
+        reached
+            .expect("the requests waited for arrive within a minute")
             .expect("the origin runs as long as its handle");
     }
 
@@ -146,6 +148,10 @@ async fn serve(
                     }
                 }
                 Turn::Close => return,
+                Turn::Await(mut gate) => {
+                    // A gate whose test has ended is open.
+                    let _ = gate.wait_for(|open| *open).await;
+                }
                 Turn::Hold => {
                     while stream.read(&mut piece).await.is_ok_and(|n| n > 0) {}
                     return;

@@ -1,6 +1,6 @@
 //! Viewers: one request per connection over hyper, or raw bytes where bytes are the point.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -10,9 +10,6 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-
-/// Long enough for a busy machine, short enough to notice a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request to be sent.
 #[derive(Clone, Debug)]
@@ -116,7 +113,7 @@ impl Request {
                 body,
             })
         };
-        tokio::time::timeout(PATIENCE, exchange)
+        tokio::time::timeout(crate::PATIENCE, exchange)
             .await
             .unwrap_or_else(|_| Err("no answer within a minute".to_owned()))
     }
@@ -186,7 +183,7 @@ pub async fn raw_exchange(address: SocketAddr, request: &[u8], until: &[u8]) -> 
             }
         }
     };
-    tokio::time::timeout(PATIENCE, exchange)
+    tokio::time::timeout(crate::PATIENCE, exchange)
         .await
         .expect("an answer within a minute")
 }

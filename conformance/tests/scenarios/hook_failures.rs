@@ -164,10 +164,10 @@ async fn a_result_that_is_not_acceptable_is_a_validation_error() {
     let record = &edge.recorded(1).await[0];
     assert_eq!(
         record.hooks[0].fault,
-        Some(("LambdaValidationError", "LE-171"))
+        Some(("LambdaValidationError", "LE-214"))
     );
     let error = record.error.as_deref().unwrap();
-    for named in ["viewer-request", "LE-171", "V-HDR-RO", "host"] {
+    for named in ["viewer-request", "LE-214", "V-HDR-RO", "host"] {
         assert!(error.contains(named), "`{named}` is missing: {error}");
     }
     assert_eq!(
@@ -177,7 +177,7 @@ async fn a_result_that_is_not_acceptable_is_a_validation_error() {
     let json = record.to_json();
     assert_eq!(json["x-edge-result-type"], "LambdaValidationError");
     assert_eq!(json["x-edge-detailed-result-type"], "LambdaValidationError");
-    assert_eq!(json["ff-hooks"][0]["rule"], "LE-171");
+    assert_eq!(json["ff-hooks"][0]["rule"], "LE-214");
     assert_eq!(origin.count(), 0);
 }
 

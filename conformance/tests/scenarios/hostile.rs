@@ -11,7 +11,7 @@ use std::{
 
 use fourfront_conformance::{Edge, Origin, Reply, Running, handler};
 
-/// What each does, and the answer its viewer gets. All under a second of time and 64 MiB of memory.
+/// What each does, and the answer its viewer gets. All under a second of time and 128 MiB of memory.
 const ATTACKS: [(&str, &str, u16, &str); 10] = [
     // LE-250, LE-560
     ("loop", "for (;;) {}", 503, "LambdaExecutionError"),
@@ -96,7 +96,7 @@ async fn every_attack_ends_alone_while_another_function_keeps_answering() {
         Edge::new().function("victim", &handler("return { status: 200, body: 'well' };"));
     for (name, code, _, _) in ATTACKS {
         edge = edge
-            .function_with(name, &handler(code), "timeout: 1, memory: 64")
+            .function_with(name, &handler(code), "timeout: 1, memory: 128")
             .path(
                 &format!("/{name}"),
                 &format!("on: {{ viewer-request: {name} }}"),
@@ -183,7 +183,7 @@ async fn a_function_that_harms_while_it_is_loaded_stops_the_start_and_no_reload(
         ),
     ] {
         let edge = Edge::new()
-            .function_with(name, code, "memory: 64")
+            .function_with(name, code, "memory: 128")
             .behavior(&format!("on: {{ viewer-request: {name} }}"));
         let Err(errors) = edge.try_start(&origin.url()).await else {
             panic!("{name}: the node started")
@@ -198,7 +198,7 @@ async fn a_function_that_harms_while_it_is_loaded_stops_the_start_and_no_reload(
         .function_with(
             "good",
             &handler("return { status: 200, body: 'well' };"),
-            "memory: 64",
+            "memory: 128",
         )
         .behavior("on: { viewer-request: good }")
         .start(&origin)
@@ -247,7 +247,7 @@ async fn hostile_results_at_the_other_triggers_end_alone_too() {
     ];
     for (event, code, status, token) in rows {
         let edge = Edge::new()
-            .function_with("bad", &handler(code), "timeout: 1, memory: 64")
+            .function_with("bad", &handler(code), "timeout: 1, memory: 128")
             .path("/bad", &format!("on: {{ {event}: bad }}"))
             .start(&origin)
             .await;

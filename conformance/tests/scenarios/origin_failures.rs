@@ -1,6 +1,11 @@
 //! Origins that do not answer, or answer wrongly (CF sections 4.6 and 9).
 
 use fourfront_conformance::{Edge, RawOrigin, Running, Turn, logging};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::watch,
+};
 
 const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
 
@@ -130,16 +135,32 @@ async fn a_body_that_breaks_off_breaks_off_for_the_viewer_and_is_not_stored() {
         ),
     ];
     for (name, broken) in rows {
+        let (open, gate) = watch::channel(false);
         let origin = RawOrigin::start(move |n| match n {
-            1 => vec![Turn::send(broken), Turn::Close],
+            1 => vec![Turn::send(broken), Turn::Await(gate.clone()), Turn::Close],
             _ => vec![Turn::send(
                 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nCache-Control: max-age=60\r\n\r\nwhole",
             )],
         })
         .await;
         let edge = Edge::new().start_at(&origin.url()).await;
-        let answer = edge.request("GET", "/").try_send().await;
-        assert!(answer.is_err(), "{name}: {answer:?}");
+        // The viewer has what there is before the origin breaks off.
+        let mut viewer = TcpStream::connect(edge.address()).await.unwrap();
+        viewer
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await
+            .unwrap();
+        let mut received = Vec::new();
+        while !received.windows(5).any(|w| w == b"01234") {
+            assert!(viewer.read_buf(&mut received).await.unwrap() > 0, "{name}");
+        }
+        open.send(true).unwrap();
+        let mut rest = Vec::new();
+        let _ = viewer.read_to_end(&mut rest).await;
+        assert!(
+            !rest.ends_with(b"0\r\n\r\n"),
+            "{name}: the answer looks whole"
+        );
         let record = &edge.recorded(1).await[0];
         assert_eq!(
             record.to_json()["x-edge-detailed-result-type"],

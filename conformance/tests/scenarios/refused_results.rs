@@ -57,12 +57,12 @@ const GENERATED: [(&str, &str, &str); 13] = [
     (
         "/length",
         "return { status: 200, headers: { 'content-length': [{ value: '0' }] } };",
-        "LE-174",
+        "LE-213",
     ),
     (
         "/via",
         "return { status: 200, headers: { via: [{ value: '1.1 me' }] } };",
-        "LE-174",
+        "LE-216",
     ),
     (
         "/x-cache",
@@ -116,17 +116,17 @@ async fn request_results_of_viewer_request_are_judged() {
         (
             "/host",
             "request.headers.host[0].value = 'other.test'; return request;",
-            "LE-171",
+            "LE-214",
         ),
         (
             "/no-host",
             "delete request.headers.host; return request;",
-            "LE-172",
+            "LE-214",
         ),
         (
             "/via",
             "request.headers.via = [{ value: '1.1 me' }]; return request;",
-            "LE-171",
+            "LE-216",
         ),
         (
             "/real-ip",
@@ -178,17 +178,17 @@ async fn request_results_of_origin_request_are_judged() {
         (
             "/ae",
             "delete request.headers['accept-encoding']; return request;",
-            "LE-172",
+            "LE-217",
         ),
         (
             "/inm",
             "request.headers['if-none-match'] = [{ value: '\"x\"' }]; return request;",
-            "LE-171",
+            "LE-218",
         ),
         (
             "/loop",
             "request.headers['cdn-loop'][0].value = 'mine'; return request;",
-            "LE-171",
+            "LE-212",
         ),
         (
             "/no-host",
@@ -244,7 +244,7 @@ async fn results_of_origin_response_are_judged() {
         (
             "/via",
             "response.headers.via = [{ value: 'me' }]; return response;",
-            "LE-171",
+            "LE-216",
         ),
         (
             "/connection",
@@ -278,22 +278,22 @@ async fn results_of_viewer_response_are_judged() {
         (
             "/coding",
             "response.headers['content-encoding'] = [{ value: 'gzip' }]; return response;",
-            "LE-171",
+            "LE-219",
         ),
         (
             "/length",
             "response.headers['content-length'][0].value = '2'; return response;",
-            "LE-171",
+            "LE-213",
         ),
         (
             "/no-length",
             "delete response.headers['content-length']; return response;",
-            "LE-172",
+            "LE-213",
         ),
         (
             "/warning",
             "response.headers.warning = [{ value: '199 - x' }]; return response;",
-            "LE-171",
+            "LE-220",
         ),
         (
             "/x-cache",

@@ -151,7 +151,7 @@ impl Edge {
         let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
         let exchange = deliver.exchange.clone();
         let mut served = deliver.served;
-        if served == Served::GeneratedAtOrigin
+        if served != Served::GeneratedAtViewer
             && head.status.as_u16() < 400
             && let Err(fault) = self
                 .viewer_response(session, ctx, &exchange, &mut head)
