@@ -30,12 +30,7 @@ mod gather {
     const CRATES: &[(&str, &str)] = &[
         ("deno_crypto", ""),
         ("deno_fetch", ""),
-        ("deno_fs", ""),
-        ("deno_io", ""),
-        ("deno_net", ""),
         ("deno_node", "polyfills"),
-        ("deno_os", ""),
-        ("deno_process", ""),
         ("deno_web", ""),
         ("deno_webidl", ""),
     ];

@@ -14,9 +14,7 @@ use fourfront_hooks::{
     engine::probe::Probe,
     log::{LogRecord, LogSink},
 };
-use fourfront_model::{
-    Compat, EventType, Function, FunctionSource, FunctionVersion, HandlerPath,
-};
+use fourfront_model::{Compat, EventType, Function, FunctionSource, FunctionVersion, HandlerPath};
 
 /// An event of the usual size: a viewer request with a dozen headers.
 const EVENT: &[u8] = br#"{"Records":[{"cf":{"config":{"distributionDomainName":"d111111abcdef8.cloudfront.net","distributionId":"EDFDVBD6EXAMPLE","eventType":"viewer-request","requestId":"4TyzHTaYWb1GX1qTfsHhEqV6HUDd_BzoBZnwfnvQc_1oF26ClkoUSEQ=="},"request":{"clientIp":"203.0.113.178","headers":{"host":[{"key":"Host","value":"d111111abcdef8.cloudfront.net"}],"user-agent":[{"key":"User-Agent","value":"curl/7.66.0"}],"accept":[{"key":"accept","value":"*/*"}]},"method":"GET","querystring":"","uri":"/"}}}]}"#;
@@ -52,14 +50,23 @@ const FIVE: &str = "const m = [require('crypto'), require('querystring'), requir
     exports.handler = async (event) => event.Records[0].cf.request;";
 
 fn engine(c: &mut Criterion) {
-    let probe = |code| Probe::new(function(), bundle(code), settings().host).expect("the engine starts");
+    let probe =
+        |code| Probe::new(function(), bundle(code), settings().host).expect("the engine starts");
     let empty = probe(EMPTY);
     c.bench_function("cold isolate, no module", |b| {
-        b.iter_batched(|| (), |()| empty.isolate().expect("it loads"), BatchSize::PerIteration);
+        b.iter_batched(
+            || (),
+            |()| empty.isolate().expect("it loads"),
+            BatchSize::PerIteration,
+        );
     });
     let five = probe(FIVE);
     c.bench_function("cold isolate, five modules", |b| {
-        b.iter_batched(|| (), |()| five.isolate().expect("it loads"), BatchSize::PerIteration);
+        b.iter_batched(
+            || (),
+            |()| five.isolate().expect("it loads"),
+            BatchSize::PerIteration,
+        );
     });
     let mut isolate = empty.isolate().expect("it loads");
     c.bench_function("warm call, engine", |b| {
@@ -83,7 +90,11 @@ fn pool(c: &mut Criterion) {
         request_id: "00000000-0000-0000-0000-000000000000".into(),
     };
     c.bench_function("warm call, through the pool", |b| {
-        b.iter(|| runtime.block_on(pool.invoke(&prepared, call())).expect("it answers"));
+        b.iter(|| {
+            runtime
+                .block_on(pool.invoke(&prepared, call()))
+                .expect("it answers")
+        });
     });
 }
 

@@ -1,15 +1,9 @@
 //! Resident memory of one more idle isolate: `cargo run --release -p fourfront-hooks --example isolate_memory`.
 
-use std::{
-    fs,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fs, sync::Arc, time::SystemTime};
 
 use fourfront_hooks::{HookPool, PoolSettings, bundle::Bundle, log::TracingSink};
-use fourfront_model::{
-    Compat, Function, FunctionSource, FunctionVersion, HandlerPath,
-};
+use fourfront_model::{Compat, Function, FunctionSource, FunctionVersion, HandlerPath};
 
 const COUNT: u32 = 50;
 
@@ -26,7 +20,10 @@ fn main() {
         let before = resident();
         kept.extend((5..5 + COUNT).map(|n| load(&pool, code, n)));
         let each = (resident() - before) / f64::from(COUNT);
-        println!("{label}: {each:.2} MiB per idle isolate ({} alive)", pool.stats().isolates);
+        println!(
+            "{label}: {each:.2} MiB per idle isolate ({} alive)",
+            pool.stats().isolates
+        );
         drop(kept);
     }
 }
@@ -41,15 +38,24 @@ fn load(pool: &HookPool, code: &str, n: u32) -> Arc<fourfront_hooks::Prepared> {
         memory_mb: None,
         environment: Vec::new(),
     };
-    pool.prepare_bundle(&function, Compat::Strict, Bundle::from_files([("index.js", code)]))
-        .expect("it loads")
+    pool.prepare_bundle(
+        &function,
+        Compat::Strict,
+        Bundle::from_files([("index.js", code)]),
+    )
+    .expect("it loads")
 }
 
 /// Resident set in MiB; zero where `/proc` is not.
 fn resident() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse::<f64>().ok());
+    let kib = status.lines().find_map(|l| {
+        l.strip_prefix("VmRSS:")?
+            .trim()
+            .split(' ')
+            .next()?
+            .parse::<f64>()
+            .ok()
+    });
     kib.unwrap_or(0.0) / 1024.0
 }

@@ -53,12 +53,6 @@ pub(super) fn crates() -> Vec<Extension> {
         deno_web::deno_web::lazy_init(),
         deno_fetch::deno_fetch::lazy_init(),
         deno_crypto::deno_crypto::lazy_init(),
-        deno_net::deno_net::lazy_init(),
-        deno_tls::deno_tls::lazy_init(),
-        deno_io::deno_io::lazy_init(),
-        deno_fs::deno_fs::lazy_init(),
-        deno_os::deno_os::lazy_init(),
-        deno_process::deno_process::lazy_init(),
         deno_node_crypto::deno_node_crypto::lazy_init(),
         deno_node::deno_node::lazy_init::<Checker, Folders, Sys>(),
     ]
@@ -100,12 +94,6 @@ pub(super) fn for_isolate(egress: &Egress) -> Vec<Extension> {
         ),
         deno_fetch::deno_fetch::init(egress.fetch_options()),
         deno_crypto::deno_crypto::init(None),
-        deno_net::deno_net::init(egress.roots(), None),
-        deno_tls::deno_tls::init(),
-        deno_io::deno_io::init(None),
-        deno_fs::deno_fs::init(fs.clone()),
-        deno_os::deno_os::init(None),
-        deno_process::deno_process::init(None),
         deno_node_crypto::deno_node_crypto::init(),
         deno_node::deno_node::init::<Checker, Folders, Sys>(None, fs),
         ops::fourfront::init(),
@@ -153,7 +141,7 @@ fn guarded(mut extension: Extension) -> Extension {
 fn allowed(extension: &str, op: &OpDecl) -> bool {
     match extension {
         // Pure computation, or state of the isolate alone.
-        "fourfront" | "deno_webidl" | "deno_crypto" | "deno_node_crypto" | "deno_tls" => true,
+        "fourfront" | "deno_webidl" | "deno_crypto" | "deno_node_crypto" => true,
         // Everything here stays inside the isolate: URLs, text, blobs, streams, ports.
         "deno_web" => true,
         // Connects only where `Egress` permits.

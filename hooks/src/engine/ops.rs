@@ -226,7 +226,10 @@ fn op_ff_stat(state: &OpState, #[string] path: &str) -> f64 {
     let shared = shared(state);
     let bundle = &shared.program.bundle;
     match bundle.file(path) {
-        #[expect(clippy::cast_precision_loss, reason = "a bundle is smaller than 2^53 bytes")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a bundle is smaller than 2^53 bytes"
+        )]
         Some(bytes) => bytes.len() as f64,
         None if bundle.is_dir(path) => -2.0,
         None => -1.0,

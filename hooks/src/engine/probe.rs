@@ -57,7 +57,10 @@ impl ProbeIsolate {
     /// What the call came to; [`ExecutionFault::NeverSettled`] when it wants to wait.
     pub fn call(&mut self, event: &[u8]) -> Result<Vec<u8>, ExecutionFault> {
         let limit = Duration::from_secs(5);
-        match self.0.start(event, "00000000-0000-0000-0000-000000000000", limit, limit) {
+        match self
+            .0
+            .start(event, "00000000-0000-0000-0000-000000000000", limit, limit)
+        {
             Progress::Done(done) => done,
             Progress::Pending => Err(ExecutionFault::NeverSettled),
         }

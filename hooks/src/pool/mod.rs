@@ -152,11 +152,9 @@ impl Prepared {
     fn take_idle(&self, now: Instant) -> Option<Arc<JsThread>> {
         let trusted = self.trusted();
         let mut idle = lock(&self.idle);
-        let at = idle
-            .iter()
-            .rposition(|t| {
-                t.alive() && t.busy_for(now) < STUCK_AFTER && (trusted || !t.shared())
-            })?;
+        let at = idle.iter().rposition(|t| {
+            t.alive() && t.busy_for(now) < STUCK_AFTER && (trusted || !t.shared())
+        })?;
         Some(idle.remove(at))
     }
 }

@@ -259,7 +259,12 @@ impl Local {
                 let deadline = asked + call.timeout;
                 if let Some(mut isolate) = waiting {
                     let (progress, took) = self.slice(&mut isolate, deadline, |i| {
-                        i.start(&call.event, &call.request_id, remaining(deadline), call.timeout)
+                        i.start(
+                            &call.event,
+                            &call.request_id,
+                            remaining(deadline),
+                            call.timeout,
+                        )
                     });
                     match progress {
                         Progress::Done(result) => {
@@ -303,7 +308,12 @@ impl Local {
         };
         let deadline = asked + call.timeout;
         let (progress, slice) = self.slice(&mut isolate, deadline, |i| {
-            i.start(&call.event, &call.request_id, remaining(deadline), call.timeout)
+            i.start(
+                &call.event,
+                &call.request_id,
+                remaining(deadline),
+                call.timeout,
+            )
         });
         let longest = took.max(slice);
         let (result, longest) = match progress {

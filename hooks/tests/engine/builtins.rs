@@ -8,9 +8,30 @@ use super::harness::{js, load, value};
 async fn every_tier_one_module_loads_with_and_without_its_scheme() {
     // LE-356, NC-1, NC-2, NC-3
     let names = [
-        "buffer", "querystring", "url", "util", "path", "events", "crypto", "string_decoder", "assert",
-        "timers", "process", "stream", "zlib", "fs", "os", "tty", "async_hooks", "perf_hooks",
-        "diagnostics_channel", "module", "punycode", "child_process", "fs/promises", "timers/promises",
+        "buffer",
+        "querystring",
+        "url",
+        "util",
+        "path",
+        "events",
+        "crypto",
+        "string_decoder",
+        "assert",
+        "timers",
+        "process",
+        "stream",
+        "zlib",
+        "fs",
+        "os",
+        "tty",
+        "async_hooks",
+        "perf_hooks",
+        "diagnostics_channel",
+        "module",
+        "punycode",
+        "child_process",
+        "fs/promises",
+        "timers/promises",
     ];
     let list = json!(names);
     let f = js(&format!(
@@ -22,8 +43,13 @@ async fn every_tier_one_module_loads_with_and_without_its_scheme() {
         .enumerate()
         .map(|(i, n)| format!("import m{i} from '{n}'; import * as n{i} from 'node:{n}';\n"))
         .collect();
-    let checks: Vec<String> = (0..names.len()).map(|i| format!("m{i} === n{i}.default && Object.keys(n{i}).length > 1")).collect();
-    let code = format!("{imports} export const handler = async () => [{}]", checks.join(", "));
+    let checks: Vec<String> = (0..names.len())
+        .map(|i| format!("m{i} === n{i}.default && Object.keys(n{i}).length > 1"))
+        .collect();
+    let code = format!(
+        "{imports} export const handler = async () => [{}]",
+        checks.join(", ")
+    );
     let f = load(&[("index.mjs", &code)]).unwrap();
     assert_eq!(f.ok(Value::Null).await, json!(vec![true; names.len()]));
 }
@@ -35,11 +61,18 @@ async fn querystring_and_url_follow_node() {
         value("require('querystring').parse('a=1&a=2&b+c=%zz&d')").await,
         json!({ "a": ["1", "2"], "b c": "%zz", "d": "" })
     );
-    assert_eq!(value("require('querystring').stringify({ a: ['x y', 1], b: true })").await, "a=x%20y&a=1&b=true");
-    assert_eq!(value("require('url').parse('/p?q=1', true).query.q").await, "1");
+    assert_eq!(
+        value("require('querystring').stringify({ a: ['x y', 1], b: true })").await,
+        "a=x%20y&a=1&b=true"
+    );
+    assert_eq!(
+        value("require('url').parse('/p?q=1', true).query.q").await,
+        "1"
+    );
     assert_eq!(value("require('url').URL === URL").await, true);
     assert_eq!(
-        value("(() => { try { new URL('x') } catch (e) { return e instanceof TypeError } })()").await,
+        value("(() => { try { new URL('x') } catch (e) { return e instanceof TypeError } })()")
+            .await,
         true
     );
 }
@@ -51,8 +84,17 @@ async fn buffers_convert_and_share_memory() {
         value("[Buffer.from('aGk', 'base64').toString(), Buffer.from('68zz', 'hex').length, Buffer.concat([Buffer.from('a'), Buffer.from('b')]).toString('base64url'), Buffer.from('é').toString('latin1').length, Buffer.isBuffer(new Uint8Array(1))]").await,
         json!(["hi", 1, "YWI", 2, false])
     );
-    assert_eq!(value("(() => { const b = Buffer.from('abc'); b.slice(1)[0] = 120; return b.toString() })()").await, "axc");
-    assert_eq!(value("JSON.stringify(Buffer.from('a'))").await, "{\"type\":\"Buffer\",\"data\":[97]}");
+    assert_eq!(
+        value(
+            "(() => { const b = Buffer.from('abc'); b.slice(1)[0] = 120; return b.toString() })()"
+        )
+        .await,
+        "axc"
+    );
+    assert_eq!(
+        value("JSON.stringify(Buffer.from('a'))").await,
+        "{\"type\":\"Buffer\",\"data\":[97]}"
+    );
 }
 
 #[tokio::test]
@@ -110,20 +152,45 @@ async fn web_globals_are_there() {
     .await;
     assert_eq!(
         got,
-        json!(["hé", "PUT", "1", "ü", "x", 0, "number", ["1", "2"], "a", "01 Uhr", true, "q", "AbortError", true, "function"])
+        json!([
+            "hé",
+            "PUT",
+            "1",
+            "ü",
+            "x",
+            0,
+            "number",
+            ["1", "2"],
+            "a",
+            "01 Uhr",
+            true,
+            "q",
+            "AbortError",
+            true,
+            "function"
+        ])
     );
 }
 
 #[tokio::test]
 async fn the_node_modules_that_packages_lean_on_work() {
     // NC-23, NC-24, NC-27
-    assert_eq!(value("require('zlib').gunzipSync(require('zlib').gzipSync('abc')).toString()").await, "abc");
+    assert_eq!(
+        value("require('zlib').gunzipSync(require('zlib').gzipSync('abc')).toString()").await,
+        "abc"
+    );
     assert_eq!(
         value("await require('stream/promises').pipeline(require('stream').Readable.from(['a', 'b']), async (s) => { let o = ''; for await (const c of s) o += c; return o })").await,
         "ab"
     );
-    assert_eq!(value("require('util').inspect({ a: { b: { c: { d: 1 } } } })").await, "{ a: { b: { c: [Object] } } }");
-    assert_eq!(value("await require('util').promisify((x, cb) => cb(null, x + 1))(1)").await, 2);
+    assert_eq!(
+        value("require('util').inspect({ a: { b: { c: { d: 1 } } } })").await,
+        "{ a: { b: { c: [Object] } } }"
+    );
+    assert_eq!(
+        value("await require('util').promisify((x, cb) => cb(null, x + 1))(1)").await,
+        2
+    );
     assert_eq!(
         value("await (() => { const { AsyncLocalStorage } = require('async_hooks'); const s = new AsyncLocalStorage(); return s.run(5, () => Promise.resolve().then(() => s.getStore())) })()").await,
         5
@@ -146,7 +213,16 @@ async fn files_are_those_of_the_bundle_and_cannot_be_written() {
     .unwrap();
     assert_eq!(
         f.ok(Value::Null).await,
-        json!(["hello", ["ENOENT", "open"], ["ENOENT", "open"], ["ENOENT", "open"], ["EROFS", "open"], ["conf.txt", "index.js"], true, 5])
+        json!([
+            "hello",
+            ["ENOENT", "open"],
+            ["ENOENT", "open"],
+            ["ENOENT", "open"],
+            ["EROFS", "open"],
+            ["conf.txt", "index.js"],
+            true,
+            5
+        ])
     );
 }
 
@@ -158,14 +234,30 @@ async fn there_is_no_deno_no_host_and_no_process_to_harm() {
         json!(["undefined", "undefined", "undefined", true, "/var/task", "localhost", 2])
     );
     for call in [
-        "process.kill(process.pid, 0)", "process.abort()", "process.chdir('/')", "process.setuid(0)",
-        "require('child_process').spawnSync('ls')", "require('child_process').exec('ls')", "process.binding('fs')",
+        "process.kill(process.pid, 0)",
+        "process.abort()",
+        "process.chdir('/')",
+        "process.setuid(0)",
+        "require('child_process').spawnSync('ls')",
+        "require('child_process').exec('ls')",
+        "process.binding('fs')",
     ] {
-        let got = value(&format!("(() => {{ try {{ {call}; return 'done' }} catch (e) {{ return e.code }} }})()")).await;
+        let got = value(&format!(
+            "(() => {{ try {{ {call}; return 'done' }} catch (e) {{ return e.code }} }})()"
+        ))
+        .await;
         assert_eq!(got, "ERR_ACCESS_DENIED", "{call}");
     }
-    for code in ["import('ext:core/ops')", "import('ext:core/mod.js')", "import('file:///etc/passwd')", "import('https://example.org/x.js')"] {
-        let got = value(&format!("await {code}.then(() => 'loaded', () => 'refused')")).await;
+    for code in [
+        "import('ext:core/ops')",
+        "import('ext:core/mod.js')",
+        "import('file:///etc/passwd')",
+        "import('https://example.org/x.js')",
+    ] {
+        let got = value(&format!(
+            "await {code}.then(() => 'loaded', () => 'refused')"
+        ))
+        .await;
         assert_eq!(got, "refused", "{code}");
     }
 }
@@ -174,7 +266,10 @@ async fn there_is_no_deno_no_host_and_no_process_to_harm() {
 async fn what_one_function_patches_no_other_sees() {
     // NC-4
     assert_eq!(value("(require('util').inspect = 1, Object.prototype.leak = 1, Array.prototype.map = null, 0)").await, 0);
-    assert_eq!(value("[typeof require('util').inspect, ({}).leak === undefined, typeof [].map]").await, json!(["function", true, "function"]));
+    assert_eq!(
+        value("[typeof require('util').inspect, ({}).leak === undefined, typeof [].map]").await,
+        json!(["function", true, "function"])
+    );
 }
 
 #[tokio::test]
@@ -182,7 +277,16 @@ async fn egress_to_the_host_itself_is_refused_whatever_it_is_called() {
     // LE-346, NC-22
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    for host in ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254"] {
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "2130706433",
+        "0x7f.1",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        "169.254.169.254",
+    ] {
         let got = value(&format!(
             "await fetch('http://{host}:{port}/').then((r) => r.status, (e) => [e.name, e.cause?.code, /LE-346/.test(e.cause?.message)])"
         ))

@@ -10,9 +10,7 @@ use fourfront_hooks::{
     bundle::Bundle,
     log::{LogLevel, LogRecord, LogSink},
 };
-use fourfront_model::{
-    Compat, EventType, Function, FunctionSource, FunctionVersion, HandlerPath,
-};
+use fourfront_model::{Compat, EventType, Function, FunctionSource, FunctionVersion, HandlerPath};
 use serde_json::Value;
 
 /// Keeps every record, with the function that wrote it.
@@ -147,7 +145,9 @@ impl Tried {
 
 /// The value that one CommonJS expression gives inside a handler.
 pub async fn value(expression: &str) -> Value {
-    js(&format!("exports.handler = async (event, context) => ({expression});"))
-        .ok(Value::Null)
-        .await
+    js(&format!(
+        "exports.handler = async (event, context) => ({expression});"
+    ))
+    .ok(Value::Null)
+    .await
 }

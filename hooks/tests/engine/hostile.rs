@@ -9,7 +9,9 @@ use super::harness::{POOL, Tried, js, load, load_as};
 
 /// Runs `code` as the handler's body while `event` is null; with an event the handler answers with it.
 fn hostile(code: &str, timeout: Duration) -> Tried {
-    let mut f = js(&format!("exports.handler = async (e) => {{ if (e) return e; {code} }}"));
+    let mut f = js(&format!(
+        "exports.handler = async (e) => {{ if (e) return e; {code} }}"
+    ));
     f.timeout = timeout;
     f
 }
@@ -42,8 +44,16 @@ async fn loops_end_when_their_time_is_over() {
         "throw { get message() { for (;;) {} } }",
     ] {
         let began = Instant::now();
-        assert_eq!(ends(code, SHORT).await, ExecutionFault::Timeout { limit: SHORT }, "{code}");
-        assert!(began.elapsed() < Duration::from_secs(3), "{code}: {:?}", began.elapsed());
+        assert_eq!(
+            ends(code, SHORT).await,
+            ExecutionFault::Timeout { limit: SHORT },
+            "{code}"
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "{code}: {:?}",
+            began.elapsed()
+        );
     }
 }
 
@@ -59,23 +69,38 @@ async fn memory_beyond_the_limit_ends_the_call() {
         "const m = new Map(); for (let i = 0;; i++) m.set(i, { i })",
         "const f = () => Promise.resolve().then(() => { f(); f() }); f(); await new Promise(() => {})",
     ] {
-        assert_eq!(ends(code, LONG).await, ExecutionFault::OutOfMemory { limit_mb: 128 }, "{code}");
+        assert_eq!(
+            ends(code, LONG).await,
+            ExecutionFault::OutOfMemory { limit_mb: 128 },
+            "{code}"
+        );
     }
 }
 
 #[tokio::test]
 async fn webassembly_memory_is_bounded() {
     // LE-264
-    let f = js("exports.handler = async () => { try { new WebAssembly.Memory({ initial: 60000 }); return 'got it' } catch (e) { return e.name } }");
+    let f = js(
+        "exports.handler = async () => { try { new WebAssembly.Memory({ initial: 60000 }); return 'got it' } catch (e) { return e.name } }",
+    );
     assert_eq!(f.ok(Value::Null).await, "RangeError");
 }
 
 #[tokio::test]
 async fn a_smaller_limit_is_honoured() {
     // LE-262, LE-264
-    let code = [("index.js", "exports.handler = async () => { const a = []; for (;;) a.push(new ArrayBuffer(1 << 16)) }")];
-    let f = load_as(&code, fourfront_model::Compat::Strict, |f| f.memory_mb = Some(32)).unwrap();
-    assert_eq!(f.fault().await, ExecutionFault::OutOfMemory { limit_mb: 32 });
+    let code = [(
+        "index.js",
+        "exports.handler = async () => { const a = []; for (;;) a.push(new ArrayBuffer(1 << 16)) }",
+    )];
+    let f = load_as(&code, fourfront_model::Compat::Strict, |f| {
+        f.memory_mb = Some(32)
+    })
+    .unwrap();
+    assert_eq!(
+        f.fault().await,
+        ExecutionFault::OutOfMemory { limit_mb: 32 }
+    );
 }
 
 #[tokio::test]
@@ -96,8 +121,14 @@ async fn a_huge_result_is_refused() {
 #[tokio::test]
 async fn process_exit_ends_the_invocation_alone() {
     // NC-93
-    assert_eq!(ends("process.exit(3)", LONG).await, ExecutionFault::Exit { code: 3 });
-    assert_eq!(ends("try { process.exit() } finally { for (;;) {} }", LONG).await, ExecutionFault::Exit { code: 0 });
+    assert_eq!(
+        ends("process.exit(3)", LONG).await,
+        ExecutionFault::Exit { code: 3 }
+    );
+    assert_eq!(
+        ends("try { process.exit() } finally { for (;;) {} }", LONG).await,
+        ExecutionFault::Exit { code: 0 }
+    );
 }
 
 #[tokio::test]
@@ -115,7 +146,12 @@ fn a_module_that_loops_while_loading_ends() {
     // LE-263
     let began = Instant::now();
     let fault = load(&[("index.js", "for (;;) {}")]).err().unwrap();
-    assert_eq!(fault, ExecutionFault::Timeout { limit: Duration::from_secs(10) });
+    assert_eq!(
+        fault,
+        ExecutionFault::Timeout {
+            limit: Duration::from_secs(10)
+        }
+    );
     assert!(began.elapsed() < Duration::from_secs(14));
 }
 
@@ -139,9 +175,16 @@ async fn a_neighbour_is_answered_while_others_are_stuck() {
     for n in 0..200 {
         assert_eq!(good.ok(json!({ "n": n })).await, n);
     }
-    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        began.elapsed()
+    );
     for fault in stuck {
-        assert_eq!(fault.await.unwrap(), ExecutionFault::Timeout { limit: bad.timeout });
+        assert_eq!(
+            fault.await.unwrap(),
+            ExecutionFault::Timeout { limit: bad.timeout }
+        );
     }
     assert!(POOL.stats().isolates > 0);
 }

@@ -21,7 +21,11 @@ async fn async_callback_and_returned_promises_give_the_same_result() {
         "exports.handler = (e, c) => c.succeed({ got: e.n })",
         "exports.handler = (e, c) => c.done(null, { got: e.n })",
     ] {
-        assert_eq!(js(code).ok(json!({ "n": 5 })).await, json!({ "got": 5 }), "{code}");
+        assert_eq!(
+            js(code).ok(json!({ "n": 5 })).await,
+            json!({ "got": 5 }),
+            "{code}"
+        );
     }
 }
 
@@ -49,11 +53,19 @@ async fn errors_come_from_every_way_a_handler_can_fail() {
         "exports.handler = (e, c) => c.fail(new TypeError('no'))",
         "exports.handler = (e, c) => c.done(new TypeError('no'))",
     ] {
-        assert_eq!(js(code).thrown().await, ("TypeError".into(), "no".into()), "{code}");
+        assert_eq!(
+            js(code).thrown().await,
+            ("TypeError".into(), "no".into()),
+            "{code}"
+        );
     }
-    let text = js("exports.handler = async () => { throw 'just text' }").thrown().await;
+    let text = js("exports.handler = async () => { throw 'just text' }")
+        .thrown()
+        .await;
     assert_eq!(text, ("string".into(), "just text".into()));
-    let object = js("exports.handler = (e, c, cb) => cb({ code: 1 })").thrown().await;
+    let object = js("exports.handler = (e, c, cb) => cb({ code: 1 })")
+        .thrown()
+        .await;
     assert_eq!(object, ("object".into(), "{\"code\":1}".into()));
 }
 
@@ -102,17 +114,33 @@ async fn a_promise_that_can_never_settle_is_a_fault_and_silence_is_null() {
     // LE-315, LE-311
     let never = js("exports.handler = async () => { await new Promise(() => {}) }");
     assert_eq!(never.fault().await, ExecutionFault::NeverSettled);
-    assert_eq!(js("exports.handler = (e, c, cb) => {}").ok(Value::Null).await, Value::Null);
+    assert_eq!(
+        js("exports.handler = (e, c, cb) => {}")
+            .ok(Value::Null)
+            .await,
+        Value::Null
+    );
 }
 
 #[tokio::test]
 async fn undefined_is_null_and_what_has_no_json_is_a_fault() {
     // LE-137
-    assert_eq!(js("exports.handler = async () => {}").ok(Value::Null).await, Value::Null);
-    assert_eq!(js("exports.handler = async () => () => 1").ok(Value::Null).await, Value::Null);
+    assert_eq!(
+        js("exports.handler = async () => {}").ok(Value::Null).await,
+        Value::Null
+    );
+    assert_eq!(
+        js("exports.handler = async () => () => 1")
+            .ok(Value::Null)
+            .await,
+        Value::Null
+    );
     for code in ["const a = {}; a.a = a; return a", "return { n: 1n }"] {
         let f = js(&format!("exports.handler = async () => {{ {code} }}"));
-        assert!(matches!(f.fault().await, ExecutionFault::Thrown { .. }), "{code}");
+        assert!(
+            matches!(f.fault().await, ExecutionFault::Thrown { .. }),
+            "{code}"
+        );
     }
 }
 
@@ -120,10 +148,18 @@ async fn undefined_is_null_and_what_has_no_json_is_a_fault() {
 async fn uncaught_errors_fail_the_call_and_cost_the_isolate() {
     // LE-317, LE-350
     for (code, kind) in [
-        ("setTimeout(() => { throw new RangeError('late') }, 1); await new Promise(() => {})", "RangeError"),
-        ("Promise.reject(new Error('lost')); return 1", "Runtime.UnhandledPromiseRejection"),
+        (
+            "setTimeout(() => { throw new RangeError('late') }, 1); await new Promise(() => {})",
+            "RangeError",
+        ),
+        (
+            "Promise.reject(new Error('lost')); return 1",
+            "Runtime.UnhandledPromiseRejection",
+        ),
     ] {
-        let f = js(&format!("let n = 0; exports.handler = async (e) => {{ n++; if (e) return n; {code} }}"));
+        let f = js(&format!(
+            "let n = 0; exports.handler = async (e) => {{ n++; if (e) return n; {code} }}"
+        ));
         assert_eq!(f.ok(json!(1)).await, 1);
         assert_eq!(f.thrown().await.0, kind);
         // State is gone with the isolate.
@@ -134,22 +170,32 @@ async fn uncaught_errors_fail_the_call_and_cost_the_isolate() {
 #[tokio::test]
 async fn a_rejection_that_is_handled_in_time_is_none() {
     // LE-317
-    let f = js("exports.handler = async () => { const p = Promise.reject(1); p.catch(() => {}); return 2 }");
+    let f = js(
+        "exports.handler = async () => { const p = Promise.reject(1); p.catch(() => {}); return 2 }",
+    );
     assert_eq!(f.ok(Value::Null).await, 2);
 }
 
 #[tokio::test]
 async fn context_has_the_members_of_lambda() {
     // LE-325..LE-334
-    let f = js("exports.handler = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis(), keys: Object.keys(c) })");
-    let text = f.raw(Value::Null, "11111111-2222-3333-4444-555555555555").await.unwrap();
+    let f = js(
+        "exports.handler = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis(), keys: Object.keys(c) })",
+    );
+    let text = f
+        .raw(Value::Null, "11111111-2222-3333-4444-555555555555")
+        .await
+        .unwrap();
     let c: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(c["awsRequestId"], "11111111-2222-3333-4444-555555555555");
     assert_eq!(c["functionName"], format!("us-east-1.{}", f.name));
     assert_eq!(c["functionVersion"], "7");
     assert_eq!(c["memoryLimitInMB"], "128");
     assert!(c["invokedFunctionArn"].as_str().unwrap().ends_with(":7"));
-    assert_eq!(c["logGroupName"], format!("/aws/lambda/us-east-1.{}", f.name));
+    assert_eq!(
+        c["logGroupName"],
+        format!("/aws/lambda/us-east-1.{}", f.name)
+    );
     assert!(!c["logStreamName"].as_str().unwrap().is_empty());
     assert_eq!(c["callbackWaitsForEmptyEventLoop"], true);
     let left = c["left"].as_f64().unwrap();
@@ -163,36 +209,75 @@ async fn context_has_the_members_of_lambda() {
 async fn log_streams_differ_between_isolates() {
     // LE-331
     let stream = "exports.handler = async (e, c) => c.logStreamName";
-    assert_ne!(js(stream).ok(Value::Null).await, js(stream).ok(Value::Null).await);
+    assert_ne!(
+        js(stream).ok(Value::Null).await,
+        js(stream).ok(Value::Null).await
+    );
 }
 
 #[tokio::test]
 async fn the_environment_is_the_reserved_names_and_nothing_of_the_host() {
     // LE-340..LE-343, NC-30
     let env = value("{ ...process.env }").await;
-    let mut names: Vec<&str> = env.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut names: Vec<&str> = env
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     names.sort_unstable();
     assert_eq!(
         names,
         [
-            "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-            "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE",
-            "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_REGION", "LAMBDA_RUNTIME_DIR",
-            "LAMBDA_TASK_ROOT", "LANG", "NODE_PATH", "PATH", "TZ", "_HANDLER"
+            "AWS_DEFAULT_REGION",
+            "AWS_EXECUTION_ENV",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "AWS_LAMBDA_FUNCTION_VERSION",
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            "AWS_LAMBDA_LOG_GROUP_NAME",
+            "AWS_LAMBDA_LOG_STREAM_NAME",
+            "AWS_REGION",
+            "LAMBDA_RUNTIME_DIR",
+            "LAMBDA_TASK_ROOT",
+            "LANG",
+            "NODE_PATH",
+            "PATH",
+            "TZ",
+            "_HANDLER"
         ]
     );
     assert_eq!(env["LAMBDA_TASK_ROOT"], "/var/task");
     assert_eq!(env["_HANDLER"], "index.handler");
-    assert_eq!(value("(process.env.X = 1, [process.env.X, 'HOME' in process.env])").await, json!(["1", false]));
+    assert_eq!(
+        value("(process.env.X = 1, [process.env.X, 'HOME' in process.env])").await,
+        json!(["1", false])
+    );
 }
 
 #[tokio::test]
 async fn user_variables_appear_in_relaxed_only() {
     // LE-340, NC-73
-    let code = [("index.js", "exports.handler = async () => process.env.STAGE ?? null")];
-    let set = |f: &mut fourfront_model::Function| f.environment.push(("STAGE".into(), "dev".into()));
-    assert_eq!(load_as(&code, Compat::Relaxed, set).unwrap().ok(Value::Null).await, "dev");
-    assert_eq!(load_as(&code, Compat::Strict, set).unwrap().ok(Value::Null).await, Value::Null);
+    let code = [(
+        "index.js",
+        "exports.handler = async () => process.env.STAGE ?? null",
+    )];
+    let set =
+        |f: &mut fourfront_model::Function| f.environment.push(("STAGE".into(), "dev".into()));
+    assert_eq!(
+        load_as(&code, Compat::Relaxed, set)
+            .unwrap()
+            .ok(Value::Null)
+            .await,
+        "dev"
+    );
+    assert_eq!(
+        load_as(&code, Compat::Strict, set)
+            .unwrap()
+            .ok(Value::Null)
+            .await,
+        Value::Null
+    );
 }
 
 #[tokio::test]
@@ -242,11 +327,18 @@ async fn console_writes_one_record_per_call_as_node_prints_it() {
 #[tokio::test]
 async fn a_flood_of_logs_is_cut_and_counted_and_fails_nothing() {
     // LE-352
-    let f = js("exports.handler = async () => { for (let i = 0; i < 20000; i++) console.log('x'.repeat(100)); return 1 }");
+    let f = js(
+        "exports.handler = async () => { for (let i = 0; i < 20000; i++) console.log('x'.repeat(100)); return 1 }",
+    );
     assert_eq!(f.ok(Value::Null).await, 1);
     let logs = f.logs();
     assert!(logs.len() < 3000, "{}", logs.len());
-    assert!(logs.last().unwrap().1.ends_with("log records beyond the limit were dropped"));
+    assert!(
+        logs.last()
+            .unwrap()
+            .1
+            .ends_with("log records beyond the limit were dropped")
+    );
 }
 
 #[tokio::test]
@@ -269,7 +361,12 @@ async fn remaining_time_goes_below_zero_and_timers_keep_order() {
           o.push('sync'); await done; return o })())",
     )
     .await;
-    let order: Vec<&str> = order.as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
+    let order: Vec<&str> = order
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_str().unwrap())
+        .collect();
     assert_eq!(order[0], "sync");
     // The handler itself runs inside a promise job, as in Lambda: its own jobs come before its ticks.
     assert_eq!(order[1..3], ["promise", "tick"]);

@@ -7,12 +7,19 @@ use serde_json::{Value, json};
 use super::harness::{js, load, load_as};
 
 async fn run(files: &[(&str, &str)]) -> Value {
-    load(files).expect("the function loads").ok(Value::Null).await
+    load(files)
+        .expect("the function loads")
+        .ok(Value::Null)
+        .await
 }
 
 fn load_fault(files: &[(&str, &str)]) -> (String, String, String) {
     match load(files).err().expect("the function does not load") {
-        ExecutionFault::Load { error_type, message, stack } => (error_type, message, stack),
+        ExecutionFault::Load {
+            error_type,
+            message,
+            stack,
+        } => (error_type, message, stack),
         other => panic!("{other:?}"),
     }
 }
@@ -69,9 +76,16 @@ async fn type_module_and_module_syntax_decide_what_js_is() {
     // LE-306, NC-54
     let esm = "export const handler = async () => typeof require";
     assert_eq!(run(&[("index.js", esm)]).await, "undefined");
-    assert_eq!(run(&[("package.json", "{\"type\":\"module\"}"), ("index.js", esm)]).await, "undefined");
+    assert_eq!(
+        run(&[("package.json", "{\"type\":\"module\"}"), ("index.js", esm)]).await,
+        "undefined"
+    );
     let both = "export const a = 1; exports.handler = async () => 1";
-    assert!(load_fault(&[("index.js", both)]).1.contains("exports is not defined"));
+    assert!(
+        load_fault(&[("index.js", both)])
+            .1
+            .contains("exports is not defined")
+    );
     // CommonJS in a module's clothing.
     let fault = load_fault(&[("index.mjs", "exports.handler = async () => 1")]);
     assert!(fault.1.contains("exports is not defined"), "{}", fault.1);
@@ -81,7 +95,10 @@ async fn type_module_and_module_syntax_decide_what_js_is() {
 async fn require_of_an_es_module_works_without_top_level_await() {
     // NC-54
     let got = run(&[
-        ("index.js", "const m = require('./m.mjs'); exports.handler = async () => [m.x, m.default]"),
+        (
+            "index.js",
+            "const m = require('./m.mjs'); exports.handler = async () => [m.x, m.default]",
+        ),
         ("m.mjs", "export const x = 1; export default 2"),
     ])
     .await;
@@ -92,7 +109,10 @@ async fn require_of_an_es_module_works_without_top_level_await() {
 async fn commonjs_may_import_dynamically() {
     // NC-53
     let got = run(&[
-        ("index.js", "exports.handler = async () => (await import('./m.mjs')).x"),
+        (
+            "index.js",
+            "exports.handler = async () => (await import('./m.mjs')).x",
+        ),
         ("m.mjs", "export const x = 9"),
     ])
     .await;
@@ -135,35 +155,75 @@ fn what_cannot_be_loaded_says_why_in_lambda_s_names() {
     let of = |code: &str| load_fault(&[("index.js", code)]);
     let (kind, message, _) = of("const x = ;");
     assert_eq!(kind, "Runtime.UserCodeSyntaxError");
-    assert!(message.contains("SyntaxError") && message.contains("/var/task/index.js:1"), "{message}");
+    assert!(
+        message.contains("SyntaxError") && message.contains("/var/task/index.js:1"),
+        "{message}"
+    );
     let (kind, message, _) = of("require('./missing')");
     assert_eq!(kind, "Runtime.ImportModuleError");
-    assert!(message.starts_with("Cannot find module './missing'"), "{message}");
+    assert!(
+        message.starts_with("Cannot find module './missing'"),
+        "{message}"
+    );
     assert_eq!(of("exports.other = 1").0, "Runtime.HandlerNotFound");
     assert_eq!(of("exports.handler = 1").0, "Runtime.HandlerNotFound");
     let (kind, message, stack) = of("\n\nthrow new TypeError('at top level')");
-    assert_eq!((kind.as_str(), message.as_str()), ("TypeError", "at top level"));
+    assert_eq!(
+        (kind.as_str(), message.as_str()),
+        ("TypeError", "at top level")
+    );
     assert!(stack.contains("/var/task/index.js:3:7"), "{stack}");
-    assert_eq!(load_fault(&[("other.js", "")]).0, "Runtime.ImportModuleError");
-    assert_eq!(load_fault(&[("index.mjs", "import './gone.mjs'")]).0, "Runtime.ImportModuleError");
-    assert!(load_fault(&[("index.mjs", "await new Promise(() => {})")]).1.contains("never resolved"));
+    assert_eq!(
+        load_fault(&[("other.js", "")]).0,
+        "Runtime.ImportModuleError"
+    );
+    assert_eq!(
+        load_fault(&[("index.mjs", "import './gone.mjs'")]).0,
+        "Runtime.ImportModuleError"
+    );
+    assert!(
+        load_fault(&[("index.mjs", "await new Promise(() => {})")])
+            .1
+            .contains("never resolved")
+    );
 }
 
 #[test]
 fn a_built_in_that_is_not_there_yet_is_named() {
     // NC-1
     let message = "the built-in module `http2` is not available in functions yet";
-    assert!(load_fault(&[("index.js", "require('http2')")]).1.contains(message));
-    assert!(load_fault(&[("index.mjs", "import 'node:http2'")]).1.contains(message));
-    assert!(load_fault(&[("index.js", "require('node:nope')")]).1.contains("No such built-in module: node:nope"));
-    assert!(load_fault(&[("index.js", "require('./x.node')"), ("x.node", "")]).1.contains("native addons"));
+    assert!(
+        load_fault(&[("index.js", "require('http2')")])
+            .1
+            .contains(message)
+    );
+    assert!(
+        load_fault(&[("index.mjs", "import 'node:http2'")])
+            .1
+            .contains(message)
+    );
+    assert!(
+        load_fault(&[("index.js", "require('node:nope')")])
+            .1
+            .contains("No such built-in module: node:nope")
+    );
+    assert!(
+        load_fault(&[("index.js", "require('./x.node')"), ("x.node", "")])
+            .1
+            .contains("native addons")
+    );
 }
 
 #[tokio::test]
 async fn a_failed_optional_require_can_be_caught() {
     // NC-55
-    let f = js("let code; try { require('optional') } catch (e) { code = [e.code, e.requireStack] } exports.handler = async () => code");
-    assert_eq!(f.ok(Value::Null).await, json!(["MODULE_NOT_FOUND", ["/var/task/index.js"]]));
+    let f = js(
+        "let code; try { require('optional') } catch (e) { code = [e.code, e.requireStack] } exports.handler = async () => code",
+    );
+    assert_eq!(
+        f.ok(Value::Null).await,
+        json!(["MODULE_NOT_FOUND", ["/var/task/index.js"]])
+    );
 }
 
 #[tokio::test]

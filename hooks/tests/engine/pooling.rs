@@ -23,7 +23,11 @@ async fn state_survives_between_calls_and_is_not_shared_between_versions() {
     let f = js("let n = 0; exports.handler = async () => ++n");
     assert_eq!(f.ok(Value::Null).await, 1);
     assert_eq!(f.ok(Value::Null).await, 2);
-    assert_eq!(f.prepared.stats().cold_starts, 0, "the isolate that was warmed is used");
+    assert_eq!(
+        f.prepared.stats().cold_starts,
+        0,
+        "the isolate that was warmed is used"
+    );
     let other = js("let n = 0; exports.handler = async () => ++n");
     assert_eq!(other.ok(Value::Null).await, 1);
 }
@@ -53,16 +57,28 @@ async fn calls_beyond_the_limit_are_refused_at_once() {
     let mut settings = settings();
     settings.concurrency_per_function = 2;
     let pool = HookPool::new(settings);
-    let bundle = Bundle::from_files([("index.js", "exports.handler = (e, c, cb) => { setTimeout(cb, 200, null, 1) }")]);
-    let f = pool.prepare_bundle(&function(&unique("f")), Compat::Strict, bundle).unwrap();
-    let (a, b, c) = tokio::join!(pool.invoke(&f, call()), pool.invoke(&f, call()), pool.invoke(&f, call()));
+    let bundle = Bundle::from_files([(
+        "index.js",
+        "exports.handler = (e, c, cb) => { setTimeout(cb, 200, null, 1) }",
+    )]);
+    let f = pool
+        .prepare_bundle(&function(&unique("f")), Compat::Strict, bundle)
+        .unwrap();
+    let (a, b, c) = tokio::join!(
+        pool.invoke(&f, call()),
+        pool.invoke(&f, call()),
+        pool.invoke(&f, call())
+    );
     assert_eq!((a.unwrap(), b.unwrap()), (b"1".to_vec(), b"1".to_vec()));
     match c {
         Err(HookFault::Limit(fault)) => assert_eq!(fault, LimitFault::Concurrency { limit: 2 }),
         other => panic!("{other:?}"),
     }
     assert_eq!(f.stats().refused, 1);
-    assert!(pool.invoke(&f, call()).await.is_ok(), "places are given back");
+    assert!(
+        pool.invoke(&f, call()).await.is_ok(),
+        "places are given back"
+    );
 }
 
 #[tokio::test]
@@ -72,7 +88,9 @@ async fn idle_isolates_and_those_of_retired_versions_go() {
     settings.idle_ttl = Duration::from_millis(60);
     let pool = HookPool::new(settings);
     let bundle = || Bundle::from_files([("index.js", "exports.handler = async () => 1")]);
-    let f = pool.prepare_bundle(&function(&unique("f")), Compat::Strict, bundle()).unwrap();
+    let f = pool
+        .prepare_bundle(&function(&unique("f")), Compat::Strict, bundle())
+        .unwrap();
     assert_eq!(pool.stats().isolates, 1);
     settle(&pool, 0).await;
     assert_eq!(pool.invoke(&f, call()).await.unwrap(), b"1");
@@ -87,7 +105,9 @@ async fn settle(pool: &HookPool, isolates: usize) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), reached).await.expect("isolates are dropped");
+    tokio::time::timeout(Duration::from_secs(5), reached)
+        .await
+        .expect("isolates are dropped");
 }
 
 #[tokio::test]
@@ -96,10 +116,17 @@ async fn a_call_that_waits_does_not_hold_its_thread() {
     let mut settings = settings();
     settings.threads = std::num::NonZeroUsize::MIN;
     let pool = HookPool::new(settings);
-    let slow = Bundle::from_files([("index.js", "exports.handler = (e, c, cb) => { setTimeout(cb, 300, null, 'slow') }")]);
+    let slow = Bundle::from_files([(
+        "index.js",
+        "exports.handler = (e, c, cb) => { setTimeout(cb, 300, null, 'slow') }",
+    )]);
     let fast = Bundle::from_files([("index.js", "exports.handler = async () => 'fast'")]);
-    let slow = pool.prepare_bundle(&function(&unique("slow")), Compat::Strict, slow).unwrap();
-    let fast = pool.prepare_bundle(&function(&unique("fast")), Compat::Strict, fast).unwrap();
+    let slow = pool
+        .prepare_bundle(&function(&unique("slow")), Compat::Strict, slow)
+        .unwrap();
+    let fast = pool
+        .prepare_bundle(&function(&unique("fast")), Compat::Strict, fast)
+        .unwrap();
     let waiting = pool.invoke(&slow, call());
     tokio::pin!(waiting);
     assert!(futures_now(waiting.as_mut()).await.is_none());
