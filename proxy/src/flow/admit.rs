@@ -32,11 +32,11 @@ pub struct ViewerFacts<'a> {
 
 /// A request that may pass, or the reason why it may not. A refusal keeps the route when one was found, so
 /// that it is counted and logged under its behaviour.
-pub type Admission = Result<ViewerRequest, (ViewerFault, Option<Exchange>)>;
+pub type Admission = Result<ViewerRequest, Box<(ViewerFault, Option<Exchange>)>>;
 
 /// Steps 1 to 9 of CF-010, in order.
 pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
-    let nowhere = |fault| (fault, None);
+    let nowhere = |fault| Box::new((fault, None));
     check_head(facts).map_err(nowhere)?;
     let host = facts.host.ok_or_else(|| nowhere(ViewerFault::Host))?;
     let path = raw_path(facts.target).ok_or_else(|| nowhere(ViewerFault::Target))?;
@@ -50,7 +50,7 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
     };
     match check_route(facts, &exchange) {
         Ok(()) => Ok(ViewerRequest { exchange }),
-        Err(fault) => Err((fault, Some(exchange))),
+        Err(fault) => Err(Box::new((fault, Some(exchange)))),
     }
 }
 

@@ -59,12 +59,17 @@ const SERVE_STALE: ErrorType = ErrorType::Custom("fourfront: serve stale");
 pub struct Edge {
     node: Arc<Node>,
     resolver: Arc<Resolver>,
+    refreshes: viewer_side::Refreshes,
 }
 
 impl Edge {
     /// A proxy for a node. Workers share what is known of names.
-    pub const fn new(node: Arc<Node>, resolver: Arc<Resolver>) -> Self {
-        Self { node, resolver }
+    pub fn new(node: Arc<Node>, resolver: Arc<Resolver>) -> Self {
+        Self {
+            node,
+            resolver,
+            refreshes: viewer_side::Refreshes::default(),
+        }
     }
 
     fn node(&self) -> &Node {
@@ -272,7 +277,7 @@ impl ProxyHttp for Edge {
         error: Option<&Error>,
     ) -> bool {
         let Some(error) = error else {
-            return matches!(&ctx.flow, Flow::Lookup(l) if l.grace == Some(policy::Grace::WhileRevalidating));
+            return self.serve_while_revalidating(session, ctx);
         };
         if *error.etype() == SERVE_STALE {
             return true;

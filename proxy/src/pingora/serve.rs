@@ -58,7 +58,7 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
     let address = listener.local_addr()?;
     let threads = settings
         .threads
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
 
     // Pingora reads the file when the proxy is made, and trusts what is in it instead of the system's roots.
     let roots = settings.origin_ca.as_deref().map(all_roots).transpose()?;

@@ -1,7 +1,11 @@
 //! Filters on the viewer's side of the cache: admission, the viewer-request function, the key
 //! and what a look-up means.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use fourfront_cache::{
@@ -11,6 +15,7 @@ use fourfront_cache::{
 };
 use fourfront_model::EventType;
 use http::{HeaderName, Uri, header};
+use parking_lot::Mutex;
 use pingora::{
     Result,
     cache::{CacheKey as PingoraKey, CacheMeta, ForcedFreshness},
@@ -32,10 +37,29 @@ use crate::flow::{
     is_reserved,
 };
 
-/// What a background refresh needs to know of the request that started it (LE-040). It travels in the
-/// extensions of the request head, which Pingora copies for the refresh.
-#[derive(Clone, Debug)]
-struct Refresh(Exchange);
+/// What a background refresh needs to know of the request that starts it (LE-040): the request as the
+/// viewer-request function left it, and where it belongs.
+#[derive(Debug)]
+pub(super) struct Refresh {
+    exchange: Exchange,
+    head: RequestHeader,
+}
+
+/// Refreshes that Pingora is about to start, by connection and request head.
+///
+/// Pingora makes the background request from the raw head of the viewer's and hands nothing else on but the
+/// description of the connection. Together they name one request: while one connection's refresh of a head has
+/// not begun, the key's lock keeps a second from being asked for.
+pub(super) type Refreshes = Mutex<HashMap<(usize, Bytes), Refresh>>;
+
+fn refresh_key(session: &Session) -> (usize, Bytes) {
+    let downstream = session.as_downstream();
+    let connection = downstream
+        .digest()
+        .and_then(|d| d.socket_digest.as_ref())
+        .map_or(0, |socket| Arc::as_ptr(socket).addr());
+    (connection, downstream.to_h1_raw())
+}
 
 impl Edge {
     /// `request_filter`: CF-010 steps 1 to 11. True when an answer has been sent.
@@ -86,7 +110,8 @@ impl Edge {
                 ctx.flow = Flow::ViewerRequest(Box::new(state));
                 Ok(())
             }
-            Err((fault, exchange)) => {
+            Err(refusal) => {
+                let (fault, exchange) = *refusal;
                 if let Some(exchange) = exchange {
                     ctx.flow = Flow::ViewerRequest(Box::new(ViewerRequest { exchange }));
                 }
@@ -149,18 +174,39 @@ impl Edge {
         }
     }
 
+    /// `should_serve_stale` while the object is being refreshed (CF-257). The request that got the key's lock is
+    /// the one that starts the refresh.
+    pub(super) fn serve_while_revalidating(&self, session: &Session, ctx: &Ctx) -> bool {
+        let Flow::Lookup(lookup) = &ctx.flow else {
+            return false;
+        };
+        if lookup.grace != Some(Grace::WhileRevalidating) || ctx.background {
+            return false;
+        }
+        if session.cache.is_cache_lock_writer() {
+            let refresh = Refresh {
+                exchange: lookup.exchange.clone(),
+                head: session.req_header().clone(),
+            };
+            self.refreshes.lock().insert(refresh_key(session), refresh);
+        }
+        true
+    }
+
     /// A background refresh takes up where the viewer's request looked its object up: no viewer function runs
     /// (LE-040).
-    fn on_refresh(&self, session: &Session, ctx: &mut Ctx) -> Result<()> {
-        let request = session.req_header();
-        let Some(Refresh(exchange)) = request.extensions.get::<Refresh>().cloned() else {
+    fn on_refresh(&self, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
+        let Some(refresh) = self.refreshes.lock().remove(&refresh_key(session)) else {
             return Err(ctx_internal(&"a background refresh without its request"));
         };
         ctx.background = true;
+        *session.req_header_mut() = refresh.head;
+        let request = session.req_header();
         let (path, _) = split(request.raw_path());
-        ctx.flow = Flow::Lookup(Box::new(
-            ViewerRequest { exchange }.pass(path, &request.method),
-        ));
+        let state = ViewerRequest {
+            exchange: refresh.exchange,
+        };
+        ctx.flow = Flow::Lookup(Box::new(state.pass(path, &request.method)));
         Ok(())
     }
 
@@ -202,7 +248,7 @@ impl Edge {
     /// `cache_hit_filter`: judges what was found by our own clock and policy; Pingora's freshness is not used.
     pub(super) fn judge_hit(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         meta: &CacheMeta,
         ctx: &mut Ctx,
     ) -> Result<Option<ForcedFreshness>> {
@@ -230,17 +276,7 @@ impl Edge {
                 grace: Grace::HeldOff,
                 ..
             } => ForcedFreshness::ForceFresh,
-            Verdict::Stale {
-                grace: Grace::WhileRevalidating,
-                ..
-            } => {
-                let refresh = Refresh(state.exchange.clone());
-                session.req_header_mut().extensions_mut().insert(refresh);
-                ForcedFreshness::ForceExpiredServeStale { expired_at: None }
-            }
-            Verdict::Stale {
-                grace: Grace::None, ..
-            } => ForcedFreshness::ForceExpiredServeStale { expired_at: None },
+            Verdict::Stale { .. } => ForcedFreshness::ForceExpiredServeStale { expired_at: None },
         }))
     }
 }
