@@ -230,7 +230,6 @@ async fn the_origins_own_fields_reach_the_viewer_unclamped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the first answer does not carry the Age of the origin yet"]
 async fn age_is_counted_from_the_origins_age() {
     // CF-244, CF-318, CF-830, RFC 9111 section 4.2.3
     for mode in ["rfc9111", "cloudfront"] {

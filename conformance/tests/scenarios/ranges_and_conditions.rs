@@ -283,7 +283,6 @@ async fn a_condition_comes_before_a_range() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "If-Match and If-Unmodified-Since are not evaluated on hits yet"]
 async fn preconditions_that_fail_on_a_hit_are_412() {
     // CF-285, CF-764
     let origin = digits().await;
@@ -438,7 +437,6 @@ async fn the_viewer_response_function_runs_for_304_206_and_head() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "ranges of objects that came in chunks are not cut from the cache yet"]
 async fn ranges_are_cut_from_a_stored_object_that_came_in_chunks() {
     // CF-535, CF-536
     let origin = Origin::start(|_| {

@@ -123,13 +123,18 @@ pub struct ResponseResult {
     pub body: Option<Vec<u8>>,
 }
 
+/// The violation of a result longer than [`MAX_RESULT_BYTES`] (LE-136): such a one need not leave the engine to
+/// be judged.
+pub fn result_too_large() -> Violation {
+    json_violation(format!(
+        "longer than the {MAX_RESULT_BYTES} bytes a result may have"
+    ))
+}
+
 /// Judges the result of a call.
 pub fn validate(input: &Input<'_>, result_json: &[u8]) -> Result<Outcome, Violation> {
     if result_json.len() > MAX_RESULT_BYTES {
-        return Err(json_violation(format!(
-            "{} bytes is more than the {MAX_RESULT_BYTES} a result may have",
-            result_json.len()
-        )));
+        return Err(result_too_large());
     }
     let text = std::str::from_utf8(result_json)
         .map_err(|e| json_violation(format!("not UTF-8 at byte {}", e.valid_up_to())))?;

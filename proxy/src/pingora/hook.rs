@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use fourfront_hooks::{
-    HookFault,
+    ExecutionFault, HookFault,
     event::OriginObject,
     pool::Call,
-    validate::{HookResult, RequestResult, ResponseResult},
+    validate::{self, HookResult, RequestResult, ResponseResult},
 };
 use fourfront_model::EventType;
 
@@ -20,6 +20,9 @@ use crate::{
     node::Node,
     observe::access::HookRecord,
 };
+
+/// AWS's name for a result beyond the transport's limit.
+const RESULT_TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 
 /// What a function is shown beside the exchange.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +65,12 @@ pub(super) async fn run(
     let started = Instant::now();
     let judged = match node.hooks().invoke(&hook.prepared, call).await {
         Ok(result) => input.judge(&result).map_err(HookFault::from),
+        // The engine holds back what is longer than a result may be; the class is validation's (LE-136).
+        Err(HookFault::Execution(ExecutionFault::Thrown { error_type, .. }))
+            if error_type == RESULT_TOO_LARGE =>
+        {
+            Err(validate::result_too_large().into())
+        }
         Err(fault) => Err(fault),
     };
     let duration = started.elapsed();
