@@ -15,39 +15,42 @@ use serde_json::Value;
 
 /// Keeps every record, with the function that wrote it.
 #[derive(Default)]
-pub struct Logs(Mutex<Vec<(String, LogLevel, String, String)>>);
+pub(crate) struct Logs(Mutex<Vec<(String, LogLevel, String, String)>>);
 
 impl LogSink for Logs {
     fn record(&self, r: &LogRecord<'_>) {
         assert_eq!(r.time, SystemTime::UNIX_EPOCH, "time is the host's");
-        self.0.lock().unwrap().push((
-            r.function.into(),
-            r.level,
-            r.invocation_id.into(),
-            r.message.into(),
-        ));
+        self.0
+            .lock()
+            .expect("no test panicked while logging")
+            .push((
+                r.function.into(),
+                r.level,
+                r.invocation_id.into(),
+                r.message.into(),
+            ));
     }
 }
 
-pub static LOGS: LazyLock<Arc<Logs>> = LazyLock::new(Arc::default);
+pub(crate) static LOGS: LazyLock<Arc<Logs>> = LazyLock::new(Arc::default);
 
 /// The pool that most tests share.
-pub static POOL: LazyLock<HookPool> = LazyLock::new(|| HookPool::new(settings()));
+pub(crate) static POOL: LazyLock<HookPool> = LazyLock::new(|| HookPool::new(settings()));
 
-pub fn settings() -> PoolSettings {
+pub(crate) fn settings() -> PoolSettings {
     PoolSettings::new(LOGS.clone(), Arc::new(|| SystemTime::UNIX_EPOCH))
 }
 
 /// A function under test: its name is unique, so that its logs can be found.
-pub struct Tried {
-    pub name: String,
-    pub prepared: Arc<Prepared>,
-    pub timeout: Duration,
+pub(crate) struct Tried {
+    pub(crate) name: String,
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) timeout: Duration,
 }
 
-pub fn function(name: &str) -> Function {
+pub(crate) fn function(name: &str) -> Function {
     Function {
-        name: name.parse().unwrap(),
+        name: name.parse().expect("a function name"),
         version: FunctionVersion(7),
         source: FunctionSource::File("unused.js".into()),
         handler: HandlerPath::default(),
@@ -57,18 +60,18 @@ pub fn function(name: &str) -> Function {
     }
 }
 
-pub fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Loads files, the handler being `index.handler`.
-pub fn load(files: &[(&str, &str)]) -> Result<Tried, ExecutionFault> {
+pub(crate) fn load(files: &[(&str, &str)]) -> Result<Tried, ExecutionFault> {
     load_as(files, Compat::Strict, |_| {})
 }
 
-pub fn load_as(
+pub(crate) fn load_as(
     files: &[(&str, &str)],
     compat: Compat,
     change: impl FnOnce(&mut Function),
@@ -86,12 +89,12 @@ pub fn load_as(
 }
 
 /// One CommonJS file.
-pub fn js(code: &str) -> Tried {
+pub(crate) fn js(code: &str) -> Tried {
     load(&[("index.js", code)]).expect("the function loads")
 }
 
 impl Tried {
-    pub async fn raw(&self, event: Value, id: &str) -> Result<String, HookFault> {
+    pub(crate) async fn raw(&self, event: Value, id: &str) -> Result<String, HookFault> {
         let call = Call {
             event: event.to_string().into_bytes(),
             event_type: EventType::ViewerRequest,
@@ -102,12 +105,12 @@ impl Tried {
         Ok(String::from_utf8(json).expect("results are UTF-8"))
     }
 
-    pub async fn ok(&self, event: Value) -> Value {
+    pub(crate) async fn ok(&self, event: Value) -> Value {
         let text = self.raw(event, "id").await.expect("the call succeeds");
         serde_json::from_str(&text).expect("results are JSON")
     }
 
-    pub async fn fault(&self) -> ExecutionFault {
+    pub(crate) async fn fault(&self) -> ExecutionFault {
         match self.raw(Value::Null, "id").await {
             Err(HookFault::Execution(fault)) => fault,
             other => panic!("expected an execution fault, got {other:?}"),
@@ -115,7 +118,7 @@ impl Tried {
     }
 
     /// Type and message of a thrown error.
-    pub async fn thrown(&self) -> (String, String) {
+    pub(crate) async fn thrown(&self) -> (String, String) {
         match self.fault().await {
             ExecutionFault::Thrown {
                 error_type,
@@ -126,16 +129,16 @@ impl Tried {
         }
     }
 
-    pub fn logs(&self) -> Vec<(LogLevel, String)> {
-        let logs = LOGS.0.lock().unwrap();
+    pub(crate) fn logs(&self) -> Vec<(LogLevel, String)> {
+        let logs = LOGS.0.lock().expect("no test panicked while logging");
         logs.iter()
             .filter(|(f, ..)| *f == self.name)
             .map(|(_, level, _, text)| (*level, text.clone()))
             .collect()
     }
 
-    pub fn log_ids(&self) -> Vec<String> {
-        let logs = LOGS.0.lock().unwrap();
+    pub(crate) fn log_ids(&self) -> Vec<String> {
+        let logs = LOGS.0.lock().expect("no test panicked while logging");
         logs.iter()
             .filter(|(f, ..)| *f == self.name)
             .map(|(_, _, id, _)| id.clone())
@@ -144,7 +147,7 @@ impl Tried {
 }
 
 /// The value that one CommonJS expression gives inside a handler.
-pub async fn value(expression: &str) -> Value {
+pub(crate) async fn value(expression: &str) -> Value {
     js(&format!(
         "exports.handler = async (event, context) => ({expression});"
     ))
