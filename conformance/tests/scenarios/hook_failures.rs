@@ -29,7 +29,9 @@ fn assert_failure(answer: &Answer, status: u16, token: &str, what: &str) {
             .is_some_and(|t| t.starts_with("text/html")),
         "{what}"
     );
-    let id = answer.header("x-amz-cf-id").unwrap();
+    let id = answer
+        .header("x-amz-cf-id")
+        .expect("every answer has an id");
     let page = answer.text();
     assert!(
         page.contains(token) && page.contains(&status.to_string()),

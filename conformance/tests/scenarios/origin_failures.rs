@@ -20,7 +20,9 @@ async fn outcome(edge: &Running, path: &str, nth: usize) -> (u16, String, String
     let answer = edge.get(path).await;
     if answer.status >= 500 {
         // CF-780, CF-781
-        let id = answer.header("x-amz-cf-id").unwrap();
+        let id = answer
+            .header("x-amz-cf-id")
+            .expect("every answer has an id");
         assert!(
             answer.text().contains(&format!("Request ID: {id}")),
             "{}",
@@ -32,7 +34,7 @@ async fn outcome(edge: &Running, path: &str, nth: usize) -> (u16, String, String
     (
         answer.status,
         answer.x_cache().to_owned(),
-        detail.as_str().unwrap().to_owned(),
+        detail.as_str().expect("the detail is text").to_owned(),
     )
 }
 

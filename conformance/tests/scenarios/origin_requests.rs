@@ -411,7 +411,7 @@ async fn events_of(edge: &fourfront_conformance::Running, request: &[u8]) -> (Ve
     });
     let events = edge.logs()[before..]
         .iter()
-        .map(|l| serde_json::from_str(&l.message).unwrap())
+        .map(|l| serde_json::from_str(&l.message).expect("the function logs JSON"))
         .collect();
     (events, id.unwrap_or_else(|| panic!("no id: {text}")))
 }

@@ -400,7 +400,8 @@ async fn the_viewer_response_function_runs_for_304_206_and_head() {
         .behavior("on: { viewer-response: mark }")
         .start(&origin)
         .await;
-    let rows: [(&str, &[(&str, &str)], u16, &str); 4] = [
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
+    let rows: [Row<'_>; 4] = [
         ("GET", &[], 200, "GET 200 OK"),
         ("HEAD", &[], 200, "HEAD 200 OK"),
         (

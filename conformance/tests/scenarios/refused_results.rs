@@ -35,7 +35,7 @@ async fn assert_refused(event: &str, cases: &[(&str, &str, &str)], site: impl Fn
             "{event} {path}"
         );
         let record = &edge.recorded(n + 1).await[n];
-        let hook = record.hooks.last().unwrap();
+        let hook = record.hooks.last().expect("a function ran");
         assert_eq!(
             hook.fault,
             Some(("LambdaValidationError", *rule)),

@@ -286,12 +286,6 @@ impl Isolate {
         self.shared.emit(level, &text);
     }
 
-    /// [`Isolate::poll`] as a future.
-    #[cfg(test)]
-    pub(crate) async fn finish(&mut self) -> Result<Vec<u8>, ExecutionFault> {
-        std::future::poll_fn(|cx| self.poll(cx)).await
-    }
-
     fn begin(&mut self, id: &str, left: Duration, limit: Duration) {
         let shared = &self.shared;
         shared.ended.take();
