@@ -23,7 +23,7 @@ pub enum Finding {
     MissingLine(RuleId),
     /// The ledger has a line for an id that no document has.
     UnknownLine(RuleId),
-    /// The ledger names a test that does not exist.
+    /// The ledger names a test that does not exist or is ignored.
     MissingTest {
         /// The rule.
         id: RuleId,
@@ -62,7 +62,7 @@ impl fmt::Display for Finding {
             }
             Self::MissingTest { id, test } => write!(
                 f,
-                "the ledger names {test} for {id}, and there is no such test: run --update"
+                "the ledger names {test} for {id}, and no such test runs: run --update"
             ),
             Self::DoneWithoutCode(id) => write!(
                 f,
@@ -182,7 +182,7 @@ mod tests {
             (
                 "XX-001\tdone\tcache/src/a.rs::gone\nXX-002\tnot-yet\n",
                 PROVEN,
-                "there is no such test",
+                "no such test runs",
             ),
         ];
         for (ledger, source, expected) in cases {

@@ -18,7 +18,8 @@ pub struct TestFn {
     pub region: Region,
 }
 
-/// The tests of a Rust file, and the stretches that are compiled for tests only.
+/// The tests of a Rust file, and the stretches that are compiled for tests only. A test
+/// marked `#[ignore]` does not run, so it is none; its text is for tests only all the same.
 pub fn outline(source: &str) -> (Vec<TestFn>, Vec<Region>) {
     let code = mask(source);
     let mut tests = Vec::new();
@@ -34,7 +35,9 @@ pub fn outline(source: &str) -> (Vec<TestFn>, Vec<Region>) {
             if let Some((name, body_end)) = function_after(&code, end) {
                 let region = comments_above(source, start)..body_end;
                 test_only.push(region.clone());
-                tests.push(TestFn { name, region });
+                if !is_ignored(&code, region.start, body_end) {
+                    tests.push(TestFn { name, region });
+                }
             }
         } else if is_test_cfg(attribute)
             && let Some(item_end) = item_after(&code, end)
@@ -52,6 +55,13 @@ fn is_test_attribute(attribute: &str) -> bool {
         path.rsplit("::").next(),
         Some("test" | "test_case" | "rstest")
     )
+}
+
+/// Whether `#[ignore]` stands among the attributes of the function between `start` and `end`.
+fn is_ignored(code: &[u8], start: usize, end: usize) -> bool {
+    let item = code.get(start..end).unwrap_or_default();
+    let body = item.iter().position(|b| *b == b'{').unwrap_or(item.len());
+    find(&item[..body], 0, b"#[ignore").is_some()
 }
 
 /// `cfg(test)`, `cfg(all(test, feature = ".."))`, but not `cfg(not(test))`.
@@ -273,6 +283,27 @@ mod tests {
             fn not_a_test() {}
         "#;
         assert_eq!(names(source), ["plain", "with_runtime", "more_attributes"]);
+    }
+
+    #[test]
+    fn an_ignored_test_is_none() {
+        let source = "
+            #[test]
+            #[ignore = \"not built yet\"]
+            fn after() {}
+            #[ignore]
+            #[tokio::test]
+            async fn before() {}
+            #[test]
+            fn runs() { let s = \"#[ignore]\"; }
+        ";
+        assert_eq!(names(source), ["runs"]);
+        let (_, test_only) = outline(source);
+        assert!(
+            test_only
+                .iter()
+                .any(|r| source[r.clone()].contains("fn before"))
+        );
     }
 
     #[test]
