@@ -255,7 +255,6 @@ async fn hostile_results_at_the_other_triggers_end_alone_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the engine reports it as an execution error for now"]
 async fn a_result_beyond_what_may_be_transported_is_a_validation_error() {
     // LE-136, LE-285
     let origin = Origin::start(|_| Reply::ok("x").header("Cache-Control", "no-store")).await;

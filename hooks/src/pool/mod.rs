@@ -152,10 +152,17 @@ impl Prepared {
     fn take_idle(&self, now: Instant) -> Option<Arc<JsThread>> {
         let trusted = self.trusted();
         let mut idle = lock(&self.idle);
-        let at = idle.iter().rposition(|t| {
-            t.alive() && t.busy_for(now) < STUCK_AFTER && (trusted || !t.shared())
-        })?;
+        let at = idle
+            .iter()
+            .rposition(|t| t.alive() && t.busy_for(now) < STUCK_AFTER && t.shared() == trusted)?;
         Some(idle.remove(at))
+    }
+
+    /// Takes the right to an idle isolate of one thread. Whether there was one.
+    fn withdraw(&self, thread: &Arc<JsThread>) -> bool {
+        let mut idle = lock(&self.idle);
+        let at = idle.iter().position(|t| Arc::ptr_eq(t, thread));
+        at.map(|at| idle.remove(at)).is_some()
     }
 }
 

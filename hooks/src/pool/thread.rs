@@ -3,14 +3,14 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
-    future::poll_fn,
+    future::{Future, poll_fn},
     rc::Rc,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::SyncSender,
     },
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -40,7 +40,7 @@ const SEPARATE_NICE: i32 = 10;
 /// Something for a thread to do.
 pub(super) struct Job {
     pub(super) prepared: Arc<Prepared>,
-    /// Whether to start an isolate; otherwise one that waits on the thread is used.
+    /// Whether it comes without the right to an isolate that waits on the thread.
     pub(super) fresh: bool,
     pub(super) task: Task,
 }
@@ -163,11 +163,20 @@ struct Idle {
     since: Instant,
 }
 
+/// The isolates of one version that wait.
+#[derive(Default)]
+struct Kept {
+    list: Vec<Idle>,
+    /// Isolates given to jobs without a right while the holder of the right was still queued: that many
+    /// rights come without an isolate.
+    owed: usize,
+}
+
 /// The thread's own state.
 struct Local {
     me: Arc<JsThread>,
     setup: Setup,
-    idle: RefCell<HashMap<u64, Vec<Idle>>>,
+    idle: RefCell<HashMap<u64, Kept>>,
 }
 
 /// Takes the thread out of service however its function is left.
@@ -202,8 +211,8 @@ fn run(me: Arc<JsThread>, setup: Setup) {
     // Calls in progress are dropped with their isolates, inside the runtime they were made in.
     let _inside = runtime.enter();
     drop(tasks);
-    for (_, idle) in local.idle.take() {
-        for idle in idle {
+    for (_, kept) in local.idle.take() {
+        for idle in kept.list {
             local.discard(idle.isolate);
         }
     }
@@ -251,11 +260,9 @@ impl Local {
                 reply,
                 place,
             } => {
-                let waiting = if fresh {
-                    None
-                } else {
-                    self.take_idle(&prepared)
-                };
+                // Asked now and not when the job was queued: functions that settle in one slice have
+                // left their isolate by the time the next job begins, and need no second one.
+                let waiting = self.take_idle(&prepared, fresh);
                 let deadline = asked + call.timeout;
                 if let Some(mut isolate) = waiting {
                     let (progress, took) = self.slice(&mut isolate, deadline, |i| {
@@ -280,7 +287,12 @@ impl Local {
                         }
                     }
                 } else {
-                    tokio::task::spawn_local(self.cold(prepared, call, asked, reply, place));
+                    // Its first step is made here, so that jobs behind it find the isolate it leaves.
+                    let mut cold = Box::pin(self.cold(prepared, call, asked, reply, place));
+                    let first = cold.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                    if first.is_pending() {
+                        tokio::task::spawn_local(cold);
+                    }
                 }
             }
         }
@@ -433,6 +445,7 @@ impl Local {
             .borrow_mut()
             .entry(prepared.program.id)
             .or_default()
+            .list
             .push(Idle {
                 isolate,
                 retired: prepared.retired.clone(),
@@ -442,25 +455,36 @@ impl Local {
         lock(&prepared.idle).push(self.me.clone());
     }
 
-    fn take_idle(&self, prepared: &Prepared) -> Option<Isolate> {
+    /// An isolate that waits here, if there is one. A job without a right may have it too: it began
+    /// first.
+    fn take_idle(&self, prepared: &Prepared, mut fresh: bool) -> Option<Isolate> {
         let mut idle = self.idle.borrow_mut();
-        Some(idle.get_mut(&prepared.program.id)?.pop()?.isolate)
+        let kept = idle.get_mut(&prepared.program.id)?;
+        if !fresh && kept.owed > 0 {
+            kept.owed -= 1;
+            fresh = true;
+        }
+        let isolate = kept.list.pop()?.isolate;
+        if fresh && !prepared.withdraw(&self.me) {
+            kept.owed += 1;
+        }
+        Some(isolate)
     }
 
     /// Drops isolates of retired versions, and those idle for too long (LE-350).
     fn evict(&self) {
         let now = Instant::now();
         let mut gone = Vec::new();
-        self.idle.borrow_mut().retain(|_, list| {
+        self.idle.borrow_mut().retain(|_, kept| {
             let mut i = 0;
-            while i < list.len() {
-                if self.may_go(&list[i], now) {
-                    gone.push(list.remove(i).isolate);
+            while i < kept.list.len() {
+                if self.may_go(&kept.list[i], now) {
+                    gone.push(kept.list.remove(i).isolate);
                 } else {
                     i += 1;
                 }
             }
-            !list.is_empty()
+            !kept.list.is_empty() || kept.owed > 0
         });
         for isolate in gone {
             self.discard(isolate);
@@ -471,19 +495,20 @@ impl Local {
         if idle.retired.load(Ordering::Acquire) {
             return true;
         }
-        if now.duration_since(idle.since) < self.setup.idle_ttl {
-            return false;
-        }
         let Some(prepared) = idle.prepared.upgrade() else {
             return true;
         };
-        // A caller that has taken the right to an isolate is on its way: then this one stays.
-        let mut rights = lock(&prepared.idle);
-        let Some(at) = rights.iter().position(|t| Arc::ptr_eq(t, &self.me)) else {
-            return false;
+        // What a version has left behind on separate threads it needs only if it has to come back.
+        let ttl = if prepared.trusted() && !self.me.shared() {
+            self.setup.idle_ttl / 10
+        } else {
+            self.setup.idle_ttl
         };
-        rights.remove(at);
-        true
+        if now.duration_since(idle.since) < ttl {
+            return false;
+        }
+        // A caller that has taken the right to an isolate is on its way: then this one stays.
+        prepared.withdraw(&self.me)
     }
 
     fn discard(&self, isolate: Isolate) {

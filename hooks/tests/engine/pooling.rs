@@ -52,6 +52,40 @@ async fn concurrent_calls_get_isolates_of_their_own() {
 }
 
 #[tokio::test]
+async fn calls_that_settle_at_once_share_the_isolates_of_the_shared_threads() {
+    // LE-348, LE-350
+    let mut settings = settings();
+    settings.threads = std::num::NonZeroUsize::MIN;
+    let pool = HookPool::new(settings);
+    let mut added = Vec::new();
+    // A machine that stalls makes a slice long, and the version leaves the shared threads: ask again.
+    for _ in 0..5 {
+        let bundle = Bundle::from_files([("index.js", "exports.handler = async () => 1")]);
+        let f = pool
+            .prepare_bundle(&function(&unique("f")), Compat::Strict, bundle)
+            .unwrap();
+        for _ in 0..250 {
+            assert_eq!(pool.invoke(&f, call()).await.unwrap(), b"1");
+        }
+        let before = f.stats().cold_starts;
+        let calls: Vec<_> = (0..64)
+            .map(|_| {
+                let (pool, f) = (pool.clone(), f.clone());
+                tokio::spawn(async move { pool.invoke(&f, call()).await })
+            })
+            .collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), b"1");
+        }
+        added.push(f.stats().cold_starts - before);
+        if added.last() <= Some(&1) {
+            return;
+        }
+    }
+    panic!("64 calls at once started {added:?} isolates");
+}
+
+#[tokio::test]
 async fn calls_beyond_the_limit_are_refused_at_once() {
     // LE-265
     let mut settings = settings();
