@@ -128,6 +128,36 @@ async fn a_site_file_with_an_error_is_refused_and_the_old_one_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tls_versions_that_cannot_be_offered_are_refused_by_name() {
+    // CF-422
+    let origin = plain().await;
+    let port = origin.address().port();
+    let edge = Edge::new()
+        .origin(&format!(
+            "old: {{ domain_name: localhost, custom_origin_config: {{ origin_protocol_policy: http-only, http_port: {port}, origin_ssl_protocols: [TLSv1.2] }} }}"
+        ))
+        .start(&origin)
+        .await;
+    for list in [
+        "[TLSv1, TLSv1.2]",
+        "[TLSv1.1, TLSv1.2]",
+        "[TLSv1.1]",
+        "[SSLv3]",
+    ] {
+        let refused = edge
+            .reload(&edge.site_file().replace("[TLSv1.2]", list))
+            .unwrap_err();
+        assert!(
+            refused.contains("origin old: origin_ssl_protocols"),
+            "{list}: {refused}"
+        );
+    }
+    let never_offered = edge.site_file().replace("[TLSv1.2]", "[SSLv3, TLSv1.2]");
+    edge.reload(&never_offered).unwrap();
+    assert_eq!(edge.get("/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_origin_is_used_for_misses_and_drops_nothing() {
     // CF-027
     let old = Origin::start(|_| Reply::ok("old").header("Cache-Control", "max-age=60")).await;
