@@ -19,15 +19,22 @@ have make || need make
 # zlib-ng, in Pingora's compression, is built with cmake.
 have cmake || need cmake
 
-# nghttp2, in deno_node, makes its Rust binding with bindgen, which loads libclang at build time.
-# The same places that bindgen looks at: LIBCLANG_PATH, the linker's list, and LLVM's own folders.
+# nghttp2, in deno_node, makes its Rust binding with bindgen, which loads libclang at build time. The
+# same places and names that bindgen looks for: LIBCLANG_PATH, LLVM's own folders, the linker's list.
+# LLVM's libclang-cpp is another library, and what brings llvm brings it without libclang.
 have_libclang() {
-  local ldconfig
+  local folder file
   [ -z "${LIBCLANG_PATH:-}" ] || return 0
-  have llvm-config && compgen -G "$(llvm-config --libdir)/libclang*.so*" >/dev/null && return 0
-  compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null && return 0
-  ldconfig=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null) || return 1
-  [[ $ldconfig == *libclang.so* || $ldconfig == *libclang-* ]]
+  for folder in "$(llvm-config --libdir 2>/dev/null || :)" /usr/lib/llvm-*/lib $(linker_folders); do
+    for file in "$folder"/libclang.so "$folder"/libclang-*.so "$folder"/libclang.so.* "$folder"/libclang-*.so.*; do
+      [[ -e $file && $file != *libclang-cpp* ]] && return 0
+    done
+  done
+  return 1
+}
+# The folders of the libclangs that the dynamic linker knows.
+linker_folders() {
+  PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | sed -n 's,.*=> \(/.*\)/libclang[^/]*$,\1,p' | sort -u
 }
 have_libclang || need libclang-dev
 
