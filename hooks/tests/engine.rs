@@ -6,6 +6,8 @@ mod builtins;
 mod harness;
 #[path = "engine/hostile.rs"]
 mod hostile;
+#[path = "engine/inline.rs"]
+mod inline;
 #[path = "engine/invocation.rs"]
 mod invocation;
 #[path = "engine/loading.rs"]

@@ -9,6 +9,8 @@ use deno_permissions::{
     Permissions, PermissionsContainer, PermissionsOptions, RuntimePermissionDescriptorParser,
 };
 
+use super::trial;
+
 /// Refused unless allowed: loopback, link-local and this-network addresses.
 const LOCAL: &[&str] = &[
     "127.0.0.0/8",
@@ -57,6 +59,7 @@ impl Egress {
     pub(super) fn fetch_options(&self) -> deno_fetch::Options {
         deno_fetch::Options {
             user_agent: "node".into(),
+            request_builder_hook: Some(|_| trial::may_leave()),
             root_cert_store_provider: self.roots(),
             ..deno_fetch::Options::default()
         }

@@ -133,18 +133,6 @@ pub(super) extern "C" fn on_promise_reject(message: v8::PromiseRejectMessage<'_>
     rejections::track(scope, &message);
 }
 
-/// Lets other threads of the machine go first, `nice` steps of them; for ever, since only the privileged
-/// may go back.
-#[cfg(target_os = "linux")]
-pub(super) fn be_nice(nice: i32) {
-    // SAFETY: no pointers; 0 names the calling thread. A refusal changes nothing but the priority.
-    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
-}
-
-/// Threads have no priority of their own here.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn be_nice(_nice: i32) {}
-
 /// Drops a runtime in place.
 pub(super) fn drop_runtime(runtime: &mut std::mem::ManuallyDrop<JsRuntime>) {
     // SAFETY: called once, from `Isolate`'s `drop`, which does not use the field afterwards.

@@ -1,6 +1,7 @@
 //! One isolate: a function version, loaded, and the calls it runs one after another.
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
@@ -18,7 +19,7 @@ use super::{
     limits::Limits,
     modules::Modules,
     ops::{Ended, Shared, kind_letter},
-    startup,
+    startup, trial,
 };
 use crate::{
     ExecutionFault,
@@ -48,6 +49,14 @@ pub(crate) enum Progress {
     Done(Result<Vec<u8>, ExecutionFault>),
     /// The call waits for timers or the network: poll [`Isolate::poll`].
     Pending,
+}
+
+/// What a call that was tried came to.
+pub(crate) enum Trial {
+    /// It has ended. Nobody has seen it until [`Isolate::accept`].
+    Done(Result<Vec<u8>, ExecutionFault>),
+    /// It wants to wait, or to leave the isolate: it is to be run again, and the isolate dropped.
+    Abandoned,
 }
 
 impl Isolate {
@@ -85,6 +94,7 @@ impl Isolate {
             deadline: Cell::new(Instant::now()),
             log_left: Cell::new(program.host.max_log_bytes),
             log_dropped: Cell::new(0),
+            held: RefCell::default(),
             uncached: RefCell::default(),
             rejections: RefCell::default(),
             uncaught: Cell::new(false),
@@ -214,9 +224,42 @@ impl Isolate {
     ) -> Progress {
         self.begin(id, left, timeout);
         let invoke = self.invoke.clone();
-        let event = String::from_utf8_lossy(event);
+        // The host builds events as UTF-8, so the slower way is for callers of this crate alone.
+        let event = match std::str::from_utf8(event) {
+            Ok(event) => Cow::Borrowed(event),
+            Err(_) => String::from_utf8_lossy(event),
+        };
         let outcome = self.call_js(&invoke, &[&event, id]);
         self.after(outcome)
+    }
+
+    /// [`Self::start`] as a trial: nothing of the call is seen outside until it is accepted.
+    pub(crate) fn try_call(
+        &mut self,
+        event: &[u8],
+        id: &str,
+        left: Duration,
+        timeout: Duration,
+    ) -> Trial {
+        self.tried(|isolate| isolate.start(event, id, left, timeout))
+    }
+
+    /// [`Self::start_load`] as a trial.
+    pub(crate) fn try_load(&mut self, limit: Duration) -> Trial {
+        self.tried(|isolate| isolate.start_load(limit))
+    }
+
+    fn tried(&mut self, act: impl FnOnce(&mut Self) -> Progress) -> Trial {
+        self.shared.hold();
+        match trial::run(|| act(self)) {
+            (Progress::Done(done), false) => Trial::Done(done),
+            (Progress::Done(_), true) | (Progress::Pending, _) => Trial::Abandoned,
+        }
+    }
+
+    /// Lets what a trial has done be seen.
+    pub(crate) fn accept(&self) {
+        self.shared.release();
     }
 
     /// Continues a call: lets timers fire and the network answer, until the call has ended.
@@ -417,7 +460,13 @@ impl Isolate {
         let this = v8::undefined(scope).into();
         let mut values: [v8::Local<'_, v8::Value>; 3] = [this; 3];
         for (value, text) in values.iter_mut().zip(arguments) {
-            match v8::String::new(scope, text) {
+            // Most events are ASCII, which V8 takes as it is.
+            let string = if text.is_ascii() {
+                v8::String::new_from_one_byte(scope, text.as_bytes(), v8::NewStringType::Normal)
+            } else {
+                v8::String::new(scope, text)
+            };
+            match string {
                 Some(text) => *value = text.into(),
                 None => {
                     return Err(Thrown {

@@ -49,8 +49,10 @@ mod ops;
 #[doc(hidden)]
 pub mod probe;
 mod rejections;
+pub(crate) mod sched;
 mod source_map;
 mod startup;
+mod trial;
 
 use std::{
     collections::HashMap,
@@ -67,7 +69,7 @@ use std::{
 use fourfront_model::{Compat, Function};
 
 pub use egress::Egress;
-pub(crate) use isolate::{Isolate, Progress};
+pub(crate) use isolate::{Isolate, Progress, Trial};
 pub(crate) use limits::Limits;
 
 use crate::{bundle::Bundle, log::LogSink};
@@ -141,6 +143,15 @@ impl fmt::Debug for Program {
     }
 }
 
+/// How a thread competes for cores.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Priority {
+    /// It waits for events, and is wanted at once when one comes.
+    Prompt,
+    /// It may compute for long, and comes so many steps behind others.
+    Nice(i32),
+}
+
 /// What the engine's own thread is asked to start.
 type Spawn = Box<dyn FnOnce() + Send>;
 
@@ -150,7 +161,7 @@ pub(crate) fn start() {
     spawner();
 }
 
-/// Starts a thread that may run JavaScript, `nice` steps behind others in priority where the system has such.
+/// Starts a thread that may run JavaScript.
 ///
 /// V8 protects its memory with processor keys that a thread inherits from the one that starts it: every
 /// such thread must descend from the one that started V8. So one thread does both, whoever asks.
@@ -158,23 +169,23 @@ pub(crate) fn start() {
 /// # Errors
 /// The system's, when there can be no further thread.
 pub(crate) fn spawn(
-    name: &'static str,
+    name: String,
     stack: usize,
-    nice: i32,
+    priority: Priority,
     run: impl FnOnce() + Send + 'static,
-) -> io::Result<()> {
+) -> io::Result<thread::JoinHandle<()>> {
     let (done, started) = mpsc::sync_channel(1);
     let request: Spawn = Box::new(move || {
         let spawned = thread::Builder::new()
-            .name(name.into())
+            .name(name)
             .stack_size(stack)
             .spawn(move || {
-                if nice > 0 {
-                    ffi::be_nice(nice);
+                match priority {
+                    Priority::Prompt => sched::be_prompt(),
+                    Priority::Nice(steps) => sched::be_nice(steps),
                 }
                 run();
-            })
-            .map(drop);
+            });
         let _ = done.send(spawned);
     });
     let gone = || io::Error::other("the engine's thread is gone");
@@ -182,8 +193,14 @@ pub(crate) fn spawn(
     started.recv().map_err(|_| gone())?
 }
 
+/// Whether the engine has been started.
+pub(crate) fn started() -> bool {
+    SPAWNER.get().is_some()
+}
+
+static SPAWNER: OnceLock<mpsc::SyncSender<Spawn>> = OnceLock::new();
+
 fn spawner() -> &'static mpsc::SyncSender<Spawn> {
-    static SPAWNER: OnceLock<mpsc::SyncSender<Spawn>> = OnceLock::new();
     SPAWNER.get_or_init(|| {
         let (sender, requests) = mpsc::sync_channel::<Spawn>(0);
         let (ready, started) = mpsc::sync_channel(1);

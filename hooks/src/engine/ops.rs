@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use deno_core::{OpState, op2, v8};
@@ -59,6 +59,8 @@ pub(super) struct Shared {
     pub(super) deadline: Cell<Instant>,
     pub(super) log_left: Cell<usize>,
     pub(super) log_dropped: Cell<usize>,
+    /// Records of a trial run, until it is accepted; `None` while none is being run.
+    pub(super) held: RefCell<Option<Vec<Held>>>,
     /// CommonJS functions compiled without a code cache, to be cached once loaded.
     pub(super) uncached: RefCell<Vec<(String, v8::Global<v8::Function>)>>,
     /// An exception left the event loop: the isolate is discarded (LE-317).
@@ -66,7 +68,26 @@ pub(super) struct Shared {
     pub(super) rejections: RefCell<Vec<(v8::Global<v8::Promise>, v8::Global<v8::Value>)>>,
 }
 
+/// A log record that is held back.
+pub(super) struct Held {
+    time: SystemTime,
+    level: LogLevel,
+    message: String,
+}
+
 impl Shared {
+    /// Holds records back from now on.
+    pub(super) fn hold(&self) {
+        self.held.replace(Some(Vec::new()));
+    }
+
+    /// Writes what was held back.
+    pub(super) fn release(&self) {
+        for held in self.held.take().into_iter().flatten() {
+            self.write(held.time, held.level, &held.message);
+        }
+    }
+
     /// Writes a record, unless the call has written too much already (LE-352).
     pub(super) fn log(&self, level: LogLevel, message: &str) {
         let cost = message.len() + 64;
@@ -81,9 +102,21 @@ impl Shared {
 
     /// Writes a record of the host's own, outside the budget.
     pub(super) fn emit(&self, level: LogLevel, message: &str) {
-        let host = &self.program.host;
-        host.log.record(&LogRecord {
-            time: (host.now)(),
+        let time = (self.program.host.now)();
+        if let Some(held) = &mut *self.held.borrow_mut() {
+            held.push(Held {
+                time,
+                level,
+                message: message.to_owned(),
+            });
+            return;
+        }
+        self.write(time, level, message);
+    }
+
+    fn write(&self, time: SystemTime, level: LogLevel, message: &str) {
+        self.program.host.log.record(&LogRecord {
+            time,
             level,
             invocation_id: &self.invocation_id.borrow(),
             function: self.program.function.name.as_str(),

@@ -12,7 +12,7 @@ use deno_core::{
     RuntimeOptions,
 };
 
-use super::extensions;
+use super::{extensions, sched};
 
 /// Specifier and source, sorted by specifier.
 pub(super) type Sources = &'static [(&'static str, &'static str)];
@@ -60,9 +60,16 @@ const FLAGS: &[&str] = &[
     // `for (;;) a.push(new Array(1000).fill(1))` for one, could not be ended by anyone. The analysis
     // runs for unrolling alone.
     "--no-turboshaft-loop-unrolling",
+    // Garbage is collected by the thread whose function made it, under that thread's priority. V8's helper threads
+    // cost small heaps more in wake-ups than they save, and a function that fills its memory would have them
+    // work for it at the expense of everybody else.
+    "--single-threaded-gc",
     // WebAssembly memory is not the array buffer allocator's: bounded here, 256 MiB of 64 KiB pages.
     "--wasm-max-mem-pages=4096",
 ];
+
+/// Steps by which V8's own threads come behind others.
+const WORKER_NICE: i32 = 10;
 
 /// Makes the snapshot, or hands out the one there is.
 pub(super) fn startup() -> Startup {
@@ -75,6 +82,8 @@ fn make() -> Startup {
     let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
     deno_core::v8_set_flags(FLAGS.iter().map(|&f| f.to_owned()).collect());
     JsRuntime::init_platform(None);
+    // V8's own threads compile what runs often. A function that is always new always has something to compile.
+    sched::set_nice_by_name("V8 DefaultWorke", WORKER_NICE);
     // Outside of any runtime's context while the engine starts: V8 may post delayed work.
     let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_time()

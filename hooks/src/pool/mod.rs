@@ -4,6 +4,7 @@
 //! call goes to an idle isolate of its version if there is one, else to a new one. Functions are kept
 //! apart by what is known of them:
 //!
+//! - A version whose calls have always ended at once is called on the proxy's own thread ([`inline`]).
 //! - A version that has always come back within a few milliseconds lives on the *shared* threads, one
 //!   per core.
 //! - A version that is new, or has once held its thread for longer, lives on *separate* threads, of
@@ -12,6 +13,8 @@
 //!
 //! So a function that loops delays calls of its own kind at most (A5).
 
+mod inline;
+mod standing;
 mod stats;
 mod thread;
 mod watchdog;
@@ -19,11 +22,13 @@ mod watchdog;
 use std::{
     fmt,
     future::Future,
+    io,
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -34,25 +39,24 @@ pub use crate::engine::{Egress, Host, Now};
 use crate::{
     ExecutionFault, HookFault, LimitFault,
     bundle::Bundle,
-    engine::{self, Program},
+    engine::{self, Isolate, Priority, Program},
     log::LogSink,
 };
+pub use inline::Inline;
+use standing::Standing;
 use stats::Counters;
 pub use stats::{FunctionStats, PoolStats};
 use thread::{Job, JsThread, Task};
-use watchdog::{STUCK_AFTER, Watchdog};
+use watchdog::{GIVE_WAY_AFTER, STUCK_AFTER, Slice, Watchdog};
 
 /// Loading and module evaluation are bounded apart from the call (LE-263).
 const LOAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// Calls without a long slice before a version may share a thread with others.
-const TRUSTED_AFTER: u32 = 200;
-
-/// A slice longer than this takes a version off the shared threads.
-const LONG_SLICE: Duration = Duration::from_millis(10);
-
 /// Separate threads, at most. Beyond, separate functions share.
 const MAX_SEPARATE: usize = 64;
+
+/// Calls of a version that may be on one separate thread, waiting ones included.
+const MAX_QUEUE: usize = 64;
 
 /// How a [`HookPool`] is set up.
 #[derive(Clone, Debug)]
@@ -113,8 +117,7 @@ pub struct Prepared {
     program: Arc<Program>,
     counters: Counters,
     in_flight: AtomicUsize,
-    /// Calls in a row without a long slice; see [`TRUSTED_AFTER`].
-    good_calls: AtomicU32,
+    standing: Standing,
     idle: Mutex<Vec<Arc<JsThread>>>,
     retired: Arc<AtomicBool>,
 }
@@ -136,25 +139,13 @@ impl Prepared {
         self.counters.read()
     }
 
-    fn trusted(&self) -> bool {
-        self.good_calls.load(Ordering::Relaxed) >= TRUSTED_AFTER
-    }
-
-    fn judge(&self, longest: Duration) {
-        if longest > LONG_SLICE {
-            self.good_calls.store(0, Ordering::Relaxed);
-        } else if !self.trusted() {
-            self.good_calls.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     /// Takes the right to one idle isolate, most recently used first, on a thread that is free.
     fn take_idle(&self, now: Instant) -> Option<Arc<JsThread>> {
-        let trusted = self.trusted();
+        let may_share = self.standing.may_share();
         let mut idle = lock(&self.idle);
-        let at = idle
-            .iter()
-            .rposition(|t| t.alive() && t.busy_for(now) < STUCK_AFTER && t.shared() == trusted)?;
+        let at = idle.iter().rposition(|t| {
+            t.alive() && !t.retires() && t.busy_for(now) < STUCK_AFTER && t.shared() == may_share
+        })?;
         Some(idle.remove(at))
     }
 
@@ -196,6 +187,8 @@ struct Inner {
     epoch: Instant,
     watchdog: Arc<Watchdog>,
     threads: Mutex<Vec<Arc<JsThread>>>,
+    /// What runs on threads of the callers'.
+    inline: Mutex<Vec<Arc<Slice>>>,
     isolates: Arc<AtomicUsize>,
 }
 
@@ -206,6 +199,7 @@ impl HookPool {
             epoch: Instant::now(),
             watchdog: Arc::new(Watchdog::new()),
             threads: Mutex::default(),
+            inline: Mutex::default(),
             isolates: Arc::new(AtomicUsize::new(0)),
             settings,
         });
@@ -257,7 +251,7 @@ impl HookPool {
             program: Arc::new(program),
             counters: Counters::default(),
             in_flight: AtomicUsize::new(0),
-            good_calls: AtomicU32::new(0),
+            standing: Standing::default(),
             idle: Mutex::default(),
             retired: Arc::default(),
         });
@@ -286,6 +280,12 @@ impl HookPool {
         }
         // Given back when the call has ended on its thread, even if nobody waits for it any more.
         let place = InFlight(version.clone());
+        let asked = Instant::now();
+        if version.standing.may_be_inline()
+            && let Some(result) = inline::call(&self.inner, version, &call, asked)
+        {
+            return result.map_err(HookFault::Execution);
+        }
         let (reply, answer) = oneshot::channel();
         let (thread, fresh) = match version.take_idle(Instant::now()) {
             Some(thread) => (thread, false),
@@ -296,7 +296,7 @@ impl HookPool {
             fresh,
             task: Task::Call {
                 call,
-                asked: Instant::now(),
+                asked,
                 reply,
                 place,
             },
@@ -305,6 +305,29 @@ impl HookPool {
             Ok(result) => result.map_err(HookFault::Execution),
             Err(_) => Err(ExecutionFault::WorkerGone.into()),
         }
+    }
+
+    /// Starts a thread of the caller's. When functions are there already it may run calls itself: then `run` is
+    /// given the right to, and should keep it until its runtime ends.
+    ///
+    /// # Errors
+    /// The system's, when there can be no further thread.
+    pub fn spawn(
+        &self,
+        name: String,
+        run: impl FnOnce(Option<Inline>) + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        if !engine::started() {
+            return std::thread::Builder::new()
+                .name(name)
+                .spawn(move || run(None));
+        }
+        let pool = self.inner.clone();
+        engine::spawn(name, thread::STACK, Priority::Prompt, move || {
+            let inline = Inline::attach(&pool);
+            drop(pool);
+            run(Some(inline));
+        })
     }
 
     /// What the pool holds at the moment.
@@ -340,38 +363,63 @@ impl Drop for InFlight {
 }
 
 impl Inner {
-    /// The thread for a new isolate of the version: of its kind, not stuck, least loaded.
+    /// The thread for a new isolate of the version: of its kind, not stuck, least loaded. A separate thread is for
+    /// one version at a time; calls that come at once wait for each other there, because most of them end
+    /// before another thread would have started.
     fn place(&self, prepared: &Prepared) -> Arc<JsThread> {
-        let shared = prepared.trusted();
+        let shared = prepared.standing.may_share();
+        let id = prepared.program.id;
         let now = Instant::now();
         let mut threads = lock(&self.threads);
         threads.retain(|t| t.alive());
-        let best = threads
-            .iter()
-            .filter(|t| t.shared() == shared && t.busy_for(now) < STUCK_AFTER)
-            .min_by_key(|t| t.load());
+
+        let free = |t: &&Arc<JsThread>| {
+            t.shared() == shared && !t.retires() && t.busy_for(now) < STUCK_AFTER
+        };
+        if !shared && !prepared.standing.is_long() {
+            let own = threads
+                .iter()
+                .filter(free)
+                .filter(|t| t.serves(id) && t.load() < MAX_QUEUE)
+                .min_by_key(|t| t.load());
+            if let Some(own) = own {
+                return own.clone();
+            }
+        }
+        let best = threads.iter().filter(free).min_by_key(|t| t.load());
         if let Some(best) = best
             && (shared || best.load() == 0 || self.separate_full(&threads))
         {
+            best.serve_only(id);
             return best.clone();
         }
         if shared || self.separate_full(&threads) {
             // Every thread of the kind is stuck: the least loaded one is still to be waited for.
             if let Some(least) = threads
                 .iter()
-                .filter(|t| t.shared() == shared)
+                .filter(|t| t.shared() == shared && !t.retires())
                 .min_by_key(|t| t.load())
             {
                 return least.clone();
             }
         }
         let thread = self.spawn(false);
+        thread.serve_only(id);
         threads.push(thread.clone());
         thread
     }
 
     fn separate_full(&self, threads: &[Arc<JsThread>]) -> bool {
-        threads.iter().filter(|t| !t.shared()).count() >= MAX_SEPARATE
+        threads
+            .iter()
+            .filter(|t| !t.shared() && !t.retires())
+            .count()
+            >= MAX_SEPARATE
+    }
+
+    fn discard(&self, isolate: Isolate) {
+        drop(isolate);
+        self.isolates.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn spawn(&self, shared: bool) -> Arc<JsThread> {
@@ -388,8 +436,14 @@ impl Inner {
     fn look(&self, now: Instant) -> bool {
         let threads = lock(&self.threads).clone();
         let mut busy = false;
+        for slice in lock(&self.inline).iter() {
+            busy |= watchdog::check(slice, now);
+        }
         for thread in &threads {
             busy |= watchdog::check(thread.slice(), now);
+            if thread.busy_for(now) >= GIVE_WAY_AFTER {
+                thread.give_way();
+            }
             if thread.busy_for(now) >= STUCK_AFTER {
                 for mut job in thread.take_queued() {
                     if !job.fresh {

@@ -20,6 +20,8 @@ pub struct FunctionStats {
     pub faults: u64,
     /// Calls for which an isolate had to be started.
     pub cold_starts: u64,
+    /// Calls that ran on the thread that asked.
+    pub inline: u64,
     /// Calls refused because too many were running (LE-265).
     pub refused: u64,
 }
@@ -29,6 +31,7 @@ pub(super) struct Counters {
     calls: AtomicU64,
     faults: AtomicU64,
     cold_starts: AtomicU64,
+    inline: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -44,6 +47,10 @@ impl Counters {
         self.cold_starts.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn inline(&self) {
+        self.inline.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
@@ -53,6 +60,7 @@ impl Counters {
             calls: self.calls.load(Ordering::Relaxed),
             faults: self.faults.load(Ordering::Relaxed),
             cold_starts: self.cold_starts.load(Ordering::Relaxed),
+            inline: self.inline.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
         }
     }

@@ -6,8 +6,8 @@ use std::{
     future::{Future, poll_fn},
     rc::Rc,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::SyncSender,
     },
     task::{Context, Poll, Waker},
@@ -25,12 +25,15 @@ use super::{
 };
 use crate::{
     ExecutionFault,
-    engine::{self, Isolate, Progress},
+    engine::{
+        self, Isolate, Priority, Progress,
+        sched::{self, ThreadId},
+    },
     log::LogLevel,
 };
 
 /// V8 takes about a megabyte of stack before it throws a `RangeError`.
-const STACK: usize = 4 * 1024 * 1024;
+pub(super) const STACK: usize = 4 * 1024 * 1024;
 
 /// Separate threads give way when cores are short: to the proxy, and to functions that come back at
 /// once. Measured on two cores beside five functions that never stop: with equal priorities the others'
@@ -73,6 +76,15 @@ pub(super) struct JsThread {
     queue: Mutex<VecDeque<Job>>,
     /// Jobs queued or running.
     load: AtomicUsize,
+    /// The version a separate thread was last given; 0 before the first.
+    version: AtomicU64,
+    /// How the kernel knows it, once it runs.
+    id: OnceLock<ThreadId>,
+    /// Whether it was told to give way to everything else.
+    gives_way: AtomicBool,
+    /// Whether it was told so, and the system does not let it come back: it gets nothing new, and ends when it has
+    /// nothing left.
+    retires: AtomicBool,
     notify: Notify,
     stopped: AtomicBool,
 }
@@ -84,16 +96,20 @@ impl JsThread {
             slice: Slice::new(setup.epoch),
             queue: Mutex::default(),
             load: AtomicUsize::new(0),
+            version: AtomicU64::new(0),
+            id: OnceLock::new(),
+            gives_way: AtomicBool::new(false),
+            retires: AtomicBool::new(false),
             notify: Notify::new(),
             stopped: AtomicBool::new(false),
         });
         let thread = me.clone();
-        let (name, nice) = if setup.shared {
-            ("ff-js", 0)
+        let (name, priority) = if setup.shared {
+            ("ff-js", Priority::Prompt)
         } else {
-            ("ff-js-sep", SEPARATE_NICE)
+            ("ff-js-sep", Priority::Nice(SEPARATE_NICE))
         };
-        let spawned = engine::spawn(name, STACK, nice, move || run(thread, setup));
+        let spawned = engine::spawn(name.to_owned(), STACK, priority, move || run(thread, setup));
         if let Err(e) = spawned {
             // Calls pushed to it would never be answered: say so by dropping them.
             tracing::error!(error = %e, "a JS thread cannot be started");
@@ -104,6 +120,39 @@ impl JsThread {
 
     pub(super) const fn shared(&self) -> bool {
         self.shared
+    }
+
+    /// Lets a thread that computes for long run only where nothing else wants to, until it pauses.
+    pub(super) fn give_way(&self) {
+        if let Some(id) = self.id.get()
+            && !self.shared
+            && !self.gives_way.swap(true, Ordering::AcqRel)
+        {
+            sched::set_idle(*id);
+        }
+    }
+
+    /// After a slice, on the thread itself.
+    fn come_back(&self) {
+        if self.gives_way.load(Ordering::Relaxed)
+            && self.gives_way.swap(false, Ordering::AcqRel)
+            && !sched::set_normal()
+        {
+            self.retires.store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn retires(&self) -> bool {
+        self.retires.load(Ordering::Acquire)
+    }
+
+    /// Whether it was last given that version.
+    pub(super) fn serves(&self, version: u64) -> bool {
+        self.version.load(Ordering::Relaxed) == version
+    }
+
+    pub(super) fn serve_only(&self, version: u64) {
+        self.version.store(version, Ordering::Relaxed);
     }
 
     pub(super) const fn slice(&self) -> &Slice {
@@ -172,6 +221,19 @@ struct Kept {
     owed: usize,
 }
 
+/// How a call has used its thread.
+struct Ran {
+    longest: Duration,
+    waited: bool,
+}
+
+impl Ran {
+    const fn at_once(longest: Duration) -> Self {
+        let waited = false;
+        Self { longest, waited }
+    }
+}
+
 /// The thread's own state.
 struct Local {
     me: Arc<JsThread>,
@@ -190,6 +252,7 @@ impl Drop for Gone {
 
 fn run(me: Arc<JsThread>, setup: Setup) {
     let _gone = Gone(me.clone());
+    let _ = me.id.set(sched::current());
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -226,6 +289,9 @@ impl Local {
             while let Some(job) = self.me.next() {
                 self.clone().take(job);
             }
+            if self.me.retires() && self.me.load() == 0 {
+                self.me.stop();
+            }
             if self.me.stopped.load(Ordering::Acquire) {
                 return;
             }
@@ -250,7 +316,10 @@ impl Local {
             Task::Warm(reply) => {
                 tokio::task::spawn_local(async move {
                     let loaded = self.load(&prepared, Instant::now() + LOAD_LIMIT).await;
-                    let _ = reply.send(loaded.map(|(isolate, _)| self.keep(&prepared, isolate)));
+                    let _ = reply.send(loaded.map(|(isolate, longest)| {
+                        prepared.standing.loaded(longest);
+                        self.keep(&prepared, isolate);
+                    }));
                     self.me.load.fetch_sub(1, Ordering::Relaxed);
                 });
             }
@@ -275,14 +344,15 @@ impl Local {
                     });
                     match progress {
                         Progress::Done(result) => {
-                            self.end(&prepared, isolate, result, took, reply, place);
+                            let ran = Ran::at_once(took);
+                            self.end(&prepared, isolate, result, ran, reply, place);
                         }
                         Progress::Pending => {
                             tokio::task::spawn_local(async move {
-                                let (result, longest) = self
+                                let (result, ran) = self
                                     .finish(&mut isolate, deadline, took, call.timeout)
                                     .await;
-                                self.end(&prepared, isolate, result, longest, reply, place);
+                                self.end(&prepared, isolate, result, ran, reply, place);
                             });
                         }
                     }
@@ -328,14 +398,14 @@ impl Local {
             )
         });
         let longest = took.max(slice);
-        let (result, longest) = match progress {
-            Progress::Done(result) => (result, longest),
+        let (result, ran) = match progress {
+            Progress::Done(result) => (result, Ran::at_once(longest)),
             Progress::Pending => {
                 self.finish(&mut isolate, deadline, longest, call.timeout)
                     .await
             }
         };
-        self.end(&prepared, isolate, result, longest, reply, place);
+        self.end(&prepared, isolate, result, ran, reply, place);
     }
 
     /// Starts an isolate and loads the function (LE-263). Says how long its longest slice was, the
@@ -378,7 +448,7 @@ impl Local {
         deadline: Instant,
         mut longest: Duration,
         limit: Duration,
-    ) -> (Result<Vec<u8>, ExecutionFault>, Duration) {
+    ) -> (Result<Vec<u8>, ExecutionFault>, Ran) {
         let wait = poll_fn(|cx| {
             let (polled, took) = self.slice(isolate, deadline, |i| i.poll(cx));
             longest = longest.max(took);
@@ -391,7 +461,8 @@ impl Local {
         let result = tokio::time::timeout_at(deadline.into(), wait)
             .await
             .unwrap_or(Err(ExecutionFault::Timeout { limit }));
-        (result, longest)
+        let waited = true;
+        (result, Ran { longest, waited })
     }
 
     /// Runs JavaScript under the watchdog.
@@ -404,7 +475,9 @@ impl Local {
         let limits = isolate.limits().clone();
         let running = self.me.slice.enter(&limits, deadline, &self.setup.watchdog);
         let done = act(isolate);
-        (done, running.leave())
+        let took = running.leave();
+        self.me.come_back();
+        (done, took)
     }
 
     /// Answers a call, and keeps or discards its isolate (LE-350).
@@ -413,12 +486,12 @@ impl Local {
         prepared: &Arc<Prepared>,
         mut isolate: Isolate,
         result: Result<Vec<u8>, ExecutionFault>,
-        longest: Duration,
+        ran: Ran,
         reply: oneshot::Sender<Result<Vec<u8>, ExecutionFault>>,
         place: InFlight,
     ) {
         prepared.counters.called(result.is_err());
-        prepared.judge(longest);
+        prepared.standing.called(ran.longest, ran.waited);
         let reusable = isolate.reusable(result.as_ref().err());
         if let Err(fault) = &result {
             isolate.log_fault(LogLevel::Error, fault);
@@ -499,7 +572,7 @@ impl Local {
             return true;
         };
         // What a version has left behind on separate threads it needs only if it has to come back.
-        let ttl = if prepared.trusted() && !self.me.shared() {
+        let ttl = if prepared.standing.may_share() && !self.me.shared() {
             self.setup.idle_ttl / 10
         } else {
             self.setup.idle_ttl

@@ -20,6 +20,9 @@ const TICK: Duration = Duration::from_millis(2);
 /// Nothing of JavaScript's is to be in the way longer than this (A5).
 pub(super) const STUCK_AFTER: Duration = Duration::from_millis(4);
 
+/// What computes for longer gives way to everything else on the machine.
+pub(super) const GIVE_WAY_AFTER: Duration = Duration::from_millis(50);
+
 /// Looks without finding anything before the watchdog sleeps.
 const IDLE_TICKS: u32 = 25;
 
@@ -54,7 +57,8 @@ impl Slice {
         *lock(&self.running) = Some(limits.clone());
         self.deadline
             .store(nanos(self.epoch, deadline), Ordering::Release);
-        self.since.store(began, Ordering::Release);
+        // Before the look at whether the watchdog sleeps, in the order that it relies on.
+        self.since.store(began, Ordering::SeqCst);
         watchdog.wake();
         Running { slice: self, began }
     }
@@ -68,7 +72,7 @@ impl Slice {
     }
 
     fn check(&self, now: u64) -> bool {
-        if self.since.load(Ordering::Acquire) == 0 {
+        if self.since.load(Ordering::SeqCst) == 0 {
             return false;
         }
         if now >= self.deadline.load(Ordering::Acquire) {
@@ -141,10 +145,11 @@ impl Watchdog {
     fn run<P>(&self, pool: &Weak<P>, epoch: Instant, look: fn(&P, u64, Instant) -> bool) {
         let mut quiet = 0;
         loop {
-            let Some(pool) = pool.upgrade() else { return };
-            let now = Instant::now();
-            let busy = look(&pool, nanos(epoch, now), now);
-            drop(pool);
+            let looked = || {
+                let now = Instant::now();
+                Some(look(&*pool.upgrade()?, nanos(epoch, now), now))
+            };
+            let Some(busy) = looked() else { return };
             quiet = if busy { 0 } else { quiet + 1 };
             let mut woken = lock(&self.gate);
             if quiet < IDLE_TICKS {
@@ -152,6 +157,16 @@ impl Watchdog {
                 continue;
             }
             self.asleep.store(true, Ordering::SeqCst);
+            drop(woken);
+            // A slice that began after the last look and before the mark above has woken nobody: look once more. One
+            // that begins after it finds the mark. Both orders are sequentially consistent, so none falls between.
+            let Some(busy) = looked() else { return };
+            if busy {
+                self.asleep.store(false, Ordering::SeqCst);
+                quiet = 0;
+                continue;
+            }
+            woken = lock(&self.gate);
             // A second passes at most, so that a dropped pool is noticed.
             while !*woken {
                 let (guard, timed_out) = self

@@ -17,6 +17,17 @@ use serde_json::Value;
 #[derive(Default)]
 pub(crate) struct Logs(Mutex<Vec<(String, LogLevel, String, String)>>);
 
+impl Logs {
+    /// What a function has logged.
+    pub(crate) fn of(&self, function: &str) -> Vec<(LogLevel, String)> {
+        let logs = self.0.lock().expect("no test panicked while logging");
+        logs.iter()
+            .filter(|(f, ..)| f == function)
+            .map(|(_, level, _, text)| (*level, text.clone()))
+            .collect()
+    }
+}
+
 impl LogSink for Logs {
     fn record(&self, r: &LogRecord<'_>) {
         assert_eq!(r.time, SystemTime::UNIX_EPOCH, "time is the host's");
@@ -130,11 +141,7 @@ impl Tried {
     }
 
     pub(crate) fn logs(&self) -> Vec<(LogLevel, String)> {
-        let logs = LOGS.0.lock().expect("no test panicked while logging");
-        logs.iter()
-            .filter(|(f, ..)| *f == self.name)
-            .map(|(_, level, _, text)| (*level, text.clone()))
-            .collect()
+        LOGS.of(&self.name)
     }
 
     pub(crate) fn log_ids(&self) -> Vec<String> {

@@ -1,0 +1,210 @@
+//! Calls on the thread that asks for them: what is tried there, and what is run again elsewhere.
+
+use std::{
+    io::{Read as _, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use fourfront_hooks::{Call, ExecutionFault, HookFault, HookPool, Prepared, bundle::Bundle};
+use fourfront_model::{Compat, EventType};
+
+use super::harness::{LOGS, function, settings, unique};
+
+/// Many calls of a quick handler, so that a version is tried inline.
+const ENOUGH: usize = 450;
+
+/// A pool and a function, used from a thread that may run calls itself.
+struct Inlined {
+    pool: HookPool,
+    prepared: Arc<Prepared>,
+    name: String,
+}
+
+impl Inlined {
+    async fn call(&self, event: &str) -> Result<String, HookFault> {
+        let call = Call {
+            event: event.as_bytes().to_vec(),
+            event_type: EventType::ViewerRequest,
+            timeout: Duration::from_secs(1),
+            request_id: "id".into(),
+        };
+        let result = self.pool.invoke(&self.prepared, call).await?;
+        Ok(String::from_utf8(result).unwrap())
+    }
+
+    /// Calls until one has run inline.
+    async fn settle(&self) {
+        let before = self.prepared.stats().inline;
+        // A machine that stalls may make a call slow: ask again.
+        for _ in 0..20 * ENOUGH {
+            assert_eq!(self.call("0").await.unwrap(), "\"quick\"");
+            if self.prepared.stats().inline > before {
+                return;
+            }
+        }
+        panic!("no call ran inline");
+    }
+}
+
+/// Runs a test on such a thread. `code` is called with the event, which is a number; 0 must be answered "quick".
+fn inlined<F: Future<Output = ()>>(
+    code: &str,
+    test: impl FnOnce(Arc<Inlined>) -> F + Send + 'static,
+) {
+    let mut settings = settings();
+    settings.host.egress.allow_local = true;
+    let pool = HookPool::new(settings);
+    let name = unique("inline");
+    let bundle = Bundle::from_files([("index.js", code)]);
+    let prepared = pool
+        .prepare_bundle(&function(&name), Compat::Strict, bundle)
+        .unwrap();
+    let inlined = Arc::new(Inlined {
+        pool: pool.clone(),
+        prepared,
+        name,
+    });
+    let thread = pool
+        .spawn("viewer".into(), move |inline| {
+            let inline = inline.expect("the engine runs");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                tokio::select! {
+                    () = test(inlined) => {}
+                    () = inline.tend() => {}
+                }
+                drop(inline);
+            });
+        })
+        .unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn quick_calls_move_to_the_thread_that_asks_and_keep_their_state() {
+    // LE-347
+    inlined(
+        "let n = 0; exports.handler = async (e) => { n++; return e ? n : 'quick' }",
+        |f| async move {
+            f.settle().await;
+            let first: u32 = f.call("1").await.unwrap().parse().unwrap();
+            let second: u32 = f.call("1").await.unwrap().parse().unwrap();
+            assert_eq!(second, first + 1);
+            let stats = f.prepared.stats();
+            assert!(stats.inline >= 3, "{stats:?}");
+            assert_eq!(stats.faults, 0);
+        },
+    );
+}
+
+#[test]
+fn a_call_that_loops_ends_elsewhere_and_does_not_hold_its_thread() {
+    // LE-250
+    inlined(
+        "exports.handler = async (e) => { if (e) for (;;); return 'quick' }",
+        |f| async move {
+            f.settle().await;
+            let inline = f.prepared.stats().inline;
+            let looping = f.call("1");
+            tokio::pin!(looping);
+            // The call is over after a second; the thread must be free long before.
+            tokio::select! {
+                biased;
+                early = &mut looping => panic!("the thread was held: {early:?}"),
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            }
+            let ended = looping.await;
+            assert!(
+                matches!(
+                    ended,
+                    Err(HookFault::Execution(ExecutionFault::Timeout { .. }))
+                ),
+                "{ended:?}"
+            );
+            assert_eq!(f.prepared.stats().inline, inline);
+            f.call("0").await.unwrap();
+            assert_eq!(
+                f.prepared.stats().inline,
+                inline,
+                "it has to earn its way back"
+            );
+        },
+    );
+}
+
+#[test]
+fn a_call_that_waits_is_run_again_where_it_may_and_logs_once() {
+    // LE-352
+    inlined(
+        "exports.handler = async (e) => { if (e) { console.log('waits'); await new Promise((r) => setTimeout(r, 5)); return 'waited' } return 'quick' }",
+        |f| async move {
+            f.settle().await;
+            assert_eq!(f.call("1").await.unwrap(), "\"waited\"");
+            let logged = LOGS.of(&f.name);
+            assert_eq!(
+                logged.iter().filter(|(_, m)| m.contains("waits")).count(),
+                1,
+                "{logged:?}"
+            );
+        },
+    );
+}
+
+#[test]
+fn a_call_that_reaches_the_network_reaches_it_once() {
+    // LE-346: a trial may be forgotten, so nothing of it may have been sent.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = requests.clone();
+    std::thread::spawn(move || {
+        for viewer in listener.incoming() {
+            let mut viewer = viewer.unwrap();
+            let mut head = [0; 4096];
+            if viewer.read(&mut head).unwrap_or(0) > 0 {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let _ = viewer.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+                );
+            }
+        }
+    });
+    let code = format!(
+        "exports.handler = async (e) => {{
+            if (!e) return 'quick';
+            // Not even an answer to what a trial is refused must be seen.
+            try {{ return await (await fetch('http://127.0.0.1:{port}/')).text() }} catch (e) {{ return 'refused' }}
+        }}"
+    );
+    inlined(&code, move |f| async move {
+        f.settle().await;
+        assert_eq!(f.call("1").await.unwrap(), "\"hi\"");
+        assert_eq!(requests.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn an_exception_inline_is_the_callers_and_leaves_the_isolate_be() {
+    // LE-271, LE-350
+    inlined(
+        "let n = 0; exports.handler = async (e) => { n++; if (e === 1) throw new TypeError('mine'); return e ? n : 'quick' }",
+        |f| async move {
+            f.settle().await;
+            let before: u32 = f.call("2").await.unwrap().parse().unwrap();
+            let thrown = f.call("1").await;
+            assert!(
+                matches!(&thrown, Err(HookFault::Execution(ExecutionFault::Thrown { error_type, .. })) if error_type == "TypeError"),
+                "{thrown:?}"
+            );
+            let after: u32 = f.call("2").await.unwrap().parse().unwrap();
+            assert_eq!(after, before + 2);
+        },
+    );
+}
