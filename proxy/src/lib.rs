@@ -7,7 +7,7 @@
 //!
 //! TLS toward origins is rustls: it needs no system library, the engine's own network
 //! stack links it already, and its errors name the certificate's fault (CF-423).
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod cli;
 pub mod clock;
@@ -15,3 +15,4 @@ pub mod flow;
 pub mod node;
 pub mod observe;
 pub mod pingora;
+mod sys;

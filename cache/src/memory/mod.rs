@@ -109,12 +109,16 @@ impl<M: HeadRecord> MemoryTier<M> {
         })
     }
 
+    /// The complete object under a key, unless a fill is about to replace it: all that most hits ask.
+    pub fn stored(&self, key: &CacheKey) -> Option<Arc<Object<M>>> {
+        let object = self.inner.objects.get(key)?;
+        (!object.is_replacing()).then_some(object)
+    }
+
     /// What is stored under a key.
     pub fn lookup(&self, key: &CacheKey) -> Lookup<M> {
         let inner = &*self.inner;
-        if let Some(object) = inner.objects.get(key)
-            && !object.is_replacing()
-        {
+        if let Some(object) = self.stored(key) {
             return Lookup::Found(object);
         }
         if let Some(reader) = inner.follow(key) {

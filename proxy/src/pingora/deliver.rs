@@ -10,7 +10,7 @@ use pingora::{Result, http::ResponseHeader, proxy::Session};
 use super::{
     Edge,
     context::{Ctx, Pending},
-    headers::{request_lines, response_lines, set_response_lines},
+    headers::{append_response_lines, request_lines, response_lines, set_response_lines},
     hook::{self, Shown},
 };
 use crate::flow::{
@@ -209,7 +209,11 @@ impl Edge {
         };
         let result = hook::response_only(result)?;
         if result.headers_changed {
-            set_response_lines(head, &result.headers)?;
+            match result.headers.strip_prefix(&*response.lines) {
+                // What most do: everything stays, some is added.
+                Some(added) => append_response_lines(head, added)?,
+                None => set_response_lines(head, &result.headers)?,
+            }
         }
         if let Some(description) = result.status_description
             && description != response.description

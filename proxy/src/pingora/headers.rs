@@ -81,6 +81,14 @@ pub(super) fn set_response_lines(
     for name in names(&response.headers) {
         response.remove_header(&name);
     }
+    append_response_lines(response, lines)
+}
+
+/// Adds `lines` to the fields of a response.
+pub(super) fn append_response_lines(
+    response: &mut ResponseHeader,
+    lines: &[HeaderLine],
+) -> Result<(), NodeFault> {
     for line in lines {
         response
             .append_header(line.key.clone(), line.value.clone())

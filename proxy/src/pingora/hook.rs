@@ -126,24 +126,20 @@ pub(super) async fn run(
 
 /// A new UUID, version 4 (LE-325): another one for each call, unlike the viewer request's id.
 fn invocation_id() -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut b = [0u8; 16];
     fastrand::fill(&mut b);
     b[6] = b[6] & 0x0f | 0x40;
     b[8] = b[8] & 0x3f | 0x80;
-    let hex = |range: std::ops::Range<usize>| {
-        b[range]
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect::<String>()
-    };
-    format!(
-        "{}-{}-{}-{}-{}",
-        hex(0..4),
-        hex(4..6),
-        hex(6..8),
-        hex(8..10),
-        hex(10..16)
-    )
+    let mut id = String::with_capacity(36);
+    for (at, byte) in b.into_iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            id.push('-');
+        }
+        id.push(char::from(HEX[usize::from(byte >> 4)]));
+        id.push(char::from(HEX[usize::from(byte & 0x0f)]));
+    }
+    id
 }
 
 fn stack(fault: &HookFault) -> &str {
@@ -180,5 +176,22 @@ impl From<Option<HookResult>> for Decision {
             Some(HookResult::Request(request)) => Self::Continue(Some(request)),
             Some(HookResult::Response(response)) => Self::Respond(response),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invocation_ids_are_random_uuids() {
+        // LE-325
+        let id = invocation_id();
+        let groups: Vec<usize> = id.split('-').map(str::len).collect();
+        assert_eq!(groups, [8, 4, 4, 4, 12]);
+        assert!(id.chars().all(|c| c == '-' || c.is_ascii_hexdigit()));
+        assert_eq!(id.as_bytes()[14], b'4');
+        assert!(b"89ab".contains(&id.as_bytes()[19]));
+        assert_ne!(id, invocation_id());
     }
 }

@@ -10,6 +10,7 @@
 mod context;
 mod deliver;
 mod headers;
+mod hit;
 mod hook;
 mod origin_side;
 mod peer;
@@ -156,7 +157,7 @@ impl ProxyHttp for Edge {
         ctx: &mut Ctx,
         request: &RequestHeader,
     ) -> Option<HashBinary> {
-        self.variant(meta, ctx, request)
+        self.variant(meta.headers(), ctx.flow.exchange()?, request)
     }
 
     fn cache_not_modified_filter(

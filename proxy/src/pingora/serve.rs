@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fourfront_hooks::pool::Inline;
 use fourfront_origin::resolve::Resolver;
 use pingora::{
     apps::HttpServerOptions,
@@ -89,10 +90,13 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
             aborted: aborted.clone(),
             node: node.clone(),
         };
-        let thread = thread::Builder::new().name(format!("viewer-{index}"));
-        listening
-            .workers
-            .push(thread.spawn(move || worker.run(address))?);
+        // A worker that descends from the engine's thread may run functions itself.
+        let thread = node
+            .hooks()
+            .spawn(format!("viewer-{index}"), move |inline| {
+                worker.run(address, inline);
+            })?;
+        listening.workers.push(thread);
     }
     Ok(listening)
 }
@@ -116,7 +120,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, address: SocketAddr) {
+    fn run(mut self, address: SocketAddr, inline: Option<Inline>) {
         let runtime = match tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -132,11 +136,22 @@ impl Worker {
         let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
         runtime.block_on(async {
             // Returns when it is told to stop; connections go on.
-            self.service.start_service(Some(fds), self.stopped, 1).await;
-            tokio::select! {
-                () = self.node.in_flight().idle() => {}
-                _ = self.aborted.wait_for(|abort| *abort) => {}
+            let serving = async {
+                self.service.start_service(Some(fds), self.stopped, 1).await;
+                tokio::select! {
+                    () = self.node.in_flight().idle() => {}
+                    _ = self.aborted.wait_for(|abort| *abort) => {}
+                }
+            };
+            match &inline {
+                Some(inline) => tokio::select! {
+                    () = serving => {}
+                    () = inline.tend() => {}
+                },
+                None => serving.await,
             }
+            // Here, because isolates are dropped in the runtime in which they ran.
+            drop(inline);
         });
         // Lookups of names run on threads of the runtime; they are not waited for.
         runtime.shutdown_background();

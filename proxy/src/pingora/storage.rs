@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fourfront_cache::{
     key::{CacheKey, KeySecret},
-    memory::{BodyReader, Fill, FillReader, HeadRecord, Lookup, MemoryLimits, MemoryTier},
+    memory::{BodyReader, Fill, FillReader, HeadRecord, Lookup, MemoryLimits, MemoryTier, Object},
     policy::Freshness,
 };
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName, header};
 use parking_lot::Mutex;
 use pingora::{
     Error, ErrorType, Result,
@@ -128,6 +128,11 @@ impl CacheStorage {
         cache.enable(self.adapter, None, None, Some(self.lock), Some(overrides));
     }
 
+    /// The complete object under a key that no fill is about to replace.
+    pub(super) fn stored(&self, key: &CacheKey) -> Option<Arc<Object<Head>>> {
+        self.adapter.tier.stored(key)
+    }
+
     /// Removes one entry.
     pub(super) fn remove(&self, key: &PingoraKey) {
         self.adapter.tier.remove(&our_key(key));
@@ -150,7 +155,7 @@ fn our_key(key: &PingoraKey) -> CacheKey {
 }
 
 /// A stored head: what Pingora's record is made of, which cannot be cloned itself.
-struct Head {
+pub(super) struct Head {
     header: ResponseHeader,
     facts: StoredFacts,
     created: SystemTime,
@@ -166,6 +171,30 @@ impl Head {
             created: meta.created(),
             variance: meta.variance(),
         })
+    }
+
+    /// What is kept beside it.
+    pub(super) const fn facts(&self) -> &StoredFacts {
+        &self.facts
+    }
+
+    /// The variant it is for.
+    pub(super) const fn variance(&self) -> Option<HashBinary> {
+        self.variance
+    }
+
+    /// Its fields.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.header.headers
+    }
+
+    /// The head of an answer with a body of `length` bytes. One that came without a length has one now (CF-536).
+    pub(super) fn response(&self, length: u64) -> Result<ResponseHeader> {
+        let mut head = self.header.clone();
+        if !head.headers.contains_key(header::CONTENT_LENGTH) {
+            head.insert_header(header::CONTENT_LENGTH, length)?;
+        }
+        Ok(head)
     }
 
     /// The record for one use.

@@ -166,19 +166,18 @@ impl Edge {
     /// `cache_vary_filter`: the variant of a request (CF-824). CloudFront's mode has none (CF-312).
     pub(super) fn variant(
         &self,
-        meta: &CacheMeta,
-        ctx: &Ctx,
+        stored: &HeaderMap,
+        exchange: &Exchange,
         request: &RequestHeader,
     ) -> Option<HashBinary> {
-        let exchange = ctx.flow.exchange()?;
-        if exchange.route.distribution().cache_mode == CacheMode::Cloudfront
-            || !meta.headers().contains_key(header::VARY)
+        if !stored.contains_key(header::VARY)
+            || exchange.route.distribution().cache_mode == CacheMode::Cloudfront
         {
             return None;
         }
-        let sent = varying_fields(exchange.route.behavior(), meta.headers(), request);
+        let sent = varying_fields(exchange.route.behavior(), stored, request);
         let secret = self.node().cache().secret();
-        match key::vary_key(secret, meta.headers(), &sent) {
+        match key::vary_key(secret, stored, &sent) {
             Variance::Invariant => None,
             Variance::Variant(variant) => Some(*variant.as_bytes()),
             // A variant of this request alone: stored perhaps, found by nobody.

@@ -85,9 +85,10 @@ impl Edge {
             let request = session.req_header();
             let (path, _) = split(request.raw_path());
             ctx.flow = Flow::Lookup(Box::new(state.pass(path, &request.method)));
-            return Ok(false);
+        } else if self.viewer_request(session, ctx, state).await? {
+            return Ok(true);
         }
-        self.viewer_request(session, ctx, state).await
+        self.answer_from_memory(session, ctx).await
     }
 
     fn admit(&self, session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Fault> {
@@ -228,7 +229,13 @@ impl Edge {
     /// `cache_key_callback` (CF-003, LE-004).
     pub(super) fn cache_key(&self, session: &Session, ctx: &mut Ctx) -> Result<PingoraKey> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
-        let request = session.req_header();
+        self.key_of(session.req_header(), state)
+            .map(|key| pingora_key(&key))
+            .ok_or_else(|| ctx_internal(&"a cached method without a key"))
+    }
+
+    /// The key of a request whose method may use the cache.
+    pub(super) fn key_of(&self, request: &RequestHeader, state: &Lookup) -> Option<CacheKey> {
         let (path, query) = split(request.raw_path());
         let route = &state.exchange.route;
         let key_request = KeyRequest {
@@ -241,8 +248,6 @@ impl Edge {
         };
         let secret = self.node().cache().secret();
         cache_key(secret, &route.behavior().cache_policy, &key_request)
-            .map(|key| pingora_key(&key))
-            .ok_or_else(|| ctx_internal(&"a cached method without a key"))
     }
 
     /// `cache_hit_filter`: judges what was found by our own clock and policy; Pingora's freshness is not used.
