@@ -54,6 +54,11 @@ CASES = [
 ]
 
 
+# What a function adds to a request: two paths whose answers have the same fields and length, one without and one
+# with a function, over one connection, so that each request waits for the one before.
+PLAIN = Case("plain", "/plain", "the answer of /hook from the cache alone", header="x-hook")
+
+
 class Failure(Exception):
     """What cannot be measured, and why."""
 
@@ -74,6 +79,8 @@ class Origin:
                 self.send_header("Content-Type", "text/plain")
                 self.send_header("Content-Length", str(len(BODY)))
                 self.send_header("Cache-Control", "public, max-age=86400")
+                if self.path == PLAIN.path:
+                    self.send_header("X-Hook", "viewer-response")
                 self.end_headers()
                 self.wfile.write(BODY)
 
@@ -205,7 +212,11 @@ def nginx_program():
     return program
 
 
-def start_nginx(folder, core, origin_port):
+def start_nginx(folder, core, origin_port, handles):
+    """nginx, with the handles of its cache files kept open (`open_file_cache`) or not, as by default."""
+    name = "nginx" if handles else "nginx-plain"
+    folder = folder / name
+    folder.mkdir()
     port = free_port()
     njs = NJS_MODULE.exists()
     # A file system in memory, as operators who want memory hits mount it.
@@ -218,6 +229,7 @@ def start_nginx(folder, core, origin_port):
         "@HOOK@": "js_header_filter load.hook;" if njs else "add_header X-Hook nginx;",
         "@GENERATED@": "js_content load.generated;" if njs else "add_header X-Hook nginx; return 200 'hello, edge\\n';",
         "@CACHE@": cache,
+        "@HANDLES@": "open_file_cache max=1000 inactive=1d; open_file_cache_valid 1h;" if handles else "",
         "@FOLDER@": str(folder),
         "@PORT@": str(port),
         "@ORIGIN@": str(origin_port),
@@ -227,7 +239,7 @@ def start_nginx(folder, core, origin_port):
     config = folder / "nginx.conf"
     config.write_text(text)
     command = [nginx_program(), "-c", str(config), "-p", str(folder), "-e", str(folder / "nginx-error.log")]
-    server = Server("nginx", command, port, core, folder / "nginx.log")
+    server = Server(name, command, port, core, folder / "nginx.log")
     server.cache = cache
     return server
 
@@ -294,25 +306,42 @@ def measure(servers, cases, origin, cores, arguments):
     return results
 
 
+def measure_call(server, hook, cores, arguments):
+    """Time and CPU that a warm call adds to a request: medians of pairs of runs, in microseconds."""
+    for case in (PLAIN, hook):
+        server.check(case)
+        run_wrk(server, case, cores[1], 1, 1)
+    added = {"time": [], "cpu": []}
+    for _ in range(arguments.rounds):
+        plain, hooked = (run_wrk(server, case, cores[1], 1, arguments.seconds) for case in (PLAIN, hook))
+        added["time"].append(1e6 / hooked["requests_per_second"] - 1e6 / plain["requests_per_second"])
+        added["cpu"].append(hooked["cpu_us_per_request"] - plain["cpu_us_per_request"])
+    print("\na warm viewer-response call, added to a request over one connection")
+    for name, runs in added.items():
+        print(f"  {name:<6}{statistics.median(runs):6.1f} us   ({min(runs):.1f}..{max(runs):.1f})")
+    return added
+
+
 def median(runs, key):
     return statistics.median(run[key] for run in runs)
 
 
 def print_case(case, runs):
     print(f"\n{case.title} ({case.path})")
-    print(f"  {'':<10}{'requests/s':>12}{'CPU us/request':>16}{'lowest..highest':>18}{'p99 ms':>9}")
+    print(f"  {'':<14}{'requests/s':>10}{'CPU us/request':>16}{'lowest..highest':>18}{'p99 ms':>9}")
     for name, own in runs.items():
         cpu = [run["cpu_us_per_request"] for run in own]
         spread = f"{min(cpu):.2f}..{max(cpu):.2f}"
         print(
-            f"  {name:<10}{median(own, 'requests_per_second'):>12.0f}{median(own, 'cpu_us_per_request'):>16.2f}"
+            f"  {name:<12}{median(own, 'requests_per_second'):>12.0f}{median(own, 'cpu_us_per_request'):>16.2f}"
             f"{spread:>18}{median(own, 'p99_ms'):>9.2f}"
         )
-    if len(runs) == 2:
-        ours, theirs = runs.values()
-        speed = median(ours, "requests_per_second") / median(theirs, "requests_per_second")
-        cpu = median(ours, "cpu_us_per_request") / median(theirs, "cpu_us_per_request")
-        print(f"  {'ratio':<10}{speed:>12.2f}{cpu:>16.2f}")
+    ours = runs.get("fourfront")
+    for name, theirs in runs.items() if ours else ():
+        if theirs is not ours:
+            speed = median(ours, "requests_per_second") / median(theirs, "requests_per_second")
+            cpu = median(ours, "cpu_us_per_request") / median(theirs, "cpu_us_per_request")
+            print(f"  {'to ' + name:<16}{speed:>8.2f}{cpu:>16.2f}")
     sys.stdout.flush()
 
 
@@ -343,7 +372,7 @@ def main():
         try:
             if arguments.fourfront:
                 servers.append(start_fourfront(arguments.fourfront, folder, cores[0], origin.port))
-            servers.append(start_nginx(folder, cores[0], origin.port))
+            servers += [start_nginx(folder, cores[0], origin.port, handles) for handles in (True, False)]
             version = subprocess.run([nginx_program(), "-v"], capture_output=True, text=True, check=True).stderr.strip()
             with_njs = "with njs" if NJS_MODULE.exists() else "without njs (libnginx-mod-http-js): plain directives instead"
             print(f"{version}, {with_njs}")
@@ -352,6 +381,9 @@ def main():
                 f"servers on core {cores[0]}, wrk on core {cores[1]}"
             )
             results = measure(servers, cases, origin, cores, arguments)
+            hook = next((case for case in cases if case.name == "hook"), None)
+            if arguments.fourfront and hook:
+                results["call"] = measure_call(servers[0], hook, cores, arguments)
             print("\nresident MiB: " + ", ".join(f"{s.name} {s.resident_mib():.0f}" for s in servers))
             if arguments.json:
                 Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
