@@ -363,6 +363,7 @@ mod tests {
             (OnError::Never, Cloudfront, gone, 70, Failure),
             (OnError::Never, Rfc9111, gone, 70, GatewayTimeout),
             (OnError::Never, Rfc9111, status(503), 70, Failure),
+            (OnError::Within(Duration::ZERO), Rfc9111, gone, 70, Failure),
         ];
         for (on_error, mode, failure, now, want) in rows {
             let got = entry(60, 0, on_error).on_failure(mode, failure, at(now));

@@ -357,15 +357,56 @@ async fn a_304_updates_the_stored_fields_and_starts_the_lifetime_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the answer is 502 for now"]
 async fn what_must_be_validated_and_cannot_be_is_a_504_in_mode_rfc9111() {
     // CF-276, CF-827, RFC 9111 section 5.2.2.2
-    let origin =
-        Origin::start(|_| Reply::ok("good").header("Cache-Control", "max-age=10, must-revalidate"))
+    let rows = [
+        "max-age=10, must-revalidate",
+        "max-age=10, proxy-revalidate",
+        "s-maxage=10",
+        "max-age=10, must-revalidate, stale-if-error=60, stale-while-revalidate=60",
+        "max-age=10, s-maxage=10, stale-if-error=60, stale-while-revalidate=60",
+    ];
+    for directives in rows {
+        let origin =
+            Origin::start(move |_| Reply::ok("good").header("Cache-Control", directives)).await;
+        let edge = Edge::new().behavior(&ttl(0, 60, 600)).start(&origin).await;
+        edge.get("/").await;
+        drop(origin);
+        edge.advance(20);
+        let answer = edge.get("/").await;
+        assert_eq!(
+            (answer.status, answer.x_cache()),
+            (504, "Error"),
+            "{directives}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_answer_stands_in_for_a_name_that_no_longer_resolves() {
+    // CF-268, LE-038
+    let origin = RawOrigin::start(|_| {
+        vec![Turn::send(
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nCache-Control: max-age=10\r\n\r\ngood",
+        )]
+    })
+    .await;
+    // With a function at origin-request the name is resolved before the function would run.
+    for trigger in ["viewer-request", "origin-request"] {
+        let edge = Edge::new()
+            .function("log", &logging())
+            .behavior(&format!("on: {{ {trigger}: log }}"))
+            .start_at(&origin.url())
             .await;
-    let edge = Edge::new().behavior(&ttl(0, 60, 600)).start(&origin).await;
-    edge.get("/").await;
-    drop(origin);
-    edge.advance(20);
-    assert_eq!(edge.get("/").await.status, 504);
+        edge.get("/").await;
+        let renamed = edge.site_file().replace("127.0.0.1", "origin.invalid");
+        edge.reload(&renamed).unwrap();
+        edge.advance(20);
+        let answer = edge.get("/").await;
+        assert_eq!(
+            (answer.status, answer.text(), answer.x_cache()),
+            (200, "good", "Hit"),
+            "{trigger}"
+        );
+    }
 }

@@ -9,6 +9,7 @@
 
 mod context;
 mod deliver;
+mod failure;
 mod headers;
 mod hook;
 mod origin_side;
@@ -285,16 +286,16 @@ impl ProxyHttp for Edge {
         if matches!(error.etype(), ErrorType::HTTPStatus(_)) || *error.etype() == ANSWER_READY {
             return false;
         }
-        let hook_failed = matches!(
-            ctx.fault,
-            Some(Fault::Hook { .. } | Fault::Viewer(_) | Fault::Node(_))
-        );
+        let origin_failed = match &ctx.fault {
+            Some(fault) => matches!(fault, Fault::Origin(_)),
+            None => *error.esource() == pingora::ErrorSource::Upstream,
+        };
         let Some(exchange) = ctx.flow.exchange() else {
             return false;
         };
-        !hook_failed
-            && *error.esource() == pingora::ErrorSource::Upstream
-            && self.may_serve_stale(session, exchange, policy::OriginFailure::Unreachable)
+        origin_failed
+            && self.failure_answer(session, exchange, policy::OriginFailure::Unreachable)
+                == Some(policy::FailureAnswer::Stale)
     }
 
     fn fail_to_connect(

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use fourfront_cache::{
     key::{self, OriginAcceptEncoding},
-    policy,
+    policy::{self, FailureAnswer, OriginFailure},
 };
 use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
 use fourfront_model::{
@@ -32,10 +32,9 @@ use super::{
     headers::{request_lines, set_request_lines, set_response_lines},
     hook::{self, Decision, Shown},
     peer,
-    storage::StoredFacts,
 };
 use crate::flow::{
-    BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginRequest,
+    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginRequest,
     hook::{RequestParts, ResponseParts},
     reason,
 };
@@ -53,8 +52,10 @@ impl Edge {
         if runs(EventType::OriginRequest)
             && let Err(fault) = self.resolve_first(&state).await
         {
-            ctx.flow = Flow::OriginRequest(Box::new(state));
-            return Err(ctx.fail(fault));
+            // The fetch fails in its turn, where Pingora lets a stale object stand in (CF-268).
+            ctx.flow = Flow::Fetch(Box::new(state.send(None, object)));
+            ctx.fault = Some(fault);
+            return Ok(true);
         }
         let shown = Shown {
             request: &state.request,
@@ -190,17 +191,16 @@ impl Edge {
         session: &Session,
         ctx: &mut Ctx,
     ) -> Result<Box<HttpPeer>> {
-        match self.next_peer(session, ctx).await {
+        match self.next_peer(ctx).await {
             Ok(peer) => Ok(Box::new(peer)),
-            Err(fault) => Err(ctx.fail(fault)),
+            Err(fault) => Err(self.fetch_failed(session, ctx, fault)),
         }
     }
 
-    async fn next_peer(
-        &self,
-        _session: &Session,
-        ctx: &mut Ctx,
-    ) -> std::result::Result<HttpPeer, Fault> {
+    async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
+        if let Some(fault) = ctx.fault.take() {
+            return Err(fault);
+        }
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         let route = &fetch.exchange.route;
         let configured = route.distribution().origin_of(route.behavior());
@@ -295,7 +295,7 @@ impl Edge {
         let mut parts = response_parts(head);
         if let Err(fault) = response::check(&parts.lines) {
             ctx.flow = Flow::Fetch(Box::new(fetch));
-            return Err(ctx.fail(fault));
+            return Err(self.fetch_failed(session, ctx, fault.into()));
         }
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
@@ -401,11 +401,8 @@ impl Edge {
         }
         set_head(head, &parts)?;
         if head.status.is_server_error()
-            && self.may_serve_stale(
-                session,
-                &fetch.exchange,
-                policy::OriginFailure::Status(head.status),
-            )
+            && self.failure_answer(session, &fetch.exchange, OriginFailure::Status(head.status))
+                == Some(FailureAnswer::Stale)
         {
             ctx.flow = Flow::Fetch(Box::new(fetch));
             return Err(pingora::Error::new(super::SERVE_STALE).into_up());
@@ -417,21 +414,6 @@ impl Edge {
         store.not_modified = revalidated.then(|| head.headers.clone());
         ctx.flow = Flow::Store(Box::new(store));
         Ok(())
-    }
-
-    /// Whether the stale object at hand may answer for an origin that failed (CF-268..271).
-    pub(super) fn may_serve_stale(
-        &self,
-        session: &Session,
-        exchange: &Exchange,
-        failure: policy::OriginFailure,
-    ) -> bool {
-        let Some(stored) = session.cache.maybe_cache_meta().and_then(StoredFacts::of) else {
-            return false;
-        };
-        let mode = exchange.route.distribution().cache_mode;
-        let now = self.node().clock().now();
-        stored.freshness.on_failure(mode, failure, now) == policy::FailureAnswer::Stale
     }
 }
 

@@ -66,18 +66,7 @@ impl Edge {
             // A body the function put in place goes out again with the next try.
             fetch.body_sent = false;
         } else {
-            let distribution = &fetch.exchange.route.distribution().id;
-            self.node()
-                .metrics()
-                .origin_fault(distribution, &fetch.origin.id, fault.detail());
-            tracing::warn!(
-                request_id = fetch.exchange.request_id.as_str(),
-                distribution,
-                origin = fetch.origin.id,
-                attempts = fetch.attempts,
-                "{fault}"
-            );
-            ctx.fault = Some(fault.into());
+            ctx.fault = Some(self.origin_failed(session, fetch, fault));
         }
         error
     }
@@ -235,7 +224,7 @@ fn detail_of(error: &Error, fault: &Fault) -> &'static str {
         return "ClientCommError";
     }
     match fault {
-        Fault::Origin(_) => "AbortedOrigin",
+        Fault::Origin(_) | Fault::Unvalidated(_) => "AbortedOrigin",
         Fault::Viewer(v) => v.detail(),
         Fault::Hook { .. } | Fault::Node(_) => "InternalError",
     }

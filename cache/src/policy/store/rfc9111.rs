@@ -54,9 +54,10 @@ pub(super) fn decide(
         || cc.s_maxage.is_some();
     if !validate_always {
         freshness.while_revalidating = Duration::from_secs(cc.stale_while_revalidate.unwrap_or(0));
+        // A window of zero (CF-270) is not `Never`: it forbids no reuse, so a failure stays what it is and
+        // does not become the 504 of CF-827.
         freshness.on_error = match cc.stale_if_error {
             None => OnError::IfUnreachable,
-            Some(0) => OnError::Never,
             Some(window) => OnError::Within(Duration::from_secs(window)),
         };
     }

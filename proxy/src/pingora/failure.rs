@@ -1,0 +1,66 @@
+//! When an origin has failed for good: whether the stored object answers in its place, and what the viewer
+//! is told where it may not (CF section 3.4). Trying again is decided in [`super::record`].
+
+use fourfront_cache::policy::{FailureAnswer, OriginFailure};
+use fourfront_origin::OriginFault;
+use pingora::{Error, proxy::Session};
+
+use super::{Edge, context::Ctx, storage::StoredFacts};
+use crate::flow::{Exchange, Fault, Fetch, Flow};
+
+impl Edge {
+    /// Ends a fetch by a fault that no other try can mend.
+    pub(super) fn fetch_failed(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        fault: Fault,
+    ) -> Box<Error> {
+        let fault = match (fault, &ctx.flow) {
+            (Fault::Origin(fault), Flow::Fetch(fetch)) => self.origin_failed(session, fetch, fault),
+            (fault, _) => fault,
+        };
+        ctx.fail(fault)
+    }
+
+    /// Notes that the origin has failed. Returns what the viewer is told, if no stale object stands in.
+    pub(super) fn origin_failed(
+        &self,
+        session: &Session,
+        fetch: &Fetch,
+        fault: OriginFault,
+    ) -> Fault {
+        let exchange = &fetch.exchange;
+        let distribution = &exchange.route.distribution().id;
+        self.node()
+            .metrics()
+            .origin_fault(distribution, &fetch.origin.id, fault.detail());
+        tracing::warn!(
+            request_id = exchange.request_id.as_str(),
+            distribution,
+            origin = fetch.origin.id,
+            attempts = fetch.attempts,
+            "{fault}"
+        );
+        match self.failure_answer(session, exchange, OriginFailure::Unreachable) {
+            Some(FailureAnswer::GatewayTimeout) => Fault::Unvalidated(fault),
+            _ => fault.into(),
+        }
+    }
+
+    /// What the stored object at hand says to a failure (CF-268..271, CF-276, CF-827); `None` without one.
+    pub(super) fn failure_answer(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+        failure: OriginFailure,
+    ) -> Option<FailureAnswer> {
+        let stored = session
+            .cache
+            .maybe_cache_meta()
+            .and_then(StoredFacts::of)?;
+        let mode = exchange.route.distribution().cache_mode;
+        let now = self.node().clock().now();
+        Some(stored.freshness.on_failure(mode, failure, now))
+    }
+}
