@@ -180,7 +180,6 @@ async fn stale_answers_stand_in_for_server_errors_in_mode_cloudfront() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "origins that failed are not held off yet"]
 async fn after_a_failure_the_origin_is_left_alone_while_stale_answers_go_out() {
     // CF-272
     let fail = Arc::new(AtomicBool::new(false));
@@ -206,6 +205,73 @@ async fn after_a_failure_the_origin_is_left_alone_while_stale_answers_go_out() {
     edge.advance(1);
     assert_eq!(edge.get("/").await.text(), "good");
     assert_eq!(origin.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_fails_holds_the_origin_off_too() {
+    // CF-272, CF-275
+    let fail = Arc::new(AtomicBool::new(false));
+    let failing = fail.clone();
+    let origin = Origin::start(move |_| match failing.load(Ordering::SeqCst) {
+        false => {
+            Reply::ok("good").header("Cache-Control", "max-age=10, stale-while-revalidate=60")
+        }
+        true => Reply::status(500),
+    })
+    .await;
+    let edge = all_four(Edge::new())
+        .distribution("cache_mode: cloudfront")
+        .behavior(&ttl(0, 60, 600))
+        .start(&origin)
+        .await;
+    edge.get("/").await;
+    fail.store(true, Ordering::SeqCst);
+    edge.advance(20);
+    // Answered at once; the refresh fails behind.
+    assert_eq!(edge.get("/").await.text(), "good");
+    origin.received(2).await;
+    // The function at origin-response has run, and what follows it may still be on its way.
+    edge.logged(8).await;
+    for seconds in [0, 9] {
+        edge.advance(seconds);
+        for _ in 0..5 {
+            assert_eq!(edge.get("/").await.text(), "good");
+        }
+        assert_eq!(origin.count(), 2);
+    }
+    edge.advance(10);
+    assert_eq!(edge.get("/").await.text(), "good");
+    origin.received(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_cannot_be_reached_is_held_off_in_mode_cloudfront_only() {
+    // CF-268, CF-272, CF-828
+    for (mode, held_off) in [("cloudfront", true), ("rfc9111", false)] {
+        let origin = RawOrigin::start(|n| match n {
+            1 => vec![Turn::send(
+                "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nCache-Control: max-age=10\r\n\r\ngood",
+            )],
+            _ => vec![Turn::Close],
+        })
+        .await;
+        let edge = Edge::new()
+            .distribution(&format!("cache_mode: {mode}"))
+            .behavior(&ttl(0, 60, 600))
+            .start_at(&origin.url())
+            .await;
+        edge.get("/").await;
+        edge.advance(20);
+        assert_eq!(edge.get("/").await.text(), "good", "{mode}");
+        let asked = origin.count();
+        assert!(asked > 1, "{mode}");
+        edge.advance(9);
+        assert_eq!(edge.get("/").await.text(), "good", "{mode}");
+        assert_eq!(origin.count() == asked, held_off, "{mode}");
+        edge.advance(1);
+        assert_eq!(edge.get("/").await.text(), "good", "{mode}");
+        assert!(origin.count() > asked, "{mode}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 use fourfront_cache::policy::{FailureAnswer, OriginFailure};
 use fourfront_origin::OriginFault;
+use http::StatusCode;
 use pingora::{Error, proxy::Session};
 
 use super::{Edge, context::Ctx, storage::StoredFacts};
@@ -43,8 +44,23 @@ impl Edge {
             "{fault}"
         );
         match self.failure_answer(session, exchange, OriginFailure::Unreachable) {
+            Some(FailureAnswer::Stale) => {
+                self.hold_off(session, exchange, status_of(&fault));
+                fault.into()
+            }
             Some(FailureAnswer::GatewayTimeout) => Fault::Unvalidated(fault),
-            _ => fault.into(),
+            Some(FailureAnswer::Failure) | None => fault.into(),
+        }
+    }
+
+    /// The stale object at hand answers for an origin that failed with `status`, and goes on answering for a
+    /// while (CF-272). Done before its lock is let go, so that whoever waits for the lock finds it so.
+    pub(super) fn hold_off(&self, session: &Session, exchange: &Exchange, status: StatusCode) {
+        if let Some(period) = exchange.route.store_rules().hold_off(status) {
+            let now = self.node().clock().now();
+            self.node()
+                .cache()
+                .hold_off(session.cache.cache_key(), now, period);
         }
     }
 
@@ -63,4 +79,9 @@ impl Edge {
         let now = self.node().clock().now();
         Some(stored.freshness.on_failure(mode, failure, now))
     }
+}
+
+/// The status a fault is answered with, were it answered.
+fn status_of(fault: &OriginFault) -> StatusCode {
+    StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_GATEWAY)
 }

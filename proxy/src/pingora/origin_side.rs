@@ -404,6 +404,7 @@ impl Edge {
             && self.failure_answer(session, &fetch.exchange, OriginFailure::Status(head.status))
                 == Some(FailureAnswer::Stale)
         {
+            self.hold_off(session, &fetch.exchange, head.status);
             ctx.flow = Flow::Fetch(Box::new(fetch));
             return Err(pingora::Error::new(super::SERVE_STALE).into_up());
         }

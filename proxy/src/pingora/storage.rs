@@ -44,7 +44,7 @@ const FILL_LIMIT: Duration = Duration::from_secs(60);
 pub(super) struct StoredFacts(Arc<Facts>);
 
 /// See [`StoredFacts`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Facts {
     /// When it is fresh, by our policy.
     pub(super) freshness: Freshness,
@@ -62,6 +62,13 @@ impl StoredFacts {
 
     pub(super) fn of(meta: &CacheMeta) -> Option<Self> {
         meta.extensions().get::<Self>().cloned()
+    }
+
+    fn held_off(&self, now: SystemTime, period: Duration) -> Self {
+        Self(Arc::new(Facts {
+            freshness: self.freshness.held_off(now, period),
+            ..Facts::clone(self)
+        }))
     }
 }
 
@@ -126,6 +133,18 @@ impl CacheStorage {
         let mut overrides = CacheOptionOverrides::default();
         overrides.wait_timeout = Some(wait);
         cache.enable(self.adapter, None, None, Some(self.lock), Some(overrides));
+    }
+
+    /// Lets a stale object answer without its origin being asked, for `period` from `now` (CF-272).
+    pub(super) fn hold_off(&self, key: &PingoraKey, now: SystemTime, period: Duration) {
+        self.adapter.tier.update_head(&our_key(key), |stored| {
+            let head = stored.head();
+            Some(Head {
+                facts: head.facts.held_off(now, period),
+                header: head.header.clone(),
+                ..**head
+            })
+        });
     }
 
     /// Removes one entry.

@@ -6,12 +6,9 @@ use std::time::SystemTime;
 use fourfront_cache::{
     Kept, Refusal,
     key::{self, Variance},
-    policy::{
-        self, OriginClass, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability,
-        StoreRules,
-    },
+    policy::{self, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability},
 };
-use fourfront_model::{CacheBehavior, CacheMode, OriginKind};
+use fourfront_model::{CacheBehavior, CacheMode};
 use fourfront_origin::request::is_named;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pingora::{
@@ -88,13 +85,8 @@ impl Edge {
         head: &ResponseHeader,
         now: SystemTime,
     ) -> std::result::Result<CacheMeta, Refusal> {
-        let route = &exchange.route;
-        let mode = route.distribution().cache_mode;
-        let origin = match route.distribution().origin_of(route.behavior()).kind {
-            OriginKind::Custom(_) => OriginClass::Custom,
-            OriginKind::S3(_) | OriginKind::Dir(_) => OriginClass::S3,
-        };
-        let rules = StoreRules::of(mode, route.behavior(), route.error_ttls(origin));
+        let rules = exchange.route.store_rules();
+        let mode = rules.mode;
         let response = ResponseFacts {
             status: head.status,
             headers: &head.headers,
