@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use fourfront_model::{CacheBehavior, CacheMode, CachePolicy, CachedMethods};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 /// The settings a response is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +76,33 @@ pub struct ResponseFacts<'a> {
     /// When the head arrived. Residence time counts from here, so this and every later `now` must
     /// come from a clock that does not step (CF-321).
     pub received: SystemTime,
+    /// What its `Vary` says about reuse. Not read from [`Self::headers`], since mode `cloudfront` cuts `*` from
+    /// what is stored (CF-314) and yet goes by it (CF-313).
+    pub varies: Varies,
+}
+
+/// Whether a stored response can be selected for another request at all (RFC 9110 section 12.5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Varies {
+    /// By the fields `Vary` names, if there are any.
+    #[default]
+    ByFields,
+    /// By more than any cache can see: `Vary` has the member `*`.
+    OnAnything,
+}
+
+impl Varies {
+    /// Reads the lines of `Vary`.
+    pub fn of<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
+        let mut members = lines
+            .into_iter()
+            .flat_map(|line| line.as_bytes().split(|b| *b == b','));
+        if members.any(|member| member.trim_ascii() == b"*") {
+            Self::OnAnything
+        } else {
+            Self::ByFields
+        }
+    }
 }
 
 /// Error caching minimum TTLs per status (CF section 3.6).
@@ -148,6 +175,18 @@ mod tests {
         assert_eq!(ttls.seconds(StatusCode::NOT_FOUND), 1);
         let ttls = ttls.with(StatusCode::NOT_FOUND, 7);
         assert_eq!(ttls.seconds(StatusCode::NOT_FOUND), 7);
+    }
+
+    #[test]
+    fn one_star_among_the_members_of_vary_is_enough() {
+        // CF-313, CF-824
+        let of = |lines: &[&'static str]| {
+            let lines: Vec<_> = lines.iter().map(|l| HeaderValue::from_static(l)).collect();
+            Varies::of(&lines)
+        };
+        assert_eq!(of(&[]), Varies::ByFields);
+        assert_eq!(of(&["accept, x-*"]), Varies::ByFields);
+        assert_eq!(of(&["accept", "origin, *"]), Varies::OnAnything);
     }
 
     #[test]

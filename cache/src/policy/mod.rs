@@ -30,14 +30,16 @@ pub use cache_control::{CacheControl, DELTA_SECONDS_CAP, Scope};
 pub use conditional::{
     CONDITIONALS, Precondition, evaluate_preconditions, strips_conditionals_on_miss,
 };
-pub use facts::{Authorization, ErrorTtls, OriginClass, RequestFacts, ResponseFacts, StoreRules};
+pub use facts::{
+    Authorization, ErrorTtls, OriginClass, RequestFacts, ResponseFacts, StoreRules, Varies,
+};
 pub use freshness::{
     FailureAnswer, Freshness, Grace, LifetimeSource, OnError, OriginFailure, Reuse, Verdict,
 };
 pub use range::{ByteRange, RangeAnswer, evaluate_range, unsatisfied_range};
 pub use revalidate::{
-    EdgeEncoding, OriginCookies, Revalidation, Validators, merge_not_modified,
-    not_modified_matches, revalidation,
+    EdgeEncoding, OriginCookies, Revalidation, merge_not_modified, not_modified_matches,
+    revalidation,
 };
 pub use store::{BodyEnd, Storability, answers, decide_store, keep_body, may_use_cache};
 pub use stored_copy::{HOP_BY_HOP, NOT_MODIFIED_FIELDS, strip_for_storage};

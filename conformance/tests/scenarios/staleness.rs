@@ -386,6 +386,52 @@ async fn a_new_answer_to_a_validation_takes_the_place_of_the_old() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_with_cookies_fetch_the_whole_object_again_in_mode_cloudfront() {
+    // CF-287
+    let origin = Origin::start(|request| match request.header("if-none-match") {
+        Some("\"1\"") => Reply::status(304),
+        _ => Reply::ok("body")
+            .header("ETag", "\"1\"")
+            .header("Cache-Control", "max-age=10"),
+    })
+    .await;
+    let rows = [
+        ("cloudfront", "a=1", "Miss"),
+        ("cloudfront", "", "RefreshHit"),
+        ("rfc9111", "a=1", "RefreshHit"),
+    ];
+    for (mode, cookie, token) in rows {
+        let edge = Edge::new()
+            .distribution(&format!("cache_mode: {mode}"))
+            .behavior("origin_request_policy: { cookies: all }")
+            .start(&origin)
+            .await;
+        let get = async || {
+            let request = edge.request("GET", "/").header("If-None-Match", "\"0\"");
+            match cookie {
+                "" => request.send().await,
+                cookie => request.header("Cookie", cookie).send().await,
+            }
+        };
+        get().await;
+        edge.advance(10);
+        let answer = get().await;
+        assert_eq!(
+            (answer.text(), answer.x_cache()),
+            ("body", token),
+            "{mode} {cookie}"
+        );
+        // From a fresh object conditions are answered as ever.
+        let answer = edge
+            .request("GET", "/")
+            .header("If-None-Match", "\"1\"")
+            .send()
+            .await;
+        assert_eq!((answer.status, answer.x_cache()), (304, "Hit"), "{mode}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_304_updates_the_stored_fields_and_starts_the_lifetime_anew() {
     // CF-282, CF-319, RFC 9111 section 3.2
     let origin = Origin::start(|request| match request.header("if-modified-since") {

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use fourfront_cache::{Kept, Outcome, Reason, policy::Authorization};
+use fourfront_cache::{
+    Kept, Outcome, Reason,
+    policy::{Authorization, Varies},
+};
 use fourfront_hooks::{event::OriginObject, validate::RequestResult};
 use fourfront_model::Origin;
 use http::{HeaderMap, StatusCode};
@@ -74,6 +77,7 @@ impl OriginRequest {
             served: Served::GeneratedAtOrigin,
             body: BodyPlan::Relay,
             authorization: Authorization::Withheld,
+            varies: Varies::ByFields,
             kept: Kept::Bypassed,
             origin_status: None,
             not_modified: None,
@@ -117,6 +121,7 @@ impl Fetch {
             served: Served::Miss,
             body,
             authorization: Authorization::Withheld,
+            varies: Varies::ByFields,
             kept: Kept::Bypassed,
             origin_status: None,
             not_modified: None,
@@ -150,6 +155,8 @@ pub struct Store {
     pub body: BodyPlan,
     /// What the origin got of the viewer's credentials (CF-825).
     pub authorization: Authorization,
+    /// What its whole `Vary` said (CF-313).
+    pub varies: Varies,
     /// Whether it was stored.
     pub kept: Kept,
     /// The status the origin answered with.

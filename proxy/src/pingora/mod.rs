@@ -15,6 +15,7 @@ mod hook;
 mod origin_side;
 mod peer;
 mod record;
+mod revalidate;
 mod serve;
 mod storage;
 mod store;

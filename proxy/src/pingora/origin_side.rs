@@ -6,14 +6,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use fourfront_cache::{
     key::{self, OriginAcceptEncoding},
-    policy::{self, FailureAnswer, OriginFailure},
+    policy::{self, FailureAnswer, OriginCookies, OriginFailure, Varies},
 };
 use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
-use fourfront_model::{
-    CacheBehavior, CacheMode, Compat, EventType, HeaderLine, OriginKind, OriginProtocol,
-};
+use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, OriginKind, OriginProtocol};
 use fourfront_origin::{
-    request::{self, Hop, Preconditions, RangeSent, Selected, ViewerParts},
+    request::{self, Hop, RangeSent, Selected, ViewerParts},
     response,
     select::{self, Address, SentHost},
 };
@@ -32,6 +30,7 @@ use super::{
     headers::{request_lines, set_request_lines, set_response_lines},
     hook::{self, Decision, Shown},
     peer,
+    revalidate::preconditions,
 };
 use crate::flow::{
     BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginRequest,
@@ -103,12 +102,17 @@ impl Edge {
             behavior.cache_policy.as_ref(),
             behavior.origin_request_policy.as_deref(),
         );
+        let cookies = key::forwarded_cookies(policies.0, policies.1, &viewer.headers);
+        let sent = match cookies {
+            Some(_) => OriginCookies::Sent,
+            None => OriginCookies::None,
+        };
         let selected = Selected {
             query: key::forwarded_query(policies.0, policies.1, query)
                 .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
-            cookies: key::forwarded_cookies(policies.0, policies.1, &viewer.headers),
+            cookies,
             accept_encoding: accept_encoding(behavior, viewer),
-            preconditions: preconditions(session, distribution.cache_mode),
+            preconditions: preconditions(session, distribution.cache_mode, sent),
             // Ranges of a cacheable object are cut from the whole, which is what is fetched (CF-535).
             range: if session.cache.enabled() {
                 RangeSent::Strip
@@ -366,6 +370,9 @@ impl Edge {
         }
         let route = fetch.exchange.route.clone();
         let mode = route.distribution().cache_mode;
+        // CF-313: the whole `Vary` counts, which mode cloudfront is about to cut (CF-314).
+        let vary = parts.lines.iter().filter(|l| l.name == header::VARY);
+        let varies = Varies::of(vary.map(|l| &l.value));
         parts.lines = response::stored(parts.lines, route.behavior(), &fetch.origin, mode);
         parts.lines.retain(|l| l.name != header::CONTENT_LENGTH);
         let revalidated = original_status == StatusCode::NOT_MODIFIED && has_stored(session);
@@ -411,6 +418,7 @@ impl Edge {
         let authorization = authorization(&fetch);
         let mut store = fetch.answered(body.map_or(BodyPlan::Relay, BodyPlan::Replace));
         store.authorization = authorization;
+        store.varies = varies;
         store.origin_status = Some(original_status);
         store.not_modified = revalidated.then(|| head.headers.clone());
         ctx.flow = Flow::Store(Box::new(store));
@@ -450,22 +458,6 @@ fn accept_encoding(behavior: &CacheBehavior, viewer: &RequestHeader) -> Option<H
         OriginAcceptEncoding::Remove => None,
         OriginAcceptEncoding::Send(value) => Some(HeaderValue::from_static(value)),
         OriginAcceptEncoding::AsReceived => viewer.headers.get(header::ACCEPT_ENCODING).cloned(),
-    }
-}
-
-/// CF-280, CF-286, CF-839: a stale object's validators take the place of the viewer's conditions; on a miss
-/// mode `rfc9111` wants the whole object.
-fn preconditions(session: &Session, mode: CacheMode) -> Preconditions {
-    if !session.cache.enabled() {
-        return Preconditions::Forward;
-    }
-    match session.cache.maybe_cache_meta() {
-        Some(meta) => Preconditions::Validate {
-            etag: meta.headers().get(header::ETAG).cloned(),
-            last_modified: meta.headers().get(header::LAST_MODIFIED).cloned(),
-        },
-        None if policy::strips_conditionals_on_miss(mode) => Preconditions::Strip,
-        None => Preconditions::Forward,
     }
 }
 

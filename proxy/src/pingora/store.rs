@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use fourfront_cache::{
     Kept, Refusal,
     key::{self, Variance},
-    policy::{self, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability},
+    policy::{self, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability, Varies},
 };
 use fourfront_model::{CacheBehavior, CacheMode};
 use fourfront_origin::request::is_named;
@@ -65,7 +65,7 @@ impl Edge {
             }
             _ => head,
         };
-        match self.judge(&store.exchange, &request, head, now) {
+        match self.judge(&store.exchange, &request, head, store.varies, now) {
             Ok(meta) => {
                 store.kept = kept(&meta, now);
                 Ok(Cacheable(meta))
@@ -77,12 +77,14 @@ impl Edge {
         }
     }
 
-    /// The record to store for a response head, or why it is not stored.
+    /// The record to store for a response head, or why it is not stored. `varies` is what was cut from the
+    /// head's `Vary`.
     fn judge(
         &self,
         exchange: &Exchange,
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
+        varies: Varies,
         now: SystemTime,
     ) -> std::result::Result<CacheMeta, Refusal> {
         let rules = exchange.route.store_rules();
@@ -92,6 +94,7 @@ impl Edge {
             headers: &head.headers,
             requested: now,
             received: now,
+            varies: varies.max(Varies::of(head.headers.get_all(header::VARY))),
         };
         let freshness = match policy::decide_store(&rules, request, &response) {
             Storability::Store(freshness) => freshness,
@@ -126,7 +129,10 @@ impl Edge {
             (Ok(mut head), false) => {
                 let sized = head.insert_header("Content-Length", generated.body.len());
                 match sized {
-                    Ok(()) => self.judge(exchange, &request, &head, self.node().clock().now()),
+                    Ok(()) => {
+                        let now = self.node().clock().now();
+                        self.judge(exchange, &request, &head, Varies::ByFields, now)
+                    }
                     Err(_) => Err(Refusal::Status),
                 }
             }

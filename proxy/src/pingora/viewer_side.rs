@@ -255,12 +255,6 @@ impl Edge {
         let Some(stored) = StoredFacts::of(meta) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        if stored.freshness.reuse() == Reuse::Refetch {
-            // CF-313: every request fetches it in full.
-            let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
-            state.reason = Reason::Vary("*".into());
-            return Ok(Some(ForcedFreshness::ForceMiss));
-        }
         let verdict = stored.freshness.judge(self.node().clock().now());
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
         state.grace = match verdict {
@@ -268,7 +262,11 @@ impl Edge {
             Verdict::Stale { grace, .. } => Some(grace),
         };
         if let Some(reason) = verdict.reason() {
-            state.reason = reason;
+            state.reason = match stored.freshness.reuse() {
+                Reuse::Validate => reason,
+                // CF-313: it is never fresh, and fetched in full by every request.
+                Reuse::Refetch => Reason::Vary("*".into()),
+            };
         }
         Ok(Some(match verdict {
             Verdict::Fresh

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 
-use super::{Times, varies_on_anything};
+use super::Times;
 use crate::{
     Refusal,
     policy::{
         Authorization, CacheControl, Freshness, LifetimeSource, OnError, RequestFacts,
-        ResponseFacts, StoreRules,
+        ResponseFacts, StoreRules, Varies,
         cache_control::Scope,
         date::{date, seconds_between},
         targeted::targeted,
@@ -103,7 +103,7 @@ fn forbidden(
         return Err(Refusal::SetCookie);
     }
     // CF-824.
-    if varies_on_anything(response.headers) {
+    if response.varies == Varies::OnAnything {
         return Err(Refusal::VaryAny);
     }
     Ok(())

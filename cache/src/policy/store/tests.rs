@@ -4,7 +4,7 @@ use fourfront_model::{CachePolicy, CachedMethods, Selection, Ttl};
 use http::HeaderValue;
 
 use super::*;
-use crate::policy::{Authorization, ErrorTtls, OriginClass, Verdict};
+use crate::policy::{Authorization, ErrorTtls, OriginClass, Varies, Verdict};
 
 fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
@@ -86,6 +86,7 @@ impl Case {
             headers: &self.headers,
             requested: now(),
             received: now(),
+            varies: Varies::of(self.headers.get_all(header::VARY)),
         };
         decide_store(&rules, &request, &response)
     }
@@ -333,6 +334,7 @@ fn the_wait_for_the_head_is_part_of_the_age() {
         headers: &headers,
         requested: now() - Duration::from_secs(3),
         received: now(),
+        varies: Varies::ByFields,
     };
     let f = decide_store(&rules, &request, &response)
         .freshness()
