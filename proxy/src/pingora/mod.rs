@@ -158,7 +158,7 @@ impl ProxyHttp for Edge {
         ctx: &mut Ctx,
         request: &RequestHeader,
     ) -> Option<HashBinary> {
-        self.variant(meta, ctx, request)
+        self.variant(meta, ctx.flow.exchange()?, request)
     }
 
     fn cache_not_modified_filter(

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use fourfront_cache::{
     key::{self, OriginAcceptEncoding},
-    policy::{self, FailureAnswer, OriginCookies, OriginFailure, Varies},
+    policy::{FailureAnswer, OriginCookies, OriginFailure, Varies},
 };
 use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
 use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, OriginKind, OriginProtocol};
@@ -179,9 +179,7 @@ impl Edge {
     ) -> Result<()> {
         let generated = Generated::from(response);
         let mut store = state.generated();
-        store.kept = self
-            .store_generated(session, &store.exchange, &generated)
-            .await;
+        store.kept = self.store_generated(session, &store, &generated).await;
         let outcome = store.outcome();
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(store.deliver()));
@@ -394,9 +392,8 @@ impl Edge {
             let generated = generated(parts, body);
             let mut store = fetch.answered(BodyPlan::Relay);
             store.origin_status = Some(original_status);
-            store.kept = self
-                .store_generated(session, &store.exchange, &generated)
-                .await;
+            store.varies = varies;
+            store.kept = self.store_generated(session, &store, &generated).await;
             ctx.flow = Flow::Store(Box::new(store));
             ctx.pending = Some(Pending::Answer(generated));
             return Err(pingora::Error::new(super::ANSWER_READY).into_up());
@@ -415,36 +412,12 @@ impl Edge {
             ctx.flow = Flow::Fetch(Box::new(fetch));
             return Err(pingora::Error::new(super::SERVE_STALE).into_up());
         }
-        let authorization = authorization(&fetch);
         let mut store = fetch.answered(body.map_or(BodyPlan::Relay, BodyPlan::Replace));
-        store.authorization = authorization;
         store.varies = varies;
         store.origin_status = Some(original_status);
         store.not_modified = revalidated.then(|| head.headers.clone());
         ctx.flow = Flow::Store(Box::new(store));
         Ok(())
-    }
-}
-
-/// What the request carried of credentials, seen from the key (CF-309, CF-310, CF-825).
-fn authorization(fetch: &Fetch) -> policy::Authorization {
-    let sent = fetch
-        .request
-        .lines
-        .iter()
-        .any(|l| l.name == header::AUTHORIZATION);
-    let keyed = fetch
-        .exchange
-        .route
-        .behavior()
-        .cache_policy
-        .headers
-        .iter()
-        .any(|h| h == "authorization");
-    match (sent, keyed) {
-        (false, _) => policy::Authorization::Withheld,
-        (true, true) => policy::Authorization::Keyed,
-        (true, false) => policy::Authorization::Forwarded,
     }
 }
 

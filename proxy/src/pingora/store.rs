@@ -28,7 +28,7 @@ use super::{
     deliver::{ctx_internal, generated_head},
     storage::{StoredFacts, record},
 };
-use crate::flow::{Exchange, Generated};
+use crate::flow::{Exchange, Generated, Store};
 
 impl Edge {
     /// `response_cache_filter`: may this answer be stored, and for how long (CF section 3, RFC 9111 section 3).
@@ -114,39 +114,20 @@ impl Edge {
     pub(super) async fn store_generated(
         &self,
         session: &mut Session,
-        exchange: &Exchange,
+        store: &Store,
         generated: &Generated,
     ) -> Kept {
         if !session.cache.enabled() {
             return Kept::Bypassed;
         }
-        let method = session.req_header().method.clone();
-        let request = RequestFacts {
-            method: &method,
-            authorization: policy::Authorization::Withheld,
-        };
-        let judged = match (generated_head(generated), method == Method::HEAD) {
-            (Ok(mut head), false) => {
-                let sized = head.insert_header("Content-Length", generated.body.len());
-                match sized {
-                    Ok(()) => {
-                        let now = self.node().clock().now();
-                        self.judge(exchange, &request, &head, Varies::ByFields, now)
-                    }
-                    Err(_) => Err(Refusal::Status),
-                }
-            }
-            (_, true) => Err(Refusal::Method),
-            (Err(_), _) => Err(Refusal::Status),
-        };
-        match judged {
+        match self.judge_generated(session, store, generated) {
             Ok(meta) => {
                 let kept = kept(&meta, self.node().clock().now());
                 match write(session, meta, generated).await {
                     Ok(()) => kept,
                     Err(e) => {
                         tracing::warn!(
-                            request_id = exchange.request_id.as_str(),
+                            request_id = store.exchange.request_id.as_str(),
                             "a generated response was not stored: {e}"
                         );
                         session.cache.disable(NoCacheReason::StorageError);
@@ -161,14 +142,36 @@ impl Edge {
         }
     }
 
+    /// The record to store for a response that a function made, or why it is not stored.
+    pub(super) fn judge_generated(
+        &self,
+        session: &Session,
+        store: &Store,
+        generated: &Generated,
+    ) -> std::result::Result<CacheMeta, Refusal> {
+        let method = &session.req_header().method;
+        // As for a fetched one: what answers HEAD does not fill (AMB-04).
+        if *method == Method::HEAD {
+            return Err(Refusal::Method);
+        }
+        let request = RequestFacts {
+            method,
+            authorization: store.authorization,
+        };
+        let mut head = generated_head(generated).map_err(|_| Refusal::Status)?;
+        head.insert_header("Content-Length", generated.body.len())
+            .map_err(|_| Refusal::Status)?;
+        let now = self.node().clock().now();
+        self.judge(&store.exchange, &request, &head, store.varies, now)
+    }
+
     /// `cache_vary_filter`: the variant of a request (CF-824). CloudFront's mode has none (CF-312).
     pub(super) fn variant(
         &self,
         meta: &CacheMeta,
-        ctx: &Ctx,
+        exchange: &Exchange,
         request: &RequestHeader,
     ) -> Option<HashBinary> {
-        let exchange = ctx.flow.exchange()?;
         if exchange.route.distribution().cache_mode == CacheMode::Cloudfront
             || !meta.headers().contains_key(header::VARY)
         {
