@@ -386,6 +386,50 @@ async fn a_new_answer_to_a_validation_takes_the_place_of_the_old() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_304_about_another_object_is_followed_by_a_fetch_without_conditions() {
+    // CF-283, RFC 9111 section 4.3.3
+    for (condition, status, text) in [("\"1\"", 200, "new"), ("\"2\"", 304, "")] {
+        let origin = Origin::start(|request| match request.header("if-none-match") {
+            Some(_) => Reply::status(304).header("ETag", "\"2\""),
+            None => Reply::ok("new")
+                .header("ETag", "\"2\"")
+                .header("Cache-Control", "max-age=10"),
+        })
+        .await;
+        let edge = Edge::new()
+            .function("log", &logging())
+            .function(
+                "first",
+                "let n = 0; exports.handler = async event => { const response = event.Records[0].cf.response; n += 1;
+                 if (n === 1) response.headers.etag = [{ value: '\"1\"' }]; return response; };",
+            )
+            .behavior("on: { origin-request: log, origin-response: first }")
+            .start(&origin)
+            .await;
+        assert_eq!(edge.get("/").await.header("etag"), Some("\"1\""));
+        edge.advance(10);
+        let answer = edge
+            .request("GET", "/")
+            .header("If-None-Match", condition)
+            .send()
+            .await;
+        assert_eq!(
+            (answer.status, answer.text(), answer.x_cache()),
+            (status, text, "Miss"),
+            "{condition}"
+        );
+        assert_eq!(answer.header("etag"), Some("\"2\""), "{condition}");
+        assert_eq!(origin.count(), 3, "{condition}");
+        assert_eq!(origin.seen()[1].header("if-none-match"), Some("\"1\""));
+        assert_eq!(origin.last().header("if-none-match"), None, "{condition}");
+        // One request of the viewer, one call at origin-request.
+        assert_eq!(edge.logs().len(), 2, "{condition}");
+        let answer = edge.get("/").await;
+        assert_eq!((answer.text(), answer.x_cache()), ("new", "Hit"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_with_cookies_fetch_the_whole_object_again_in_mode_cloudfront() {
     // CF-287
     let origin = Origin::start(|request| match request.header("if-none-match") {

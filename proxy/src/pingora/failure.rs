@@ -4,9 +4,14 @@
 use fourfront_cache::policy::{FailureAnswer, OriginFailure};
 use fourfront_origin::OriginFault;
 use http::StatusCode;
-use pingora::{Error, proxy::Session};
+use pingora::{Error, Result, http::ResponseHeader, proxy::Session};
 
-use super::{Edge, context::Ctx, storage::StoredFacts};
+use super::{
+    Edge,
+    context::{Ctx, Pending},
+    deliver::ctx_internal,
+    storage::StoredFacts,
+};
 use crate::flow::{Exchange, Fault, Fetch, Flow};
 
 impl Edge {
@@ -22,6 +27,30 @@ impl Edge {
             (fault, _) => fault,
         };
         ctx.fail(fault)
+    }
+
+    /// Ends a fetch whose answer may not be passed on.
+    ///
+    /// # Errors
+    /// The one that ends it. There is none for a 304, since Pingora answers from its copy whatever it is told.
+    pub(super) fn answer_invalid(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        head: &ResponseHeader,
+        fault: OriginFault,
+    ) -> Result<()> {
+        let exchange = &ctx.flow.fetch().map_err(|e| ctx_internal(&e))?.exchange;
+        let answer = self.failure_answer(session, exchange, OriginFailure::Unreachable);
+        let error = self.fetch_failed(session, ctx, fault.into());
+        if head.status != StatusCode::NOT_MODIFIED || answer.is_none() {
+            return Err(error);
+        }
+        let fault = ctx.fault.take();
+        if answer != Some(FailureAnswer::Stale) {
+            ctx.pending = fault.map(Pending::Fault);
+        }
+        Ok(())
     }
 
     /// Notes that the origin has failed. Returns what the viewer is told, if no stale object stands in.

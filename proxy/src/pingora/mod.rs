@@ -54,6 +54,8 @@ use storage::StoredFacts;
 
 /// The origin-response function's answer is complete and waits in the context; not a failure.
 const ANSWER_READY: ErrorType = ErrorType::Custom("fourfront: answer ready");
+/// The stored object was discarded, and the origin is asked once more; not a failure.
+const REFETCH: ErrorType = ErrorType::Custom("fourfront: fetch anew");
 /// The origin failed and a stale object may be served; not a failure of the request.
 const SERVE_STALE: ErrorType = ErrorType::Custom("fourfront: serve stale");
 
@@ -165,17 +167,21 @@ impl ProxyHttp for Edge {
         &self,
         session: &Session,
         head: &ResponseHeader,
-        _ctx: &mut Ctx,
+        ctx: &mut Ctx,
     ) -> Result<bool> {
-        Ok(store::not_modified(session.req_header(), head))
+        // What takes the place of this answer does not answer the condition.
+        Ok(ctx.pending.is_none() && store::not_modified(session.req_header(), head))
     }
 
     fn range_header_filter(
         &self,
         session: &mut Session,
         head: &mut ResponseHeader,
-        _ctx: &mut Ctx,
+        ctx: &mut Ctx,
     ) -> RangeType {
+        if ctx.pending.is_some() {
+            return RangeType::None;
+        }
         store::range(session.req_header(), head)
     }
 
@@ -345,6 +351,7 @@ impl Edge {
         if head.status.is_informational() {
             return Ok(());
         }
+        self.turn_back(session, ctx)?;
         let phase = session.cache.phase();
         let from_cache = matches!(
             phase,
@@ -417,8 +424,8 @@ impl Edge {
             }
         }
         ctx.record.outcome = Some(outcome.clone());
-        if let Some(pending) = ctx.pending.take() {
-            return deliver::swap(session, head, ctx, pending);
+        if let Some(Pending::Fault(fault)) = ctx.pending.take() {
+            return deliver::swap(session, head, ctx, &fault);
         }
         self.finish_head(session, ctx, head, &outcome).await
     }

@@ -284,7 +284,7 @@ impl Edge {
         if head.status.is_informational() {
             return Ok(());
         }
-        let fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
+        let mut fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         if let Some(started) = ctx.record.fetch_started {
             let elapsed = started.elapsed();
             ctx.record.origin = Some(elapsed);
@@ -297,7 +297,12 @@ impl Edge {
         let mut parts = response_parts(head);
         if let Err(fault) = response::check(&parts.lines) {
             ctx.flow = Flow::Fetch(Box::new(fetch));
-            return Err(self.fetch_failed(session, ctx, fault.into()));
+            return self.answer_invalid(session, ctx, head, fault);
+        }
+        if Self::contradicts_stored(session, head) {
+            self.refetch(session, ctx, &mut fetch);
+            ctx.flow = Flow::Fetch(Box::new(fetch));
+            return Ok(());
         }
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
@@ -377,8 +382,11 @@ impl Edge {
         if revalidated && parts.status != original_status.as_u16() {
             // LE-182: the result takes the place of the stored object, and an absent body counts as empty.
             let generated = generated(parts, body.unwrap_or_default());
-            self.node().cache().remove(session.cache.cache_key());
-            ctx.flow = Flow::Fetch(Box::new(fetch));
+            let mut store = fetch.answered(BodyPlan::Relay);
+            store.origin_status = Some(original_status);
+            store.varies = varies;
+            store.kept = self.replace_stored(session, &store, &generated);
+            ctx.flow = Flow::Store(Box::new(store));
             ctx.pending = Some(Pending::Answer(generated));
             return Ok(());
         }

@@ -12,7 +12,7 @@ use pingora::{
 };
 
 use super::{
-    ANSWER_READY, Edge, SERVE_STALE,
+    ANSWER_READY, Edge, REFETCH, SERVE_STALE,
     context::{Ctx, Pending},
     deliver::internal,
     viewer_side::split,
@@ -33,6 +33,10 @@ impl Edge {
         connecting: bool,
     ) -> Box<Error> {
         error.set_retry(false);
+        if *error.etype() == REFETCH {
+            error.set_retry(true);
+            return error;
+        }
         if ctx.fault.is_some()
             || matches!(error.etype(), t if *t == ANSWER_READY || *t == SERVE_STALE)
         {
@@ -122,6 +126,8 @@ impl Edge {
         let outcome = store.outcome();
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(store.deliver()));
+        // Pingora takes the fetch for failed, and gives the viewer's connection up.
+        session.set_keepalive(None);
         match self
             .send_generated(session, ctx, generated, Some(&outcome))
             .await

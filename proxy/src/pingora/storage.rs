@@ -14,8 +14,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use fourfront_cache::{
+    Refusal,
     key::{CacheKey, KeySecret},
-    memory::{BodyReader, Fill, FillReader, HeadRecord, Lookup, MemoryLimits, MemoryTier},
+    memory::{BodyReader, Fill, FillReader, Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier},
     policy::Freshness,
 };
 use http::{HeaderName, header};
@@ -133,6 +134,25 @@ impl CacheStorage {
         let mut overrides = CacheOptionOverrides::default();
         overrides.wait_timeout = Some(wait);
         cache.enable(self.adapter, None, None, Some(self.lock), Some(overrides));
+    }
+
+    /// Stores a whole response at once, in the place of what is there.
+    pub(super) fn put(
+        &self,
+        key: &PingoraKey,
+        meta: &CacheMeta,
+        body: Bytes,
+    ) -> std::result::Result<(), Refusal> {
+        let head = Head::of(meta).ok_or(Refusal::Incomplete)?;
+        let length = body.len() as u64;
+        let tier = &self.adapter.tier;
+        let mut fill = tier.begin_fill(our_key(key), head, Some(length))?;
+        let filled = fill.append(body).and_then(|()| fill.finish());
+        match filled {
+            Ok(Filled::Stored(_)) => Ok(()),
+            Ok(Filled::NotStored(refusal)) => Err(refusal),
+            Err(_) => Err(Refusal::Incomplete),
+        }
     }
 
     /// Lets a stale object answer without its origin being asked, for `period` from `now` (CF-272).

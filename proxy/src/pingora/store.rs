@@ -28,7 +28,7 @@ use super::{
     deliver::{ctx_internal, generated_head},
     storage::{StoredFacts, record},
 };
-use crate::flow::{Exchange, Generated, Store};
+use crate::flow::{Exchange, Flow, Generated, Store};
 
 impl Edge {
     /// `response_cache_filter`: may this answer be stored, and for how long (CF section 3, RFC 9111 section 3).
@@ -39,7 +39,11 @@ impl Edge {
         ctx: &mut Ctx,
     ) -> Result<RespCacheable> {
         let background = ctx.background;
-        let store = ctx.flow.store_mut().map_err(|e| ctx_internal(&e))?;
+        let store = match &mut ctx.flow {
+            Flow::Store(store) if ctx.pending.is_none() => store,
+            // A 304 that nothing follows from: the stored object stays as it is by now.
+            _ => return Ok(Uncacheable(NoCacheReason::Deferred)),
+        };
         let method = &session.req_header().method;
         // HEAD goes out as HEAD, so there is no body to store (AMB-04). The next GET fills.
         if *method == Method::HEAD {

@@ -18,7 +18,7 @@ use http::{HeaderName, Uri, header};
 use parking_lot::Mutex;
 use pingora::{
     Result,
-    cache::{CacheKey as PingoraKey, CacheMeta, ForcedFreshness},
+    cache::{CacheKey as PingoraKey, CacheMeta, ForcedFreshness, HttpCache},
     http::RequestHeader,
     protocols::http::ServerSession as HttpSession,
     proxy::Session,
@@ -214,15 +214,16 @@ impl Edge {
     pub(super) fn enable_cache(&self, session: &mut Session, ctx: &Ctx) -> Result<()> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
         if state.bypass.is_none() {
-            let wait = state
-                .exchange
-                .route
-                .distribution()
-                .origin_of(state.exchange.route.behavior())
-                .read_timeout;
-            self.node().cache().enable(&mut session.cache, wait);
+            self.enable(&mut session.cache, &state.exchange);
         }
         Ok(())
+    }
+
+    /// Lets an exchange use the cache. Followers wait as long as the leader would for its origin (CF-405).
+    pub(super) fn enable(&self, cache: &mut HttpCache, exchange: &Exchange) {
+        let route = &exchange.route;
+        let origin = route.distribution().origin_of(route.behavior());
+        self.node().cache().enable(cache, origin.read_timeout);
     }
 
     /// `cache_key_callback` (CF-003, LE-004).
