@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Running, Turn, logging};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
 fn ttl(min: u64, default: u64, max: u64) -> String {
     format!("cache_policy: {{ min_ttl: {min}, default_ttl: {default}, max_ttl: {max} }}")
@@ -45,23 +45,123 @@ async fn ask_until(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "origins that cannot be reached are not kept as errors yet"]
 async fn an_origin_that_cannot_be_reached_is_left_alone_for_ten_seconds() {
-    // CF-296, CF-772
+    // CF-296, CF-772, CF-780, CF-782, CF-513
     let origin = RawOrigin::start(|_| vec![Turn::Close]).await;
     let edge = Edge::new()
+        .function("log", &logging())
         .distribution("cache_mode: cloudfront")
+        .behavior("on: { viewer-request: log, viewer-response: log }")
         .start_at(&origin.url())
         .await;
     assert_eq!(edge.get("/").await.status, 502);
     let asked = origin.count();
     edge.advance(9);
     let answer = edge.get("/").await;
-    assert_eq!((answer.status, answer.x_cache()), (502, "Error"));
+    assert_eq!(
+        (answer.status, answer.x_cache(), answer.header("age")),
+        (502, "Error", Some("9"))
+    );
+    // A page of its own.
+    let id = answer.header("x-amz-cf-id").unwrap();
+    assert!(answer.text().contains(&format!("Request ID: {id}")));
+    assert_eq!(answer.header("cache-control"), None);
+    let length = answer.header("content-length").unwrap();
+    let head = edge.request("HEAD", "/").send().await;
+    assert_eq!((head.status, head.body.len()), (502, 0));
+    assert_eq!(head.header("content-length"), Some(length));
     assert_eq!(origin.count(), asked);
+    let record = &edge.recorded(3).await[1];
+    assert_eq!(
+        record.to_json()["x-edge-detailed-result-type"],
+        "OriginReadError"
+    );
+    // LE-024: no viewer-response function above 399.
+    assert!(edge.logs().iter().all(|l| l.message == "viewer-request"));
     edge.advance(1);
     edge.get("/").await;
     assert!(origin.count() > asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_kept_where_the_mode_and_the_policy_keep_errors() {
+    // CF-296, CF-298, CF-831, CF-215
+    let disabled = "cache_policy: { min_ttl: 0, default_ttl: 0, max_ttl: 0 }";
+    let open = "cache_policy: { min_ttl: 0 }";
+    let rows = [
+        ("cloudfront", open, "GET", true),
+        ("cloudfront", disabled, "GET", false),
+        ("cloudfront", open, "POST", false),
+        ("rfc9111", open, "GET", false),
+    ];
+    for (mode, policy, method, kept) in rows {
+        let origin = RawOrigin::start(|_| vec![Turn::Close]).await;
+        let edge = Edge::new()
+            .distribution(&format!("cache_mode: {mode}"))
+            .behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]")
+            .behavior(policy)
+            .start_at(&origin.url())
+            .await;
+        let what = format!("{mode} {policy} {method}");
+        let ask = async || edge.request(method, "/").send().await.status;
+        assert_eq!(ask().await, 502, "{what}");
+        let asked = origin.count();
+        assert_eq!(ask().await, 502, "{what}");
+        assert_eq!(origin.count() == asked, kept, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_failure_gives_way_to_the_next_answer_and_never_hides_a_usable_object() {
+    // CF-296, CF-299, CF-404
+    let (open, gate) = watch::channel(false);
+    let up = Arc::new(AtomicBool::new(false));
+    let is_up = up.clone();
+    let origin = RawOrigin::start(move |_| match is_up.load(Ordering::SeqCst) {
+        true => vec![Turn::send(
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nCache-Control: max-age=10\r\n\r\ngood",
+        )],
+        false => vec![Turn::Await(gate.clone()), Turn::Close],
+    })
+    .await;
+    let edge = Arc::new(
+        Edge::new()
+            .distribution("cache_mode: cloudfront")
+            .behavior(&ttl(0, 60, 600))
+            .start_at(&origin.url())
+            .await,
+    );
+    // Whoever waits for the fetch that fails shares its failure.
+    let viewers: Vec<_> = (0..10)
+        .map(|_| {
+            let edge = edge.clone();
+            tokio::spawn(async move { edge.get("/").await.status })
+        })
+        .collect();
+    while edge.node().in_flight().count() < 10 {
+        tokio::task::yield_now().await;
+    }
+    open.send(true).unwrap();
+    for viewer in viewers {
+        assert_eq!(viewer.await.unwrap(), 502);
+    }
+    // One of them may have come for the lock at the moment it was let go.
+    assert!(origin.count() < 3, "{}", origin.count());
+    up.store(true, Ordering::SeqCst);
+    edge.advance(10);
+    assert_eq!(edge.get("/").await.text(), "good");
+    edge.advance(20);
+    up.store(false, Ordering::SeqCst);
+    for token in ["Hit", "Hit"] {
+        let answer = edge.get("/").await;
+        assert_eq!((answer.text(), answer.x_cache()), ("good", token));
+    }
+    // Too old to stand in, it makes room for the failure.
+    edge.advance(600);
+    assert_eq!(edge.get("/").await.status, 502);
+    let asked = origin.count();
+    assert_eq!(edge.get("/").await.status, 502);
+    assert_eq!(origin.count(), asked);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,9 +313,7 @@ async fn a_refresh_that_fails_holds_the_origin_off_too() {
     let fail = Arc::new(AtomicBool::new(false));
     let failing = fail.clone();
     let origin = Origin::start(move |_| match failing.load(Ordering::SeqCst) {
-        false => {
-            Reply::ok("good").header("Cache-Control", "max-age=10, stale-while-revalidate=60")
-        }
+        false => Reply::ok("good").header("Cache-Control", "max-age=10, stale-while-revalidate=60"),
         true => Reply::status(500),
     })
     .await;

@@ -253,8 +253,8 @@ pub(super) fn swap(
     fault: &Fault,
 ) -> Result<()> {
     // Where no body can follow any more, the replacement's is left out and the length says so.
-    let no_body = session.req_header().method == Method::HEAD
-        || matches!(head.status.as_u16(), 204 | 304)
+    let to_head = session.req_header().method == Method::HEAD;
+    let no_body = matches!(head.status.as_u16(), 204 | 304)
         || head
             .headers
             .get(header::CONTENT_LENGTH)
@@ -267,8 +267,12 @@ pub(super) fn swap(
         ctx.record.error = Some(fault.to_string());
     }
     *head = error_head(&answer)?;
-    let body = if no_body { Bytes::new() } else { answer.body };
+    let mut body = if no_body { Bytes::new() } else { answer.body };
     head.insert_header("Content-Length", body.len())?;
+    if to_head {
+        // CF-782: the length it would have, and nothing.
+        body.clear();
+    }
     add_node_fields(head, exchange, answer.served, None)?;
     deliver.served = answer.served;
     deliver.replacement = Some(Replacement { body: Some(body) });
@@ -287,7 +291,7 @@ pub(super) fn generated_head(generated: &Generated) -> Result<ResponseHeader> {
     Ok(head)
 }
 
-fn error_head(answer: &ErrorAnswer) -> Result<ResponseHeader> {
+pub(super) fn error_head(answer: &ErrorAnswer) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build(answer.status, Some(12))?;
     head.insert_header("Content-Type", "text/html; charset=utf-8")?;
     if answer.no_store {

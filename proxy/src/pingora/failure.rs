@@ -1,18 +1,23 @@
-//! When an origin has failed for good: whether the stored object answers in its place, and what the viewer
-//! is told where it may not (CF section 3.4). Trying again is decided in [`super::record`].
+//! When an origin has failed for good: whether the stored object answers in its place, what the viewer is told
+//! where it may not, and how long both hold (CF sections 3.4, 3.6). Trying again is decided in
+//! [`super::record`].
 
-use fourfront_cache::policy::{FailureAnswer, OriginFailure};
+use bytes::Bytes;
+use fourfront_cache::{
+    Refusal,
+    policy::{Authorization, FailureAnswer, OriginFailure, RequestFacts, Varies},
+};
 use fourfront_origin::OriginFault;
-use http::StatusCode;
-use pingora::{Error, Result, http::ResponseHeader, proxy::Session};
+use http::{StatusCode, header};
+use pingora::{Error, Result, cache::CacheMeta, http::ResponseHeader, proxy::Session};
 
 use super::{
     Edge,
     context::{Ctx, Pending},
-    deliver::ctx_internal,
-    storage::StoredFacts,
+    deliver::{ctx_internal, error_head, swap},
+    storage::{StoredFacts, record},
 };
-use crate::flow::{Exchange, Fault, Fetch, Flow};
+use crate::flow::{ErrorAnswer, Exchange, Fault, Fetch, Flow};
 
 impl Edge {
     /// Ends a fetch by a fault that no other try can mend.
@@ -78,8 +83,71 @@ impl Edge {
                 fault.into()
             }
             Some(FailureAnswer::GatewayTimeout) => Fault::Unvalidated(fault),
-            Some(FailureAnswer::Failure) | None => fault.into(),
+            Some(FailureAnswer::Failure) | None => {
+                self.keep_failure(session, exchange, &fault);
+                fault.into()
+            }
         }
+    }
+
+    /// Stores the page for a failure like an error of the origin, where its status is kept (CF-290, CF-296), so
+    /// that the origin is not asked again at once. It takes the place of a stale object that may not answer
+    /// any more, never of one that may (CF-299). In mode `rfc9111` no page of the node has a lifetime (CF-831).
+    ///
+    /// Done before the key's lock is let go: whoever waits for the lock finds it (CF-404).
+    fn keep_failure(&self, session: &Session, exchange: &Exchange, fault: &OriginFault) {
+        if !session.cache.enabled() {
+            return;
+        }
+        match self.failure_record(session, exchange, fault) {
+            Ok((meta, page)) => {
+                let key = session.cache.cache_key();
+                if let Err(refusal) = self.node().cache().put(key, &meta, page) {
+                    tracing::debug!("a failure was not stored: {}", refusal.detail());
+                }
+            }
+            Err(refusal) => tracing::trace!("a failure is not stored: {}", refusal.detail()),
+        }
+    }
+
+    fn failure_record(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+        fault: &OriginFault,
+    ) -> std::result::Result<(CacheMeta, Bytes), Refusal> {
+        let identity = &exchange.route.distribution().identity;
+        let told = Fault::from(fault.clone());
+        let answer = ErrorAnswer::new(&told, exchange.request_id.as_str(), identity);
+        let mut head = error_head(&answer).map_err(|_| Refusal::Status)?;
+        head.insert_header("Content-Length", answer.body.len())
+            .map_err(|_| Refusal::Status)?;
+        // An origin that cannot be reached fails HEAD and GET alike, so either fills their common key.
+        let request = RequestFacts {
+            method: &session.req_header().method,
+            authorization: Authorization::Withheld,
+        };
+        let now = self.node().clock().now();
+        let meta = self.judge(exchange, &request, &head, Varies::ByFields, now)?;
+        let facts = StoredFacts::of(&meta).ok_or(Refusal::Status)?;
+        let meta = record(
+            now,
+            meta.response_header_copy(),
+            facts.of_failure(fault.clone()),
+        );
+        Ok((meta, answer.body))
+    }
+
+    /// Answers from a stored failure: with the page for this viewer in the place of the stored one.
+    pub(super) fn answer_stored_failure(
+        session: &Session,
+        head: &mut ResponseHeader,
+        ctx: &mut Ctx,
+        fault: &OriginFault,
+        age: u64,
+    ) -> Result<()> {
+        swap(session, head, ctx, &fault.clone().into())?;
+        head.insert_header(header::AGE, age)
     }
 
     /// The stale object at hand answers for an origin that failed with `status`, and goes on answering for a
@@ -100,10 +168,7 @@ impl Edge {
         exchange: &Exchange,
         failure: OriginFailure,
     ) -> Option<FailureAnswer> {
-        let stored = session
-            .cache
-            .maybe_cache_meta()
-            .and_then(StoredFacts::of)?;
+        let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of)?;
         let mode = exchange.route.distribution().cache_mode;
         let now = self.node().clock().now();
         Some(stored.freshness.on_failure(mode, failure, now))

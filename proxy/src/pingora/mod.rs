@@ -427,6 +427,13 @@ impl Edge {
         if let Some(Pending::Fault(fault)) = ctx.pending.take() {
             return deliver::swap(session, head, ctx, &fault);
         }
+        if from_cache
+            && let Some(stored) = &stored
+            && let Some(fault) = &stored.fault
+        {
+            let age = stored.freshness.age_seconds(now);
+            return Self::answer_stored_failure(session, head, ctx, fault, age);
+        }
         self.finish_head(session, ctx, head, &outcome).await
     }
 }

@@ -19,6 +19,7 @@ use fourfront_cache::{
     memory::{BodyReader, Fill, FillReader, Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier},
     policy::Freshness,
 };
+use fourfront_origin::OriginFault;
 use http::{HeaderName, header};
 use parking_lot::Mutex;
 use pingora::{
@@ -51,6 +52,9 @@ pub(super) struct Facts {
     pub(super) freshness: Freshness,
     /// Fields only the first viewer gets.
     pub(super) unshared: Box<[HeaderName]>,
+    /// The failure this stands for: the origin gave no answer (CF-296). Each viewer gets a page of its own, with
+    /// its own request id (CF-780); what is stored is the first one's.
+    pub(super) fault: Option<OriginFault>,
 }
 
 impl StoredFacts {
@@ -58,6 +62,15 @@ impl StoredFacts {
         Self(Arc::new(Facts {
             freshness,
             unshared: unshared.into(),
+            fault: None,
+        }))
+    }
+
+    /// The same facts about the page for a failure.
+    pub(super) fn of_failure(&self, fault: OriginFault) -> Self {
+        Self(Arc::new(Facts {
+            fault: Some(fault),
+            ..Facts::clone(self)
         }))
     }
 

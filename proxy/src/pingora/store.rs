@@ -83,7 +83,7 @@ impl Edge {
 
     /// The record to store for a response head, or why it is not stored. `varies` is what was cut from the
     /// head's `Vary`.
-    fn judge(
+    pub(super) fn judge(
         &self,
         exchange: &Exchange,
         request: &RequestFacts<'_>,
