@@ -31,7 +31,6 @@ use std::{
 use fourfront_model::CachePolicy;
 use http::{HeaderMap, Method, Version};
 use siphasher::sip128::{Hasher128, SipHasher24};
-use smallvec::SmallVec;
 
 pub use accept_encoding::{Codings, OriginAcceptEncoding, forwarded_accept_encoding};
 pub use cookies::forwarded_cookies;
@@ -182,31 +181,6 @@ pub fn cache_key(
     request: &KeyRequest<'_>,
 ) -> Option<CacheKey> {
     let codings = Codings::of(policy, request.headers, request.version);
-    key_with(secret, policy, request, codings)
-}
-
-/// Further keys whose fresh entries may answer, in order: a viewer that takes Brotli and gzip is also
-/// served from the entry of a viewer that took one of them (CF-208). Empty for all others.
-pub fn fallback_keys(
-    secret: &KeySecret,
-    policy: &CachePolicy,
-    request: &KeyRequest<'_>,
-) -> SmallVec<[CacheKey; 2]> {
-    match Codings::of(policy, request.headers, request.version) {
-        Codings::BrotliAndGzip => [Codings::Brotli, Codings::Gzip]
-            .into_iter()
-            .filter_map(|codings| key_with(secret, policy, request, codings))
-            .collect(),
-        Codings::None | Codings::Gzip | Codings::Brotli => SmallVec::new(),
-    }
-}
-
-fn key_with(
-    secret: &KeySecret,
-    policy: &CachePolicy,
-    request: &KeyRequest<'_>,
-    codings: Codings,
-) -> Option<CacheKey> {
     let mut hash = HashSink::new(secret);
     walk(policy, request, codings, &mut hash)?;
     Some(hash.finish())

@@ -373,22 +373,6 @@ fn http_1_0_has_no_accept_encoding() {
 }
 
 #[test]
-fn a_viewer_of_both_codings_also_finds_entries_of_one() {
-    // CF-208
-    let p = CachePolicy {
-        accept_encoding_gzip: true,
-        accept_encoding_brotli: true,
-        ..policy()
-    };
-    let ask = |coding: &str| Ask::new("/", &[("accept-encoding", coding)]);
-    let fallbacks = |coding: &str| fallback_keys(&secret(), &p, &ask(coding).request());
-    let singles = [ask("br").key(&p).unwrap(), ask("gzip").key(&p).unwrap()];
-    assert_eq!(fallbacks("gzip, br").as_slice(), singles);
-    assert!(fallbacks("gzip").is_empty() && fallbacks("br").is_empty());
-    assert!(fallbacks("identity").is_empty());
-}
-
-#[test]
 fn the_origin_gets_the_union_of_both_policies_in_request_order() {
     // CF-120, CF-127, CF-182, CF-184, CF-191
     let orp = |query: Selection, cookies: Selection| OriginRequestPolicy {
