@@ -11,7 +11,7 @@
 //! | conditions and ranges on a hit | [`evaluate_preconditions`], [`evaluate_range`] |
 //! | asking the origin about a stale entry | [`revalidation`] |
 //! | the origin said 304 | [`not_modified_matches`], [`merge_not_modified`] |
-//! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`] |
+//! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`], [`StoreRules::hold_off`] |
 //! | storing | [`decide_store`], [`strip_for_storage`], [`keep_body`] |
 
 mod cache_control;
