@@ -12,7 +12,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use fourfront_cache::{
     key::{CacheKey, KeyRequest, KeySecret, cache_key},
     memory::{HeadRecord, Lookup, MemoryLimits, MemoryTier},
-    policy::{Authorization, ErrorTtls, RequestFacts, ResponseFacts, StoreRules, decide_store},
+    policy::{
+        Authorization, ErrorTtls, RequestFacts, ResponseFacts, StoreRules, Varies, decide_store,
+    },
 };
 use fourfront_model::{
     CacheMode, CachePolicy, CachedMethods, Selection, Ttl, managed_cache_policy,
@@ -135,6 +137,7 @@ fn freshness(c: &mut Criterion) {
         headers: &response,
         requested: received,
         received,
+        varies: Varies::ByFields,
     };
     let Some(policy) = managed_cache_policy("CachingOptimized") else {
         return;

@@ -5,7 +5,7 @@
 //! stores any head record and asks no questions. Nothing here reads a clock or opens a connection, and
 //! neither V8 nor Pingora is compiled for it; the proxy puts them together. Why a request was no hit is
 //! told in one vocabulary, [`Reason`], and what became of it in one value, [`Outcome`], from which logs,
-//! metrics, `X-Cache` and `Cache-Status` are all written.
+//! metrics and `Cache-Status` are all written.
 #![forbid(unsafe_code)]
 
 pub mod key;
@@ -14,5 +14,5 @@ mod outcome;
 pub mod policy;
 mod reason;
 
-pub use outcome::{CacheName, CacheNameError, Kept, Outcome, StaleCause, XCache};
+pub use outcome::{CacheName, CacheNameError, Kept, Outcome, StaleCause};
 pub use reason::{Reason, Refusal};

@@ -1,5 +1,6 @@
-//! What the cache did for one request, as one value: `X-Cache` (CF-510..513), `Cache-Status` (CF-800,
-//! RFC 9211), logs and metrics are all written from it, so they cannot disagree.
+//! What the cache did for one request, as one value: `Cache-Status` (CF-800, RFC 9211) and the reasons in logs
+//! and metrics are written from it, so they cannot disagree. `X-Cache` is not among them: it also says what
+//! functions and the node itself did, so its words belong to the proxy.
 
 use std::{fmt, time::Duration};
 
@@ -68,43 +69,7 @@ pub enum Kept {
     Bypassed,
 }
 
-/// Tokens of `X-Cache` that the cache decides; the others belong to the proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum XCache {
-    /// CF-510.
-    Hit,
-    /// CF-511.
-    RefreshHit,
-    /// CF-512.
-    Miss,
-    /// CF-513.
-    Error,
-}
-
-impl XCache {
-    /// The token.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "Hit",
-            Self::RefreshHit => "RefreshHit",
-            Self::Miss => "Miss",
-            Self::Error => "Error",
-        }
-    }
-}
-
 impl Outcome {
-    /// The token for an answer whose status is `status`, before a custom page changes it (CF-513).
-    pub fn x_cache(&self, status: StatusCode) -> XCache {
-        match self {
-            // CF-261, AMB-18: a stored error is an error.
-            _ if status.as_u16() >= 400 => XCache::Error,
-            Self::Hit { .. } | Self::Stale { .. } | Self::Followed { .. } => XCache::Hit,
-            Self::Revalidated { .. } => XCache::RefreshHit,
-            Self::Fetched { .. } => XCache::Miss,
-        }
-    }
-
     /// The word of CP-607 for logs and metrics; `None` for a plain hit. `status` is that of the answer.
     pub fn reason(&self, status: StatusCode) -> Option<Reason> {
         match self {
@@ -303,23 +268,17 @@ mod tests {
 
     #[test]
     fn each_outcome_has_its_words() {
-        // CF-510, CF-511, CF-512, CF-513, CF-261, CF-800, CP-607, LE-167
+        // CF-261, CF-800, CP-607, LE-167
         let stored = Kept::Stored { ttl: 60 };
-        let rows: &[(Outcome, u16, &str, &str)] = &[
-            (Outcome::Hit { ttl: 30 }, 200, "Hit", "hit; ttl=30"),
-            (
-                Outcome::Hit { ttl: 5 },
-                404,
-                "Error",
-                "hit; ttl=5; detail=error-ttl",
-            ),
+        let rows: &[(Outcome, u16, &str)] = &[
+            (Outcome::Hit { ttl: 30 }, 200, "hit; ttl=30"),
+            (Outcome::Hit { ttl: 5 }, 404, "hit; ttl=5; detail=error-ttl"),
             (
                 Outcome::Stale {
                     ttl: -3,
                     cause: StaleCause::Revalidating,
                 },
                 200,
-                "Hit",
                 "hit; ttl=-3; detail=stale-revalidate",
             ),
             (
@@ -328,7 +287,6 @@ mod tests {
                     cause: StaleCause::OriginFailed(Some(status(503))),
                 },
                 200,
-                "Hit",
                 "fwd=stale; fwd-status=503; ttl=-3; detail=stale-revalidate",
             ),
             (
@@ -337,7 +295,6 @@ mod tests {
                     cause: StaleCause::OriginFailed(None),
                 },
                 200,
-                "Hit",
                 "fwd=stale; ttl=-3; detail=stale-revalidate",
             ),
             (
@@ -345,68 +302,57 @@ mod tests {
                     waited: Duration::from_millis(12),
                 },
                 200,
-                "Hit",
                 "fwd=uri-miss; collapsed; detail=\"collapsed(12ms)\"",
             ),
             (
                 Outcome::Revalidated { ttl: 60 },
                 200,
-                "RefreshHit",
                 "fwd=stale; fwd-status=304; stored; ttl=60; detail=expired",
             ),
             (
                 fetched(Reason::Absent, 200, stored),
                 200,
-                "Miss",
                 "fwd=uri-miss; fwd-status=200; stored; ttl=60; detail=absent",
             ),
             (
                 fetched(Reason::Vary("accept".into()), 200, stored),
                 200,
-                "Miss",
                 "fwd=vary-miss; fwd-status=200; stored; ttl=60; detail=\"vary(accept)\"",
             ),
             (
                 fetched(Reason::Absent, 200, Kept::Not(Refusal::SetCookie)),
                 200,
-                "Miss",
                 "fwd=uri-miss; fwd-status=200; detail=\"absent, not stored: set-cookie\"",
             ),
             (
                 fetched(Reason::Method, 201, Kept::Bypassed),
                 201,
-                "Miss",
                 "fwd=method; fwd-status=201; detail=method",
             ),
             (
                 fetched(Reason::TtlZero, 200, Kept::Bypassed),
                 200,
-                "Miss",
                 "fwd=bypass; fwd-status=200; detail=ttl-zero",
             ),
             (
                 fetched(Reason::Expired, 500, Kept::Not(Refusal::ErrorNotCached)),
                 500,
-                "Error",
                 "fwd=stale; fwd-status=500; detail=\"expired, not stored: error-not-cached\"",
             ),
             (
                 fetched(Reason::Range, 206, Kept::Not(Refusal::Partial)),
                 206,
-                "Miss",
                 "fwd=partial; fwd-status=206; detail=\"range, not stored: partial-content\"",
             ),
             (
                 fetched(Reason::HookResponse, 200, stored),
                 200,
-                "Miss",
                 "detail=hook-response",
             ),
         ];
         let name = CacheName::new("fourfront").unwrap();
-        for (outcome, code, x_cache, line) in rows {
+        for (outcome, code, line) in rows {
             let code = status(*code);
-            assert_eq!(outcome.x_cache(code).as_str(), *x_cache, "{outcome:?}");
             let written = outcome.cache_status(&name, code, None).to_string();
             assert_eq!(written, format!("fourfront; {line}"), "{outcome:?}");
             // RFC 9211: it is a list of items.

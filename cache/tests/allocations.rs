@@ -10,7 +10,8 @@ use fourfront_cache::{
     memory::{Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier},
     policy::{
         Authorization, ErrorTtls, Freshness, Precondition, RangeAnswer, RequestFacts,
-        ResponseFacts, StoreRules, Verdict, decide_store, evaluate_preconditions, evaluate_range,
+        ResponseFacts, StoreRules, Varies, Verdict, decide_store, evaluate_preconditions,
+        evaluate_range,
     },
 };
 use fourfront_model::{CacheMode, CachePolicy, CachedMethods, Selection, Ttl};
@@ -75,6 +76,7 @@ fn a_hit_allocates_nothing() {
         headers: &stored,
         requested: now,
         received: now,
+        varies: Varies::ByFields,
     };
     let freshness = decide_store(&rules, &asked, &answered).freshness().unwrap();
 

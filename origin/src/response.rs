@@ -2,7 +2,7 @@
 //! function sees it, and fields removed before it is stored (CF section 6.10). Pure.
 //!
 //! The order is fixed by the pipeline (CF-010 steps 14 and 15): [`check`], [`received`], the origin-response
-//! function, the decision whether to store (which must see the whole `Vary`, CF-313), [`stored`].
+//! function, a look at the whole `Vary`, which the decision whether to store goes by (CF-313), [`stored`].
 
 use fourfront_model::{CacheBehavior, CacheMode, HeaderLine, HeaderLines, Origin, OriginKind};
 use http::{HeaderValue, header};

@@ -1,8 +1,7 @@
 //! The cache key: which requests are the same (CF section 2), and what of the selected values the
 //! origin is sent (CF-120, CF-127).
 //!
-//! A key is a keyed 128-bit hash over length-marked parts. One walk over the request feeds either
-//! the hash ([`cache_key`]) or a readable list ([`explain_key`]), so the two cannot disagree.
+//! A key is a keyed 128-bit hash over length-marked parts, which one walk over the request feeds.
 //! Viewers choose almost every byte that goes in, so two things matter:
 //!
 //! - No two different requests may feed the same bytes: every part ends with its kind and length.
@@ -32,15 +31,13 @@ use std::{
 use fourfront_model::CachePolicy;
 use http::{HeaderMap, Method, Version};
 use siphasher::sip128::{Hasher128, SipHasher24};
-use smallvec::SmallVec;
 
 pub use accept_encoding::{Codings, OriginAcceptEncoding, forwarded_accept_encoding};
 pub use cookies::forwarded_cookies;
 pub use query::forwarded_query;
 pub use vary::{MAX_VARY_FIELDS, Variance, VariantKey, vary_key};
-pub use walk::{KeyComponent, KeyPart};
 
-use walk::{Part, Parts, Sink, walk};
+use walk::{Part, Sink, walk};
 
 /// The key of one stored response.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,44 +181,6 @@ pub fn cache_key(
     request: &KeyRequest<'_>,
 ) -> Option<CacheKey> {
     let codings = Codings::of(policy, request.headers, request.version);
-    key_with(secret, policy, request, codings)
-}
-
-/// Further keys whose fresh entries may answer, in order: a viewer that takes Brotli and gzip is also
-/// served from the entry of a viewer that took one of them (CF-208). Empty for all others.
-pub fn fallback_keys(
-    secret: &KeySecret,
-    policy: &CachePolicy,
-    request: &KeyRequest<'_>,
-) -> SmallVec<[CacheKey; 2]> {
-    match Codings::of(policy, request.headers, request.version) {
-        Codings::BrotliAndGzip => [Codings::Brotli, Codings::Gzip]
-            .into_iter()
-            .filter_map(|codings| key_with(secret, policy, request, codings))
-            .collect(),
-        Codings::None | Codings::Gzip | Codings::Brotli => SmallVec::new(),
-    }
-}
-
-/// The key and its parts in words (CP-606). `None` for methods that have no key.
-pub fn explain_key(
-    secret: &KeySecret,
-    policy: &CachePolicy,
-    request: &KeyRequest<'_>,
-) -> Option<(CacheKey, Vec<KeyPart>)> {
-    let key = cache_key(secret, policy, request)?;
-    let codings = Codings::of(policy, request.headers, request.version);
-    let mut parts = Parts::default();
-    walk(policy, request, codings, &mut parts)?;
-    Some((key, parts.into_parts()))
-}
-
-fn key_with(
-    secret: &KeySecret,
-    policy: &CachePolicy,
-    request: &KeyRequest<'_>,
-    codings: Codings,
-) -> Option<CacheKey> {
     let mut hash = HashSink::new(secret);
     walk(policy, request, codings, &mut hash)?;
     Some(hash.finish())

@@ -37,6 +37,7 @@ pub(super) fn walk<S: Sink>(
     part(sink, Part::Distribution, request.distribution.as_bytes());
     part(sink, Part::Method, method_class(request.method)?.as_bytes());
     part(sink, Part::Path, request.path);
+    // CF-166.
     query::feed(policy, request.query, sink);
     // CF-167: the policy's names are lower case and sorted, so the order of fields is irrelevant.
     for name in &policy.headers {
@@ -46,7 +47,9 @@ pub(super) fn walk<S: Sink>(
         }
         field(request.headers, name, sink);
     }
+    // CF-170.
     cookies::feed(policy, request.headers, sink);
+    // CF-171.
     if let Some(value) = codings.as_key() {
         part(sink, Part::AcceptEncoding, value.as_bytes());
     }
@@ -80,74 +83,4 @@ pub(super) fn field<S: Sink>(headers: &HeaderMap, name: &str, sink: &mut S) {
         sink.bytes(line.as_bytes());
     }
     sink.end(Part::HeaderValue);
-}
-
-/// One part of a key in words, for `explain` (CP-606).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPart {
-    /// What it is.
-    pub component: KeyComponent,
-    /// Its value; bytes that are not UTF-8 are shown as U+FFFD.
-    pub value: String,
-}
-
-/// What a part of a key is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyComponent {
-    /// The distribution's id (CF-160).
-    Distribution,
-    /// `GET` for GET and HEAD, or `OPTIONS` (CF-161).
-    Method,
-    /// The raw path (CF-162).
-    Path,
-    /// The selected query parameters (CF-166).
-    Query,
-    /// A selected field, by name (CF-167).
-    Header(String),
-    /// The selected cookies, sorted (CF-170).
-    Cookies,
-    /// The normalised codings (CF-171).
-    AcceptEncoding,
-}
-
-/// Collects the parts in words.
-#[derive(Default)]
-pub(super) struct Parts {
-    pending: Vec<u8>,
-    header: String,
-    parts: Vec<KeyPart>,
-}
-
-impl Parts {
-    pub(super) fn into_parts(self) -> Vec<KeyPart> {
-        self.parts
-    }
-}
-
-impl Sink for Parts {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.pending.extend_from_slice(bytes);
-    }
-
-    fn end(&mut self, part: Part) {
-        let value = String::from_utf8_lossy(&self.pending).into_owned();
-        self.pending.clear();
-        let component = match part {
-            Part::HeaderName => {
-                self.header = value;
-                return;
-            }
-            Part::HeaderValue => KeyComponent::Header(std::mem::take(&mut self.header)),
-            Part::Distribution => KeyComponent::Distribution,
-            Part::Method => KeyComponent::Method,
-            Part::Path => KeyComponent::Path,
-            Part::Query => KeyComponent::Query,
-            Part::Cookies => KeyComponent::Cookies,
-            Part::AcceptEncoding => KeyComponent::AcceptEncoding,
-            // Not part of a primary key.
-            Part::Variant => return,
-        };
-        self.parts.push(KeyPart { component, value });
-    }
 }

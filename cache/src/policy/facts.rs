@@ -1,10 +1,10 @@
 //! What a decision is made from: the behaviour's rules, the request and the response head. Plain
 //! values, borrowed, with the time of arrival among them: nothing in `policy` reads a clock.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use fourfront_model::{CacheBehavior, CacheMode, CachePolicy, CachedMethods};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 /// The settings a response is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,17 @@ impl<'a> StoreRules<'a> {
             cached_methods: behavior.cached_methods,
             errors,
         }
+    }
+
+    /// How long an origin is left alone for a key after it failed with `status` and a stale entry answered in
+    /// its place (CF-272). `None` when the next request asks again: without a caching time for that error, and
+    /// in mode `rfc9111`, where only a failure of this moment excuses a stale answer (RFC 9111 section 4.2.4).
+    pub fn hold_off(&self, status: StatusCode) -> Option<Duration> {
+        let seconds = match self.mode {
+            CacheMode::Cloudfront => self.errors.seconds(status),
+            CacheMode::Rfc9111 => 0,
+        };
+        (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 }
 
@@ -65,6 +76,33 @@ pub struct ResponseFacts<'a> {
     /// When the head arrived. Residence time counts from here, so this and every later `now` must
     /// come from a clock that does not step (CF-321).
     pub received: SystemTime,
+    /// What its `Vary` says about reuse. Not read from [`Self::headers`], since mode `cloudfront` cuts `*` from
+    /// what is stored (CF-314) and yet goes by it (CF-313).
+    pub varies: Varies,
+}
+
+/// Whether a stored response can be selected for another request at all (RFC 9110 section 12.5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Varies {
+    /// By the fields `Vary` names, if there are any.
+    #[default]
+    ByFields,
+    /// By more than any cache can see: `Vary` has the member `*`.
+    OnAnything,
+}
+
+impl Varies {
+    /// Reads the lines of `Vary`.
+    pub fn of<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
+        let mut members = lines
+            .into_iter()
+            .flat_map(|line| line.as_bytes().split(|b| *b == b','));
+        if members.any(|member| member.trim_ascii() == b"*") {
+            Self::OnAnything
+        } else {
+            Self::ByFields
+        }
+    }
 }
 
 /// Error caching minimum TTLs per status (CF section 3.6).
@@ -105,8 +143,7 @@ impl ErrorTtls {
         self
     }
 
-    /// The minimum caching time of a status, in seconds: also how long the origin is left alone
-    /// after a failure that was answered from a stale entry (CF-272).
+    /// The minimum caching time of a status, in seconds.
     pub fn seconds(&self, status: StatusCode) -> u64 {
         let configured = self.configured.iter().find(|(known, _)| *known == status);
         let seconds = configured.map_or(Self::DEFAULT, |(_, seconds)| *seconds);
@@ -138,5 +175,40 @@ mod tests {
         assert_eq!(ttls.seconds(StatusCode::NOT_FOUND), 1);
         let ttls = ttls.with(StatusCode::NOT_FOUND, 7);
         assert_eq!(ttls.seconds(StatusCode::NOT_FOUND), 7);
+    }
+
+    #[test]
+    fn one_star_among_the_members_of_vary_is_enough() {
+        // CF-313, CF-824
+        let of = |lines: &[&'static str]| {
+            let lines: Vec<_> = lines.iter().map(|l| HeaderValue::from_static(l)).collect();
+            Varies::of(&lines)
+        };
+        assert_eq!(of(&[]), Varies::ByFields);
+        assert_eq!(of(&["accept, x-*"]), Varies::ByFields);
+        assert_eq!(of(&["accept", "origin, *"]), Varies::OnAnything);
+    }
+
+    #[test]
+    fn an_origin_is_held_off_as_long_as_its_error_would_be_kept() {
+        // CF-272
+        let policy = fourfront_model::managed_cache_policy("CachingOptimized").unwrap();
+        let errors = ErrorTtls::default()
+            .with(StatusCode::BAD_GATEWAY, 3)
+            .with(StatusCode::SERVICE_UNAVAILABLE, 0);
+        let hold_off = |mode, code| {
+            let rules = StoreRules {
+                mode,
+                policy: &policy,
+                cached_methods: CachedMethods::GetHead,
+                errors: &errors,
+            };
+            rules.hold_off(StatusCode::from_u16(code).unwrap())
+        };
+        let secs = |s| Some(Duration::from_secs(s));
+        assert_eq!(hold_off(CacheMode::Cloudfront, 500), secs(10));
+        assert_eq!(hold_off(CacheMode::Cloudfront, 502), secs(3));
+        assert_eq!(hold_off(CacheMode::Cloudfront, 503), None);
+        assert_eq!(hold_off(CacheMode::Rfc9111, 500), None);
     }
 }

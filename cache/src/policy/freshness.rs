@@ -157,14 +157,15 @@ impl Freshness {
             return Verdict::Fresh;
         }
         let staleness = age - self.lifetime;
+        let revalidating = staleness < self.while_revalidating;
+        let held_off = self.held_until.is_some_and(|until| now < until);
         let grace = if age >= self.stale_limit {
             Grace::None
-        } else if staleness < self.while_revalidating {
-            Grace::WhileRevalidating
-        } else if self.held_until.is_some_and(|until| now < until)
-            && self.on_error_allows(staleness)
-        {
+        } else if held_off && (revalidating || self.on_error_allows(staleness)) {
+            // Before a background revalidation too: it would ask the origin (CF-275).
             Grace::HeldOff
+        } else if revalidating {
+            Grace::WhileRevalidating
         } else {
             Grace::None
         };
@@ -206,10 +207,10 @@ impl Freshness {
     }
 
     /// The same entry after a failure was answered with it: the origin is not asked again before
-    /// `ecmt` has passed (CF-272, CF-275).
+    /// `period` has passed (CF-272, CF-275), which is [`StoreRules::hold_off`](super::StoreRules::hold_off).
     #[must_use]
-    pub fn held_off(mut self, now: SystemTime, ecmt: Duration) -> Self {
-        self.held_until = now.checked_add(ecmt);
+    pub fn held_off(mut self, now: SystemTime, period: Duration) -> Self {
+        self.held_until = now.checked_add(period);
         self
     }
 
@@ -363,6 +364,7 @@ mod tests {
             (OnError::Never, Cloudfront, gone, 70, Failure),
             (OnError::Never, Rfc9111, gone, 70, GatewayTimeout),
             (OnError::Never, Rfc9111, status(503), 70, Failure),
+            (OnError::Within(Duration::ZERO), Rfc9111, gone, 70, Failure),
         ];
         for (on_error, mode, failure, now, want) in rows {
             let got = entry(60, 0, on_error).on_failure(mode, failure, at(now));
@@ -380,6 +382,11 @@ mod tests {
         let f = entry(60, 0, OnError::Always).held_off(at(70), secs(10));
         assert_eq!(grace(&f, 79), Some(Grace::HeldOff));
         assert_eq!(grace(&f, 80), Some(Grace::None));
+        // No background revalidation is started meanwhile, and it is again afterwards.
+        let f = entry(60, 30, OnError::Never).held_off(at(70), secs(10));
+        assert_eq!(grace(&f, 79), Some(Grace::HeldOff));
+        assert_eq!(grace(&f, 80), Some(Grace::WhileRevalidating));
+        assert_eq!(grace(&f, 90), Some(Grace::None));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! | conditions and ranges on a hit | [`evaluate_preconditions`], [`evaluate_range`] |
 //! | asking the origin about a stale entry | [`revalidation`] |
 //! | the origin said 304 | [`not_modified_matches`], [`merge_not_modified`] |
-//! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`] |
+//! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`], [`StoreRules::hold_off`] |
 //! | storing | [`decide_store`], [`strip_for_storage`], [`keep_body`] |
 
 mod cache_control;
@@ -30,14 +30,16 @@ pub use cache_control::{CacheControl, DELTA_SECONDS_CAP, Scope};
 pub use conditional::{
     CONDITIONALS, Precondition, evaluate_preconditions, strips_conditionals_on_miss,
 };
-pub use facts::{Authorization, ErrorTtls, OriginClass, RequestFacts, ResponseFacts, StoreRules};
+pub use facts::{
+    Authorization, ErrorTtls, OriginClass, RequestFacts, ResponseFacts, StoreRules, Varies,
+};
 pub use freshness::{
     FailureAnswer, Freshness, Grace, LifetimeSource, OnError, OriginFailure, Reuse, Verdict,
 };
 pub use range::{ByteRange, RangeAnswer, evaluate_range, unsatisfied_range};
 pub use revalidate::{
-    EdgeEncoding, OriginCookies, Revalidation, Validators, merge_not_modified,
-    not_modified_matches, revalidation,
+    EdgeEncoding, OriginCookies, Revalidation, merge_not_modified, not_modified_matches,
+    revalidation,
 };
 pub use store::{BodyEnd, Storability, answers, decide_store, keep_body, may_use_cache};
 pub use stored_copy::{HOP_BY_HOP, NOT_MODIFIED_FIELDS, strip_for_storage};

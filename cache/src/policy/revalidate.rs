@@ -7,27 +7,23 @@ use fourfront_model::CacheMode;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
-    Freshness, Reuse,
-    conditional::CONDITIONALS,
-    date,
+    Freshness, Reuse, date,
     etag::{Comparison, EntityTag},
     stored_copy::HOP_BY_HOP,
 };
 
-/// How the origin is asked about a stored response.
+/// How the origin is asked about a stored response. Either way the viewer's own conditionals are not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revalidation {
-    /// With these validators (CF-258, CF-280).
-    Conditional(Validators),
+    /// With these validators, of which at least one is there (CF-258, CF-280).
+    Conditional {
+        /// What goes out as `If-None-Match`.
+        etag: Option<HeaderValue>,
+        /// What goes out as `If-Modified-Since`.
+        last_modified: Option<HeaderValue>,
+    },
     /// For the whole response (CF-259, CF-287, CF-313).
     Unconditional,
-}
-
-/// The validators of a stored response. At least one is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Validators {
-    if_none_match: Option<HeaderValue>,
-    if_modified_since: Option<HeaderValue>,
 }
 
 /// What the stored entry keeps besides the head a viewer sees.
@@ -72,32 +68,14 @@ pub fn revalidation(
 ) -> Revalidation {
     let refetch = freshness.reuse() == Reuse::Refetch
         || (mode == CacheMode::Cloudfront && cookies == OriginCookies::Sent);
-    let validators = Validators {
-        if_none_match: encoding.origin_etag(stored).cloned(),
-        if_modified_since: stored.get(header::LAST_MODIFIED).cloned(),
-    };
-    if refetch || (validators.if_none_match.is_none() && validators.if_modified_since.is_none()) {
+    let etag = encoding.origin_etag(stored).cloned();
+    let last_modified = stored.get(header::LAST_MODIFIED).cloned();
+    if refetch || (etag.is_none() && last_modified.is_none()) {
         Revalidation::Unconditional
     } else {
-        Revalidation::Conditional(validators)
-    }
-}
-
-impl Revalidation {
-    /// Makes an origin request ask so: the viewer's own conditionals go (CF-280), and its range too,
-    /// since the answer is to freshen or replace the whole entry.
-    pub fn apply(self, request: &mut HeaderMap) {
-        for name in CONDITIONALS.iter().chain([&header::RANGE]) {
-            request.remove(name);
-        }
-        let Self::Conditional(validators) = self else {
-            return;
-        };
-        if let Some(tag) = validators.if_none_match {
-            request.insert(header::IF_NONE_MATCH, tag);
-        }
-        if let Some(modified) = validators.if_modified_since {
-            request.insert(header::IF_MODIFIED_SINCE, modified);
+        Revalidation::Conditional {
+            etag,
+            last_modified,
         }
     }
 }
@@ -209,35 +187,21 @@ mod tests {
         reuse: Reuse,
         stored: &[(&'static str, &str)],
         cookies: OriginCookies,
-    ) -> HeaderMap {
-        let mut request = map(&[
-            ("if-match", "\"v\""),
-            ("if-none-match", "\"v\""),
-            ("if-modified-since", NEW),
-            ("if-range", "\"v\""),
-            ("range", "bytes=0-1"),
-            ("accept", "*/*"),
-        ]);
-        let stored = map(stored);
-        revalidation(
-            mode,
-            &freshness(reuse),
-            &stored,
-            EdgeEncoding::AsReceived,
-            cookies,
-        )
-        .apply(&mut request);
-        request.remove("accept").unwrap();
-        request
+    ) -> Revalidation {
+        let encoding = EdgeEncoding::AsReceived;
+        revalidation(mode, &freshness(reuse), &map(stored), encoding, cookies)
     }
 
     #[test]
-    fn validators_replace_the_viewers_conditionals() {
+    fn the_stored_validators_are_asked_about_unless_the_whole_response_is_wanted() {
         // CF-258, CF-259, CF-280, CF-287, CF-313
         use CacheMode::{Cloudfront, Rfc9111};
         let both = [("etag", "\"1\""), ("last-modified", OLD)];
-        let want = map(&[("if-none-match", "\"1\""), ("if-modified-since", OLD)]);
-        let none = HeaderMap::new();
+        let want = Revalidation::Conditional {
+            etag: Some(HeaderValue::from_static("\"1\"")),
+            last_modified: Some(HeaderValue::from_static(OLD)),
+        };
+        let none = Revalidation::Unconditional;
         for mode in [Cloudfront, Rfc9111] {
             assert_eq!(
                 asked(mode, Reuse::Validate, &both, OriginCookies::None),
@@ -267,16 +231,20 @@ mod tests {
         let encoding = EdgeEncoding::Compressed {
             origin_etag: Some(&origin_etag),
         };
-        let mut request = HeaderMap::new();
-        revalidation(
+        let asked = revalidation(
             CacheMode::Cloudfront,
             &freshness(Reuse::Validate),
             &stored,
             encoding,
             OriginCookies::None,
-        )
-        .apply(&mut request);
-        assert_eq!(request[header::IF_NONE_MATCH], "\"1\"");
+        );
+        assert_eq!(
+            asked,
+            Revalidation::Conditional {
+                etag: Some(origin_etag.clone()),
+                last_modified: None
+            }
+        );
         assert!(not_modified_matches(
             &stored,
             encoding,

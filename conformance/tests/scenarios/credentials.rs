@@ -1,6 +1,6 @@
 //! Cookies, credentials and other fields that concern one viewer (CF section 3.7).
 
-use fourfront_conformance::{Edge, Origin, Reply};
+use fourfront_conformance::{Edge, Origin, Reply, handler};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cookies_pass_only_where_cookies_are_forwarded() {
@@ -150,5 +150,36 @@ async fn answers_to_credentials_are_shared_only_as_the_mode_allows() {
         }
         assert_eq!(tokens, expected, "{mode} {policy} {cache_control}");
         assert_eq!(origin.seen()[0].header("authorization"), Some("Basic YTpi"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_functions_make_from_credentials_are_shared_as_fetched_ones_are() {
+    // CF-825, LE-164, LE-180
+    let origin = Origin::start(|_| Reply::status(204)).await;
+    let made = "return { status: '200', headers: { 'cache-control': [{ value: 'max-age=60' }] },
+        body: request.headers.authorization[0].value };";
+    for (mode, expected) in [
+        ("rfc9111", ["Basic YTpi", "Basic Yzpk"]),
+        ("cloudfront", ["Basic YTpi", "Basic YTpi"]),
+    ] {
+        for event in ["origin-request", "origin-response"] {
+            let edge = Edge::new()
+                .function("make", &handler(made))
+                .distribution(&format!("cache_mode: {mode}"))
+                .behavior("origin_request_policy: { headers: [Authorization] }")
+                .behavior(&format!("on: {{ {event}: make }}"))
+                .start(&origin)
+                .await;
+            for (user, text) in ["Basic YTpi", "Basic Yzpk"].into_iter().zip(expected) {
+                let request = edge.request("GET", "/").header("Authorization", user);
+                let answer = request.send().await;
+                assert_eq!(
+                    (answer.status, answer.text()),
+                    (200, text),
+                    "{mode} {event}"
+                );
+            }
+        }
     }
 }

@@ -337,15 +337,65 @@ async fn a_header_added_to_a_304_stays_with_the_object() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the answer is sent but not stored yet"]
 async fn a_304_turned_into_an_answer_takes_the_objects_place() {
-    // LE-182
+    // LE-182, LE-033
+    for (stored, condition) in [("stored", None), ("stored", Some("\"v1\"")), ("", None)] {
+        let what = format!("`{stored}` {condition:?}");
+        let origin = Origin::start(move |request| {
+            let reply = match request.header("if-none-match") {
+                Some("\"v1\"") => Reply::status(304),
+                _ => Reply::ok(stored),
+            };
+            reply
+                .header("ETag", "\"v1\"")
+                .header("Cache-Control", "max-age=10")
+        })
+        .await;
+        let edge = Edge::new()
+            .function(
+                "turn",
+                &handler(
+                    "if (response.status === '304') { response.status = 200; response.body = 'made'; } return response;",
+                ),
+            )
+            .function("log", &logging())
+            .behavior("on: { origin-response: turn, viewer-response: log }")
+            .start(&origin)
+            .await;
+        assert_eq!(edge.get("/").await.text(), stored, "{what}");
+        edge.advance(10);
+        let request = edge.request("GET", "/");
+        let answer = match condition {
+            Some(tag) => request.header("If-None-Match", tag).send().await,
+            None => request.send().await,
+        };
+        assert_eq!(
+            (answer.status, answer.text(), answer.x_cache()),
+            (200, "made", "Miss"),
+            "{what}"
+        );
+        assert_eq!(answer.header("content-length"), Some("4"), "{what}");
+        assert_eq!(edge.logs().len(), 2, "{what}");
+        let answer = edge.get("/").await;
+        assert_eq!(
+            (answer.status, answer.text(), answer.x_cache()),
+            (200, "made", "Hit"),
+            "{what}"
+        );
+        assert_eq!(origin.count(), 2, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_304_turned_into_what_may_not_be_stored_takes_the_object_away() {
+    // LE-182, CF-245
     let origin = validated().await;
     let edge = Edge::new()
         .function(
             "turn",
             &handler(
-                "if (response.status === '304') { response.status = 200; response.body = 'made'; } return response;",
+                "if (response.status === '304') { response.status = 404; response.headers['cache-control'] = [{ value: 'no-store' }]; }
+                 return response;",
             ),
         )
         .behavior("on: { origin-response: turn }")
@@ -354,11 +404,8 @@ async fn a_304_turned_into_an_answer_takes_the_objects_place() {
     assert_eq!(edge.get("/").await.text(), "stored");
     edge.advance(10);
     let answer = edge.get("/").await;
-    assert_eq!((answer.status, answer.text()), (200, "made"));
-    assert_eq!(answer.header("content-length"), Some("4"));
+    assert_eq!((answer.status, answer.text()), (404, ""));
     let answer = edge.get("/").await;
-    assert_eq!(
-        (answer.status, answer.text(), answer.x_cache()),
-        (200, "made", "Hit")
-    );
+    assert_eq!((answer.text(), answer.x_cache()), ("stored", "Miss"));
+    assert_eq!(origin.last().header("if-none-match"), None);
 }

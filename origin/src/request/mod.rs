@@ -26,9 +26,6 @@ use table::{Fate, fate};
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// How many distributions a request may pass; the next one it reaches answers 403 (CF-356, CF-761).
-const MAX_DISTRIBUTIONS_PASSED: usize = 2;
-
 /// The viewer's request as the viewer-request function left it.
 #[derive(Clone, Copy, Debug)]
 pub struct ViewerParts<'a> {
@@ -147,39 +144,6 @@ pub fn is_named(behavior: &CacheBehavior, name: &str) -> bool {
 /// alone (CF-128, CF-340, CF-430).
 pub fn forwards_host(behavior: &CacheBehavior, origin: &Origin) -> bool {
     matches!(origin.kind, OriginKind::Custom(_)) && is_named(behavior, "host")
-}
-
-/// A request went in circles (CF-356, CF-761): answer 403.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the request has already passed {passed} distributions (CDN-Loop), at most {MAX_DISTRIBUTIONS_PASSED} are allowed in a chain"
-)]
-pub struct LoopDetected {
-    /// How many distributions of this brand marked it.
-    pub passed: usize,
-}
-
-/// Refuses a request that distributions of this brand have passed to each other too often (CF-356). To be asked
-/// of the viewer's request, before anything is done for it.
-///
-/// # Errors
-/// [`LoopDetected`] when `CDN-Loop` carries this brand's mark twice already.
-pub fn check_loop(headers: &[HeaderLine], identity: &Identity) -> Result<(), LoopDetected> {
-    let passed = headers
-        .iter()
-        .filter(|l| l.name == CDN_LOOP)
-        .flat_map(|l| l.value.as_bytes().split(|b| *b == b','))
-        // Parameters follow the id after `;` (RFC 8586 section 2).
-        .filter_map(|info| info.split(|b| *b == b';').next())
-        .filter(|id| {
-            id.trim_ascii()
-                .eq_ignore_ascii_case(identity.domain().as_bytes())
-        })
-        .count();
-    if passed >= MAX_DISTRIBUTIONS_PASSED {
-        return Err(LoopDetected { passed });
-    }
-    Ok(())
 }
 
 /// The request an origin-request function sees: table CF-330..351 applied row by row, `Via`,

@@ -175,23 +175,21 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-/// Whether two distributions of this brand have passed the request on already (CF-356, RFC 8586).
-fn passed_before(headers: &HeaderMap, token: &str) -> bool {
+/// How many distributions a request may pass; the next one it reaches refuses it (CF-356, CF-761).
+const MAX_DISTRIBUTIONS_PASSED: usize = 2;
+
+/// Whether as many distributions of this brand as may have passed the request on already (CF-356).
+fn passed_before(headers: &HeaderMap, brand: &str) -> bool {
     let field = HeaderName::from_static("cdn-loop");
     headers
         .get_all(field)
         .iter()
         .flat_map(|v| v.as_bytes().split(|b| *b == b','))
-        .filter(|hop| {
-            let hop = hop.trim_ascii();
-            let name = hop
-                .iter()
-                .position(|b| *b == b';')
-                .map_or(hop, |i| hop[..i].trim_ascii());
-            name.eq_ignore_ascii_case(token.as_bytes())
-        })
+        // Parameters follow the name after `;` (RFC 8586 section 2).
+        .filter_map(|hop| hop.split(|b| *b == b';').next())
+        .filter(|name| name.trim_ascii().eq_ignore_ascii_case(brand.as_bytes()))
         .count()
-        >= 2
+        >= MAX_DISTRIBUTIONS_PASSED
 }
 
 /// Header names that only the edge may set: what a viewer sends under them is dropped on entry (CF-358,
@@ -213,6 +211,8 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -281,12 +281,24 @@ mod tests {
 
     #[test]
     fn the_loop_guard_counts_whole_names() {
-        // CF-356
-        let mut headers = HeaderMap::new();
-        headers.append("cdn-loop", "fourfront; a=b, other; v=1".parse().unwrap());
-        assert!(!passed_before(&headers, "fourfront"));
-        headers.append("cdn-loop", "Fourfront".parse().unwrap());
-        assert!(passed_before(&headers, "fourfront"));
-        assert!(!passed_before(&headers, "four"));
+        // CF-356, CF-761
+        let passed = |values: &[&'static str], brand| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("cdn-loop", HeaderValue::from_static(value));
+            }
+            passed_before(&headers, brand)
+        };
+        assert!(!passed(&[], "fourfront"));
+        assert!(!passed(&["fourfront; a=b, other; v=1"], "fourfront"));
+        assert!(passed(
+            &["fourfront; a=b, other; v=1", "Fourfront"],
+            "fourfront"
+        ));
+        assert!(!passed(&["fourfront, fourfront"], "four"));
+        assert!(passed(
+            &["fourfront", "other", "fourfront,fourfront"],
+            "fourfront"
+        ));
     }
 }

@@ -3,9 +3,9 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
-use fourfront_cache::policy::{ErrorTtls, OriginClass};
+use fourfront_cache::policy::{OriginClass, StoreRules};
 use fourfront_hooks::event::EventConfig;
-use fourfront_model::{CacheBehavior, Distribution, EventType};
+use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind};
 
 use crate::{
     node::{Hook, NodeFields, Snapshot},
@@ -103,9 +103,15 @@ impl Route {
         self.snapshot.fields(self.distribution)
     }
 
-    /// Caching times of errors of one kind of origin.
-    pub fn error_ttls(&self, origin: OriginClass) -> &ErrorTtls {
-        self.snapshot.error_ttls(self.distribution, origin)
+    /// The settings its responses are judged by.
+    pub fn store_rules(&self) -> StoreRules<'_> {
+        let (distribution, behavior) = (self.distribution(), self.behavior());
+        let origin = match distribution.origin_of(behavior).kind {
+            OriginKind::Custom(_) => OriginClass::Custom,
+            OriginKind::S3(_) | OriginKind::Dir(_) => OriginClass::S3,
+        };
+        let errors = self.snapshot.error_ttls(self.distribution, origin);
+        StoreRules::of(distribution.cache_mode, behavior, errors)
     }
 
     /// The configuration the request began with.

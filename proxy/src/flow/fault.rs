@@ -137,6 +137,9 @@ pub enum Fault {
     /// The origin's.
     #[error("{0}")]
     Origin(#[from] OriginFault),
+    /// The origin's, where the stored response may not be used without asking it (CF-276, CF-827).
+    #[error("the stored response must be validated before use: {0}")]
+    Unvalidated(OriginFault),
     /// The node's own.
     #[error("{0}")]
     Node(#[from] NodeFault),
@@ -164,6 +167,7 @@ impl Fault {
             Self::Viewer(v) => v.status(),
             Self::Hook { fault, .. } => fault.class().status(),
             Self::Origin(o) => o.status(),
+            Self::Unvalidated(_) => 504,
             Self::Node(_) => 500,
         }
     }
@@ -173,7 +177,7 @@ impl Fault {
         match self {
             Self::Viewer(v) => Served::NodeError(v.detail()),
             Self::Hook { fault, .. } => Served::Fault(fault.class()),
-            Self::Origin(o) => Served::NodeError(o.detail()),
+            Self::Origin(o) | Self::Unvalidated(o) => Served::NodeError(o.detail()),
             Self::Node(_) => Served::NodeError("InternalError"),
         }
     }
@@ -201,7 +205,9 @@ impl Fault {
                     format!("The {event} function was throttled.")
                 }
             },
-            Self::Origin(o) => format!("The origin did not answer: {o}."),
+            Self::Origin(o) | Self::Unvalidated(o) => {
+                format!("The origin did not answer: {o}.")
+            }
             Self::Node(_) => "The node failed to handle the request.".to_owned(),
         }
     }
@@ -211,7 +217,7 @@ impl Fault {
         match self {
             Self::Hook { fault, .. } => fault.class().token(),
             Self::Viewer(v) => v.detail(),
-            Self::Origin(o) => o.detail(),
+            Self::Origin(o) | Self::Unvalidated(o) => o.detail(),
             Self::Node(_) => "InternalError",
         }
     }
@@ -305,6 +311,17 @@ mod tests {
                 "{fault}"
             );
         }
+    }
+
+    #[test]
+    fn what_must_be_validated_fails_with_504_whatever_the_cause() {
+        // CF-276, CF-827
+        let unvalidated = Fault::Unvalidated(OriginFault::Closed);
+        assert_eq!(
+            (unvalidated.status(), unvalidated.served()),
+            (504, Served::NodeError("OriginReadError"))
+        );
+        assert_eq!(Fault::from(OriginFault::Closed).status(), 502);
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use fourfront_cache::{Kept, Outcome, Reason, policy::Authorization};
+use fourfront_cache::{
+    Kept, Outcome, Reason,
+    policy::{Authorization, Varies},
+};
 use fourfront_hooks::{event::OriginObject, validate::RequestResult};
-use fourfront_model::Origin;
-use http::{HeaderMap, StatusCode};
+use fourfront_model::{CacheBehavior, Origin};
+use http::{HeaderMap, StatusCode, header};
 
 use super::{
     Deliver, Exchange, Served,
@@ -66,14 +69,16 @@ impl OriginRequest {
         }
     }
 
-    /// The function answered itself: treated as the origin's answer for storing (LE-164).
+    /// The function answered itself: treated as the origin's answer for storing (LE-164), so credentials it
+    /// was shown count as the origin's would.
     pub fn generated(self) -> Store {
         Store {
+            authorization: authorization(&self.request, self.exchange.route.behavior()),
             exchange: self.exchange,
             reason: self.reason,
             served: Served::GeneratedAtOrigin,
             body: BodyPlan::Relay,
-            authorization: Authorization::Withheld,
+            varies: Varies::ByFields,
             kept: Kept::Bypassed,
             origin_status: None,
             not_modified: None,
@@ -112,15 +117,34 @@ impl Fetch {
     #[must_use]
     pub fn answered(self, body: BodyPlan) -> Store {
         Store {
+            authorization: authorization(&self.request, self.exchange.route.behavior()),
             exchange: self.exchange,
             reason: self.reason,
             served: Served::Miss,
             body,
-            authorization: Authorization::Withheld,
+            varies: Varies::ByFields,
             kept: Kept::Bypassed,
             origin_status: None,
             not_modified: None,
         }
+    }
+}
+
+/// What a request carries of credentials, seen from the key (CF-309, CF-310, CF-825).
+fn authorization(request: &RequestParts, behavior: &CacheBehavior) -> Authorization {
+    let sent = request
+        .lines
+        .iter()
+        .any(|l| l.name == header::AUTHORIZATION);
+    let keyed = behavior
+        .cache_policy
+        .headers
+        .iter()
+        .any(|h| h == "authorization");
+    match (sent, keyed) {
+        (false, _) => Authorization::Withheld,
+        (true, true) => Authorization::Keyed,
+        (true, false) => Authorization::Forwarded,
     }
 }
 
@@ -150,6 +174,8 @@ pub struct Store {
     pub body: BodyPlan,
     /// What the origin got of the viewer's credentials (CF-825).
     pub authorization: Authorization,
+    /// What its whole `Vary` said (CF-313).
+    pub varies: Varies,
     /// Whether it was stored.
     pub kept: Kept,
     /// The status the origin answered with.

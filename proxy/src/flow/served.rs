@@ -1,5 +1,6 @@
-//! How an answer came about. One value decides `X-Cache`, the access record's result types, the
-//! metric label and the `Cache-Status` field, so that they can never disagree.
+//! How an answer came about. One value decides `X-Cache`, the access record's result types and the
+//! metric label, so that they can never disagree. What the cache had to do with it is told apart from that, in
+//! `Cache-Status`, by [`fourfront_cache::Outcome`].
 
 use fourfront_hooks::FaultClass;
 
@@ -88,7 +89,7 @@ impl Served {
             Self::Fault(class) => class.token(),
             Self::GeneratedAtViewer => "LambdaGeneratedResponse",
             Self::NodeError(_) => "Error",
-            // CF-513: a status of 400 or more is an Error, cached or not.
+            // CF-513, CF-261: a status of 400 or more is an Error, stored or not.
             _ if status >= 400 => "Error",
             Self::Hit | Self::Stale => "Hit",
             Self::RefreshHit => "RefreshHit",

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use fourfront_cache::{
     Reason,
-    policy::{self, Grace, OriginClass, StoreRules},
+    policy::{self, Grace},
 };
 use fourfront_hooks::validate::ResponseResult;
 use fourfront_model::HeaderLines;
@@ -28,15 +28,8 @@ impl ViewerRequest {
             Some(object) if path == b"/" => Some(format!("/{object}").into_bytes().into()),
             _ => None,
         };
-        let behavior = self.exchange.route.behavior();
         // CF-114, CF-215, CF-216.
-        let errors = self.exchange.route.error_ttls(OriginClass::Custom);
-        let rules = StoreRules::of(
-            self.exchange.route.distribution().cache_mode,
-            behavior,
-            errors,
-        );
-        let bypass = policy::may_use_cache(&rules, method).err();
+        let bypass = policy::may_use_cache(&self.exchange.route.store_rules(), method).err();
         let reason = bypass.clone().unwrap_or(Reason::Absent);
         Lookup {
             exchange: self.exchange,

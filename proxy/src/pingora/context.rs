@@ -24,7 +24,7 @@ pub struct Ctx {
     pub background: bool,
     /// A request body that the viewer-request function put in place of the viewer's (LE-245).
     pub replaced_body: Option<Bytes>,
-    /// An answer or a failure that takes the place of what Pingora is about to send.
+    /// What takes the place of what Pingora is about to send.
     pub(super) pending: Option<Pending>,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
@@ -37,6 +37,8 @@ pub(super) enum Pending {
     Answer(Generated),
     /// The page for a failure.
     Fault(Fault),
+    /// The answer to another request to the origin.
+    Refetch,
 }
 
 /// Notes for the access record and the metrics.

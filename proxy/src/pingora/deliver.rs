@@ -9,7 +9,7 @@ use pingora::{Result, http::ResponseHeader, proxy::Session};
 
 use super::{
     Edge,
-    context::{Ctx, Pending},
+    context::Ctx,
     headers::{append_response_lines, request_lines, response_lines, set_response_lines},
     hook::{self, Shown},
 };
@@ -152,6 +152,7 @@ impl Edge {
         let exchange = deliver.exchange.clone();
         let mut served = deliver.served;
         if served != Served::GeneratedAtViewer
+            && !ctx.background
             && head.status.as_u16() < 400
             && let Err(fault) = self
                 .viewer_response(session, ctx, &exchange, &mut head)
@@ -241,44 +242,43 @@ impl Edge {
         }
         match self.viewer_response(session, ctx, &exchange, head).await {
             Ok(()) => add_node_fields(head, &exchange, served, Some(outcome)),
-            Err(fault) => swap(session, head, ctx, Pending::Fault(fault)),
+            Err(fault) => swap(session, head, ctx, &fault),
         }
     }
 }
 
-/// Puts an answer in the place of the one Pingora is about to send: head here, body in the body callback. The
-/// transfer behind it goes on, so the cache and other viewers get what they would have got (LE-279).
+/// Puts the page for a fault in the place of the answer Pingora is about to send: head here, body in the body
+/// callback. The transfer behind it goes on, so the cache and other viewers get what they would have got
+/// (LE-279).
 pub(super) fn swap(
     session: &Session,
     head: &mut ResponseHeader,
     ctx: &mut Ctx,
-    pending: Pending,
+    fault: &Fault,
 ) -> Result<()> {
     // Where no body can follow any more, the replacement's is left out and the length says so.
-    let no_body = session.req_header().method == Method::HEAD
-        || matches!(head.status.as_u16(), 204 | 304)
+    let to_head = session.req_header().method == Method::HEAD;
+    let no_body = matches!(head.status.as_u16(), 204 | 304)
         || head
             .headers
             .get(header::CONTENT_LENGTH)
             .is_some_and(|l| l == "0");
     let deliver = ctx.flow.deliver_mut().map_err(|e| ctx_internal(&e))?;
     let exchange = &deliver.exchange;
-    let (new_head, body, served) = match pending {
-        Pending::Fault(fault) => {
-            let identity = &exchange.route.distribution().identity;
-            let answer = ErrorAnswer::new(&fault, exchange.request_id.as_str(), identity);
-            if ctx.record.error.is_none() {
-                ctx.record.error = Some(fault.to_string());
-            }
-            (error_head(&answer)?, answer.body, answer.served)
-        }
-        Pending::Answer(generated) => (generated_head(&generated)?, generated.body, Served::Miss),
-    };
-    *head = new_head;
-    let body = if no_body { Bytes::new() } else { body };
+    let identity = &exchange.route.distribution().identity;
+    let answer = ErrorAnswer::new(fault, exchange.request_id.as_str(), identity);
+    if ctx.record.error.is_none() {
+        ctx.record.error = Some(fault.to_string());
+    }
+    *head = error_head(&answer)?;
+    let mut body = if no_body { Bytes::new() } else { answer.body };
     head.insert_header("Content-Length", body.len())?;
-    add_node_fields(head, exchange, served, None)?;
-    deliver.served = served;
+    if to_head {
+        // CF-782: the length it would have, and nothing.
+        body.clear();
+    }
+    add_node_fields(head, exchange, answer.served, None)?;
+    deliver.served = answer.served;
     deliver.replacement = Some(Replacement { body: Some(body) });
     Ok(())
 }
@@ -295,7 +295,7 @@ pub(super) fn generated_head(generated: &Generated) -> Result<ResponseHeader> {
     Ok(head)
 }
 
-fn error_head(answer: &ErrorAnswer) -> Result<ResponseHeader> {
+pub(super) fn error_head(answer: &ErrorAnswer) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build(answer.status, Some(12))?;
     head.insert_header("Content-Type", "text/html; charset=utf-8")?;
     if answer.no_store {

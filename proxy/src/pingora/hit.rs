@@ -100,7 +100,9 @@ impl Edge {
         }
         let object = self.node().cache().stored(&self.key_of(request, lookup)?)?;
         let head = object.head();
-        let fresh = head.facts().freshness.reuse() != Reuse::Refetch
+        // The record of a failure has a page for each viewer (CF-296).
+        let fresh = head.facts().fault.is_none()
+            && head.facts().freshness.reuse() != Reuse::Refetch
             && head.facts().freshness.judge(now) == Verdict::Fresh
             && self.variant(head.headers(), &lookup.exchange, request) == head.variance();
         fresh.then_some(object)

@@ -2,19 +2,22 @@
 //! is decided lives in [`crate::flow`] and in the crates it composes; what is done for
 //! a decision lives in this module's siblings, by side of the cache.
 //!
-//! Three of Pingora's own ideas are overruled, each where it happens: freshness is judged by
+//! Four of Pingora's own ideas are overruled, each where it happens: freshness is judged by
 //! our policy and clock ([`viewer_side`]), the request to the origin is ours alone
-//! ([`origin_side`]), and a function that fails in the middle of a response swaps what its viewer
-//! gets instead of breaking the transfer ([`deliver`]).
+//! ([`origin_side`]), the stored copy is not the answer to every 304 ([`revalidate`]), and a function
+//! that fails in the middle of a response swaps what its viewer gets instead of breaking the
+//! transfer ([`deliver`]).
 
 mod context;
 mod deliver;
+mod failure;
 mod headers;
 mod hit;
 mod hook;
 mod origin_side;
 mod peer;
 mod record;
+mod revalidate;
 mod serve;
 mod storage;
 mod store;
@@ -53,6 +56,8 @@ use storage::StoredFacts;
 
 /// The origin-response function's answer is complete and waits in the context; not a failure.
 const ANSWER_READY: ErrorType = ErrorType::Custom("fourfront: answer ready");
+/// The stored object was discarded, and the origin is asked once more; not a failure.
+const REFETCH: ErrorType = ErrorType::Custom("fourfront: fetch anew");
 /// The origin failed and a stale object may be served; not a failure of the request.
 const SERVE_STALE: ErrorType = ErrorType::Custom("fourfront: serve stale");
 
@@ -164,17 +169,21 @@ impl ProxyHttp for Edge {
         &self,
         session: &Session,
         head: &ResponseHeader,
-        _ctx: &mut Ctx,
+        ctx: &mut Ctx,
     ) -> Result<bool> {
-        Ok(store::not_modified(session.req_header(), head))
+        // What takes the place of this answer does not answer the condition.
+        Ok(ctx.pending.is_none() && store::not_modified(session.req_header(), head))
     }
 
     fn range_header_filter(
         &self,
         session: &mut Session,
         head: &mut ResponseHeader,
-        _ctx: &mut Ctx,
+        ctx: &mut Ctx,
     ) -> RangeType {
+        if ctx.pending.is_some() {
+            return RangeType::None;
+        }
         store::range(session.req_header(), head)
     }
 
@@ -286,16 +295,16 @@ impl ProxyHttp for Edge {
         if matches!(error.etype(), ErrorType::HTTPStatus(_)) || *error.etype() == ANSWER_READY {
             return false;
         }
-        let hook_failed = matches!(
-            ctx.fault,
-            Some(Fault::Hook { .. } | Fault::Viewer(_) | Fault::Node(_))
-        );
+        let origin_failed = match &ctx.fault {
+            Some(fault) => matches!(fault, Fault::Origin(_)),
+            None => *error.esource() == pingora::ErrorSource::Upstream,
+        };
         let Some(exchange) = ctx.flow.exchange() else {
             return false;
         };
-        !hook_failed
-            && *error.esource() == pingora::ErrorSource::Upstream
-            && self.may_serve_stale(session, exchange, policy::OriginFailure::Unreachable)
+        origin_failed
+            && self.failure_answer(session, exchange, policy::OriginFailure::Unreachable)
+                == Some(policy::FailureAnswer::Stale)
     }
 
     fn fail_to_connect(
@@ -344,6 +353,7 @@ impl Edge {
         if head.status.is_informational() {
             return Ok(());
         }
+        self.turn_back(session, ctx)?;
         let phase = session.cache.phase();
         let from_cache = matches!(
             phase,
@@ -416,8 +426,15 @@ impl Edge {
             }
         }
         ctx.record.outcome = Some(outcome.clone());
-        if let Some(pending) = ctx.pending.take() {
-            return deliver::swap(session, head, ctx, pending);
+        if let Some(Pending::Fault(fault)) = ctx.pending.take() {
+            return deliver::swap(session, head, ctx, &fault);
+        }
+        if from_cache
+            && let Some(stored) = &stored
+            && let Some(fault) = &stored.fault
+        {
+            let age = stored.freshness.age_seconds(now);
+            return Self::answer_stored_failure(session, head, ctx, fault, age);
         }
         self.finish_head(session, ctx, head, &outcome).await
     }

@@ -6,14 +6,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use fourfront_cache::{
     key::{self, OriginAcceptEncoding},
-    policy,
+    policy::{FailureAnswer, OriginCookies, OriginFailure, Varies},
 };
 use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
-use fourfront_model::{
-    CacheBehavior, CacheMode, Compat, EventType, HeaderLine, OriginKind, OriginProtocol,
-};
+use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, OriginKind, OriginProtocol};
 use fourfront_origin::{
-    request::{self, Hop, Preconditions, RangeSent, Selected, ViewerParts},
+    request::{self, Hop, RangeSent, Selected, ViewerParts},
     response,
     select::{self, Address, SentHost},
 };
@@ -32,10 +30,10 @@ use super::{
     headers::{request_lines, set_request_lines, set_response_lines},
     hook::{self, Decision, Shown},
     peer,
-    storage::StoredFacts,
+    revalidate::preconditions,
 };
 use crate::flow::{
-    BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginRequest,
+    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginRequest,
     hook::{RequestParts, ResponseParts},
     reason,
 };
@@ -53,8 +51,10 @@ impl Edge {
         if runs(EventType::OriginRequest)
             && let Err(fault) = self.resolve_first(&state).await
         {
-            ctx.flow = Flow::OriginRequest(Box::new(state));
-            return Err(ctx.fail(fault));
+            // The fetch fails in its turn, where Pingora lets a stale object stand in (CF-268).
+            ctx.flow = Flow::Fetch(Box::new(state.send(None, object)));
+            ctx.fault = Some(fault);
+            return Ok(true);
         }
         let shown = Shown {
             request: &state.request,
@@ -102,12 +102,17 @@ impl Edge {
             behavior.cache_policy.as_ref(),
             behavior.origin_request_policy.as_deref(),
         );
+        let cookies = key::forwarded_cookies(policies.0, policies.1, &viewer.headers);
+        let sent = match cookies {
+            Some(_) => OriginCookies::Sent,
+            None => OriginCookies::None,
+        };
         let selected = Selected {
             query: key::forwarded_query(policies.0, policies.1, query)
                 .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
-            cookies: key::forwarded_cookies(policies.0, policies.1, &viewer.headers),
+            cookies,
             accept_encoding: accept_encoding(behavior, viewer),
-            preconditions: preconditions(session, distribution.cache_mode),
+            preconditions: preconditions(session, distribution.cache_mode, sent),
             // Ranges of a cacheable object are cut from the whole, which is what is fetched (CF-535).
             range: if session.cache.enabled() {
                 RangeSent::Strip
@@ -174,9 +179,7 @@ impl Edge {
     ) -> Result<()> {
         let generated = Generated::from(response);
         let mut store = state.generated();
-        store.kept = self
-            .store_generated(session, &store.exchange, &generated)
-            .await;
+        store.kept = self.store_generated(session, &store, &generated).await;
         let outcome = store.outcome();
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(store.deliver()));
@@ -190,17 +193,16 @@ impl Edge {
         session: &Session,
         ctx: &mut Ctx,
     ) -> Result<Box<HttpPeer>> {
-        match self.next_peer(session, ctx).await {
+        match self.next_peer(ctx).await {
             Ok(peer) => Ok(Box::new(peer)),
-            Err(fault) => Err(ctx.fail(fault)),
+            Err(fault) => Err(self.fetch_failed(session, ctx, fault)),
         }
     }
 
-    async fn next_peer(
-        &self,
-        _session: &Session,
-        ctx: &mut Ctx,
-    ) -> std::result::Result<HttpPeer, Fault> {
+    async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
+        if let Some(fault) = ctx.fault.take() {
+            return Err(fault);
+        }
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         let route = &fetch.exchange.route;
         let configured = route.distribution().origin_of(route.behavior());
@@ -282,7 +284,7 @@ impl Edge {
         if head.status.is_informational() {
             return Ok(());
         }
-        let fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
+        let mut fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         if let Some(started) = ctx.record.fetch_started {
             let elapsed = started.elapsed();
             ctx.record.origin = Some(elapsed);
@@ -295,7 +297,12 @@ impl Edge {
         let mut parts = response_parts(head);
         if let Err(fault) = response::check(&parts.lines) {
             ctx.flow = Flow::Fetch(Box::new(fetch));
-            return Err(ctx.fail(fault));
+            return self.answer_invalid(session, ctx, head, fault);
+        }
+        if Self::contradicts_stored(session, head) {
+            self.refetch(session, ctx, &mut fetch);
+            ctx.flow = Flow::Fetch(Box::new(fetch));
+            return Ok(());
         }
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
@@ -366,14 +373,20 @@ impl Edge {
         }
         let route = fetch.exchange.route.clone();
         let mode = route.distribution().cache_mode;
+        // CF-313: the whole `Vary` counts, which mode cloudfront is about to cut (CF-314).
+        let vary = parts.lines.iter().filter(|l| l.name == header::VARY);
+        let varies = Varies::of(vary.map(|l| &l.value));
         parts.lines = response::stored(parts.lines, route.behavior(), &fetch.origin, mode);
         parts.lines.retain(|l| l.name != header::CONTENT_LENGTH);
         let revalidated = original_status == StatusCode::NOT_MODIFIED && has_stored(session);
         if revalidated && parts.status != original_status.as_u16() {
             // LE-182: the result takes the place of the stored object, and an absent body counts as empty.
             let generated = generated(parts, body.unwrap_or_default());
-            self.node().cache().remove(session.cache.cache_key());
-            ctx.flow = Flow::Fetch(Box::new(fetch));
+            let mut store = fetch.answered(BodyPlan::Relay);
+            store.origin_status = Some(original_status);
+            store.varies = varies;
+            store.kept = self.replace_stored(session, &store, &generated);
+            ctx.flow = Flow::Store(Box::new(store));
             ctx.pending = Some(Pending::Answer(generated));
             return Ok(());
         }
@@ -387,9 +400,8 @@ impl Edge {
             let generated = generated(parts, body);
             let mut store = fetch.answered(BodyPlan::Relay);
             store.origin_status = Some(original_status);
-            store.kept = self
-                .store_generated(session, &store.exchange, &generated)
-                .await;
+            store.varies = varies;
+            store.kept = self.store_generated(session, &store, &generated).await;
             ctx.flow = Flow::Store(Box::new(store));
             ctx.pending = Some(Pending::Answer(generated));
             return Err(pingora::Error::new(super::ANSWER_READY).into_up());
@@ -401,59 +413,19 @@ impl Edge {
         }
         set_head(head, &parts)?;
         if head.status.is_server_error()
-            && self.may_serve_stale(
-                session,
-                &fetch.exchange,
-                policy::OriginFailure::Status(head.status),
-            )
+            && self.failure_answer(session, &fetch.exchange, OriginFailure::Status(head.status))
+                == Some(FailureAnswer::Stale)
         {
+            self.hold_off(session, &fetch.exchange, head.status);
             ctx.flow = Flow::Fetch(Box::new(fetch));
             return Err(pingora::Error::new(super::SERVE_STALE).into_up());
         }
-        let authorization = authorization(&fetch);
         let mut store = fetch.answered(body.map_or(BodyPlan::Relay, BodyPlan::Replace));
-        store.authorization = authorization;
+        store.varies = varies;
         store.origin_status = Some(original_status);
         store.not_modified = revalidated.then(|| head.headers.clone());
         ctx.flow = Flow::Store(Box::new(store));
         Ok(())
-    }
-
-    /// Whether the stale object at hand may answer for an origin that failed (CF-268..271).
-    pub(super) fn may_serve_stale(
-        &self,
-        session: &Session,
-        exchange: &Exchange,
-        failure: policy::OriginFailure,
-    ) -> bool {
-        let Some(stored) = session.cache.maybe_cache_meta().and_then(StoredFacts::of) else {
-            return false;
-        };
-        let mode = exchange.route.distribution().cache_mode;
-        let now = self.node().clock().now();
-        stored.freshness.on_failure(mode, failure, now) == policy::FailureAnswer::Stale
-    }
-}
-
-/// What the request carried of credentials, seen from the key (CF-309, CF-310, CF-825).
-fn authorization(fetch: &Fetch) -> policy::Authorization {
-    let sent = fetch
-        .request
-        .lines
-        .iter()
-        .any(|l| l.name == header::AUTHORIZATION);
-    let keyed = fetch
-        .exchange
-        .route
-        .behavior()
-        .cache_policy
-        .headers
-        .iter()
-        .any(|h| h == "authorization");
-    match (sent, keyed) {
-        (false, _) => policy::Authorization::Withheld,
-        (true, true) => policy::Authorization::Keyed,
-        (true, false) => policy::Authorization::Forwarded,
     }
 }
 
@@ -467,22 +439,6 @@ fn accept_encoding(behavior: &CacheBehavior, viewer: &RequestHeader) -> Option<H
         OriginAcceptEncoding::Remove => None,
         OriginAcceptEncoding::Send(value) => Some(HeaderValue::from_static(value)),
         OriginAcceptEncoding::AsReceived => viewer.headers.get(header::ACCEPT_ENCODING).cloned(),
-    }
-}
-
-/// CF-280, CF-286, CF-839: a stale object's validators take the place of the viewer's conditions; on a miss
-/// mode `rfc9111` wants the whole object.
-fn preconditions(session: &Session, mode: CacheMode) -> Preconditions {
-    if !session.cache.enabled() {
-        return Preconditions::Forward;
-    }
-    match session.cache.maybe_cache_meta() {
-        Some(meta) => Preconditions::Validate {
-            etag: meta.headers().get(header::ETAG).cloned(),
-            last_modified: meta.headers().get(header::LAST_MODIFIED).cloned(),
-        },
-        None if policy::strips_conditionals_on_miss(mode) => Preconditions::Strip,
-        None => Preconditions::Forward,
     }
 }
 

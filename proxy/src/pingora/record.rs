@@ -12,7 +12,7 @@ use pingora::{
 };
 
 use super::{
-    ANSWER_READY, Edge, SERVE_STALE,
+    ANSWER_READY, Edge, REFETCH, SERVE_STALE,
     context::{Ctx, Pending},
     deliver::internal,
     viewer_side::split,
@@ -33,6 +33,10 @@ impl Edge {
         connecting: bool,
     ) -> Box<Error> {
         error.set_retry(false);
+        if *error.etype() == REFETCH {
+            error.set_retry(true);
+            return error;
+        }
         if ctx.fault.is_some()
             || matches!(error.etype(), t if *t == ANSWER_READY || *t == SERVE_STALE)
         {
@@ -66,18 +70,7 @@ impl Edge {
             // A body the function put in place goes out again with the next try.
             fetch.body_sent = false;
         } else {
-            let distribution = &fetch.exchange.route.distribution().id;
-            self.node()
-                .metrics()
-                .origin_fault(distribution, &fetch.origin.id, fault.detail());
-            tracing::warn!(
-                request_id = fetch.exchange.request_id.as_str(),
-                distribution,
-                origin = fetch.origin.id,
-                attempts = fetch.attempts,
-                "{fault}"
-            );
-            ctx.fault = Some(fault.into());
+            ctx.fault = Some(self.origin_failed(session, fetch, fault));
         }
         error
     }
@@ -133,6 +126,8 @@ impl Edge {
         let outcome = store.outcome();
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(store.deliver()));
+        // Pingora takes the fetch for failed, and gives the viewer's connection up.
+        session.set_keepalive(None);
         match self
             .send_generated(session, ctx, generated, Some(&outcome))
             .await
@@ -235,7 +230,7 @@ fn detail_of(error: &Error, fault: &Fault) -> &'static str {
         return "ClientCommError";
     }
     match fault {
-        Fault::Origin(_) => "AbortedOrigin",
+        Fault::Origin(_) | Fault::Unvalidated(_) => "AbortedOrigin",
         Fault::Viewer(v) => v.detail(),
         Fault::Hook { .. } | Fault::Node(_) => "InternalError",
     }

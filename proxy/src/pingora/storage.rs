@@ -14,10 +14,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use fourfront_cache::{
+    Refusal,
     key::{CacheKey, KeySecret},
-    memory::{BodyReader, Fill, FillReader, HeadRecord, Lookup, MemoryLimits, MemoryTier, Object},
+    memory::{
+        BodyReader, Fill, FillReader, Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier, Object,
+    },
     policy::Freshness,
 };
+use fourfront_origin::OriginFault;
 use http::{HeaderMap, HeaderName, header};
 use parking_lot::Mutex;
 use pingora::{
@@ -44,12 +48,15 @@ const FILL_LIMIT: Duration = Duration::from_secs(60);
 pub(super) struct StoredFacts(Arc<Facts>);
 
 /// See [`StoredFacts`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Facts {
     /// When it is fresh, by our policy.
     pub(super) freshness: Freshness,
     /// Fields only the first viewer gets.
     pub(super) unshared: Box<[HeaderName]>,
+    /// The failure this stands for: the origin gave no answer (CF-296). Each viewer gets a page of its own, with
+    /// its own request id (CF-780); what is stored is the first one's.
+    pub(super) fault: Option<OriginFault>,
 }
 
 impl StoredFacts {
@@ -57,11 +64,27 @@ impl StoredFacts {
         Self(Arc::new(Facts {
             freshness,
             unshared: unshared.into(),
+            fault: None,
+        }))
+    }
+
+    /// The same facts about the page for a failure.
+    pub(super) fn of_failure(&self, fault: OriginFault) -> Self {
+        Self(Arc::new(Facts {
+            fault: Some(fault),
+            ..Facts::clone(self)
         }))
     }
 
     pub(super) fn of(meta: &CacheMeta) -> Option<Self> {
         meta.extensions().get::<Self>().cloned()
+    }
+
+    fn held_off(&self, now: SystemTime, period: Duration) -> Self {
+        Self(Arc::new(Facts {
+            freshness: self.freshness.held_off(now, period),
+            ..Facts::clone(self)
+        }))
     }
 }
 
@@ -131,6 +154,37 @@ impl CacheStorage {
     /// The complete object under a key that no fill is about to replace.
     pub(super) fn stored(&self, key: &CacheKey) -> Option<Arc<Object<Head>>> {
         self.adapter.tier.stored(key)
+    }
+
+    /// Stores a whole response at once, in the place of what is there.
+    pub(super) fn put(
+        &self,
+        key: &PingoraKey,
+        meta: &CacheMeta,
+        body: Bytes,
+    ) -> std::result::Result<(), Refusal> {
+        let head = Head::of(meta).ok_or(Refusal::Incomplete)?;
+        let length = body.len() as u64;
+        let tier = &self.adapter.tier;
+        let mut fill = tier.begin_fill(our_key(key), head, Some(length))?;
+        let filled = fill.append(body).and_then(|()| fill.finish());
+        match filled {
+            Ok(Filled::Stored(_)) => Ok(()),
+            Ok(Filled::NotStored(refusal)) => Err(refusal),
+            Err(_) => Err(Refusal::Incomplete),
+        }
+    }
+
+    /// Lets a stale object answer without its origin being asked, for `period` from `now` (CF-272).
+    pub(super) fn hold_off(&self, key: &PingoraKey, now: SystemTime, period: Duration) {
+        self.adapter.tier.update_head(&our_key(key), |stored| {
+            let head = stored.head();
+            Some(Head {
+                facts: head.facts.held_off(now, period),
+                header: head.header.clone(),
+                ..**head
+            })
+        });
     }
 
     /// Removes one entry.

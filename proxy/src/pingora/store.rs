@@ -6,12 +6,9 @@ use std::time::SystemTime;
 use fourfront_cache::{
     Kept, Refusal,
     key::{self, Variance},
-    policy::{
-        self, OriginClass, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability,
-        StoreRules,
-    },
+    policy::{self, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability, Varies},
 };
-use fourfront_model::{CacheBehavior, CacheMode, OriginKind};
+use fourfront_model::{CacheBehavior, CacheMode};
 use fourfront_origin::request::is_named;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pingora::{
@@ -31,7 +28,7 @@ use super::{
     deliver::{ctx_internal, generated_head},
     storage::{StoredFacts, record},
 };
-use crate::flow::{Exchange, Generated};
+use crate::flow::{Exchange, Flow, Generated, Store};
 
 impl Edge {
     /// `response_cache_filter`: may this answer be stored, and for how long (CF section 3, RFC 9111 section 3).
@@ -42,7 +39,11 @@ impl Edge {
         ctx: &mut Ctx,
     ) -> Result<RespCacheable> {
         let background = ctx.background;
-        let store = ctx.flow.store_mut().map_err(|e| ctx_internal(&e))?;
+        let store = match &mut ctx.flow {
+            Flow::Store(store) if ctx.pending.is_none() => store,
+            // A 304 that nothing follows from: the stored object stays as it is by now.
+            _ => return Ok(Uncacheable(NoCacheReason::Deferred)),
+        };
         let method = &session.req_header().method;
         // HEAD goes out as HEAD, so there is no body to store (AMB-04). The next GET fills.
         if *method == Method::HEAD {
@@ -68,7 +69,7 @@ impl Edge {
             }
             _ => head,
         };
-        match self.judge(&store.exchange, &request, head, now) {
+        match self.judge(&store.exchange, &request, head, store.varies, now) {
             Ok(meta) => {
                 store.kept = kept(&meta, now);
                 Ok(Cacheable(meta))
@@ -80,26 +81,24 @@ impl Edge {
         }
     }
 
-    /// The record to store for a response head, or why it is not stored.
-    fn judge(
+    /// The record to store for a response head, or why it is not stored. `varies` is what was cut from the
+    /// head's `Vary`.
+    pub(super) fn judge(
         &self,
         exchange: &Exchange,
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
+        varies: Varies,
         now: SystemTime,
     ) -> std::result::Result<CacheMeta, Refusal> {
-        let route = &exchange.route;
-        let mode = route.distribution().cache_mode;
-        let origin = match route.distribution().origin_of(route.behavior()).kind {
-            OriginKind::Custom(_) => OriginClass::Custom,
-            OriginKind::S3(_) | OriginKind::Dir(_) => OriginClass::S3,
-        };
-        let rules = StoreRules::of(mode, route.behavior(), route.error_ttls(origin));
+        let rules = exchange.route.store_rules();
+        let mode = rules.mode;
         let response = ResponseFacts {
             status: head.status,
             headers: &head.headers,
             requested: now,
             received: now,
+            varies: varies.max(Varies::of(head.headers.get_all(header::VARY))),
         };
         let freshness = match policy::decide_store(&rules, request, &response) {
             Storability::Store(freshness) => freshness,
@@ -119,36 +118,20 @@ impl Edge {
     pub(super) async fn store_generated(
         &self,
         session: &mut Session,
-        exchange: &Exchange,
+        store: &Store,
         generated: &Generated,
     ) -> Kept {
         if !session.cache.enabled() {
             return Kept::Bypassed;
         }
-        let method = session.req_header().method.clone();
-        let request = RequestFacts {
-            method: &method,
-            authorization: policy::Authorization::Withheld,
-        };
-        let judged = match (generated_head(generated), method == Method::HEAD) {
-            (Ok(mut head), false) => {
-                let sized = head.insert_header("Content-Length", generated.body.len());
-                match sized {
-                    Ok(()) => self.judge(exchange, &request, &head, self.node().clock().now()),
-                    Err(_) => Err(Refusal::Status),
-                }
-            }
-            (_, true) => Err(Refusal::Method),
-            (Err(_), _) => Err(Refusal::Status),
-        };
-        match judged {
+        match self.judge_generated(session, store, generated) {
             Ok(meta) => {
                 let kept = kept(&meta, self.node().clock().now());
                 match write(session, meta, generated).await {
                     Ok(()) => kept,
                     Err(e) => {
                         tracing::warn!(
-                            request_id = exchange.request_id.as_str(),
+                            request_id = store.exchange.request_id.as_str(),
                             "a generated response was not stored: {e}"
                         );
                         session.cache.disable(NoCacheReason::StorageError);
@@ -161,6 +144,29 @@ impl Edge {
                 Kept::Not(refusal)
             }
         }
+    }
+
+    /// The record to store for a response that a function made, or why it is not stored.
+    pub(super) fn judge_generated(
+        &self,
+        session: &Session,
+        store: &Store,
+        generated: &Generated,
+    ) -> std::result::Result<CacheMeta, Refusal> {
+        let method = &session.req_header().method;
+        // As for a fetched one: what answers HEAD does not fill (AMB-04).
+        if *method == Method::HEAD {
+            return Err(Refusal::Method);
+        }
+        let request = RequestFacts {
+            method,
+            authorization: store.authorization,
+        };
+        let mut head = generated_head(generated).map_err(|_| Refusal::Status)?;
+        head.insert_header("Content-Length", generated.body.len())
+            .map_err(|_| Refusal::Status)?;
+        let now = self.node().clock().now();
+        self.judge(&store.exchange, &request, &head, store.varies, now)
     }
 
     /// `cache_vary_filter`: the variant of a request (CF-824). CloudFront's mode has none (CF-312).

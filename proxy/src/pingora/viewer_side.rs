@@ -18,7 +18,7 @@ use http::{HeaderName, Uri, header};
 use parking_lot::Mutex;
 use pingora::{
     Result,
-    cache::{CacheKey as PingoraKey, CacheMeta, ForcedFreshness},
+    cache::{CacheKey as PingoraKey, CacheMeta, ForcedFreshness, HttpCache},
     http::RequestHeader,
     protocols::http::ServerSession as HttpSession,
     proxy::Session,
@@ -215,15 +215,16 @@ impl Edge {
     pub(super) fn enable_cache(&self, session: &mut Session, ctx: &Ctx) -> Result<()> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
         if state.bypass.is_none() {
-            let wait = state
-                .exchange
-                .route
-                .distribution()
-                .origin_of(state.exchange.route.behavior())
-                .read_timeout;
-            self.node().cache().enable(&mut session.cache, wait);
+            self.enable(&mut session.cache, &state.exchange);
         }
         Ok(())
+    }
+
+    /// Lets an exchange use the cache. Followers wait as long as the leader would for its origin (CF-405).
+    pub(super) fn enable(&self, cache: &mut HttpCache, exchange: &Exchange) {
+        let route = &exchange.route;
+        let origin = route.distribution().origin_of(route.behavior());
+        self.node().cache().enable(cache, origin.read_timeout);
     }
 
     /// `cache_key_callback` (CF-003, LE-004).
@@ -260,12 +261,6 @@ impl Edge {
         let Some(stored) = StoredFacts::of(meta) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        if stored.freshness.reuse() == Reuse::Refetch {
-            // CF-313: every request fetches it in full.
-            let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
-            state.reason = Reason::Vary("*".into());
-            return Ok(Some(ForcedFreshness::ForceMiss));
-        }
         let verdict = stored.freshness.judge(self.node().clock().now());
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
         state.grace = match verdict {
@@ -273,7 +268,11 @@ impl Edge {
             Verdict::Stale { grace, .. } => Some(grace),
         };
         if let Some(reason) = verdict.reason() {
-            state.reason = reason;
+            state.reason = match stored.freshness.reuse() {
+                Reuse::Validate => reason,
+                // CF-313: it is never fresh, and fetched in full by every request.
+                Reuse::Refetch => Reason::Vary("*".into()),
+            };
         }
         Ok(Some(match verdict {
             Verdict::Fresh

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Times, varies_on_anything};
+use super::Times;
 use crate::{
     Refusal,
-    policy::{CacheControl, Freshness, LifetimeSource, OnError, ResponseFacts, Reuse, StoreRules},
+    policy::{
+        CacheControl, Freshness, LifetimeSource, OnError, ResponseFacts, Reuse, StoreRules, Varies,
+    },
 };
 
 pub(super) fn decide(
@@ -49,7 +51,7 @@ fn success(
         ),
     };
     let mut freshness = times.freshness(lifetime, source);
-    if varies_on_anything(response.headers) && ttl.min() == 0 {
+    if response.varies == Varies::OnAnything && ttl.min() == 0 {
         // CF-313: stored, but every request fetches it in full.
         freshness.lifetime = Duration::ZERO;
         freshness.reuse = Reuse::Refetch;

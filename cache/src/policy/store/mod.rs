@@ -230,14 +230,5 @@ fn age_value(headers: &HeaderMap) -> u64 {
     })
 }
 
-/// Whether a `Vary` field has the member `*`.
-fn varies_on_anything(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::VARY)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
-        .any(|member| member.trim_ascii() == b"*")
-}
-
 #[cfg(test)]
 mod tests;

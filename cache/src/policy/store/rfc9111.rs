@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 
-use super::{Times, varies_on_anything};
+use super::Times;
 use crate::{
     Refusal,
     policy::{
         Authorization, CacheControl, Freshness, LifetimeSource, OnError, RequestFacts,
-        ResponseFacts, StoreRules,
+        ResponseFacts, StoreRules, Varies,
         cache_control::Scope,
         date::{date, seconds_between},
         targeted::targeted,
@@ -54,9 +54,10 @@ pub(super) fn decide(
         || cc.s_maxage.is_some();
     if !validate_always {
         freshness.while_revalidating = Duration::from_secs(cc.stale_while_revalidate.unwrap_or(0));
+        // A window of zero (CF-270) is not `Never`: it forbids no reuse, so a failure stays what it is and
+        // does not become the 504 of CF-827.
         freshness.on_error = match cc.stale_if_error {
             None => OnError::IfUnreachable,
-            Some(0) => OnError::Never,
             Some(window) => OnError::Within(Duration::from_secs(window)),
         };
     }
@@ -102,7 +103,7 @@ fn forbidden(
         return Err(Refusal::SetCookie);
     }
     // CF-824.
-    if varies_on_anything(response.headers) {
+    if response.varies == Varies::OnAnything {
         return Err(Refusal::VaryAny);
     }
     Ok(())

@@ -4,7 +4,7 @@ use fourfront_model::{CachePolicy, CachedMethods, Selection, Ttl};
 use http::HeaderValue;
 
 use super::*;
-use crate::policy::{Authorization, ErrorTtls, OriginClass, Verdict};
+use crate::policy::{Authorization, ErrorTtls, OriginClass, Varies, Verdict};
 
 fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
@@ -86,6 +86,7 @@ impl Case {
             headers: &self.headers,
             requested: now(),
             received: now(),
+            varies: Varies::of(self.headers.get_all(header::VARY)),
         };
         decide_store(&rules, &request, &response)
     }
@@ -333,6 +334,7 @@ fn the_wait_for_the_head_is_part_of_the_age() {
         headers: &headers,
         requested: now() - Duration::from_secs(3),
         received: now(),
+        varies: Varies::ByFields,
     };
     let f = decide_store(&rules, &request, &response)
         .freshness()
@@ -600,7 +602,7 @@ fn errors_in_mode_rfc9111_go_by_their_fields() {
 
 #[test]
 fn stale_directives_of_mode_rfc9111() {
-    // CF-827, CF-828
+    // CF-270, CF-827, CF-828
     let secs = Duration::from_secs;
     let of = |directives: &str| {
         let f = rfc(
@@ -615,7 +617,8 @@ fn stale_directives_of_mode_rfc9111() {
         of("stale-while-revalidate=5, stale-if-error=9"),
         (secs(5), OnError::Within(secs(9)))
     );
-    assert_eq!(of("stale-if-error=0").1, OnError::Never);
+    let none = OnError::Within(Duration::ZERO);
+    assert_eq!(of("stale-if-error=0").1, none);
     for forbids in ["must-revalidate", "proxy-revalidate", "s-maxage=1"] {
         let got = of(&format!(
             "{forbids}, stale-while-revalidate=5, stale-if-error=9"
