@@ -92,6 +92,10 @@ impl<M> Shared<M> {
         self.readers.load(Ordering::Acquire) > 0
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        self.buffer().phase != Phase::Arriving
+    }
+
     /// Length of the body, when it is known.
     pub(super) fn complete_len(&self) -> Option<u64> {
         self.expected_len.or_else(|| {

@@ -423,6 +423,23 @@ fn a_relay_without_readers_holds_nothing() {
     assert_eq!((tier.filling_bytes(), fill.chunks_held()), (0, 0));
 }
 
+#[tokio::test]
+async fn a_reader_that_was_cut_off_can_wait_for_the_end() {
+    // CF-405
+    let limits = MemoryLimits::of_capacity(8 * 64 * 1024);
+    let tier = MemoryTier::new(limits).unwrap();
+    let mut fill = tier.begin_fill(key(1), head(1), None).unwrap();
+    let mut reader = fill.reader();
+    for _ in 0..30 {
+        fill.append(Bytes::from(vec![0; 10_000])).unwrap();
+    }
+    assert_eq!(reader.next_chunk().await, Err(ReadError::Lagged));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(reader.ended()).poll(&mut context).is_pending());
+    fill.finish().unwrap();
+    reader.ended().await;
+}
+
 #[test]
 fn bodies_in_arrival_share_a_budget() {
     let limits = MemoryLimits {

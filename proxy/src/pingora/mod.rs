@@ -12,6 +12,7 @@ mod deliver;
 mod headers;
 mod hook;
 mod origin_side;
+mod pace;
 mod peer;
 mod record;
 mod serve;
@@ -93,6 +94,7 @@ impl ProxyHttp for Edge {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        pace::set(session);
         self.on_request(session, ctx).await
     }
 

@@ -102,8 +102,11 @@ impl Edge {
         if ctx.record.error.is_none() {
             ctx.record.error = Some(fault.to_string());
         }
-        if session.response_written().is_some() || viewer_is_gone(error) {
-            // The head is out: a broken transfer is all that can tell the viewer (CF-222, CF-396).
+        let head_is_out =
+            session.response_written().is_some() || session.has_pending_downstream_tasks();
+        if head_is_out || viewer_is_gone(error) {
+            // The head is out, or part of it may be: a broken transfer is all that can tell the viewer
+            // (CF-222, CF-396).
             ctx.record.served = Some(Served::NodeError(detail_of(error, &fault)));
             return done(0);
         }

@@ -15,7 +15,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fourfront_cache::{
     key::{CacheKey, KeySecret},
-    memory::{BodyReader, Fill, FillReader, HeadRecord, Lookup, MemoryLimits, MemoryTier},
+    memory::{
+        BodyReader, Fill, FillReader, HeadRecord, Lookup, MemoryLimits, MemoryTier, ReadError,
+    },
     policy::Freshness,
 };
 use http::{HeaderName, header};
@@ -34,6 +36,8 @@ use pingora::{
     },
     http::ResponseHeader,
 };
+
+use super::pace::PIECE;
 
 /// A fill that takes longer than this no longer keeps others from trying (CF-405).
 const FILL_LIMIT: Duration = Duration::from_secs(60);
@@ -227,7 +231,11 @@ impl Storage for Adapter {
             }
             Lookup::Filling(reader) => {
                 let meta = reader.head().meta();
-                Some((meta, Box::new(FillHit(reader))))
+                let hit = FillHit {
+                    reader,
+                    leads: false,
+                };
+                Some((meta, Box::new(hit)))
             }
             Lookup::Absent => None,
         })
@@ -243,7 +251,10 @@ impl Storage for Adapter {
         let reader = tag.and_then(|tag| self.starting.lock().remove(&tag));
         Ok(reader.map(|reader| {
             let meta = reader.head().meta();
-            let hit: HitHandler = Box::new(FillHit(reader));
+            let hit: HitHandler = Box::new(FillHit {
+                reader,
+                leads: true,
+            });
             (meta, hit)
         }))
     }
@@ -323,7 +334,7 @@ struct ObjectHit(BodyReader);
 #[async_trait]
 impl HandleHit for ObjectHit {
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        Ok(self.0.next_chunk())
+        Ok(self.0.next_piece(PIECE))
     }
 
     async fn finish(
@@ -354,12 +365,22 @@ impl HandleHit for ObjectHit {
 }
 
 /// Reading an object while it arrives.
-struct FillHit(FillReader<Head>);
+struct FillHit {
+    reader: FillReader<Head>,
+    /// Whether the reader's viewer is the one whose request fills.
+    leads: bool,
+}
 
 #[async_trait]
 impl HandleHit for FillHit {
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        self.0.next_chunk().await.map_err(storage_error)
+        let read = self.reader.next_piece(PIECE).await;
+        if self.leads && matches!(read, Err(ReadError::Lagged)) {
+            // An error here ends the request, and the fill with it. The viewer who is too slow has lost the body;
+            // those who follow have not.
+            self.reader.ended().await;
+        }
+        read.map_err(storage_error)
     }
 
     async fn finish(
@@ -373,11 +394,11 @@ impl HandleHit for FillHit {
 
     fn can_seek(&self) -> bool {
         // Pingora seeks only after it has cut the range from a known length.
-        self.0.complete_len().is_some()
+        self.reader.complete_len().is_some()
     }
 
     fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
-        self.0.seek(bounds(start, end));
+        self.reader.seek(bounds(start, end));
         Ok(())
     }
 
