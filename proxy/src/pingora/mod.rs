@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use fourfront_cache::{Outcome, StaleCause, policy};
-use fourfront_origin::resolve::Resolver;
+use fourfront_origin::{OriginFault, resolve::Resolver};
 use http::header;
 use pingora::{
     Error, ErrorType, Result,
@@ -205,14 +205,18 @@ impl ProxyHttp for Edge {
         self.on_origin_head(session, head, ctx).await
     }
 
-    /// Puts the origin-response function's body in the place of the origin's (LE-177).
+    /// Puts the origin-response function's body in the place of the origin's (LE-177), and ends what takes longer
+    /// than it may (CF-394).
     fn upstream_response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
+        if ctx.time_is_over() {
+            return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
+        }
         let plan = match &mut ctx.flow {
             Flow::Store(store) => &mut store.body,
             Flow::Deliver(deliver) => &mut deliver.body,

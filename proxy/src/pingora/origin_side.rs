@@ -1,7 +1,7 @@
 //! Filters on the origin's side of the cache: the origin request, the origin-request function,
 //! the answer and the origin-response function.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fourfront_cache::{
@@ -13,6 +13,7 @@ use fourfront_model::{
     CacheBehavior, CacheMode, Compat, EventType, HeaderLine, OriginKind, OriginProtocol,
 };
 use fourfront_origin::{
+    OriginFault,
     request::{self, Hop, Preconditions, RangeSent, Selected, ViewerParts},
     response,
     select::{self, Address, SentHost},
@@ -46,6 +47,7 @@ impl Edge {
         let lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
         let request = self.origin_parts(session, &lookup);
         let state = lookup.missed(request);
+        ctx.origin = Some(state.origin.clone());
         let runs = |event| state.exchange.route.hook(event).is_some();
         let object = (runs(EventType::OriginRequest) || runs(EventType::OriginResponse))
             .then(|| OriginObject::from(state.origin.as_ref()));
@@ -54,7 +56,7 @@ impl Edge {
             && let Err(fault) = self.resolve_first(&state).await
         {
             ctx.flow = Flow::OriginRequest(Box::new(state));
-            return Err(ctx.fail(fault));
+            return Err(self.origin_error(session, ctx, fault));
         }
         let shown = Shown {
             request: &state.request,
@@ -68,6 +70,7 @@ impl Edge {
         {
             Ok(Decision::Continue(result)) => {
                 let mut fetch = state.send(result, object);
+                ctx.origin = Some(fetch.origin.clone());
                 if fetch.replaced_body.is_none() {
                     fetch.replaced_body = ctx.replaced_body.take();
                 }
@@ -144,24 +147,29 @@ impl Edge {
     }
 
     /// In strict mode the configured origin's name must resolve before its origin-request function runs
-    /// (LE-038, LE-A25).
-    async fn resolve_first(&self, state: &OriginRequest) -> std::result::Result<(), Fault> {
+    /// (LE-038, LE-A25). Asking is tried as often as connecting (CF-391).
+    async fn resolve_first(&self, state: &OriginRequest) -> std::result::Result<(), OriginFault> {
         if state.exchange.route.distribution().compat != Compat::Strict {
             return Ok(());
         }
         let OriginKind::Custom(custom) = &state.origin.kind else {
             return Ok(());
         };
-        let timeout = state.origin.connection_timeout;
-        self.resolver()
-            .resolve(
-                &state.origin.domain_name,
+        let origin = &state.origin;
+        let mut tries = 1;
+        loop {
+            let found = self.resolver().resolve(
+                &origin.domain_name,
                 custom.port,
-                timeout,
+                origin.connection_timeout,
                 Instant::now(),
-            )
-            .await?;
-        Ok(())
+            );
+            match found.await {
+                Ok(_) => return Ok(()),
+                Err(_) if tries < origin.connection_attempts => tries += 1,
+                Err(fault) => return Err(fault),
+            }
+        }
     }
 
     /// A response made at origin-request: stored like an origin's answer, then sent (LE-164, LE-165, LE-167).
@@ -190,18 +198,18 @@ impl Edge {
         session: &Session,
         ctx: &mut Ctx,
     ) -> Result<Box<HttpPeer>> {
-        match self.next_peer(session, ctx).await {
+        match self.next_peer(ctx).await {
             Ok(peer) => Ok(Box::new(peer)),
+            Err(Fault::Origin(fault)) => Err(self.origin_error(session, ctx, fault)),
             Err(fault) => Err(ctx.fail(fault)),
         }
     }
 
-    async fn next_peer(
-        &self,
-        _session: &Session,
-        ctx: &mut Ctx,
-    ) -> std::result::Result<HttpPeer, Fault> {
+    async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
+        let began = Instant::now();
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
+        let tried = fetch.attempts;
+        fetch.attempts += 1;
         let route = &fetch.exchange.route;
         let configured = route.distribution().origin_of(route.behavior());
         let host = fetch
@@ -218,6 +226,14 @@ impl Edge {
         };
         let target =
             select::target(&fetch.origin, sent, OriginProtocol::Http).map_err(|e| internal(&e))?;
+        if ctx.deadline.is_none() {
+            ctx.deadline = target.completion_timeout.map(|limit| began + limit);
+        }
+        let left = ctx.deadline.map(|end| end.saturating_duration_since(began));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(OriginFault::CompletionTimeout.into());
+        }
+        let target = target.within(Duration::ZERO, left);
         let peer = match &target.address {
             Address::Directory(path) => {
                 let root = route
@@ -233,16 +249,16 @@ impl Edge {
                         .resolve(host, *port, target.connection_timeout, Instant::now())
                         .await?;
                 }
-                let index = fetch.attempts as usize % fetch.addresses.len().max(1);
+                let index = tried as usize % fetch.addresses.len().max(1);
                 let address = fetch
                     .addresses
                     .get(index)
                     .copied()
                     .ok_or_else(|| internal(&"an origin without address"))?;
-                peer::network(address, &target)
+                // Finding the address and connecting share one timeout (CF-390).
+                peer::network(address, &target.within(began.elapsed(), None))
             }
         };
-        fetch.attempts += 1;
         ctx.record.fetch_started = Some(Instant::now());
         Ok(peer)
     }
@@ -282,6 +298,9 @@ impl Edge {
         if head.status.is_informational() {
             return Ok(());
         }
+        if ctx.time_is_over() {
+            return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
+        }
         let fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         if let Some(started) = ctx.record.fetch_started {
             let elapsed = started.elapsed();
@@ -295,7 +314,7 @@ impl Edge {
         let mut parts = response_parts(head);
         if let Err(fault) = response::check(&parts.lines) {
             ctx.flow = Flow::Fetch(Box::new(fetch));
-            return Err(ctx.fail(fault));
+            return Err(self.origin_error(session, ctx, fault));
         }
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);

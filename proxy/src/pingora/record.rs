@@ -41,45 +41,81 @@ impl Edge {
         if *error.esource() != ErrorSource::Upstream {
             return error;
         }
-        let fault = origin_fault(&error, connecting);
-        let Flow::Fetch(fetch) = &mut ctx.flow else {
-            return error;
+        let answered = matches!(ctx.flow, Flow::Store(_) | Flow::Deliver(_));
+        let fault = match origin_fault(&error, connecting) {
+            OriginFault::Closed | OriginFault::ReadTimeout if answered => OriginFault::BodyAborted,
+            fault => fault,
         };
-        let progress = Progress {
-            method: &fetch.request.method,
-            attempts: fetch.attempts,
-            max_attempts: fetch.origin.connection_attempts,
-            reused,
-            response_began: false,
-            viewer_has_bytes: session.response_written().is_some(),
-            body_consumed: session.as_ref().retry_buffer_truncated(),
-        };
-        match after_fault(&fault, &progress) {
-            Retry::Again => error.set_retry(true),
-            Retry::Uncounted => {
-                fetch.attempts = fetch.attempts.saturating_sub(1);
-                error.set_retry(true);
-            }
-            Retry::GiveUp => {}
-        }
-        if error.retry() {
-            // A body the function put in place goes out again with the next try.
-            fetch.body_sent = false;
+        let again = self.try_failed(session, ctx, fault, reused);
+        error.set_retry(again);
+        error
+    }
+
+    /// An origin fault that one of our own filters found, as the error that ends this try.
+    pub(super) fn origin_error(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        fault: OriginFault,
+    ) -> Box<Error> {
+        let again = self.try_failed(session, ctx, fault, false);
+        let mut error = Error::new_up(ErrorType::new("fourfront"));
+        error.set_retry(again);
+        error
+    }
+
+    /// Whether there is another try after a fault. Without one the fault is counted, logged and remembered for
+    /// `fail_to_proxy`: all faults of origins come by here.
+    fn try_failed(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        fault: OriginFault,
+        reused: bool,
+    ) -> bool {
+        let fault = if ctx.time_is_over() {
+            OriginFault::CompletionTimeout
         } else {
-            let distribution = &fetch.exchange.route.distribution().id;
+            fault
+        };
+        let mut attempts = None;
+        if let Flow::Fetch(fetch) = &mut ctx.flow {
+            let progress = Progress {
+                method: &fetch.request.method,
+                attempts: fetch.attempts,
+                max_attempts: fetch.origin.connection_attempts,
+                reused,
+                response_began: false,
+                viewer_has_bytes: session.response_written().is_some(),
+                body_consumed: session.as_ref().retry_buffer_truncated(),
+            };
+            let retry = after_fault(&fault, &progress);
+            if retry == Retry::Uncounted {
+                fetch.attempts = fetch.attempts.saturating_sub(1);
+            }
+            if retry != Retry::GiveUp {
+                // A body the function put in place goes out again with the next try.
+                fetch.body_sent = false;
+                return true;
+            }
+            attempts = Some(fetch.attempts);
+        }
+        if let (Some(exchange), Some(origin)) = (ctx.flow.exchange(), &ctx.origin) {
+            let distribution = &exchange.route.distribution().id;
             self.node()
                 .metrics()
-                .origin_fault(distribution, &fetch.origin.id, fault.detail());
+                .origin_fault(distribution, &origin.id, fault.detail());
             tracing::warn!(
-                request_id = fetch.exchange.request_id.as_str(),
+                request_id = exchange.request_id.as_str(),
                 distribution,
-                origin = fetch.origin.id,
-                attempts = fetch.attempts,
+                origin = origin.id,
+                attempts,
+                cause = fault.detail(),
                 "{fault}"
             );
-            ctx.fault = Some(fault.into());
         }
-        error
+        ctx.fault = Some(fault.into());
+        false
     }
 
     /// `fail_to_proxy`: sends what is left to send.
