@@ -37,7 +37,7 @@ pub struct Object<M> {
 
 impl<M: HeadRecord> Object<M> {
     pub(super) fn new(head: Arc<M>, body: Body, id: u64) -> Self {
-        let weight = entry_weight(&*head, body.len());
+        let weight = weight(head.weight(), body.len());
         Self {
             head,
             body,
@@ -86,9 +86,9 @@ impl<M> Object<M> {
     }
 }
 
-/// Weight in bytes of an entry.
-pub(super) fn entry_weight<M: HeadRecord>(head: &M, body: u64) -> u64 {
-    (head.weight() as u64)
+/// Weight in bytes of an entry whose head weighs `head`.
+pub(super) const fn weight(head: usize, body: u64) -> u64 {
+    (head as u64)
         .saturating_add(body)
         .saturating_add(ENTRY_OVERHEAD)
 }

@@ -16,7 +16,7 @@ pub struct NodeSettings {
     pub threads: Option<usize>,
     /// Bytes the memory tier of the cache may hold. Default 256 MiB.
     pub cache_memory: u64,
-    /// Largest object stored, in bytes; `None` leaves it to the cache.
+    /// Longest body stored, in bytes (CF-221); `None` is an eighth of the cache.
     pub max_object_size: Option<u64>,
     /// Where and how functions run.
     pub hooks: HookSettings,

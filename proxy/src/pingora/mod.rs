@@ -24,7 +24,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fourfront_cache::{Outcome, StaleCause, policy};
+use fourfront_cache::{Kept, Outcome, Refusal, StaleCause, policy};
 use fourfront_origin::{OriginFault, resolve::Resolver};
 use http::header;
 use pingora::{
@@ -388,7 +388,10 @@ impl Edge {
                     cause: StaleCause::OriginFailed(None),
                 }
             }
-            Flow::Store(store) => {
+            Flow::Store(mut store) => {
+                if store::found_no_room(phase) {
+                    store.kept = Kept::Not(Refusal::NoRoom);
+                }
                 let (served, outcome) = match phase {
                     CachePhase::Revalidated | CachePhase::RevalidatedNoCache(_) => {
                         (Served::RefreshHit, Outcome::Revalidated { ttl })

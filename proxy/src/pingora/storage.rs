@@ -85,11 +85,11 @@ pub struct CacheStorage {
     adapter: &'static Adapter,
     lock: &'static CacheKeyLockImpl,
     secret: KeySecret,
-    largest: u64,
 }
 
 impl CacheStorage {
-    /// A memory tier of `bytes`, for objects of at most `largest` bytes (an eighth of the tier when not given).
+    /// A memory tier of `bytes`, for bodies of at most `largest` bytes (an eighth of the tier when not given,
+    /// CF-221).
     ///
     /// # Errors
     /// When the sizes cannot work, or the system gives no random bytes for the key secret.
@@ -97,7 +97,7 @@ impl CacheStorage {
         let secret = KeySecret::random().map_err(|e| e.to_string())?;
         let mut limits = MemoryLimits::of_capacity(bytes);
         if let Some(largest) = largest {
-            limits.max_object = limits.max_object.min(largest);
+            limits = limits.with_max_object(largest);
         }
         // A viewer that is slower than an origin must still get all of a body that is not kept, and Pingora
         // gives no way to hold the origin back; so a relay may hold as much as objects may.
@@ -111,7 +111,6 @@ impl CacheStorage {
             adapter: Box::leak(Box::new(adapter)),
             lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             secret,
-            largest: limits.max_object,
         })
     }
 
@@ -120,9 +119,9 @@ impl CacheStorage {
         &self.secret
     }
 
-    /// Whether a body of that length may be stored (CF-221).
-    pub(super) const fn fits(&self, length: u64) -> bool {
-        length <= self.largest
+    /// Whether a response with that head and a body of that length may be stored (CF-221).
+    pub(super) fn fits(&self, head: &ResponseHeader, length: u64) -> bool {
+        self.adapter.tier.limits().fits(head_weight(head), length)
     }
 
     /// Lets a request use the cache. Followers of a fill wait at most `wait` (CF-405).
@@ -192,15 +191,18 @@ pub(super) fn record(created: SystemTime, header: ResponseHeader, facts: StoredF
 
 impl HeadRecord for Head {
     fn weight(&self) -> usize {
-        // Names and values, and for each field what the maps of Pingora and `http` keep beside them.
-        let fields: usize = self
-            .header
-            .headers
-            .iter()
-            .map(|(n, v)| n.as_str().len() + v.len() + 96)
-            .sum();
-        size_of::<Self>() + 512 + fields
+        head_weight(&self.header)
     }
+}
+
+fn head_weight(header: &ResponseHeader) -> usize {
+    // Names and values, and for each field what the maps of Pingora and `http` keep beside them.
+    let fields: usize = header
+        .headers
+        .iter()
+        .map(|(n, v)| n.as_str().len() + v.len() + 96)
+        .sum();
+    size_of::<Head>() + 512 + fields
 }
 
 struct Adapter {
