@@ -10,6 +10,7 @@ use fourfront_hooks::{
     validate::{self, HookResult, RequestResult, ResponseResult},
 };
 use fourfront_model::EventType;
+use rand::Rng as _;
 
 use super::context::Record;
 use crate::{
@@ -127,7 +128,7 @@ pub(super) async fn run(
 /// A new UUID, version 4 (LE-325): another one for each call, unlike the viewer request's id.
 fn invocation_id() -> String {
     let mut b = [0u8; 16];
-    fastrand::fill(&mut b);
+    rand::rng().fill_bytes(&mut b);
     b[6] = b[6] & 0x0f | 0x40;
     b[8] = b[8] & 0x3f | 0x80;
     let hex = |range: std::ops::Range<usize>| {
