@@ -21,7 +21,7 @@ use fourfront_control::{Loaded, NodeSettings};
 use fourfront_hooks::{
     ExecutionFault,
     bundle::Bundle,
-    pool::{HookPool, Prepared},
+    pool::{Egress, HookPool, Prepared},
 };
 use fourfront_model::{
     Compat, EventType, Function, FunctionName, Identity, OriginKind, Site, SslProtocol,
@@ -464,6 +464,15 @@ impl Admin for Node {
             "distributions": distributions,
         })
         .to_string()
+    }
+}
+
+/// What functions of a node with these settings may reach (LE-346).
+pub fn egress(settings: &NodeSettings) -> Egress {
+    Egress {
+        allow_local: settings.hooks.local_egress,
+        admin: Some(settings.admin),
+        deny: Vec::new(),
     }
 }
 

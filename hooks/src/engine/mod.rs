@@ -66,7 +66,7 @@ use std::{
 
 use fourfront_model::{Compat, Function};
 
-pub use egress::Egress;
+pub use egress::{Egress, EgressRefusal};
 pub(crate) use isolate::{Isolate, Progress};
 pub(crate) use limits::Limits;
 

@@ -30,7 +30,7 @@ use std::{
 use fourfront_model::{Compat, EventType, Function};
 use tokio::sync::oneshot;
 
-pub use crate::engine::{Egress, Host, Now};
+pub use crate::engine::{Egress, EgressRefusal, Host, Now};
 use crate::{
     ExecutionFault, HookFault, LimitFault,
     bundle::Bundle,
@@ -305,6 +305,11 @@ impl HookPool {
             Ok(result) => result.map_err(HookFault::Execution),
             Err(_) => Err(ExecutionFault::WorkerGone.into()),
         }
+    }
+
+    /// Where functions may send requests to.
+    pub fn egress(&self) -> &Egress {
+        &self.inner.settings.host.egress
     }
 
     /// What the pool holds at the moment.

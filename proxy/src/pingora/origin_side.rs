@@ -8,7 +8,10 @@ use fourfront_cache::{
     key::{self, OriginAcceptEncoding},
     policy,
 };
-use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
+use fourfront_hooks::{
+    event::OriginObject,
+    validate::{ResponseResult, refused_address},
+};
 use fourfront_model::{
     CacheBehavior, CacheMode, Compat, EventType, HeaderLine, OriginKind, OriginProtocol,
 };
@@ -28,7 +31,7 @@ use pingora::{
 
 use super::{
     Edge,
-    context::{Ctx, Pending},
+    context::{Ctx, Pending, Record},
     deliver::{ctx_internal, internal, response_parts},
     headers::{request_lines, set_request_lines, set_response_lines},
     hook::{self, Decision, Shown},
@@ -36,7 +39,7 @@ use super::{
     storage::StoredFacts,
 };
 use crate::flow::{
-    BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginRequest,
+    BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest,
     hook::{RequestParts, ResponseParts},
     reason,
 };
@@ -248,6 +251,7 @@ impl Edge {
                         .resolver()
                         .resolve(host, *port, target.connection_timeout, Instant::now())
                         .await?;
+                    self.check_egress(fetch, &mut ctx.record)?;
                 }
                 let index = tried as usize % fetch.addresses.len().max(1);
                 let address = fetch
@@ -261,6 +265,33 @@ impl Edge {
         };
         ctx.record.fetch_started = Some(Instant::now());
         Ok(peer)
+    }
+
+    /// An origin that a function named is looked at where it is: a name that leads into the machine gains nothing
+    /// (LE-346).
+    fn check_egress(&self, fetch: &Fetch, record: &mut Record) -> std::result::Result<(), Fault> {
+        let configured_host = match fetch.choice {
+            OriginChoice::Configured => return Ok(()),
+            OriginChoice::KnownHost => true,
+            OriginChoice::Foreign => false,
+        };
+        let egress = self.node().hooks().egress();
+        for address in &fetch.addresses {
+            let Err(why) = egress.judge(*address, configured_host) else {
+                continue;
+            };
+            let named = OriginObject::from(fetch.origin.as_ref());
+            let violation = refused_address(&named, *address, why);
+            let event = EventType::OriginRequest;
+            return Err(hook::refused_late(
+                self.node(),
+                &fetch.exchange,
+                event,
+                violation,
+                record,
+            ));
+        }
+        Ok(())
     }
 
     /// `upstream_request_filter`: what goes on the wire replaces what Pingora derived from the viewer's

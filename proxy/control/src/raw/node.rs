@@ -21,6 +21,7 @@ pub(crate) struct RawNode {
     pub(crate) max_object_size: Option<Spanned<u64>>,
     pub(crate) hook_threads: Option<u64>,
     pub(crate) concurrency: Option<u64>,
+    pub(crate) local_egress: Option<bool>,
     pub(crate) limit_profile: Option<LimitProfile>,
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<LogLevel>,
@@ -64,6 +65,10 @@ impl RawNode {
                 .get("concurrency")
                 .and_then(|c| c.integer(1..=1_000_000, "a number of calls"))
                 .map(|c| c.value);
+            raw.local_egress = hooks
+                .get("local_egress")
+                .and_then(Cursor::boolean)
+                .map(|b| b.value);
             raw.limit_profile = hooks
                 .get("limit_profile")
                 .and_then(|c| {
