@@ -274,6 +274,8 @@ async fn metrics_count_by_distribution_behaviour_and_result() {
         edge.get(path).await;
     }
     edge.recorded(5).await;
+    // A request is counted as being served until a moment after its record is made.
+    edge.node().in_flight().idle().await;
     let metrics = edge.metrics();
     let lines = [
         r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",result="Miss"} 1"#,
