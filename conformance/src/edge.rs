@@ -12,7 +12,7 @@ use std::{
 
 use fourfront::{
     clock::{Clock as _, ManualClock},
-    node::{Node, NodeParts, SnapshotError},
+    node::{Node, NodeParts, SnapshotError, egress},
     observe::{
         access::{AccessRecord, AccessSink},
         admin::Admin,
@@ -282,6 +282,7 @@ impl Edge {
             PoolSettings::new(Arc::new(logs.clone()), Arc::new(move || log_clock.now()));
         settings.threads = NonZeroUsize::new(self.hook_threads).unwrap_or(NonZeroUsize::MIN);
         settings.concurrency_per_function = self.concurrency;
+        settings.host.egress = egress(&loaded.node);
         let parts = NodeParts {
             hooks: HookPool::new(settings),
             clock: Arc::new(clock.clone()),

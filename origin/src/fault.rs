@@ -78,6 +78,24 @@ impl OriginFault {
         }
     }
 
+    /// One sentence for the viewer's error page. What the system, the resolver and the TLS library say names
+    /// hosts and addresses behind this node: that is for the log, which has the whole fault.
+    pub const fn summary(&self) -> &'static str {
+        match self {
+            Self::Dns { .. } => "The origin's name could not be resolved.",
+            Self::Connect { .. } => "The connection to the origin could not be made.",
+            Self::ConnectTimeout => "The connection to the origin was not made in time.",
+            Self::Tls { .. } => "A secure connection to the origin could not be made.",
+            Self::Write { .. } => "The request could not be sent to the origin.",
+            Self::ReadTimeout => "The origin did not answer in time.",
+            Self::CompletionTimeout => "The origin did not complete its answer in time.",
+            Self::Closed => "The origin closed the connection before it answered.",
+            Self::BodyAborted => "The origin broke off its answer.",
+            Self::InvalidResponse { .. } => "The origin's answer is not valid.",
+            Self::HeadersTooBig { .. } => "The headers of the origin's answer are too big.",
+        }
+    }
+
     /// `x-edge-detailed-result-type` (CF-705).
     pub const fn detail(&self) -> &'static str {
         match self {

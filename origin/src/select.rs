@@ -25,6 +25,18 @@ pub struct Target {
     pub keepalive_timeout: Duration,
 }
 
+impl Target {
+    /// The target for a try that has spent `spent` of its connection timeout on finding the address (CF-390),
+    /// with `left` until the whole fetch must be over (CF-394).
+    #[must_use]
+    pub fn within(mut self, spent: Duration, left: Option<Duration>) -> Self {
+        let left = left.unwrap_or(Duration::MAX);
+        self.connection_timeout = self.connection_timeout.saturating_sub(spent).min(left);
+        self.read_timeout = self.read_timeout.min(left);
+        self
+    }
+}
+
 /// What answers there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -215,6 +227,32 @@ mod tests {
                 keepalive_timeout: Duration::from_secs(5),
             }
         );
+    }
+
+    #[test]
+    fn a_try_takes_no_longer_than_is_left() {
+        // CF-390, CF-394
+        let seconds = Duration::from_secs;
+        let mut origin = custom_origin();
+        origin.connection_timeout = seconds(3);
+        origin.read_timeout = seconds(7);
+        let rows = [
+            (0, None, 3, 7),
+            (2, None, 1, 7),
+            (4, None, 0, 7),
+            (1, Some(5), 2, 5),
+            (1, Some(1), 1, 1),
+            (0, Some(0), 0, 0),
+        ];
+        for (spent, left, connecting, reading) in rows {
+            let target =
+                select(&origin, "origin.test", false).within(seconds(spent), left.map(seconds));
+            assert_eq!(
+                (target.connection_timeout, target.read_timeout),
+                (seconds(connecting), seconds(reading)),
+                "{spent} {left:?}"
+            );
+        }
     }
 
     #[test]

@@ -21,11 +21,9 @@ use fourfront_control::{Loaded, NodeSettings};
 use fourfront_hooks::{
     ExecutionFault,
     bundle::Bundle,
-    pool::{HookPool, Prepared},
+    pool::{Egress, HookPool, Prepared},
 };
-use fourfront_model::{
-    Compat, EventType, Function, FunctionName, Identity, OriginKind, Site, SslProtocol,
-};
+use fourfront_model::{Compat, EventType, Function, FunctionName, Identity, OriginKind, Site};
 use fourfront_origin::dir::DirRoot;
 use http::HeaderValue;
 use prometheus::{Histogram, IntCounter};
@@ -203,17 +201,6 @@ pub enum SnapshotError {
         behavior: String,
         /// The trigger.
         event: EventType,
-    },
-    /// An origin asks for TLS versions that cannot be offered, or for none that can.
-    #[error(
-        "distribution {distribution}, origin {origin}: origin_ssl_protocols: connections to origins offer TLSv1.2 and \
-         TLS 1.3 and nothing older yet (CF-422); write [TLSv1.2]"
-    )]
-    SslProtocols {
-        /// The distribution's id.
-        distribution: String,
-        /// The origin's id.
-        origin: String,
     },
     /// The cache cannot be set up.
     #[error("node.cache_memory: {cause}")]
@@ -467,13 +454,13 @@ impl Admin for Node {
     }
 }
 
-/// Whether connections to origins offer these versions and no others. SSLv3 is never offered, TLS 1.3
-/// always, whatever is listed (CF-422); the TLS library has nothing older than 1.2.
-fn can_be_offered(protocols: &[SslProtocol]) -> bool {
-    protocols.contains(&SslProtocol::TlsV1_2)
-        && !protocols
-            .iter()
-            .any(|p| matches!(p, SslProtocol::TlsV1 | SslProtocol::TlsV1_1))
+/// What functions of a node with these settings may reach (LE-346).
+pub fn egress(settings: &NodeSettings) -> Egress {
+    Egress {
+        allow_local: settings.hooks.local_egress,
+        admin: Some(settings.admin),
+        deny: Vec::new(),
+    }
 }
 
 /// Prepares every attached function and opens every directory, collecting all that is wrong.
@@ -515,14 +502,6 @@ fn build_snapshot(
             }
         }
         for origin in &distribution.origins {
-            if let OriginKind::Custom(custom) = &origin.kind
-                && !can_be_offered(&custom.ssl_protocols)
-            {
-                errors.push(SnapshotError::SslProtocols {
-                    distribution: distribution.id.clone(),
-                    origin: origin.id.clone(),
-                });
-            }
             let OriginKind::Dir(path) = &origin.kind else {
                 continue;
             };

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::{
     FillReader, Inner, ReadError,
-    object::{Body, HeadRecord, Object, entry_weight, slice},
+    object::{Body, HeadRecord, Object, slice},
 };
 use crate::{Refusal, key::CacheKey};
 
@@ -90,6 +90,10 @@ impl<M> Shared<M> {
 
     fn has_readers(&self) -> bool {
         self.readers.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.buffer().phase != Phase::Arriving
     }
 
     /// Length of the body, when it is known.
@@ -292,8 +296,7 @@ impl<M: HeadRecord> Fill<M> {
 
     /// Whether the tier takes an object that is `len` bytes long by now, charging the budget for it.
     fn make_room(&mut self, len: u64) -> Result<(), Refusal> {
-        let limits = &self.inner.limits;
-        if entry_weight(&*self.shared.head, len) > limits.max_object {
+        if !self.inner.limits.fits(self.shared.head.weight(), len) {
             return Err(Refusal::TooLarge);
         }
         if len > self.charged {

@@ -1,11 +1,13 @@
 //! How large the memory tier and what is in it may get.
 
+use super::object::weight;
+
 /// Sizes of the memory tier, in bytes. Start from [`MemoryLimits::of_capacity`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimits {
     /// What complete objects may weigh together. Eviction lags a little behind insertion.
     pub capacity: u64,
-    /// The heaviest object that is kept, head included.
+    /// The longest body that is kept (CF-221). With its head it must fit into `capacity` besides.
     pub max_object: u64,
     /// Largest contiguous piece of a body.
     pub segment: usize,
@@ -65,6 +67,35 @@ impl MemoryLimits {
         }
     }
 
+    /// The same limits for bodies of at most `bytes`, or as much as the capacity allows. One such body may arrive
+    /// at a time, however large it is.
+    #[must_use]
+    pub const fn with_max_object(mut self, bytes: u64) -> Self {
+        self.max_object = if bytes < self.heaviest() {
+            bytes
+        } else {
+            self.heaviest()
+        };
+        if self.fills < self.max_object {
+            self.fills = self.max_object;
+        }
+        self
+    }
+
+    /// Whether an object may be kept whose head weighs `head` bytes and whose body is `body` bytes long. This is the
+    /// only such rule: what decides to store a response asks it, and so does what stores it.
+    pub const fn fits(&self, head: usize, body: u64) -> bool {
+        body <= self.max_object && weight(head, body) <= self.heaviest()
+    }
+
+    const fn heaviest(&self) -> u64 {
+        if self.capacity < HEAVIEST_ENTRY {
+            self.capacity
+        } else {
+            HEAVIEST_ENTRY
+        }
+    }
+
     /// Checks that the limits can work together.
     pub(super) fn check(&self) -> Result<(), LimitsError> {
         let segment = self.segment as u64;
@@ -72,11 +103,7 @@ impl MemoryLimits {
         at_least("segment", segment, LEAST_SEGMENT)?;
         at_least("max_object", self.max_object, LEAST_SEGMENT)?;
         at_least("fills", self.fills, LEAST_SEGMENT)?;
-        at_most(
-            "max_object",
-            self.max_object,
-            self.capacity.min(HEAVIEST_ENTRY),
-        )
+        at_most("max_object", self.max_object, self.heaviest())
     }
 }
 
@@ -109,6 +136,23 @@ mod tests {
     use super::*;
 
     const MEBIBYTE: u64 = 1024 * 1024;
+
+    #[test]
+    fn the_size_of_objects_can_be_set_up_to_the_capacity() {
+        // CF-221
+        let limits = MemoryLimits::of_capacity(8 * MEBIBYTE);
+        assert!(limits.fits(2_000, MEBIBYTE) && !limits.fits(2_000, MEBIBYTE + 1));
+        let larger = limits.with_max_object(6 * MEBIBYTE);
+        assert!(larger.fits(2_000, 6 * MEBIBYTE) && !larger.fits(2_000, 6 * MEBIBYTE + 1));
+        assert_eq!((larger.fills, larger.check()), (6 * MEBIBYTE, Ok(())));
+        let smaller = limits.with_max_object(10_000);
+        assert!(smaller.fits(2_000, 10_000) && !smaller.fits(2_000, 10_001));
+        assert_eq!(smaller.fills, limits.fills);
+        // Beyond the capacity the whole entry decides.
+        let largest = limits.with_max_object(u64::MAX);
+        assert_eq!(largest.check(), Ok(()));
+        assert!(!largest.fits(2_000, 8 * MEBIBYTE) && largest.fits(2_000, 8 * MEBIBYTE - 10_000));
+    }
 
     #[test]
     fn limits_that_cannot_work_are_named() {

@@ -59,7 +59,6 @@ use crate::{
     key::{CacheKey, KeyHashing},
 };
 use fill::Shared;
-use object::entry_weight;
 
 /// What is stored under a key.
 #[derive(Debug)]
@@ -146,7 +145,7 @@ impl<M: HeadRecord> MemoryTier<M> {
     ) -> Result<Fill<M>, Refusal> {
         let inner = &self.inner;
         let announced = expected_len.unwrap_or(0);
-        if entry_weight(&head, announced) > inner.limits.max_object {
+        if !inner.limits.fits(head.weight(), announced) {
             return Err(Refusal::TooLarge);
         }
         if !inner.charge(announced) {
@@ -159,6 +158,11 @@ impl<M: HeadRecord> MemoryTier<M> {
         inner.mark_replacing(&key, true);
         drop(fills);
         Ok(fill)
+    }
+
+    /// Sizes in force.
+    pub fn limits(&self) -> &MemoryLimits {
+        &self.inner.limits
     }
 
     /// Puts a new head on a stored body: what a 304 does (CF-282). `head` makes it from the object that

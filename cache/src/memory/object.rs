@@ -37,7 +37,7 @@ pub struct Object<M> {
 
 impl<M: HeadRecord> Object<M> {
     pub(super) fn new(head: Arc<M>, body: Body, id: u64) -> Self {
-        let weight = entry_weight(&*head, body.len());
+        let weight = weight(head.weight(), body.len());
         Self {
             head,
             body,
@@ -86,9 +86,9 @@ impl<M> Object<M> {
     }
 }
 
-/// Weight in bytes of an entry.
-pub(super) fn entry_weight<M: HeadRecord>(head: &M, body: u64) -> u64 {
-    (head.weight() as u64)
+/// Weight in bytes of an entry whose head weighs `head`.
+pub(super) const fn weight(head: usize, body: u64) -> u64 {
+    (head as u64)
         .saturating_add(body)
         .saturating_add(ENTRY_OVERHEAD)
 }
@@ -195,10 +195,16 @@ pub struct BodyReader {
 impl BodyReader {
     /// The next piece; `None` at the end of the range.
     pub fn next_chunk(&mut self) -> Option<Bytes> {
+        self.next_piece(u64::MAX)
+    }
+
+    /// [`Self::next_chunk`] of at most `most` bytes.
+    pub fn next_piece(&mut self, most: u64) -> Option<Bytes> {
         if self.position >= self.end {
             return None;
         }
-        let piece = self.body.piece(self.position, self.end)?;
+        let end = self.end.min(self.position.saturating_add(most));
+        let piece = self.body.piece(self.position, end)?;
         self.position += piece.len() as u64;
         Some(piece)
     }
@@ -248,7 +254,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_range_reads_the_same_bytes(
-            len in 0_usize..300, segment in 1_usize..64, start in 0_u64..320, end in 0_u64..320,
+            len in 0_usize..300, segment in 1_usize..64, start in 0_u64..320, end in 0_u64..320, most in 1_u64..80,
         ) {
             // CF-532
             let (bytes, body) = body(len, segment);
@@ -260,7 +266,14 @@ mod tests {
             reader.next_chunk();
             reader.seek(start..end);
             prop_assert_eq!(reader.remaining(), want.len() as u64);
+            let mut pieces = reader.clone();
             prop_assert_eq!(&reader.flatten().collect::<Vec<u8>>(), want);
+            let mut read = Vec::new();
+            while let Some(piece) = pieces.next_piece(most) {
+                prop_assert!(piece.len() as u64 <= most);
+                read.extend_from_slice(&piece);
+            }
+            prop_assert_eq!(&read, want);
         }
     }
 }

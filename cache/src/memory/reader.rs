@@ -58,6 +58,14 @@ impl<M> FillReader<M> {
     /// [`ReadError::Aborted`] after the last byte that arrived, [`ReadError::Lagged`] when the bytes
     /// at this position are gone.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, ReadError> {
+        self.next_piece(u64::MAX).await
+    }
+
+    /// [`Self::next_chunk`] of at most `most` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::next_chunk`].
+    pub async fn next_piece(&mut self, most: u64) -> Result<Option<Bytes>, ReadError> {
         loop {
             // Registered before looking, so that bytes that arrive between the look and the wait
             // still wake this reader.
@@ -66,7 +74,7 @@ impl<M> FillReader<M> {
             if self.position >= self.end {
                 return Ok(None);
             }
-            match shared.find(self.position, self.end - self.position)? {
+            match shared.find(self.position, most.min(self.end - self.position))? {
                 Found::Bytes(bytes) => {
                     self.position += bytes.len() as u64;
                     return Ok(Some(bytes));
@@ -74,6 +82,17 @@ impl<M> FillReader<M> {
                 Found::End => return Ok(None),
                 Found::Pending => arrived.await,
             }
+        }
+    }
+
+    /// Waits until the writer has finished or given up.
+    pub async fn ended(&self) {
+        loop {
+            let arrived = self.shared.arrived.notified();
+            if self.shared.has_ended() {
+                return;
+            }
+            arrived.await;
         }
     }
 }

@@ -372,11 +372,22 @@ fn an_object_larger_than_its_share_is_refused() {
     // CF-221
     let tier = MemoryTier::new(MemoryLimits::of_capacity(8 * 64 * 1024)).unwrap();
     let refused = tier
-        .begin_fill(key(1), head(1), Some(64 * 1024))
+        .begin_fill(key(1), head(1), Some(64 * 1024 + 1))
         .unwrap_err();
     assert_eq!(refused, Refusal::TooLarge);
     assert!(matches!(tier.lookup(&key(1)), Lookup::Absent));
-    assert!(tier.begin_fill(key(1), head(1), Some(63 * 1024)).is_ok());
+    assert!(tier.begin_fill(key(1), head(1), Some(64 * 1024)).is_ok());
+}
+
+#[test]
+fn one_object_may_take_most_of_the_tier_where_it_is_allowed_to() {
+    // CF-221
+    let limits = MemoryLimits::of_capacity(1024 * 1024).with_max_object(900 * 1024);
+    let tier = MemoryTier::new(limits).unwrap();
+    let body = pattern(900 * KIB);
+    store(&tier, key(1), 1, &body);
+    tier.settle();
+    assert_eq!(found(&tier, key(1)), Some((1, body)));
 }
 
 #[test]
@@ -410,6 +421,23 @@ fn an_object_that_turns_out_too_large_is_only_relayed() {
     assert_eq!(read, body);
     assert_eq!(tier.filling_bytes(), 0);
     assert_eq!(found(&tier, key(1)), Some((1, b"old".to_vec())));
+}
+
+#[tokio::test]
+async fn a_reader_that_was_cut_off_can_wait_for_the_end() {
+    // CF-405
+    let limits = MemoryLimits::of_capacity(8 * 64 * 1024);
+    let tier = MemoryTier::new(limits).unwrap();
+    let mut fill = tier.begin_fill(key(1), head(1), None).unwrap();
+    let mut reader = fill.reader();
+    for _ in 0..30 {
+        fill.append(Bytes::from(vec![0; 10_000])).unwrap();
+    }
+    assert_eq!(reader.next_chunk().await, Err(ReadError::Lagged));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(reader.ended()).poll(&mut context).is_pending());
+    fill.finish().unwrap();
+    reader.ended().await;
 }
 
 #[test]

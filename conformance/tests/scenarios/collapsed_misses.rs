@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fourfront_conformance::{Edge, Origin, Reply};
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::{Mutex, mpsc},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_requests_for_one_cold_megabyte_make_one_fetch() {
@@ -82,6 +86,37 @@ async fn followers_run_the_viewer_triggers_and_stream_while_the_leader_fills() {
         ],
         [50, 1, 1, 50]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_reads_nothing_holds_up_nobody() {
+    // CF-401, CF-405
+    let body: Bytes = (0..20_971_520u32)
+        .map(|i| (i % 251) as u8)
+        .collect::<Vec<_>>()
+        .into();
+    let sent = body.clone();
+    let origin =
+        Origin::start(move |_| Reply::ok(sent.clone()).header("Cache-Control", "max-age=60")).await;
+    // One worker: what the leader blocks, it blocks for everyone.
+    let edge = Edge::new().threads(1, 1).start(&origin).await;
+    let mut leader = TcpStream::connect(edge.address()).await.unwrap();
+    let request = b"GET /big HTTP/1.1\r\nHost: viewer.test\r\nConnection: close\r\n\r\n";
+    leader.write_all(request).await.unwrap();
+    origin.received(1).await;
+    let follower = edge.get("/big").await;
+    assert!(follower.body == body, "{} bytes", follower.body.len());
+    assert_eq!(follower.x_cache(), "Hit");
+    assert_eq!(edge.get("/big").await.x_cache(), "Hit");
+    // The leader gets all of it as well, once it reads.
+    let mut received = Vec::new();
+    leader.read_to_end(&mut received).await.unwrap();
+    assert!(
+        received.starts_with(b"HTTP/1.1 200") && received.ends_with(&body),
+        "{} bytes",
+        received.len()
+    );
+    assert_eq!(origin.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

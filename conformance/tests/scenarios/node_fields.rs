@@ -1,6 +1,11 @@
 //! What the node adds to answers, records and metrics (CF sections 6.1 and 8).
 
-use fourfront_conformance::{Edge, Origin, Reply, handler, logging};
+use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Turn, handler, logging};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::watch,
+};
 
 async fn plain() -> Origin {
     Origin::start(|request| match request.target.as_str() {
@@ -137,6 +142,62 @@ async fn cache_status_tells_the_story_in_mode_rfc9111() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cache_status_claims_nothing_that_the_cache_did_not_do() {
+    // CF-800, CF-221
+    let (open, gate) = watch::channel(false);
+    let origin = RawOrigin::start(move |n| {
+        let length = if n < 4 { LARGEST } else { LARGEST + 1 };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nCache-Control: max-age=60\r\n\r\n"
+        );
+        let gate = if n == 1 {
+            Turn::Await(gate.clone())
+        } else {
+            Turn::send("")
+        };
+        // Half the body, so that the head does not wait in a buffer for more.
+        let half = vec![b'x'; length / 2];
+        let rest = vec![b'x'; length - half.len()];
+        vec![Turn::send(&head), Turn::Send(half), gate, Turn::Send(rest)]
+    })
+    .await;
+    // One such object fits into the cache, because the setting says so. Two cannot arrive at once.
+    let edge = Edge::new()
+        .node("cache_memory: 1MiB")
+        .node("max_object_size: 700KiB")
+        .start_at(&origin.url())
+        .await;
+    let story = async |path: &str| {
+        let answer = edge.get(path).await;
+        let status = answer.header("cache-status").unwrap_or("none").to_owned();
+        (status.contains("; stored"), answer.body.len())
+    };
+    // The first fill is under way once its viewer has the head.
+    let mut first = TcpStream::connect(edge.address()).await.unwrap();
+    first
+        .write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut received = Vec::new();
+    while !received.windows(4).any(|w| w == b"\r\n\r\n") {
+        assert!(first.read_buf(&mut received).await.unwrap() > 0);
+    }
+    let head = String::from_utf8_lossy(&received).to_ascii_lowercase();
+    assert!(head.contains("; stored"), "{head}");
+
+    assert_eq!(story("/2").await, (false, LARGEST));
+    open.send(true).unwrap();
+    first.read_to_end(&mut received).await.unwrap();
+    assert_eq!(edge.get("/1").await.x_cache(), "Hit");
+    assert_eq!(story("/2").await, (true, LARGEST));
+    assert_eq!(story("/3").await, (false, LARGEST + 1));
+    assert_eq!(origin.count(), 4);
+}
+
+/// Bytes of the largest object of that cache.
+const LARGEST: usize = 700 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_record_per_request_says_what_happened() {
     // CF-703, CF-705, CF-706, CF-187, LE-073
     let origin = plain().await;
@@ -213,6 +274,8 @@ async fn metrics_count_by_distribution_behaviour_and_result() {
         edge.get(path).await;
     }
     edge.recorded(5).await;
+    // A request is counted as being served until a moment after its record is made.
+    edge.node().in_flight().idle().await;
     let metrics = edge.metrics();
     let lines = [
         r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",result="Miss"} 1"#,

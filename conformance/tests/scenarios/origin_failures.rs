@@ -1,10 +1,13 @@
 //! Origins that do not answer, or answer wrongly (CF sections 4.6 and 9).
 
-use fourfront_conformance::{Edge, RawOrigin, Running, Turn, logging};
+use std::{sync::Mutex, time::Duration};
+
+use bytes::Bytes;
+use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Running, Turn, logging};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
@@ -13,6 +16,16 @@ fn own_origin(port: u16, settings: &str, custom: &str) -> String {
     format!(
         "own: {{ domain_name: 127.0.0.1, {settings} custom_origin_config: {{ origin_protocol_policy: http-only, http_port: {port}{custom} }} }}"
     )
+}
+
+/// How often an origin has failed for this cause, by the node's count.
+fn counted(edge: &Running, cause: &str) -> usize {
+    let metrics = edge.metrics();
+    let line = metrics.lines().find(|l| {
+        l.starts_with("fourfront_origin_faults_total{") && l.contains(&format!("cause=\"{cause}\""))
+    });
+    line.and_then(|l| l.rsplit(' ').next()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Status, token and log detail of the answer to a GET.
@@ -50,6 +63,11 @@ async fn an_origin_that_refuses_connections_is_a_502() {
         outcome(&edge, "/", 1).await,
         failed(502, "OriginConnectError")
     );
+    // What the system said is for the operator alone.
+    let page = edge.get("/").await;
+    for word in ["refused", "os error", "127.0.0.1"] {
+        assert!(!page.text().contains(word), "{}", page.text());
+    }
     let record = &edge.records()[0];
     assert!(
         record
@@ -73,6 +91,12 @@ async fn an_origin_whose_name_has_no_address_is_a_502_before_its_function_runs()
     assert_eq!(outcome(&edge, "/", 1).await, failed(502, "OriginDnsError"));
     let lines: Vec<_> = edge.logs().into_iter().map(|l| l.message).collect();
     assert_eq!(lines, ["viewer-request"]);
+    assert_eq!(counted(&edge, "OriginDnsError"), 1);
+
+    let edge = Edge::new().start_at("http://origin.invalid").await;
+    assert_eq!(outcome(&edge, "/", 1).await, failed(502, "OriginDnsError"));
+    assert_eq!(counted(&edge, "OriginDnsError"), 1);
+    assert!(!edge.get("/").await.text().contains("origin.invalid"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,6 +144,7 @@ async fn answers_that_are_not_http_are_502s_with_their_cause() {
         .await;
         let edge = Edge::new().start_at(&origin.url()).await;
         assert_eq!(outcome(&edge, "/", 1).await, failed(502, detail), "{name}");
+        assert_eq!(counted(&edge, detail), 1, "{name}");
     }
 }
 
@@ -170,6 +195,7 @@ async fn a_body_that_breaks_off_breaks_off_for_the_viewer_and_is_not_stored() {
             "{name}"
         );
         assert_eq!(record.status, 200, "{name}");
+        assert_eq!(counted(&edge, "AbortedOrigin"), 1, "{name}");
         let answer = edge.get("/").await;
         assert_eq!(
             (answer.text(), answer.x_cache()),
@@ -266,6 +292,66 @@ async fn an_origin_that_falls_silent_inside_its_body_breaks_the_answer_off() {
     let answer = edge.request("GET", "/").try_send().await;
     assert!(answer.is_err(), "{answer:?}");
     assert_eq!(origin.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_completion_timeout_ends_all_tries() {
+    // CF-394, CF-774, CF-705
+    let origin = RawOrigin::start(|_| vec![Turn::Hold]).await;
+    let edge = Edge::new()
+        .behavior("origin: own")
+        .origin(&own_origin(
+            origin.port(),
+            "response_completion_timeout: 1, connection_attempts: 3,",
+            ", origin_read_timeout: 1",
+        ))
+        .start_at("")
+        .await;
+    assert_eq!(outcome(&edge, "/", 1).await, failed(504, "OriginCommError"));
+    // Without it a GET would have been tried again.
+    assert_eq!(origin.count(), 1);
+    let error = edge.records()[0].error.clone().unwrap_or_default();
+    assert!(error.contains("did not complete"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_completion_timeout_ends_a_body_that_trickles_on() {
+    // CF-394, CF-396
+    for cache_control in ["max-age=60", "no-store"] {
+        let (pieces, stream) = mpsc::unbounded_channel();
+        let stream = Mutex::new(Some(stream));
+        let origin = Origin::start(move |_| {
+            let stream = stream.lock().unwrap().take();
+            stream
+                .map_or_else(|| Reply::status(500), Reply::stream)
+                .header("Cache-Control", cache_control)
+        })
+        .await;
+        let edge = Edge::new()
+            .behavior("origin: own")
+            .origin(&own_origin(
+                origin.address().port(),
+                "response_completion_timeout: 1,",
+                ", origin_read_timeout: 1",
+            ))
+            .start_at("")
+            .await;
+        let viewer = tokio::spawn(edge.request("GET", "/").try_send());
+        // No pause is as long as the read timeout.
+        let mut every = tokio::time::interval(Duration::from_millis(100));
+        while !viewer.is_finished() {
+            every.tick().await;
+            let _ = pieces.send(Bytes::from_static(b"more"));
+        }
+        let answer = viewer.await.unwrap();
+        assert!(answer.is_err(), "{cache_control}: {answer:?}");
+        let error = edge.recorded(1).await[0].error.clone().unwrap_or_default();
+        assert!(
+            error.contains("did not complete"),
+            "{cache_control}: {error}"
+        );
+        assert_eq!(counted(&edge, "OriginCommError"), 1, "{cache_control}");
+    }
 }
 
 const KEPT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: no-store\r\n\r\nok";

@@ -148,7 +148,7 @@ async fn tls_versions_that_cannot_be_offered_are_refused_by_name() {
             .reload(&edge.site_file().replace("[TLSv1.2]", list))
             .unwrap_err();
         assert!(
-            refused.contains("origin old: origin_ssl_protocols"),
+            refused.contains("origins.old.custom_origin_config.origin_ssl_protocols"),
             "{list}: {refused}"
         );
     }

@@ -229,6 +229,7 @@ async fn an_origin_request_function_sends_the_request_elsewhere() {
             )),
         )
         .function("log", &handler("console.log(JSON.stringify(request.origin)); return response;"))
+        .node("hooks: { local_egress: true }")
         .behavior("on: { origin-request: elsewhere, origin-response: log }")
         .start(&one)
         .await;
@@ -248,6 +249,66 @@ async fn an_origin_request_function_sends_the_request_elsewhere() {
     let shown: serde_json::Value = serde_json::from_str(&edge.logs()[0].message).unwrap();
     assert_eq!(shown["custom"]["domainName"], "localhost");
     assert_eq!(shown["custom"]["port"], port);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_does_not_send_requests_into_the_machine_unasked() {
+    // LE-346, LE-270
+    let configured = Origin::start(|_| Reply::ok("configured")).await;
+    let inside = Origin::start(|_| Reply::ok("inside")).await;
+    let port = inside.address().port();
+    let refused = (502, "LambdaValidationError");
+    let admin = format!("admin: 127.0.0.1:{port}");
+    let known = "api: { domain_name: localhost, custom_origin_config: { origin_protocol_policy: http-only, http_port: 1 } }";
+    let rows: [(&[&str], &[&str], _); 5] = [
+        (&[], &[], refused),
+        (&["hooks: { local_egress: true }"], &[], (200, "Miss")),
+        // An origin of the distribution is on that host.
+        (&[], &[known], (200, "Miss")),
+        // The admin listener asks nobody who they are.
+        (&[&admin], &[known], refused),
+        (&[&admin, "hooks: { local_egress: true }"], &[], refused),
+    ];
+    for (settings, origins, expected) in rows {
+        let mut edge = Edge::new()
+            .function(
+                "inside",
+                &handler(&format!(
+                    "request.origin = {{ custom: {{ domainName: 'localhost', port: {port}, protocol: 'http', path: '',
+                         sslProtocols: ['TLSv1.2'], readTimeout: 5, keepaliveTimeout: 5, customHeaders: {{}} }} }};
+                     return request;"
+                )),
+            )
+            .behavior("on: { origin-request: inside }");
+        for setting in settings {
+            edge = edge.node(setting);
+        }
+        for origin in origins {
+            edge = edge.origin(origin);
+        }
+        let before = inside.count();
+        let edge = edge.start(&configured).await;
+        let answer = edge.get("/").await;
+        assert_eq!(
+            (answer.status, answer.x_cache()),
+            expected,
+            "{settings:?} {origins:?}"
+        );
+        if expected == refused {
+            assert_eq!(inside.count(), before, "{settings:?} {origins:?}");
+            let record = &edge.recorded(1).await[0];
+            assert_eq!(
+                record.hooks[0].fault,
+                Some(("LambdaValidationError", "LE-346"))
+            );
+            let error = record.error.as_deref().unwrap_or_default();
+            assert!(
+                error.contains("LE-346") && error.contains("localhost"),
+                "{error}"
+            );
+            assert!(!answer.text().contains("127.0.0.1"), "{}", answer.text());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -288,6 +349,7 @@ async fn a_bucket_may_take_the_place_of_a_server_and_the_reverse() {
             )),
         )
         .behavior("on: { origin-request: server }")
+        .node("hooks: { local_egress: true }")
         .origin("files: { dir: ./files }");
     edge.write("files/a.txt", "file");
     let edge = edge.start_at("").await;

@@ -1,17 +1,24 @@
-//! Where functions may connect to (LE-346).
+//! Where functions may connect to, and where they may send requests to (LE-346).
 //!
-//! Checked for the name that was asked for and again for the address it resolved to, so that a
-//! name pointing at a refused address gains nothing.
+//! Connections of their own are checked for the name that was asked for and again for the address it resolved
+//! to, so that a name pointing at a refused address gains nothing. An origin that a function names is
+//! connected to by the node, which asks [`Egress::judge`] about each address.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use deno_permissions::{
-    Permissions, PermissionsContainer, PermissionsOptions, RuntimePermissionDescriptorParser,
+    Host, NetDescriptor, Permissions, PermissionsContainer, PermissionsOptions,
+    RuntimePermissionDescriptorParser,
 };
+use ipnet::{IpNet, Ipv6Net};
 
 use super::trial;
 
-/// Refused unless allowed: loopback, link-local and this-network addresses.
+/// Refused unless allowed: loopback, link-local and this-network addresses; [`is_local`] in the engine's
+/// words. Addresses of private networks (`10.0.0.0/8`, `fc00::/7` and so on) are other machines.
 const LOCAL: &[&str] = &[
     "127.0.0.0/8",
     "0.0.0.0/8",
@@ -21,17 +28,53 @@ const LOCAL: &[&str] = &[
     "localhost",
 ];
 
+/// `fe80::/10`, which the engine's list cannot spell.
+const LINK_LOCAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
+
 /// What outgoing connections of functions are refused.
 #[derive(Clone, Debug, Default)]
 pub struct Egress {
     /// Lets functions reach loopback and link-local addresses: for development against local APIs.
     pub allow_local: bool,
-    /// Further hosts, addresses, subnets or `host:port` pairs to refuse, such as the node's own admin
-    /// address.
+    /// The node's own admin listener, which no function reaches in any case: it asks nobody who they are.
+    pub admin: Option<SocketAddr>,
+    /// Further hosts, addresses, subnets or `host:port` pairs to refuse to functions' own connections.
     pub deny: Vec<String>,
 }
 
+/// Why an address is refused (LE-346).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EgressRefusal {
+    /// The admin listener.
+    #[error("the node's own admin address")]
+    Admin,
+    /// Loopback, link-local or unspecified.
+    #[error("an address inside this machine or of its link")]
+    Local,
+}
+
 impl Egress {
+    /// Whether the node may connect to an address because a function says so. An origin whose host is configured
+    /// is the operator's own choice, so only the admin listener is refused to it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn judge(&self, address: SocketAddr, configured_host: bool) -> Result<(), EgressRefusal> {
+        let ip = address.ip().to_canonical();
+        let is_admin = |admin: SocketAddr| {
+            // The unspecified address leads to loopback, whichever the listener is bound to.
+            address.port() == admin.port()
+                && (ip == admin.ip().to_canonical() || ip.is_unspecified())
+        };
+        if self.admin.is_some_and(is_admin) {
+            Err(EgressRefusal::Admin)
+        } else if is_local(ip) && !self.allow_local && !configured_host {
+            Err(EgressRefusal::Local)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The rules as the engine checks them.
     ///
     /// # Errors
@@ -40,20 +83,42 @@ impl Egress {
         let parser = Arc::new(RuntimePermissionDescriptorParser::new(
             sys_traits::impls::RealSys,
         ));
-        let mut deny = self.deny.clone();
-        if !self.allow_local {
-            deny.extend(LOCAL.iter().map(|&s| s.to_owned()));
-        }
         let options = PermissionsOptions {
-            allow_net: Some(Vec::new()),
-            // An empty list would refuse everything.
-            deny_net: (!deny.is_empty()).then_some(deny),
             prompt: false,
             ..PermissionsOptions::default()
         };
-        let permissions =
+        let mut permissions =
             Permissions::from_options(&*parser, &options).map_err(|e| e.to_string())?;
+        let deny = self.denied()?;
+        // An empty list of what is allowed allows everything, and one of what is denied denies everything.
+        let deny = (!deny.is_empty()).then_some(deny);
+        permissions.net = Permissions::new_unary(Some(Vec::new()), deny, false);
         Ok(PermissionsContainer::new(parser, permissions))
+    }
+
+    fn denied(&self) -> Result<Vec<NetDescriptor>, String> {
+        let parse = |entry: &str| NetDescriptor::parse_for_list(entry).map_err(|e| e.to_string());
+        let mut denied = Vec::new();
+        for entry in &self.deny {
+            denied.push(parse(entry)?);
+        }
+        if let Some(admin) = self.admin {
+            let port = Some(u32::from(admin.port()));
+            denied.extend([
+                NetDescriptor(Host::Ip(admin.ip().to_canonical()), port),
+                NetDescriptor(Host::Ip(Ipv4Addr::UNSPECIFIED.into()), port),
+                NetDescriptor(Host::Ip(Ipv6Addr::UNSPECIFIED.into()), port),
+            ]);
+        }
+        if !self.allow_local {
+            for entry in LOCAL {
+                denied.push(parse(entry)?);
+            }
+            let (address, bits) = LINK_LOCAL_V6;
+            let subnet = Ipv6Net::new(address, bits).map_err(|e| e.to_string())?;
+            denied.push(NetDescriptor(Host::IpSubnet(IpNet::V6(subnet)), None));
+        }
+        Ok(denied)
     }
 
     pub(super) fn fetch_options(&self) -> deno_fetch::Options {
@@ -68,5 +133,88 @@ impl Egress {
     /// Certificate authorities: those compiled in.
     pub(super) fn roots(&self) -> Option<Arc<dyn deno_tls::RootCertStoreProvider>> {
         None
+    }
+}
+
+/// Loopback, link-local or this-network, given in its canonical form.
+const fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.octets()[0] == 0,
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(egress: &Egress, address: &str, configured: bool) -> Result<(), EgressRefusal> {
+        egress.judge(address.parse().unwrap(), configured)
+    }
+
+    #[test]
+    fn origins_inside_the_machine_are_refused_unless_allowed() {
+        // LE-346
+        let egress = Egress::default();
+        let open = Egress {
+            allow_local: true,
+            ..Egress::default()
+        };
+        for local in [
+            "127.0.0.1:80",
+            "127.8.9.1:80",
+            "0.0.0.0:80",
+            "0.1.2.3:80",
+            "169.254.169.254:80",
+            "[::1]:80",
+            "[::]:80",
+            "[fe80::1]:80",
+            "[febf::1]:80",
+            "[::ffff:127.0.0.1]:80",
+        ] {
+            let refused = Err(EgressRefusal::Local);
+            assert_eq!(judge(&egress, local, false), refused, "{local}");
+            assert_eq!(judge(&egress, local, true), Ok(()), "{local}");
+            assert_eq!(judge(&open, local, false), Ok(()), "{local}");
+        }
+        for other in [
+            "10.0.0.1:80",
+            "192.0.2.1:80",
+            "[fc00::1]:80",
+            "[fec0::1]:80",
+        ] {
+            assert_eq!(judge(&egress, other, false), Ok(()), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_admin_listener_is_refused_to_everyone() {
+        // LE-346
+        let egress = Egress {
+            allow_local: true,
+            admin: Some("127.0.0.1:9400".parse().unwrap()),
+            deny: Vec::new(),
+        };
+        for admin in [
+            "127.0.0.1:9400",
+            "0.0.0.0:9400",
+            "[::]:9400",
+            "[::ffff:127.0.0.1]:9400",
+        ] {
+            let refused = Err(EgressRefusal::Admin);
+            assert_eq!(judge(&egress, admin, false), refused, "{admin}");
+            assert_eq!(judge(&egress, admin, true), refused, "{admin}");
+        }
+        assert_eq!(judge(&egress, "127.0.0.1:9401", false), Ok(()));
+    }
+
+    #[test]
+    fn entries_that_are_no_hosts_are_named() {
+        let egress = Egress {
+            deny: vec!["a b".into()],
+            ..Egress::default()
+        };
+        assert!(egress.permissions().is_err());
+        assert!(Egress::default().permissions().is_ok());
     }
 }

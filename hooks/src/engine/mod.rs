@@ -68,7 +68,7 @@ use std::{
 
 use fourfront_model::{Compat, Function};
 
-pub use egress::Egress;
+pub use egress::{Egress, EgressRefusal};
 pub(crate) use isolate::{Isolate, Progress, Trial};
 pub(crate) use limits::Limits;
 

@@ -35,7 +35,7 @@ use std::{
 use fourfront_model::{Compat, EventType, Function};
 use tokio::sync::oneshot;
 
-pub use crate::engine::{Egress, Host, Now};
+pub use crate::engine::{Egress, EgressRefusal, Host, Now};
 use crate::{
     ExecutionFault, HookFault, LimitFault,
     bundle::Bundle,
@@ -328,6 +328,11 @@ impl HookPool {
             drop(pool);
             run(Some(inline));
         })
+    }
+
+    /// Where functions may send requests to.
+    pub fn egress(&self) -> &Egress {
+        &self.inner.settings.host.egress
     }
 
     /// What the pool holds at the moment.

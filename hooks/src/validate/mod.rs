@@ -15,6 +15,7 @@ mod violation;
 
 use fourfront_model::{Compat, EventType};
 
+pub use origin::refused_address;
 pub use parse::MAX_HEADER_LINES;
 pub use violation::{Check, Violation, Warning};
 

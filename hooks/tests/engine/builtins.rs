@@ -286,6 +286,7 @@ async fn egress_to_the_host_itself_is_refused_whatever_it_is_called() {
         "[::ffff:127.0.0.1]",
         "0.0.0.0",
         "169.254.169.254",
+        "[fe80::1]",
     ] {
         let got = value(&format!(
             "await fetch('http://{host}:{port}/').then((r) => r.status, (e) => [e.name, e.cause?.code, /LE-346/.test(e.cause?.message)])"

@@ -160,7 +160,12 @@ pub(crate) const NODE: Table = Table {
 
 pub(crate) const HOOKS: Table = Table {
     what: "`node.hooks`",
-    groups: &[&[read("threads"), read("concurrency"), read("limit_profile")]],
+    groups: &[&[
+        read("threads"),
+        read("concurrency"),
+        read("local_egress"),
+        read("limit_profile"),
+    ]],
 };
 
 pub(crate) const LOG: Table = Table {

@@ -16,7 +16,7 @@ pub struct NodeSettings {
     pub threads: Option<usize>,
     /// Bytes the memory tier of the cache may hold. Default 256 MiB.
     pub cache_memory: u64,
-    /// Largest object stored, in bytes; `None` leaves it to the cache.
+    /// Longest body stored, in bytes (CF-221); `None` is an eighth of the cache.
     pub max_object_size: Option<u64>,
     /// Where and how functions run.
     pub hooks: HookSettings,
@@ -54,6 +54,9 @@ pub struct HookSettings {
     pub threads: Option<usize>,
     /// Calls of one function at the same time; one more is 503-L (LE-265). Default 100.
     pub concurrency: usize,
+    /// Whether functions reach this machine's own addresses, by connections of their own or by an origin that
+    /// they name (LE-346). The admin listener stays out of reach. Default false.
+    pub local_egress: bool,
     /// Which of AWS's published ceilings bind functions of strict distributions (LE-262).
     pub limit_profile: LimitProfile,
 }
@@ -63,6 +66,7 @@ impl Default for HookSettings {
         Self {
             threads: None,
             concurrency: 100,
+            local_egress: false,
             limit_profile: LimitProfile::default(),
         }
     }

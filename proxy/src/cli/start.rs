@@ -10,7 +10,7 @@ use fourfront_hooks::{
 
 use crate::{
     clock::{Clock, SystemClock},
-    node::{Node, NodeParts},
+    node::{self, Node, NodeParts},
     observe::{
         access::{AccessLog, AccessSink, NoAccessLog},
         admin,
@@ -40,6 +40,7 @@ fn start_pool(loaded: &Loaded) -> HookPool {
         settings.threads = threads;
     }
     settings.concurrency_per_function = hooks.concurrency;
+    settings.host.egress = node::egress(&loaded.node);
     HookPool::new(settings)
 }
 

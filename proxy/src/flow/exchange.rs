@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use fourfront_cache::policy::{OriginClass, StoreRules};
 use fourfront_hooks::event::EventConfig;
 use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind};
+use rand::Rng as _;
 
 use crate::{
     node::{Hook, NodeFields, Snapshot},
@@ -18,10 +19,11 @@ use crate::{
 pub struct RequestId([u8; 56]);
 
 impl RequestId {
-    /// A new id.
+    /// A new id, which tells nothing about the next: the generator is a stream cipher that the system seeds, a
+    /// block of it in advance, so an id costs no system call.
     pub fn random() -> Self {
         let mut raw = [0u8; 40];
-        fastrand::fill(&mut raw);
+        rand::rng().fill_bytes(&mut raw);
         let mut text = [b'='; 56];
         // 40 bytes make exactly 56 characters, so the slice always fits.
         let _ = URL_SAFE.encode_slice(raw, &mut text);

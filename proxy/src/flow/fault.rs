@@ -190,7 +190,8 @@ impl Fault {
         }
     }
 
-    /// One sentence for the error page. It never carries a function's message or stack (LE-278).
+    /// One sentence for the error page. It never carries a function's message or stack (LE-278), nor what
+    /// the network said about an origin.
     fn sentence(&self) -> String {
         match self {
             Self::Viewer(v) => format!("The request was refused: {v}."),
@@ -205,9 +206,7 @@ impl Fault {
                     format!("The {event} function was throttled.")
                 }
             },
-            Self::Origin(o) | Self::Unvalidated(o) => {
-                format!("The origin did not answer: {o}.")
-            }
+            Self::Origin(o) | Self::Unvalidated(o) => o.summary().to_owned(),
             Self::Node(_) => "The node failed to handle the request.".to_owned(),
         }
     }
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_failure_page_names_the_class_and_never_the_exception() {
+    fn a_page_names_the_class_of_a_failure_and_never_the_cause() {
         // LE-271, LE-272, LE-278, LE-279, CF-780
         let thrown = Fault::Hook {
             event: EventType::ViewerRequest,
@@ -341,6 +340,15 @@ mod tests {
         assert_eq!((answer.status, answer.no_store), (503, true));
         assert!(page.contains("LambdaExecutionError") && page.contains("Request ID: id-1"));
         assert!(!page.contains("secret") && !page.contains("/var/task"));
+
+        let unresolved = Fault::Origin(OriginFault::Dns {
+            name: "db.inside.test".into(),
+            cause: "no such name at 10.0.0.2".into(),
+        });
+        let answer = ErrorAnswer::new(&unresolved, "id-1", &Identity::default());
+        let page = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(page.contains("OriginDnsError") && page.contains("name could not be resolved"));
+        assert!(!page.contains("inside") && !page.contains("10.0.0.2"));
 
         let throttled = Fault::Hook {
             event: EventType::OriginRequest,

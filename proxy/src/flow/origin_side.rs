@@ -8,7 +8,7 @@ use fourfront_cache::{
     policy::{Authorization, Varies},
 };
 use fourfront_hooks::{event::OriginObject, validate::RequestResult};
-use fourfront_model::{CacheBehavior, Origin};
+use fourfront_model::{CacheBehavior, Origin, OriginKind};
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
@@ -55,11 +55,17 @@ impl OriginRequest {
             None => (self.request, None, None),
         };
         let origin = chosen_origin(&self.origin, changed.as_ref());
+        let configured = &self.exchange.route.distribution().origins;
+        let choice = match changed {
+            Some(_) => OriginChoice::of_function(&origin, configured),
+            None => OriginChoice::Configured,
+        };
         Fetch {
             exchange: self.exchange,
             reason: self.reason,
             request,
             origin,
+            choice,
             origin_object: changed.or(object),
             replaced_body: body.map(Bytes::from),
             addresses: Vec::new(),
@@ -98,6 +104,8 @@ pub struct Fetch {
     pub request: RequestParts,
     /// Where it goes.
     pub origin: Arc<Origin>,
+    /// Who says so.
+    pub choice: OriginChoice,
     /// `request.origin` as functions see it; built only when a function runs.
     pub origin_object: Option<OriginObject>,
     /// A body that takes the place of the viewer's (LE-240).
@@ -145,6 +153,38 @@ fn authorization(request: &RequestParts, behavior: &CacheBehavior) -> Authorizat
         (false, _) => Authorization::Withheld,
         (true, true) => Authorization::Keyed,
         (true, false) => Authorization::Forwarded,
+    }
+}
+
+/// Who named an origin, and so where it may be (LE-346).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginChoice {
+    /// The configuration names host and port.
+    Configured,
+    /// A function chose the port; an origin of the distribution is on that host.
+    KnownHost,
+    /// A function named a host that the distribution does not know.
+    Foreign,
+}
+
+impl OriginChoice {
+    /// What a function's choice amounts to.
+    fn of_function(chosen: &Origin, configured: &[Arc<Origin>]) -> Self {
+        let port = |origin: &Origin| match &origin.kind {
+            OriginKind::Custom(custom) => Some(custom.port),
+            OriginKind::S3(_) | OriginKind::Dir(_) => None,
+        };
+        let mut same_host = configured
+            .iter()
+            .filter(|o| o.domain_name.eq_ignore_ascii_case(&chosen.domain_name))
+            .peekable();
+        if same_host.peek().is_none() {
+            Self::Foreign
+        } else if same_host.any(|o| port(o) == port(chosen)) {
+            Self::Configured
+        } else {
+            Self::KnownHost
+        }
     }
 }
 
@@ -205,6 +245,31 @@ impl Store {
         Deliver {
             body: self.body,
             ..Deliver::new(self.exchange, served)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fourfront_model::{CustomOrigin, OriginProtocol};
+
+    use super::*;
+
+    #[test]
+    fn a_functions_origin_is_known_by_host_and_port() {
+        // LE-346
+        let origin = |host: &str, port| {
+            let kind = OriginKind::Custom(CustomOrigin::new(OriginProtocol::Http, port));
+            Origin::new("o", host, kind)
+        };
+        let configured = [origin("a.test", 80), origin("a.test", 81)].map(Arc::new);
+        for (host, port, choice) in [
+            ("A.test", 81, OriginChoice::Configured),
+            ("a.test", 82, OriginChoice::KnownHost),
+            ("b.test", 80, OriginChoice::Foreign),
+        ] {
+            let of = OriginChoice::of_function(&origin(host, port), &configured);
+            assert_eq!(of, choice, "{host}:{port}");
         }
     }
 }

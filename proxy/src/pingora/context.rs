@@ -1,9 +1,13 @@
 //! What Pingora carries through the filters of one request.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use fourfront_cache::Outcome;
+use fourfront_model::Origin;
 
 use crate::{
     flow::{Fault, Flow, Generated, Served},
@@ -20,6 +24,10 @@ pub struct Ctx {
     pub record: Record,
     /// The fault behind an error that is on its way to `fail_to_proxy`.
     pub fault: Option<Fault>,
+    /// The origin that is asked, once one is.
+    pub(super) origin: Option<Arc<Origin>>,
+    /// When the origin's answer must be complete, once it is asked (CF-394).
+    pub(super) deadline: Option<Instant>,
     /// Whether this is the background refresh of a stale object (LE-040): no viewer waits for it.
     pub background: bool,
     /// A request body that the viewer-request function put in place of the viewer's (LE-245).
@@ -78,11 +86,24 @@ impl Ctx {
                 error: None,
             },
             fault: None,
+            origin: None,
+            deadline: None,
             background: false,
             replaced_body: None,
             pending: None,
             _in_flight: in_flight,
         }
+    }
+
+    /// What is left of the time for the origin's answer; `None` when that is unlimited (CF-394).
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        self.deadline
+            .map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the time for the origin's answer is over (CF-394).
+    pub(super) fn time_is_over(&self) -> bool {
+        self.time_left().is_some_and(|left| left.is_zero())
     }
 
     /// Remembers a fault and makes the error that takes it to `fail_to_proxy`.

@@ -9,7 +9,7 @@ use fourfront_cache::{
 };
 use fourfront_origin::OriginFault;
 use http::{StatusCode, header};
-use pingora::{Error, Result, cache::CacheMeta, http::ResponseHeader, proxy::Session};
+use pingora::{Error, ErrorType, Result, cache::CacheMeta, http::ResponseHeader, proxy::Session};
 
 use super::{
     Edge,
@@ -17,21 +17,18 @@ use super::{
     deliver::{ctx_internal, error_head, swap},
     storage::{StoredFacts, record},
 };
-use crate::flow::{ErrorAnswer, Exchange, Fault, Fetch, Flow};
+use crate::flow::{ErrorAnswer, Exchange, Fault, Flow};
 
 impl Edge {
-    /// Ends a fetch by a fault that no other try can mend.
-    pub(super) fn fetch_failed(
+    /// Ends a fetch by a fault after which no other try is made.
+    pub(super) fn fetch_over(
         &self,
         session: &Session,
         ctx: &mut Ctx,
-        fault: Fault,
+        fault: OriginFault,
     ) -> Box<Error> {
-        let fault = match (fault, &ctx.flow) {
-            (Fault::Origin(fault), Flow::Fetch(fetch)) => self.origin_failed(session, fetch, fault),
-            (fault, _) => fault,
-        };
-        ctx.fail(fault)
+        ctx.fault = Some(self.origin_failed(session, ctx, fault));
+        Error::new_up(ErrorType::new("fourfront"))
     }
 
     /// Ends a fetch whose answer may not be passed on.
@@ -47,7 +44,7 @@ impl Edge {
     ) -> Result<()> {
         let exchange = &ctx.flow.fetch().map_err(|e| ctx_internal(&e))?.exchange;
         let answer = self.failure_answer(session, exchange, OriginFailure::Unreachable);
-        let error = self.fetch_failed(session, ctx, fault.into());
+        let error = self.fetch_over(session, ctx, fault);
         if head.status != StatusCode::NOT_MODIFIED || answer.is_none() {
             return Err(error);
         }
@@ -58,25 +55,32 @@ impl Edge {
         Ok(())
     }
 
-    /// Notes that the origin has failed. Returns what the viewer is told, if no stale object stands in.
-    pub(super) fn origin_failed(
-        &self,
-        session: &Session,
-        fetch: &Fetch,
-        fault: OriginFault,
-    ) -> Fault {
-        let exchange = &fetch.exchange;
+    /// Counts and logs that the origin has failed for good: all faults of origins come by here. Returns what the
+    /// viewer is told, if no stale object stands in.
+    pub(super) fn origin_failed(&self, session: &Session, ctx: &Ctx, fault: OriginFault) -> Fault {
+        let (Some(exchange), Some(origin)) = (ctx.flow.exchange(), &ctx.origin) else {
+            return fault.into();
+        };
+        let attempts = match &ctx.flow {
+            Flow::Fetch(fetch) => Some(fetch.attempts),
+            _ => None,
+        };
         let distribution = &exchange.route.distribution().id;
         self.node()
             .metrics()
-            .origin_fault(distribution, &fetch.origin.id, fault.detail());
+            .origin_fault(distribution, &origin.id, fault.detail());
         tracing::warn!(
             request_id = exchange.request_id.as_str(),
             distribution,
-            origin = fetch.origin.id,
-            attempts = fetch.attempts,
+            origin = origin.id,
+            attempts,
+            cause = fault.detail(),
             "{fault}"
         );
+        if attempts.is_none() {
+            // An answer is on its way to the viewer: nothing can stand in for the rest of it.
+            return fault.into();
+        }
         match self.failure_answer(session, exchange, OriginFailure::Unreachable) {
             Some(FailureAnswer::Stale) => {
                 self.hold_off(session, exchange, status_of(&fault));

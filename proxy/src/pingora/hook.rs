@@ -7,9 +7,10 @@ use fourfront_hooks::{
     ExecutionFault, HookFault,
     event::OriginObject,
     pool::Call,
-    validate::{self, HookResult, RequestResult, ResponseResult},
+    validate::{self, HookResult, RequestResult, ResponseResult, Violation},
 };
 use fourfront_model::EventType;
+use rand::Rng as _;
 
 use super::context::Record;
 use crate::{
@@ -99,28 +100,61 @@ pub(super) async fn run(
             Ok(Some(outcome.result))
         }
         Err(fault) => {
-            let (class, rule) = (fault.class().token(), fault.rule());
-            record.hooks.push(noted(Some((class, rule))));
-            record.error = Some(fault.to_string());
-            node.metrics()
-                .hook_fault(function, event_type.as_str(), class, rule);
-            // LE-282, LE-283: the distribution's own stream, naming rule and offender.
-            tracing::warn!(
-                request_id = exchange.request_id.as_str(),
-                distribution = exchange.route.metrics().distribution(),
-                behavior = exchange.route.metrics().behavior(),
-                function,
-                event_type = event_type.as_str(),
-                class,
-                rule,
-                stack = stack(&fault),
-                "{fault}"
-            );
-            Err(Fault::Hook {
-                event: event_type,
-                fault,
-            })
+            record
+                .hooks
+                .push(noted(Some((fault.class().token(), fault.rule()))));
+            Err(failed(node, exchange, event_type, fault, record))
         }
+    }
+}
+
+/// The failure of a call whose result was accepted, and turns out not to be one that may be followed (LE-346).
+pub(super) fn refused_late(
+    node: &Node,
+    exchange: &Exchange,
+    event_type: EventType,
+    violation: Violation,
+    record: &mut Record,
+) -> Fault {
+    let fault = HookFault::from(violation);
+    let mut calls = record.hooks.iter_mut().rev();
+    if let Some(call) = calls.find(|call| call.event_type == event_type) {
+        call.fault = Some((fault.class().token(), fault.rule()));
+    }
+    failed(node, exchange, event_type, fault, record)
+}
+
+/// Counts and logs the failure of a call.
+fn failed(
+    node: &Node,
+    exchange: &Exchange,
+    event_type: EventType,
+    fault: HookFault,
+    record: &mut Record,
+) -> Fault {
+    let function = exchange
+        .route
+        .hook(event_type)
+        .map_or("", |hook| hook.function.name.as_str());
+    let (class, rule) = (fault.class().token(), fault.rule());
+    record.error = Some(fault.to_string());
+    node.metrics()
+        .hook_fault(function, event_type.as_str(), class, rule);
+    // LE-282, LE-283: the distribution's own stream, naming rule and offender.
+    tracing::warn!(
+        request_id = exchange.request_id.as_str(),
+        distribution = exchange.route.metrics().distribution(),
+        behavior = exchange.route.metrics().behavior(),
+        function,
+        event_type = event_type.as_str(),
+        class,
+        rule,
+        stack = stack(&fault),
+        "{fault}"
+    );
+    Fault::Hook {
+        event: event_type,
+        fault,
     }
 }
 
@@ -128,7 +162,7 @@ pub(super) async fn run(
 fn invocation_id() -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut b = [0u8; 16];
-    fastrand::fill(&mut b);
+    rand::rng().fill_bytes(&mut b);
     b[6] = b[6] & 0x0f | 0x40;
     b[8] = b[8] & 0x3f | 0x80;
     let mut id = String::with_capacity(36);

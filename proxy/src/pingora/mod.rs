@@ -15,6 +15,7 @@ mod headers;
 mod hit;
 mod hook;
 mod origin_side;
+mod pace;
 mod peer;
 mod record;
 mod revalidate;
@@ -27,8 +28,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fourfront_cache::{Outcome, StaleCause, policy};
-use fourfront_origin::resolve::Resolver;
+use fourfront_cache::{Kept, Outcome, Refusal, StaleCause, policy};
+use fourfront_origin::{OriginFault, resolve::Resolver};
 use http::header;
 use pingora::{
     Error, ErrorType, Result,
@@ -99,6 +100,7 @@ impl ProxyHttp for Edge {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        pace::set(session);
         self.on_request(session, ctx).await
     }
 
@@ -213,14 +215,18 @@ impl ProxyHttp for Edge {
         self.on_origin_head(session, head, ctx).await
     }
 
-    /// Puts the origin-response function's body in the place of the origin's (LE-177).
+    /// Puts the origin-response function's body in the place of the origin's (LE-177), and ends what takes longer
+    /// than it may (CF-394).
     fn upstream_response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
+        if ctx.time_is_over() {
+            return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
+        }
         let plan = match &mut ctx.flow {
             Flow::Store(store) => &mut store.body,
             Flow::Deliver(deliver) => &mut deliver.body,
@@ -393,7 +399,10 @@ impl Edge {
                     cause: StaleCause::OriginFailed(None),
                 }
             }
-            Flow::Store(store) => {
+            Flow::Store(mut store) => {
+                if store::found_no_room(phase) {
+                    store.kept = Kept::Not(Refusal::NoRoom);
+                }
                 let (served, outcome) = match phase {
                     CachePhase::Revalidated | CachePhase::RevalidatedNoCache(_) => {
                         (Served::RefreshHit, Outcome::Revalidated { ttl })

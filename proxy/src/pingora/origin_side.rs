@@ -1,16 +1,20 @@
 //! Filters on the origin's side of the cache: the origin request, the origin-request function,
 //! the answer and the origin-response function.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fourfront_cache::{
     key::{self, OriginAcceptEncoding},
     policy::{FailureAnswer, OriginCookies, OriginFailure, Varies},
 };
-use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
+use fourfront_hooks::{
+    event::OriginObject,
+    validate::{ResponseResult, refused_address},
+};
 use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, OriginKind, OriginProtocol};
 use fourfront_origin::{
+    OriginFault,
     request::{self, Hop, RangeSent, Selected, ViewerParts},
     response,
     select::{self, Address, SentHost},
@@ -25,7 +29,7 @@ use pingora::{
 
 use super::{
     Edge,
-    context::{Ctx, Pending},
+    context::{Ctx, Pending, Record},
     deliver::{ctx_internal, internal, response_parts},
     headers::{request_lines, set_request_lines, set_response_lines},
     hook::{self, Decision, Shown},
@@ -33,7 +37,7 @@ use super::{
     revalidate::preconditions,
 };
 use crate::flow::{
-    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginRequest,
+    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest,
     hook::{RequestParts, ResponseParts},
     reason,
 };
@@ -44,6 +48,7 @@ impl Edge {
         let lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
         let request = self.origin_parts(session, &lookup);
         let state = lookup.missed(request);
+        ctx.origin = Some(state.origin.clone());
         let runs = |event| state.exchange.route.hook(event).is_some();
         let object = (runs(EventType::OriginRequest) || runs(EventType::OriginResponse))
             .then(|| OriginObject::from(state.origin.as_ref()));
@@ -53,7 +58,7 @@ impl Edge {
         {
             // The fetch fails in its turn, where Pingora lets a stale object stand in (CF-268).
             ctx.flow = Flow::Fetch(Box::new(state.send(None, object)));
-            ctx.fault = Some(fault);
+            ctx.fault = Some(fault.into());
             return Ok(true);
         }
         let shown = Shown {
@@ -68,6 +73,7 @@ impl Edge {
         {
             Ok(Decision::Continue(result)) => {
                 let mut fetch = state.send(result, object);
+                ctx.origin = Some(fetch.origin.clone());
                 if fetch.replaced_body.is_none() {
                     fetch.replaced_body = ctx.replaced_body.take();
                 }
@@ -149,24 +155,29 @@ impl Edge {
     }
 
     /// In strict mode the configured origin's name must resolve before its origin-request function runs
-    /// (LE-038, LE-A25).
-    async fn resolve_first(&self, state: &OriginRequest) -> std::result::Result<(), Fault> {
+    /// (LE-038, LE-A25). Asking is tried as often as connecting (CF-391).
+    async fn resolve_first(&self, state: &OriginRequest) -> std::result::Result<(), OriginFault> {
         if state.exchange.route.distribution().compat != Compat::Strict {
             return Ok(());
         }
         let OriginKind::Custom(custom) = &state.origin.kind else {
             return Ok(());
         };
-        let timeout = state.origin.connection_timeout;
-        self.resolver()
-            .resolve(
-                &state.origin.domain_name,
+        let origin = &state.origin;
+        let mut tries = 1;
+        loop {
+            let found = self.resolver().resolve(
+                &origin.domain_name,
                 custom.port,
-                timeout,
+                origin.connection_timeout,
                 Instant::now(),
-            )
-            .await?;
-        Ok(())
+            );
+            match found.await {
+                Ok(_) => return Ok(()),
+                Err(_) if tries < origin.connection_attempts => tries += 1,
+                Err(fault) => return Err(fault),
+            }
+        }
     }
 
     /// A response made at origin-request: stored like an origin's answer, then sent (LE-164, LE-165, LE-167).
@@ -193,17 +204,23 @@ impl Edge {
         session: &Session,
         ctx: &mut Ctx,
     ) -> Result<Box<HttpPeer>> {
+        // The name of the configured origin had no address, so its function has not run: no try may be made
+        // without it (LE-038, LE-281).
+        if let Some(Fault::Origin(fault)) = ctx.fault.take() {
+            return Err(self.fetch_over(session, ctx, fault));
+        }
         match self.next_peer(ctx).await {
             Ok(peer) => Ok(Box::new(peer)),
-            Err(fault) => Err(self.fetch_failed(session, ctx, fault)),
+            Err(Fault::Origin(fault)) => Err(self.origin_error(session, ctx, fault)),
+            Err(fault) => Err(ctx.fail(fault)),
         }
     }
 
     async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
-        if let Some(fault) = ctx.fault.take() {
-            return Err(fault);
-        }
+        let began = Instant::now();
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
+        let tried = fetch.attempts;
+        fetch.attempts += 1;
         let route = &fetch.exchange.route;
         let configured = route.distribution().origin_of(route.behavior());
         let host = fetch
@@ -220,6 +237,14 @@ impl Edge {
         };
         let target =
             select::target(&fetch.origin, sent, OriginProtocol::Http).map_err(|e| internal(&e))?;
+        if ctx.deadline.is_none() {
+            ctx.deadline = target.completion_timeout.map(|limit| began + limit);
+        }
+        let left = ctx.deadline.map(|end| end.saturating_duration_since(began));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(OriginFault::CompletionTimeout.into());
+        }
+        let target = target.within(Duration::ZERO, left);
         let peer = match &target.address {
             Address::Directory(path) => {
                 let root = route
@@ -234,19 +259,47 @@ impl Edge {
                         .resolver()
                         .resolve(host, *port, target.connection_timeout, Instant::now())
                         .await?;
+                    self.check_egress(fetch, &mut ctx.record)?;
                 }
-                let index = fetch.attempts as usize % fetch.addresses.len().max(1);
+                let index = tried as usize % fetch.addresses.len().max(1);
                 let address = fetch
                     .addresses
                     .get(index)
                     .copied()
                     .ok_or_else(|| internal(&"an origin without address"))?;
-                peer::network(address, &target)
+                // Finding the address and connecting share one timeout (CF-390).
+                peer::network(address, &target.within(began.elapsed(), None))
             }
         };
-        fetch.attempts += 1;
         ctx.record.fetch_started = Some(Instant::now());
         Ok(peer)
+    }
+
+    /// An origin that a function named is looked at where it is: a name that leads into the machine gains nothing
+    /// (LE-346).
+    fn check_egress(&self, fetch: &Fetch, record: &mut Record) -> std::result::Result<(), Fault> {
+        let configured_host = match fetch.choice {
+            OriginChoice::Configured => return Ok(()),
+            OriginChoice::KnownHost => true,
+            OriginChoice::Foreign => false,
+        };
+        let egress = self.node().hooks().egress();
+        for address in &fetch.addresses {
+            let Err(why) = egress.judge(*address, configured_host) else {
+                continue;
+            };
+            let named = OriginObject::from(fetch.origin.as_ref());
+            let violation = refused_address(&named, *address, why);
+            let event = EventType::OriginRequest;
+            return Err(hook::refused_late(
+                self.node(),
+                &fetch.exchange,
+                event,
+                violation,
+                record,
+            ));
+        }
+        Ok(())
     }
 
     /// `upstream_request_filter`: what goes on the wire replaces what Pingora derived from the viewer's
@@ -283,6 +336,9 @@ impl Edge {
     ) -> Result<()> {
         if head.status.is_informational() {
             return Ok(());
+        }
+        if ctx.time_is_over() {
+            return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
         }
         let mut fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         if let Some(started) = ctx.record.fetch_started {

@@ -45,34 +45,64 @@ impl Edge {
         if *error.esource() != ErrorSource::Upstream {
             return error;
         }
-        let fault = origin_fault(&error, connecting);
-        let Flow::Fetch(fetch) = &mut ctx.flow else {
-            return error;
+        let answered = matches!(ctx.flow, Flow::Store(_) | Flow::Deliver(_));
+        let fault = match origin_fault(&error, connecting) {
+            OriginFault::Closed | OriginFault::ReadTimeout if answered => OriginFault::BodyAborted,
+            fault => fault,
         };
-        let progress = Progress {
-            method: &fetch.request.method,
-            attempts: fetch.attempts,
-            max_attempts: fetch.origin.connection_attempts,
-            reused,
-            response_began: false,
-            viewer_has_bytes: session.response_written().is_some(),
-            body_consumed: session.as_ref().retry_buffer_truncated(),
-        };
-        match after_fault(&fault, &progress) {
-            Retry::Again => error.set_retry(true),
-            Retry::Uncounted => {
-                fetch.attempts = fetch.attempts.saturating_sub(1);
-                error.set_retry(true);
-            }
-            Retry::GiveUp => {}
-        }
-        if error.retry() {
-            // A body the function put in place goes out again with the next try.
-            fetch.body_sent = false;
-        } else {
-            ctx.fault = Some(self.origin_failed(session, fetch, fault));
-        }
+        let again = self.try_failed(session, ctx, fault, reused);
+        error.set_retry(again);
         error
+    }
+
+    /// An origin fault that one of our own filters found, as the error that ends this try.
+    pub(super) fn origin_error(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        fault: OriginFault,
+    ) -> Box<Error> {
+        let again = self.try_failed(session, ctx, fault, false);
+        let mut error = Error::new_up(ErrorType::new("fourfront"));
+        error.set_retry(again);
+        error
+    }
+
+    /// Whether there is another try after a fault. Without one the fault is remembered for `fail_to_proxy`.
+    fn try_failed(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        fault: OriginFault,
+        reused: bool,
+    ) -> bool {
+        let fault = if ctx.time_is_over() {
+            OriginFault::CompletionTimeout
+        } else {
+            fault
+        };
+        if let Flow::Fetch(fetch) = &mut ctx.flow {
+            let progress = Progress {
+                method: &fetch.request.method,
+                attempts: fetch.attempts,
+                max_attempts: fetch.origin.connection_attempts,
+                reused,
+                response_began: false,
+                viewer_has_bytes: session.response_written().is_some(),
+                body_consumed: session.as_ref().retry_buffer_truncated(),
+            };
+            let retry = after_fault(&fault, &progress);
+            if retry == Retry::Uncounted {
+                fetch.attempts = fetch.attempts.saturating_sub(1);
+            }
+            if retry != Retry::GiveUp {
+                // A body the function put in place goes out again with the next try.
+                fetch.body_sent = false;
+                return true;
+            }
+        }
+        ctx.fault = Some(self.origin_failed(session, ctx, fault));
+        false
     }
 
     /// `fail_to_proxy`: sends what is left to send.
@@ -95,8 +125,11 @@ impl Edge {
         if ctx.record.error.is_none() {
             ctx.record.error = Some(fault.to_string());
         }
-        if session.response_written().is_some() || viewer_is_gone(error) {
-            // The head is out: a broken transfer is all that can tell the viewer (CF-222, CF-396).
+        let head_is_out =
+            session.response_written().is_some() || session.has_pending_downstream_tasks();
+        if head_is_out || viewer_is_gone(error) {
+            // The head is out, or part of it may be: a broken transfer is all that can tell the viewer
+            // (CF-222, CF-396).
             ctx.record.served = Some(Served::NodeError(detail_of(error, &fault)));
             return done(0);
         }

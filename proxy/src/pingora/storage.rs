@@ -18,6 +18,7 @@ use fourfront_cache::{
     key::{CacheKey, KeySecret},
     memory::{
         BodyReader, Fill, FillReader, Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier, Object,
+        ReadError,
     },
     policy::Freshness,
 };
@@ -38,6 +39,8 @@ use pingora::{
     },
     http::ResponseHeader,
 };
+
+use super::pace::PIECE;
 
 /// A fill that takes longer than this no longer keeps others from trying (CF-405).
 const FILL_LIMIT: Duration = Duration::from_secs(60);
@@ -104,11 +107,11 @@ pub struct CacheStorage {
     adapter: &'static Adapter,
     lock: &'static CacheKeyLockImpl,
     secret: KeySecret,
-    largest: u64,
 }
 
 impl CacheStorage {
-    /// A memory tier of `bytes`, for objects of at most `largest` bytes (an eighth of the tier when not given).
+    /// A memory tier of `bytes`, for bodies of at most `largest` bytes (an eighth of the tier when not given,
+    /// CF-221).
     ///
     /// # Errors
     /// When the sizes cannot work, or the system gives no random bytes for the key secret.
@@ -116,7 +119,7 @@ impl CacheStorage {
         let secret = KeySecret::random().map_err(|e| e.to_string())?;
         let mut limits = MemoryLimits::of_capacity(bytes);
         if let Some(largest) = largest {
-            limits.max_object = limits.max_object.min(largest);
+            limits = limits.with_max_object(largest);
         }
         // A viewer that is slower than an origin must still get all of a body that is not kept, and Pingora
         // gives no way to hold the origin back; so a relay may hold as much as objects may.
@@ -130,7 +133,6 @@ impl CacheStorage {
             adapter: Box::leak(Box::new(adapter)),
             lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             secret,
-            largest: limits.max_object,
         })
     }
 
@@ -139,9 +141,9 @@ impl CacheStorage {
         &self.secret
     }
 
-    /// Whether a body of that length may be stored (CF-221).
-    pub(super) const fn fits(&self, length: u64) -> bool {
-        length <= self.largest
+    /// Whether a response with that head and a body of that length may be stored (CF-221).
+    pub(super) fn fits(&self, head: &ResponseHeader, length: u64) -> bool {
+        self.adapter.tier.limits().fits(head_weight(head), length)
     }
 
     /// Lets a request use the cache. Followers of a fill wait at most `wait` (CF-405).
@@ -271,15 +273,18 @@ pub(super) fn record(created: SystemTime, header: ResponseHeader, facts: StoredF
 
 impl HeadRecord for Head {
     fn weight(&self) -> usize {
-        // Names and values, and for each field what the maps of Pingora and `http` keep beside them.
-        let fields: usize = self
-            .header
-            .headers
-            .iter()
-            .map(|(n, v)| n.as_str().len() + v.len() + 96)
-            .sum();
-        size_of::<Self>() + 512 + fields
+        head_weight(&self.header)
     }
+}
+
+fn head_weight(header: &ResponseHeader) -> usize {
+    // Names and values, and for each field what the maps of Pingora and `http` keep beside them.
+    let fields: usize = header
+        .headers
+        .iter()
+        .map(|(n, v)| n.as_str().len() + v.len() + 96)
+        .sum();
+    size_of::<Head>() + 512 + fields
 }
 
 struct Adapter {
@@ -310,7 +315,11 @@ impl Storage for Adapter {
             }
             Lookup::Filling(reader) => {
                 let meta = reader.head().meta();
-                Some((meta, Box::new(FillHit(reader))))
+                let hit = FillHit {
+                    reader,
+                    leads: false,
+                };
+                Some((meta, Box::new(hit)))
             }
             Lookup::Absent => None,
         })
@@ -326,7 +335,10 @@ impl Storage for Adapter {
         let reader = tag.and_then(|tag| self.starting.lock().remove(&tag));
         Ok(reader.map(|reader| {
             let meta = reader.head().meta();
-            let hit: HitHandler = Box::new(FillHit(reader));
+            let hit: HitHandler = Box::new(FillHit {
+                reader,
+                leads: true,
+            });
             (meta, hit)
         }))
     }
@@ -406,7 +418,7 @@ struct ObjectHit(BodyReader);
 #[async_trait]
 impl HandleHit for ObjectHit {
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        Ok(self.0.next_chunk())
+        Ok(self.0.next_piece(PIECE))
     }
 
     async fn finish(
@@ -437,12 +449,22 @@ impl HandleHit for ObjectHit {
 }
 
 /// Reading an object while it arrives.
-struct FillHit(FillReader<Head>);
+struct FillHit {
+    reader: FillReader<Head>,
+    /// Whether the reader's viewer is the one whose request fills.
+    leads: bool,
+}
 
 #[async_trait]
 impl HandleHit for FillHit {
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        self.0.next_chunk().await.map_err(storage_error)
+        let read = self.reader.next_piece(PIECE).await;
+        if self.leads && matches!(read, Err(ReadError::Lagged)) {
+            // An error here ends the request, and the fill with it. The viewer who is too slow has lost the body;
+            // those who follow have not.
+            self.reader.ended().await;
+        }
+        read.map_err(storage_error)
     }
 
     async fn finish(
@@ -456,11 +478,11 @@ impl HandleHit for FillHit {
 
     fn can_seek(&self) -> bool {
         // Pingora seeks only after it has cut the range from a known length.
-        self.0.complete_len().is_some()
+        self.reader.complete_len().is_some()
     }
 
     fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
-        self.0.seek(bounds(start, end));
+        self.reader.seek(bounds(start, end));
         Ok(())
     }
 

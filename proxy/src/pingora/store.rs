@@ -104,10 +104,14 @@ impl Edge {
             Storability::Store(freshness) => freshness,
             Storability::DoNotStore(refusal) => return Err(refusal),
         };
-        if length(head).is_some_and(|n| !self.node().cache().fits(n)) {
+        let (kept, unshared) = stored_head(mode, head, now).map_err(|_| Refusal::Status)?;
+        if !self
+            .node()
+            .cache()
+            .fits(&kept, length(head).unwrap_or_default())
+        {
             return Err(Refusal::TooLarge);
         }
-        let (kept, unshared) = stored_head(mode, head, now).map_err(|_| Refusal::Status)?;
         Ok(record(now, kept, StoredFacts::new(freshness, unshared)))
     }
 
@@ -135,7 +139,7 @@ impl Edge {
                             "a generated response was not stored: {e}"
                         );
                         session.cache.disable(NoCacheReason::StorageError);
-                        Kept::Not(Refusal::Incomplete)
+                        Kept::Not(Refusal::NoRoom)
                     }
                 }
             }
@@ -368,6 +372,12 @@ fn length(head: &ResponseHeader) -> Option<u64> {
     head.headers
         .get(header::CONTENT_LENGTH)
         .and_then(HeaderValueExt::number)
+}
+
+/// Whether the cache had no room for the answer it was about to take: what was decided to be stored is not.
+/// Everything else that can keep it from being stored has been asked before ([`Edge::decide_store`]).
+pub(super) fn found_no_room(phase: CachePhase) -> bool {
+    matches!(phase, CachePhase::Disabled(NoCacheReason::StorageError))
 }
 
 trait HeaderValueExt {

@@ -7,6 +7,8 @@
 mod judge;
 mod read;
 
+use std::{fmt, net::SocketAddr};
+
 use fourfront_model::{Compat, EventType};
 
 use super::{
@@ -77,6 +79,18 @@ pub(super) fn check(
     }
     check_conflicts(&object, shown, headers)?;
     Ok(changed.then_some(object))
+}
+
+/// The violation of an origin whose name leads where functions may not send requests (LE-346). Only whoever
+/// resolves the name finds out.
+pub fn refused_address(
+    origin: &OriginObject,
+    address: SocketAddr,
+    why: impl fmt::Display,
+) -> Violation {
+    let message = format!("leads to {why}");
+    field(origin.kind_name(), "domainName", "LE-346", message)
+        .with_value(format!("{} at {address}", origin.domain_name))
 }
 
 const PORTS: &str = "must be 80, 443 or from 1024 to 65535";

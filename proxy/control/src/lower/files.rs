@@ -16,9 +16,18 @@ pub(crate) fn existing_file(text: &Spanned<String>, context: &Context<'_>) -> Op
     existing(text, context, "file", |m| m.is_file())
 }
 
-/// The directory a setting names, likewise.
+/// The directory a setting names, likewise; it must be one that can be listed.
 pub(crate) fn existing_dir(text: &Spanned<String>, context: &Context<'_>) -> Option<PathBuf> {
-    existing(text, context, "directory", |m| m.is_dir())
+    let path = existing(text, context, "directory", |m| m.is_dir())?;
+    match fs::read_dir(&path) {
+        Ok(_) => Some(path),
+        Err(e) => {
+            context
+                .report
+                .error(&text.at, format!("`{}` cannot be read: {e}", text.value));
+            None
+        }
+    }
 }
 
 fn existing(

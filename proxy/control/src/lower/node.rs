@@ -86,6 +86,7 @@ pub(crate) fn lower(
         hooks: HookSettings {
             threads: count(raw.hook_threads),
             concurrency: count(raw.concurrency).unwrap_or(default.hooks.concurrency),
+            local_egress: raw.local_egress.unwrap_or(default.hooks.local_egress),
             limit_profile: context.profile,
         },
         log: LogSettings {

@@ -261,7 +261,8 @@ fn read_timeout(block: &Block<'_>) -> Option<Spanned<u64>> {
     cursor.coded_integer("InvalidOriginReadTimeout", 1..=120, "seconds")
 }
 
-/// CF-422: any non-empty choice of the four names.
+/// CF-422: a choice of the four names that can be kept. SSLv3 is never offered and TLS 1.3 always, whatever is
+/// listed; between them connections have TLS 1.2 and nothing older.
 fn ssl_protocols(cursor: &Cursor<'_>) -> Option<Vec<SslProtocol>> {
     let words = [
         SslProtocol::TlsV1_2,
@@ -274,8 +275,26 @@ fn ssl_protocols(cursor: &Cursor<'_>) -> Option<Vec<SslProtocol>> {
     if items.is_empty() {
         cursor.error("the list of TLS versions is empty");
     }
-    let read = items.iter().filter_map(|c| c.choice(&words));
-    Some(read.map(|p| p.value).collect())
+    let mut read = Vec::new();
+    for item in &items {
+        let Some(protocol) = item.choice(&words).map(|p| p.value) else {
+            continue;
+        };
+        if matches!(protocol, SslProtocol::TlsV1 | SslProtocol::TlsV1_1) {
+            item.error_help(
+                format!("`{}` is not available yet", protocol.as_str()),
+                "connections to origins offer TLSv1.2 and TLS 1.3: write `[TLSv1.2]`".to_owned(),
+            );
+        }
+        read.push(protocol);
+    }
+    if !read.is_empty() && read.iter().all(|p| *p == SslProtocol::SslV3) {
+        cursor.error_help(
+            "none of these versions is ever offered",
+            "connections to origins offer TLSv1.2 and TLS 1.3: write `[TLSv1.2]`".to_owned(),
+        );
+    }
+    Some(read)
 }
 
 impl RawBehavior {

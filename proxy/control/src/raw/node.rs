@@ -21,6 +21,7 @@ pub(crate) struct RawNode {
     pub(crate) max_object_size: Option<Spanned<u64>>,
     pub(crate) hook_threads: Option<u64>,
     pub(crate) concurrency: Option<u64>,
+    pub(crate) local_egress: Option<bool>,
     pub(crate) limit_profile: Option<LimitProfile>,
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<LogLevel>,
@@ -36,6 +37,12 @@ pub(crate) struct RawNode {
 /// More threads than any machine this runs on has cores; more is a slip.
 const MOST_THREADS: u64 = 1024;
 
+/// What the memory tier of the cache can be: less has no room for a usable object, and an object in memory is
+/// weighed with 32 bits.
+const LEAST_CACHE: u64 = 64 << 10;
+const LEAST_OBJECT: u64 = 4 << 10;
+const LARGEST_OBJECT: u64 = 4 << 30;
+
 impl RawNode {
     pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
         let block = Block::open(cursor, &keys::NODE)?;
@@ -44,10 +51,12 @@ impl RawNode {
             listen: block.get("listen").and_then(address),
             admin: block.get("admin").and_then(address),
             threads: block.get("threads").and_then(threads).map(|t| t.value),
-            cache_memory: block.get("cache_memory").and_then(|c| c.size(0..=1 << 50)),
+            cache_memory: block
+                .get("cache_memory")
+                .and_then(|c| c.size(LEAST_CACHE..=1 << 50)),
             max_object_size: block
                 .get("max_object_size")
-                .and_then(|c| c.size(1..=1 << 50)),
+                .and_then(|c| c.size(LEAST_OBJECT..=LARGEST_OBJECT)),
             shutdown_grace: block
                 .get("shutdown_grace")
                 .and_then(|c| c.seconds(86_400))
@@ -64,6 +73,10 @@ impl RawNode {
                 .get("concurrency")
                 .and_then(|c| c.integer(1..=1_000_000, "a number of calls"))
                 .map(|c| c.value);
+            raw.local_egress = hooks
+                .get("local_egress")
+                .and_then(Cursor::boolean)
+                .map(|b| b.value);
             raw.limit_profile = hooks
                 .get("limit_profile")
                 .and_then(|c| {

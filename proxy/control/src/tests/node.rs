@@ -27,6 +27,7 @@ fn a_file_without_node_settings_takes_the_defaults() {
     assert_eq!(node.shutdown_grace, Duration::from_secs(30));
     assert_eq!((node.hooks.threads, node.hooks.concurrency), (None, 100));
     assert_eq!(node.hooks.limit_profile, LimitProfile::AwsCurrent);
+    assert!(!node.hooks.local_egress);
     assert_eq!(
         (node.log.format, node.log.level),
         (LogFormat::Text, LogLevel::Info)
@@ -50,8 +51,8 @@ fn every_node_setting_is_read() {
 admin: 127.0.0.2:0
 threads: 3
 cache_memory: 1GiB
-max_object_size: 1024
-hooks: { threads: 4, concurrency: 7, limit_profile: aws-2023 }
+max_object_size: 4096
+hooks: { threads: 4, concurrency: 7, local_egress: true, limit_profile: aws-2023 }
 log: { format: json, level: trace, access: false }
 limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0 }
 shutdown_grace: 0.5
@@ -66,9 +67,10 @@ origin_ca: ./ca.pem",
     );
     assert_eq!(
         (node.cache_memory, node.max_object_size),
-        (1 << 30, Some(1024))
+        (1 << 30, Some(4096))
     );
     assert_eq!(node.hooks.limit_profile, LimitProfile::Aws2023);
+    assert!(node.hooks.local_egress);
     assert_eq!(
         (node.log.format, node.log.level, node.log.access),
         (LogFormat::Json, LogLevel::Trace, false)
