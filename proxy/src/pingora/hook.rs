@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use fourfront_hooks::{
-    ExecutionFault, HookFault,
+    HookFault,
     event::OriginObject,
     pool::Call,
-    validate::{self, HookResult, RequestResult, ResponseResult},
+    validate::{HookResult, RequestResult, ResponseResult},
 };
 use fourfront_model::EventType;
 
@@ -15,14 +15,11 @@ use super::context::Record;
 use crate::{
     flow::{
         Exchange, Fault, NodeFault,
-        hook::{HookInput, RequestParts, ResponseParts},
+        hook::{HookInput, RequestParts, ResponseParts, verdict},
     },
     node::Node,
     observe::access::HookRecord,
 };
-
-/// AWS's name for a result beyond the transport's limit.
-const RESULT_TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 
 /// What a function is shown beside the exchange.
 #[derive(Clone, Copy, Debug)]
@@ -63,16 +60,8 @@ pub(super) async fn run(
         request_id: invocation_id(),
     };
     let started = Instant::now();
-    let judged = match node.hooks().invoke(&hook.prepared, call).await {
-        Ok(result) => input.judge(&result).map_err(HookFault::from),
-        // The engine holds back what is longer than a result may be; the class is validation's (LE-136).
-        Err(HookFault::Execution(ExecutionFault::Thrown { error_type, .. }))
-            if error_type == RESULT_TOO_LARGE =>
-        {
-            Err(validate::result_too_large().into())
-        }
-        Err(fault) => Err(fault),
-    };
+    let returned = node.hooks().invoke(&hook.prepared, call).await;
+    let judged = verdict(returned, |result| input.judge(result));
     let duration = started.elapsed();
     hook.duration.observe(duration.as_secs_f64());
     let function = hook.function.name.as_str();
