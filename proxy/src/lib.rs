@@ -15,3 +15,4 @@ pub mod flow;
 pub mod node;
 pub mod observe;
 pub mod pingora;
+pub mod tls;
