@@ -18,7 +18,7 @@ use crate::{
         hook::{HookInput, RequestParts, ResponseParts, verdict},
     },
     node::Node,
-    observe::access::HookRecord,
+    observe::{access::HookRecord, logs::LOGGED_FAULT},
 };
 
 /// What a function is shown beside the exchange.
@@ -94,17 +94,27 @@ pub(super) async fn run(
             node.metrics()
                 .hook_fault(function, event_type.as_str(), class, rule);
             // LE-282, LE-283: the distribution's own stream, naming rule and offender.
-            tracing::warn!(
-                request_id = exchange.request_id.as_str(),
-                distribution = exchange.route.metrics().distribution(),
-                behavior = exchange.route.metrics().behavior(),
-                function,
-                event_type = event_type.as_str(),
-                class,
-                rule,
-                stack = stack(&fault),
-                "{fault}"
-            );
+            macro_rules! warn_under {
+                ($target:expr) => {
+                    tracing::warn!(
+                        target: $target,
+                        request_id = exchange.request_id.as_str(),
+                        distribution = exchange.route.metrics().distribution(),
+                        behavior = exchange.route.metrics().behavior(),
+                        function,
+                        event_type = event_type.as_str(),
+                        class,
+                        rule,
+                        stack = stack(&fault),
+                        "{fault}"
+                    )
+                };
+            }
+            if is_in_the_functions_log(&fault) {
+                warn_under!(LOGGED_FAULT);
+            } else {
+                warn_under!(module_path!());
+            }
             Err(Fault::Hook {
                 event: event_type,
                 fault,
@@ -133,6 +143,16 @@ fn invocation_id() -> String {
         hex(8..10),
         hex(10..16)
     )
+}
+
+/// Whether the engine has told the function's own log of it: what ended a call that had begun (LE-278).
+const fn is_in_the_functions_log(fault: &HookFault) -> bool {
+    use fourfront_hooks::ExecutionFault::{Load, WorkerGone};
+    match fault {
+        HookFault::Execution(Load { .. } | WorkerGone) => false,
+        HookFault::Execution(_) => true,
+        _ => false,
+    }
 }
 
 fn stack(fault: &HookFault) -> &str {
