@@ -69,11 +69,11 @@ fn follow(
     };
     loop {
         let changed = watch.next_change()?;
+        // Before reading: what is written into a new folder from now on is seen.
+        watch.look_again()?;
         let Some(loaded) = read_site(path, listen) else {
             node.metrics().reload("refused");
             say(&start::KEPT);
-            // A folder may have been made anew while its site is still incomplete.
-            watch.look_again()?;
             continue;
         };
         watch.follow(path, &loaded)?;

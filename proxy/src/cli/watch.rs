@@ -5,6 +5,7 @@
 //! node's own log beside the site file.
 
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -28,6 +29,8 @@ pub(super) struct Watch {
     watcher: RecommendedWatcher,
     events: Receiver<Seen>,
     files: Files,
+    /// Whether a watched folder was removed or made anew, which is another one to the system.
+    stale: bool,
 }
 
 impl Watch {
@@ -42,6 +45,7 @@ impl Watch {
             watcher,
             events,
             files: Files::default(),
+            stale: true,
         };
         watch.follow(site, loaded)?;
         Ok(watch)
@@ -49,29 +53,46 @@ impl Watch {
 
     /// Watches what the site is made of now.
     pub(super) fn follow(&mut self, site: &Path, loaded: &Loaded) -> notify::Result<()> {
-        self.files = Files::of(loaded.watched.iter().map(PathBuf::as_path).chain([site]));
+        let files = Files::of(loaded.watched.iter().map(PathBuf::as_path).chain([site]));
+        self.stale |= files != self.files;
+        self.files = files;
         self.look_again()
     }
 
-    /// Watches the same files once more: a folder that was removed and made anew is another one to the system.
+    /// Watches folders that were made anew.
     pub(super) fn look_again(&mut self) -> notify::Result<()> {
-        for folder in self.files.folders() {
-            if folder.is_dir() {
-                self.watcher.watch(folder, RecursiveMode::NonRecursive)?;
-            }
+        if !self.stale {
+            return Ok(());
         }
-        for tree in &self.files.trees {
-            if tree.is_dir() {
-                self.watcher.watch(tree, RecursiveMode::Recursive)?;
+        let folders = self.files.folders();
+        let watched = folders.iter().map(|f| (*f, RecursiveMode::NonRecursive));
+        let trees = self.files.trees.iter();
+        // Trees last: their own mode wins where a folder is both.
+        let watched = watched.chain(trees.map(|t| (t.as_path(), RecursiveMode::Recursive)));
+        self.stale = false;
+        for (folder, mode) in watched {
+            match self.watcher.watch(folder, mode) {
+                Ok(()) => {}
+                // Gone: what makes it anew is seen in the folder above.
+                Err(_) if !folder.is_dir() => self.stale = true,
+                // Above a tree, and closed to this user.
+                Err(_) if !self.files.has_a_file_in(folder) => {}
+                Err(e) => return Err(e),
             }
         }
         Ok(())
     }
 
     /// Waits for a change and then for quiet; the time of the first event.
-    pub(super) fn next_change(&self) -> notify::Result<Instant> {
-        next_change(&self.events, |event| self.files.are_touched_by(event))
-            .ok_or_else(|| notify::Error::generic("the file watcher ended"))
+    pub(super) fn next_change(&mut self) -> notify::Result<Instant> {
+        let (files, stale) = (&self.files, Cell::new(self.stale));
+        let begun = next_change(&self.events, |event| {
+            let folder = files.lose_a_folder_by(event);
+            stale.set(stale.get() || folder);
+            folder || files.are_touched_by(event)
+        });
+        self.stale = stale.get();
+        begun.ok_or_else(|| notify::Error::generic("the file watcher ended"))
     }
 }
 
@@ -108,8 +129,25 @@ impl Files {
             .collect()
     }
 
+    /// Whether a change in the folder itself may be one of the site.
+    fn has_a_file_in(&self, folder: &Path) -> bool {
+        let is_file = |f: &&PathBuf| f.parent() == Some(folder) && !self.trees.contains(*f);
+        self.trees.contains(folder) || self.single.iter().any(|f| is_file(&f))
+    }
+
     fn in_a_tree(&self, path: &Path) -> bool {
         self.trees.iter().any(|tree| path.starts_with(tree))
+    }
+
+    /// Whether a watched folder itself came or went.
+    fn lose_a_folder_by(&self, event: &Seen) -> bool {
+        let Ok(event) = event else {
+            return false;
+        };
+        let is_watched = |path: &PathBuf| {
+            self.trees.contains(path) || self.single.iter().any(|f| f.parent() == Some(path))
+        };
+        event.need_rescan() || !event.kind.is_access() && event.paths.iter().any(is_watched)
     }
 
     fn are_touched_by(&self, event: &Seen) -> bool {
@@ -168,7 +206,7 @@ mod tests {
 
     use notify::{
         EventKind,
-        event::{AccessKind, CreateKind, ModifyKind},
+        event::{AccessKind, CreateKind, ModifyKind, RemoveKind},
     };
 
     use super::*;
@@ -211,6 +249,9 @@ mod tests {
         let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
         assert!(files.are_touched_by(&Ok(lost)));
         assert_eq!(files.folders(), BTreeSet::from([root.as_path()]));
+        let removed = |path| event(EventKind::Remove(RemoveKind::Folder), path);
+        assert!(files.lose_a_folder_by(&removed(root.join("app"))));
+        assert!(!files.lose_a_folder_by(&removed(root.join("app/lib"))));
     }
 
     #[test]
