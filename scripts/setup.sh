@@ -2,7 +2,8 @@
 # Makes sure that what a build needs is there. Installs Debian packages when it may
 # (root, or sudo without a password); otherwise prints the exact line and fails.
 #
-#   scripts/setup.sh          what `make run`, `make test` and `make lint` need
+#   scripts/setup.sh          what `make run` and `make test` need
+#   scripts/setup.sh lint     also what `make lint` needs
 #   scripts/setup.sh bench    also what `make load` needs
 #
 # Prints nothing when nothing is missing.
@@ -37,6 +38,10 @@ linker_folders() {
   PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | sed -n 's,.*=> \(/.*\)/libclang[^/]*$,\1,p' | sort -u
 }
 have_libclang || need libclang-dev
+
+if [ "${1:-}" = lint ]; then
+  have shellcheck || need shellcheck
+fi
 
 if [ "${1:-}" = bench ]; then
   PATH=$PATH:/usr/sbin have nginx || need nginx-light
@@ -91,4 +96,19 @@ if [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)" != "$wanted
   echo "setup: Rust $found is older than $wanted; run this, then try again:" >&2
   echo "  rustup update stable" >&2
   exit 1
+fi
+
+# A minimal toolchain has neither; rustup's own stand-ins for them are always there, so they are run.
+if [ "${1:-}" = lint ]; then
+  components=()
+  cargo fmt --version >/dev/null 2>&1 || components+=(rustfmt)
+  cargo clippy --version >/dev/null 2>&1 || components+=(clippy)
+  if [ ${#components[@]} -gt 0 ]; then
+    echo "setup: missing: ${components[*]}" >&2
+    if ! rustup component add "${components[@]}" >&2; then
+      echo "setup: could not add them here; run this, then try again:" >&2
+      echo "  rustup component add ${components[*]}" >&2
+      exit 1
+    fi
+  fi
 fi

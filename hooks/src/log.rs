@@ -2,6 +2,10 @@
 
 use std::time::SystemTime;
 
+use fourfront_model::FunctionSource;
+
+use crate::bundle::author_paths;
+
 /// How grave a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -43,6 +47,8 @@ pub struct LogRecord<'a> {
     pub function: &'a str,
     /// The function's version.
     pub version: u32,
+    /// Where the function's files come from.
+    pub source: &'a FunctionSource,
     /// The formatted message.
     pub message: &'a str,
 }
@@ -53,7 +59,8 @@ pub trait LogSink: Send + Sync {
     fn record(&self, record: &LogRecord<'_>);
 }
 
-/// Sends records to `tracing` under the target `function`.
+/// Sends records to `tracing` under the target `function`. It blocks where the subscriber's writer does, so
+/// that one must not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingSink;
 
@@ -77,5 +84,19 @@ impl LogSink for TracingSink {
                 tracing::error!(target: "function", id, function, version, "{message}")
             }
         }
+    }
+}
+
+/// Hands records on with the paths of a bundle turned into those of the author's files, for an author who works
+/// on this machine (CP-601).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AuthorPaths<S>(pub S);
+
+impl<S: LogSink> LogSink for AuthorPaths<S> {
+    fn record(&self, record: &LogRecord<'_>) {
+        self.0.record(&LogRecord {
+            message: &author_paths(record.source, record.message),
+            ..*record
+        });
     }
 }

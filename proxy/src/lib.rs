@@ -16,3 +16,4 @@ pub mod node;
 pub mod observe;
 pub mod pingora;
 mod sys;
+pub mod tls;

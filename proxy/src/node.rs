@@ -20,7 +20,7 @@ use fourfront_cache::{
 use fourfront_control::{Loaded, NodeSettings};
 use fourfront_hooks::{
     ExecutionFault,
-    bundle::Bundle,
+    bundle::{Bundle, author_paths},
     pool::{Egress, HookPool, Prepared},
 };
 use fourfront_model::{Compat, EventType, Function, FunctionName, Identity, OriginKind, Site};
@@ -37,6 +37,7 @@ use crate::{
         metrics::{BehaviorMetrics, Metrics},
     },
     pingora::CacheStorage,
+    tls::{OriginCaError, check_origin_ca},
 };
 
 /// A function at one trigger of one behaviour, ready to run.
@@ -208,6 +209,9 @@ pub enum SnapshotError {
         /// Which limit cannot work.
         cause: String,
     },
+    /// The file of further certificate authorities cannot be used.
+    #[error("node.origin_ca: {0}")]
+    OriginCa(#[from] OriginCaError),
     /// A directory origin cannot be opened.
     #[error("origin directory {}: {cause}", .path.display())]
     Dir {
@@ -474,6 +478,9 @@ fn build_snapshot(
     let mut errors = Vec::new();
     let mut functions = HashMap::new();
     let mut dirs = HashMap::new();
+    if let Some(path) = &loaded.node.origin_ca {
+        errors.extend(check_origin_ca(path).err().map(SnapshotError::from));
+    }
     for distribution in loaded.site.distributions() {
         let relaxed = distribution.compat == Compat::Relaxed;
         for behavior in distribution.all_behaviors() {
@@ -579,13 +586,34 @@ fn function_error(loaded: &Loaded, name: &FunctionName, fault: ExecutionFault) -
         .function_locations
         .get(name)
         .map_or_else(String::new, ToString::to_string);
-    let stack = match &fault {
-        ExecutionFault::Load { stack, .. } | ExecutionFault::Thrown { stack, .. }
-            if !stack.is_empty() =>
-        {
-            format!("\n{stack}")
+    // Whoever reads this looks into the files that the site file names.
+    let source = loaded.site.functions().iter().find(|f| f.name == *name);
+    let named = |text: &str| {
+        source.map_or_else(
+            || text.to_owned(),
+            |f| author_paths(&f.source, text).into_owned(),
+        )
+    };
+    let (fault, stack) = match fault {
+        ExecutionFault::Load {
+            error_type,
+            message,
+            stack,
+        } => {
+            let message = named(&message);
+            let fault = ExecutionFault::Load {
+                error_type,
+                message,
+                stack: String::new(),
+            };
+            (fault, stack)
         }
-        _ => String::new(),
+        fault => (fault, String::new()),
+    };
+    let stack = if stack.is_empty() {
+        stack
+    } else {
+        format!("\n{}", named(&stack))
     };
     SnapshotError::Function {
         location,

@@ -6,6 +6,7 @@
 pub mod resolve;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
@@ -153,6 +154,31 @@ impl Bundle {
     }
 }
 
+/// A text with the paths a function sees turned back into those of its author's files: stack traces for people on
+/// the author's machine. Other paths stay (NC-50, NC-56).
+pub fn author_paths<'a>(source: &FunctionSource, text: &'a str) -> Cow<'a, str> {
+    if !text.contains(TASK_ROOT) {
+        return Cow::Borrowed(text);
+    }
+    let inside = |dir: &Path, text: &str| {
+        let dir = dir.join("");
+        text.replace(&format!("{TASK_ROOT}/"), &dir.display().to_string())
+    };
+    Cow::Owned(match source {
+        FunctionSource::File(path) => {
+            let text = match single_file_name(path) {
+                Ok(name) => {
+                    text.replace(&format!("{TASK_ROOT}/{name}"), &path.display().to_string())
+                }
+                Err(_) => text.to_owned(),
+            };
+            // A source map may name neighbours of the file.
+            inside(path.parent().unwrap_or_else(|| Path::new("")), &text)
+        }
+        FunctionSource::Dir(path) => inside(path, text),
+    })
+}
+
 /// The name a single file is mounted under (NC-50): its extension decides, its name does not.
 fn single_file_name(path: &Path) -> Result<&'static str, ExecutionFault> {
     match path.extension().and_then(|e| e.to_str()) {
@@ -208,6 +234,30 @@ mod tests {
         let bundle = Bundle::read(&FunctionSource::Dir(dir.path().into())).unwrap();
         assert_eq!(&**bundle.file("/var/task/λ/b/c.js").unwrap(), b"1");
         assert!(bundle.is_dir("/var/task/λ"));
+    }
+
+    #[test]
+    fn paths_in_a_stack_lead_back_to_the_authors_files() {
+        // NC-50, NC-56, CP-601
+        let stack = "at f (/var/task/index.mjs:1:2)\n at g (/var/task/lib/b.ts:3:4) /var/taskbar";
+        let of = |source: FunctionSource| author_paths(&source, stack).into_owned();
+        assert_eq!(
+            of(FunctionSource::File("site/auth.mjs".into())),
+            "at f (site/auth.mjs:1:2)\n at g (site/lib/b.ts:3:4) /var/taskbar"
+        );
+        assert_eq!(
+            of(FunctionSource::Dir("site/auth".into())),
+            "at f (site/auth/index.mjs:1:2)\n at g (site/auth/lib/b.ts:3:4) /var/taskbar"
+        );
+        let source = FunctionSource::File("auth.js".into());
+        assert_eq!(
+            author_paths(&source, "/var/task/index.js:1 /var/task/index.mjs"),
+            "auth.js:1 index.mjs"
+        );
+        assert!(matches!(
+            author_paths(&source, "plain"),
+            Cow::Borrowed("plain")
+        ));
     }
 
     #[cfg(unix)]

@@ -121,6 +121,7 @@ impl Shared {
             invocation_id: &self.invocation_id.borrow(),
             function: self.program.function.name.as_str(),
             version: self.program.function.version.0,
+            source: &self.program.function.source,
             message,
         });
     }

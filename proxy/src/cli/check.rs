@@ -1,27 +1,41 @@
 //! `fourfront check` (CP-604): everything `serve` would refuse, without serving.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use super::{Exit, start};
+use fourfront_hooks::log::TracingSink;
+
+use super::{Exit, say, start};
+use crate::observe::{access::NoAccessLog, logs};
 
 pub(super) fn run(path: &Path) -> Exit {
     let Some(loaded) = start::read_site(path) else {
         return Exit::Failed;
     };
-    let Some(_node) = start::start_node(&loaded) else {
+    let Some(metrics) = start::start_metrics() else {
         return Exit::Failed;
     };
+    if let Err(errors) = start::new_node(
+        &loaded,
+        metrics,
+        Arc::new(TracingSink),
+        Arc::new(NoAccessLog),
+    ) {
+        for error in errors {
+            say(&error);
+        }
+        return Exit::Failed;
+    }
     let site = &loaded.site;
     let behaviors: usize = site
         .distributions()
         .iter()
         .map(|d| d.all_behaviors().count())
         .sum();
-    eprintln!(
+    logs::say(&format!(
         "{}: ok ({} distributions, {behaviors} behaviours, {} functions)",
         path.display(),
         site.distributions().len(),
         site.functions().len()
-    );
+    ));
     Exit::Ok
 }

@@ -1,26 +1,50 @@
 //! `fourfront dev` (CP-601): a node without state that follows the files it is made of.
 
-use std::{
-    collections::BTreeSet,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc};
 
-use fourfront_control::{Loaded, LogFormat, LogSettings};
-use notify::{RecursiveMode, Watcher as _};
+use fourfront_control::{Loaded, LogFormat, LogSettings, NodeSettings};
+use fourfront_hooks::log::{AuthorPaths, TracingSink};
 
-use super::{Exit, complain, start};
+use super::{Exit, say, start, watch::Watch};
 use crate::{node::Node, observe::logs};
 
-/// Editors write a file in several steps; changes closer together than this are one (CP-601).
-const DEBOUNCE: Duration = Duration::from_millis(50);
-
 pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
-    let Some(mut loaded) = start::read_site(path) else {
+    let Some(loaded) = read_site(path, listen) else {
         return Exit::Failed;
     };
+    let Some(metrics) = start::start_logs() else {
+        return Exit::Failed;
+    };
+    logs::install(&loaded.node.log, logs::Detail::FaultsOnce);
+    // Who develops wants the names of their own files, not of those a function sees.
+    let functions = Arc::new(AuthorPaths(TracingSink));
+    let Some(node) = start::start_node(&loaded, metrics, functions) else {
+        return Exit::Failed;
+    };
+    // Before listening: what is saved from now on is seen.
+    let watch = match Watch::start(path, &loaded) {
+        Ok(watch) => watch,
+        Err(e) => {
+            say(&format!("cannot watch {}: {e}", path.display()));
+            return Exit::Failed;
+        }
+    };
+    let Some(listeners) = start::start_listeners(&node, &loaded) else {
+        return Exit::Failed;
+    };
+    say(&format!(
+        "developing on http://{}, watching {}",
+        listeners.viewer.address(),
+        path.display()
+    ));
+    let Err(e) = follow(&node, path, listeners.viewer.address(), &loaded.node, watch);
+    say(&e);
+    Exit::Failed
+}
+
+/// The site file with what `dev` decides itself.
+fn read_site(path: &Path, listen: SocketAddr) -> Option<Loaded> {
+    let mut loaded = start::read_site(path)?;
     loaded.node.listen = listen;
     loaded.node.log = LogSettings {
         format: LogFormat::Text,
@@ -29,99 +53,35 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
     };
     // Who develops runs what functions call on the same machine (LE-346).
     loaded.node.hooks.local_egress = true;
-    logs::install(&loaded.node.log);
-    let Some(node) = start::start_node(&loaded) else {
-        return Exit::Failed;
-    };
-    let Some(listening) = start::start_listeners(&node, &loaded) else {
-        return Exit::Failed;
-    };
-    eprintln!(
-        "fourfront: developing on http://{}, watching {}",
-        listening.address(),
-        path.display()
-    );
-    let Err(e) = watch(&node, path, &loaded);
-    complain(&e);
-    Exit::Failed
+    Some(loaded)
 }
 
-/// Reloads whenever something under the watched paths changes. Returns only when watching fails.
-fn watch(
+/// Reloads whenever a file of the site changes. Returns only when watching fails.
+fn follow(
     node: &Node,
     path: &Path,
-    loaded: &Loaded,
-) -> Result<std::convert::Infallible, notify::Error> {
-    let (sender, events) = channel();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading a file is an event too; only writes matter.
-        if event.as_ref().is_ok_and(|e| !e.kind.is_access()) {
-            // The receiver lives as long as this function, which never returns before the watcher is dropped.
-            let _ = sender.send(());
-        }
-    })?;
-    let mut watched = BTreeSet::new();
-    follow(&mut watcher, &mut watched, path, loaded)?;
+    listen: SocketAddr,
+    started: &NodeSettings,
+    mut watch: Watch,
+) -> Result<Infallible, notify::Error> {
+    // What was asked for may have been any free port; no reload changes it.
+    let started = NodeSettings {
+        listen,
+        ..started.clone()
+    };
     loop {
-        let changed = next_change(&events)?;
-        let Some(loaded) = start::read_site(path) else {
-            eprintln!("fourfront: the configuration in force stays");
+        let changed = watch.next_change()?;
+        // Before reading: what is written into a new folder from now on is seen.
+        watch.look_again()?;
+        let Some(loaded) = read_site(path, listen) else {
+            node.metrics().reload("refused");
+            say(&start::KEPT);
             continue;
         };
-        follow(&mut watcher, &mut watched, path, &loaded)?;
-        match node.reload(&loaded) {
-            Ok(()) => eprintln!(
-                "fourfront: reloaded in {} ms",
-                changed.elapsed().as_millis()
-            ),
-            Err(errors) => {
-                for error in errors {
-                    complain(&error);
-                }
-                eprintln!("fourfront: the configuration in force stays");
-            }
+        watch.follow(path, &loaded)?;
+        if let Some(note) = start::apply(node, &loaded, &started) {
+            let took = changed.elapsed().as_millis();
+            say(&format!("reloaded in {took} ms{note}"));
         }
     }
-}
-
-/// Waits for a change and then for quiet; the time of the first event.
-fn next_change(events: &Receiver<()>) -> Result<Instant, notify::Error> {
-    events
-        .recv()
-        .map_err(|_| notify::Error::generic("the file watcher ended"))?;
-    let first = Instant::now();
-    loop {
-        match events.recv_timeout(DEBOUNCE) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Timeout) => return Ok(first),
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(notify::Error::generic("the file watcher ended"));
-            }
-        }
-    }
-}
-
-/// Watches the directories of all files in use: editors replace files, and a watch on a replaced file sees
-/// nothing more.
-fn follow(
-    watcher: &mut notify::RecommendedWatcher,
-    watched: &mut BTreeSet<PathBuf>,
-    site: &Path,
-    loaded: &Loaded,
-) -> Result<(), notify::Error> {
-    for path in loaded.watched.iter().map(PathBuf::as_path).chain([site]) {
-        let (directory, mode) = if path.is_dir() {
-            (path, RecursiveMode::Recursive)
-        } else {
-            let parent = path
-                .parent()
-                .filter(|p| !p.as_os_str().is_empty())
-                .unwrap_or_else(|| Path::new("."));
-            (parent, RecursiveMode::NonRecursive)
-        };
-        if watched.insert(directory.to_owned()) {
-            watcher.watch(directory, mode)?;
-        }
-    }
-    Ok(())
 }

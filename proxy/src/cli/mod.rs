@@ -2,13 +2,17 @@
 
 mod check;
 mod dev;
+mod restart;
 mod serve;
 mod start;
 mod test;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+
+use crate::observe::logs;
 
 /// A CDN node that runs Lambda@Edge functions around a real cache.
 #[derive(Debug, Parser)]
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
             Exit::Ok
         }
     };
+    logs::finish();
     exit.into()
 }
 
@@ -90,9 +95,9 @@ fn site_file(path: PathBuf) -> PathBuf {
     }
 }
 
-/// Prints an error for people.
-fn complain(error: &dyn std::fmt::Display) {
-    eprintln!("fourfront: {error}");
+/// Prints what the program itself has to say to people.
+fn say(text: &dyn std::fmt::Display) {
+    logs::say(&format!("fourfront: {text}"));
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! `fourfront serve` (CP-600).
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use fourfront_control::NodeSettings;
+use fourfront_hooks::log::TracingSink;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, complain, start};
+use super::{Exit, say, start};
 use crate::{node::Node, observe::logs};
 
 /// What a signal asks for.
@@ -17,30 +19,35 @@ pub(super) fn run(config: &Path) -> Exit {
     let Some(loaded) = start::read_site(config) else {
         return Exit::Failed;
     };
-    logs::install(&loaded.node.log);
-    let Some(node) = start::start_node(&loaded) else {
+    let Some(metrics) = start::start_logs() else {
         return Exit::Failed;
     };
-    let Some(listening) = start::start_listeners(&node, &loaded) else {
+    logs::install(&loaded.node.log, logs::Detail::Everything);
+    let Some(node) = start::start_node(&loaded, metrics, Arc::new(TracingSink)) else {
         return Exit::Failed;
     };
-    eprintln!(
-        "fourfront: serving on http://{}, admin on http://{}",
-        listening.address(),
-        loaded.node.admin
-    );
-    let grace = loaded.node.shutdown_grace;
-    if let Err(e) = wait_for_stop(&node, config) {
-        complain(&e);
+    let Some(listeners) = start::start_listeners(&node, &loaded) else {
+        return Exit::Failed;
+    };
+    say(&format!(
+        "serving on http://{}, admin on http://{}",
+        listeners.viewer.address(),
+        listeners.admin
+    ));
+    if let Err(e) = wait_for_stop(&node, config, &loaded.node) {
+        say(&e);
         return Exit::Failed;
     }
-    eprintln!("fourfront: draining, at most {} s", grace.as_secs());
-    listening.shutdown(grace);
+    // The last configuration decides: this is read now, not at start.
+    let grace = node.snapshot().settings().shutdown_grace;
+    say(&format!("draining, at most {} s", grace.as_secs()));
+    listeners.viewer.shutdown(grace);
+    node.access().finish();
     Exit::Ok
 }
 
 /// Reloads on SIGHUP until SIGTERM or SIGINT.
-fn wait_for_stop(node: &Node, config: &Path) -> std::io::Result<()> {
+fn wait_for_stop(node: &Node, config: &Path, started: &NodeSettings) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -57,8 +64,8 @@ fn wait_for_stop(node: &Node, config: &Path) -> std::io::Result<()> {
             match asked {
                 Asked::Stop => return Ok(()),
                 Asked::Reload => {
-                    if start::reload(node, config) {
-                        eprintln!("fourfront: {} reloaded", config.display());
+                    if let Some(note) = start::reload(node, config, started) {
+                        say(&format!("{} reloaded{note}", config.display()));
                     }
                 }
             }

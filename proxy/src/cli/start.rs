@@ -1,41 +1,65 @@
 //! Starting a node from a site file: what `serve`, `dev` and `check` share.
 
-use std::{env, io, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{
+    env, io,
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    path::Path,
+    sync::Arc,
+};
 
-use fourfront_control::{Loaded, load};
+use fourfront_control::{Loaded, NodeSettings, load};
 use fourfront_hooks::{
-    log::TracingSink,
+    log::LogSink,
     pool::{HookPool, Now, PoolSettings},
 };
 
 use crate::{
     clock::{Clock, SystemClock},
-    node::{self, Node, NodeParts},
+    node::{self, Node, NodeParts, SnapshotError},
     observe::{
         access::{AccessLog, AccessSink, NoAccessLog},
-        admin,
+        admin, logs,
         metrics::Metrics,
+        writer::unbuffered,
     },
     pingora::{Listening, ServeSettings, serve},
 };
 
-use super::complain;
+use super::{
+    restart::{needs_restart, note},
+    say,
+};
 
 /// Reads a site file with the process's environment; prints what is wrong with it.
 pub(super) fn read_site(path: &Path) -> Option<Loaded> {
     match load(path, &|name| env::var(name).ok()) {
         Ok(loaded) => Some(loaded),
         Err(errors) => {
-            eprintln!("{errors}");
+            logs::say(&errors.to_string());
             None
         }
     }
 }
 
+/// Metrics of a process.
+pub(super) fn start_metrics() -> Option<Arc<Metrics>> {
+    Metrics::new().map_err(|e| say(&e)).ok().map(Arc::new)
+}
+
+/// Puts standard error behind a queue, and counts in the metrics what is lost there.
+pub(super) fn start_logs() -> Option<Arc<Metrics>> {
+    let metrics = start_metrics()?;
+    logs::start(metrics.log_dropped("stderr"))
+        .map_err(|e| say(&format!("cannot start logging: {e}")))
+        .ok()?;
+    Some(metrics)
+}
+
 /// The pool that runs a site's functions.
-fn start_pool(loaded: &Loaded) -> HookPool {
+fn start_pool(loaded: &Loaded, functions: Arc<dyn LogSink>) -> HookPool {
     let hooks = &loaded.node.hooks;
-    let mut settings = PoolSettings::new(Arc::new(TracingSink), now());
+    let mut settings = PoolSettings::new(functions, now());
     if let Some(threads) = hooks.threads.and_then(NonZeroUsize::new) {
         settings.threads = threads;
     }
@@ -50,41 +74,51 @@ pub(super) fn now() -> Now {
     Arc::new(move || clock.now())
 }
 
-/// A node from a site file; prints what is wrong with its functions and directories.
-pub(super) fn start_node(loaded: &Loaded) -> Option<Arc<Node>> {
-    let metrics = match Metrics::new() {
-        Ok(metrics) => Arc::new(metrics),
-        Err(e) => {
-            complain(&e);
-            return None;
-        }
+/// A node from a site file.
+///
+/// # Errors
+/// What is wrong with its functions, directories and certificate authorities.
+pub(super) fn new_node(
+    loaded: &Loaded,
+    metrics: Arc<Metrics>,
+    functions: Arc<dyn LogSink>,
+    access: Arc<dyn AccessSink>,
+) -> Result<Arc<Node>, Vec<SnapshotError>> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let parts = NodeParts {
+        hooks: start_pool(loaded, functions),
+        clock,
+        access,
+        name: node_name(),
     };
-    let hooks = start_pool(loaded);
+    Node::new(loaded, parts, metrics)
+}
+
+/// A node that is about to serve: [`new_node`] with the access log that the site file asks for. Prints what is
+/// wrong with it.
+pub(super) fn start_node(
+    loaded: &Loaded,
+    metrics: Arc<Metrics>,
+    functions: Arc<dyn LogSink>,
+) -> Option<Arc<Node>> {
     let access: Arc<dyn AccessSink> = if loaded.node.log.access {
+        let dropped = metrics.log_dropped("access");
+        let log = unbuffered(io::stdout())
+            .and_then(|out| AccessLog::start(loaded.node.log.format, out, dropped));
         Arc::new(
-            AccessLog::start(loaded.node.log.format, Box::new(io::stdout()))
-                .map_err(|e| complain(&e))
+            log.map_err(|e| say(&format!("cannot start the access log: {e}")))
                 .ok()?,
         )
     } else {
         Arc::new(NoAccessLog)
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let parts = NodeParts {
-        hooks,
-        clock,
-        access,
-        name: node_name(),
-    };
-    match Node::new(loaded, parts, metrics) {
-        Ok(node) => Some(node),
-        Err(errors) => {
+    new_node(loaded, metrics, functions, access)
+        .map_err(|errors| {
             for error in errors {
-                complain(&error);
+                say(&error);
             }
-            None
-        }
-    }
+        })
+        .ok()
 }
 
 /// This machine's name, for `Via`; characters that a header would not carry are left out.
@@ -102,8 +136,15 @@ fn node_name() -> String {
     }
 }
 
+/// What a node listens on.
+pub(super) struct Listeners {
+    pub(super) viewer: Listening,
+    /// Where the admin listener was bound.
+    pub(super) admin: SocketAddr,
+}
+
 /// Starts the viewer and the admin listener; prints which address is taken when one is.
-pub(super) fn start_listeners(node: &Arc<Node>, loaded: &Loaded) -> Option<Listening> {
+pub(super) fn start_listeners(node: &Arc<Node>, loaded: &Loaded) -> Option<Listeners> {
     let settings = ServeSettings {
         listen: loaded.node.listen,
         threads: loaded.node.threads,
@@ -113,57 +154,75 @@ pub(super) fn start_listeners(node: &Arc<Node>, loaded: &Loaded) -> Option<Liste
             .as_ref()
             .map(|p| p.display().to_string()),
     };
-    let listening = serve(node, &settings)
+    // Before the viewers' listener, which answers from the moment it is there.
+    let admin = loaded.node.admin;
+    let (admin_listener, admin) = bind_admin(admin)
+        .map_err(|e| say(&format!("node.admin: cannot listen on {admin}: {e}")))
+        .ok()?;
+    let viewer = serve(node, &settings)
         .map_err(|e| {
-            complain(&format!(
+            say(&format!(
                 "node.listen: cannot listen on {}: {e}",
                 settings.listen
-            ))
+            ));
         })
         .ok()?;
-    let admin = loaded.node.admin;
     let target: Arc<dyn admin::Admin> = node.clone();
-    let bound = std::net::TcpListener::bind(admin)
-        .and_then(|l| l.set_nonblocking(true).map(|()| l))
-        .map_err(|e| complain(&format!("node.admin: cannot listen on {admin}: {e}")))
-        .ok()?;
-    let started = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("admin".to_owned())
-        .spawn(move || admin_thread(bound, target));
-    started.map_err(|e| complain(&e)).ok()?;
-    Some(listening)
+        .spawn(move || admin_thread(admin_listener, target))
+        .map_err(|e| say(&format!("cannot start the admin listener: {e}")))
+        .ok()?;
+    Some(Listeners { viewer, admin })
 }
 
-fn admin_thread(listener: std::net::TcpListener, target: Arc<dyn admin::Admin>) {
+fn bind_admin(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+fn admin_thread(listener: TcpListener, target: Arc<dyn admin::Admin>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let result = runtime.and_then(|runtime| {
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            admin::serve(listener, target).await
+            admin::serve(listener, target).await;
+            Ok(())
         })
     });
     if let Err(e) = result {
-        tracing::error!("admin listener ended: {e}");
+        tracing::error!("admin listener: cannot start: {e}");
     }
 }
 
-/// Loads the site file again and swaps it in, or keeps the old one and says why. True when it was applied.
-pub(super) fn reload(node: &Node, path: &Path) -> bool {
+/// Loads the site file again and swaps it in, or keeps the old one and says why. When it was applied: what to add
+/// to the news, about settings of `started` that a running node cannot change.
+pub(super) fn reload(node: &Node, path: &Path, started: &NodeSettings) -> Option<String> {
     let Some(loaded) = read_site(path) else {
         node.metrics().reload("refused");
-        eprintln!("fourfront: the configuration in force stays");
-        return false;
+        say(&KEPT);
+        return None;
     };
-    match node.reload(&loaded) {
-        Ok(()) => true,
+    apply(node, &loaded, started)
+}
+
+/// Swaps in what was loaded, as [`reload`] does.
+pub(super) fn apply(node: &Node, loaded: &Loaded, started: &NodeSettings) -> Option<String> {
+    match node.reload(loaded) {
+        Ok(()) => Some(note(&needs_restart(started, &loaded.node))),
         Err(errors) => {
             for error in errors {
-                complain(&error);
+                say(&error);
             }
-            eprintln!("fourfront: the configuration in force stays");
-            false
+            say(&KEPT);
+            None
         }
     }
 }
+
+/// Said when a reload is refused.
+pub(super) const KEPT: &str = "the configuration in force stays";

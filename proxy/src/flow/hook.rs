@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fourfront_hooks::{
+    ExecutionFault, HookFault,
     event::{self, OriginObject, RequestView, ResponseView},
     validate::{self, Input, Outcome, Violation},
 };
@@ -153,6 +154,29 @@ impl HookInput<'_> {
     }
 }
 
+/// AWS's name for a result beyond the transport's limit.
+const RESULT_TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
+
+/// What a call comes to: its result judged, or the fault that a viewer is told.
+///
+/// # Errors
+/// [`HookFault`] of whichever class.
+pub fn verdict(
+    returned: Result<Vec<u8>, HookFault>,
+    judge: impl FnOnce(&[u8]) -> Result<Outcome, Violation>,
+) -> Result<Outcome, HookFault> {
+    match returned {
+        Ok(result) => judge(&result).map_err(HookFault::from),
+        // The engine holds back what is longer than a result may be; the class is validation's (LE-136).
+        Err(HookFault::Execution(ExecutionFault::Thrown { error_type, .. }))
+            if error_type == RESULT_TOO_LARGE =>
+        {
+            Err(validate::result_too_large().into())
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
 /// The origin a function's object names, or the configured one when it names none (LE-116).
 pub fn chosen_origin(configured: &Arc<Origin>, object: Option<&OriginObject>) -> Arc<Origin> {
     object.map_or_else(|| configured.clone(), |o| Arc::new(o.to_origin(configured)))
@@ -174,5 +198,22 @@ mod tests {
             };
             assert_eq!(parts.target(), target.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_result_held_back_for_its_length_is_a_matter_of_validation() {
+        // LE-136, LE-270
+        let thrown = |error_type: &str| {
+            let fault = ExecutionFault::Thrown {
+                error_type: error_type.to_owned(),
+                message: String::new(),
+                stack: String::new(),
+            };
+            let judged = verdict(Err(fault.into()), |_| unreachable!("nothing came back"));
+            let fault = judged.unwrap_err();
+            (fault.class().status(), fault.rule())
+        };
+        assert_eq!(thrown(RESULT_TOO_LARGE), (502, "LE-136"));
+        assert_eq!(thrown("Error"), (503, "LE-271"));
     }
 }

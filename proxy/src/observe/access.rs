@@ -1,28 +1,26 @@
 //! One record per request, for people (text), programs (JSON lines, CF-706) and `dev`.
 //!
-//! Records are handed to a writer thread over a bounded queue, so that a slow disk or
-//! terminal never holds up a request; what does not fit is dropped and counted (LE-352
-//! asks the same of function logs).
+//! Records are handed to a [`Writer`], so that a slow disk or terminal never holds up a request; what
+//! does not fit is dropped and counted (LE-352 asks the same of function logs).
 
 use std::{
-    io::{self, BufWriter, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
-    thread,
+    io::{self, Write},
     time::{Duration, SystemTime},
 };
 
 use fourfront_control::LogFormat;
 use fourfront_model::EventType;
+use prometheus::IntCounter;
 use serde_json::{Map, Value, json};
 
+use super::writer::{Writer, WriterSettings};
 use crate::flow::{RequestId, Served};
 
 /// Records waiting to be written before new ones are dropped.
 const QUEUE: usize = 16_384;
+
+/// How long the end of the process waits for the last records to be written.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 /// How one function call went.
 #[derive(Clone, Debug)]
@@ -235,6 +233,9 @@ pub trait AccessSink: Send + Sync {
     fn enabled(&self) -> bool {
         true
     }
+
+    /// Writes what is waiting and ends; called once, when no request is being served any more.
+    fn finish(&self) {}
 }
 
 /// Discards every record: `log.access: false`.
@@ -252,63 +253,58 @@ impl AccessSink for NoAccessLog {
 /// Writes records on a thread of its own.
 #[derive(Debug)]
 pub struct AccessLog {
-    queue: SyncSender<AccessRecord>,
-    dropped: Arc<AtomicU64>,
+    writer: Writer<AccessRecord>,
 }
 
 impl AccessLog {
-    /// Starts the writer thread. It ends when the log is dropped and the queue is empty.
+    /// Starts the writer thread; `dropped` counts records that were not written.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(format: LogFormat, out: Box<dyn Write + Send>) -> io::Result<Self> {
-        let (queue, records) = sync_channel(QUEUE);
-        thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || write_records(&records, format, BufWriter::new(out)))?;
+    pub fn start(
+        format: LogFormat,
+        out: impl Write + Send + 'static,
+        dropped: IntCounter,
+    ) -> io::Result<Self> {
+        let settings = WriterSettings {
+            name: "access-log",
+            capacity: QUEUE,
+            dropped,
+        };
+        let append = move |record: &AccessRecord, line: &mut Vec<u8>| {
+            let text = match format {
+                LogFormat::Text => record.to_text(),
+                LogFormat::Json => record.to_json().to_string(),
+            };
+            line.extend_from_slice(text.as_bytes());
+            line.push(b'\n');
+        };
+        let report = |e: &io::Error| {
+            tracing::error!("access log: {e}; records are lost until it can be written again");
+        };
         Ok(Self {
-            queue,
-            dropped: Arc::default(),
+            writer: Writer::start(settings, out, append, report)?,
         })
-    }
-
-    /// Records dropped because the writer could not keep up.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 
 impl AccessSink for AccessLog {
     fn record(&self, record: AccessRecord) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(record) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        self.writer.push(record, 1);
     }
-}
 
-fn write_records(records: &Receiver<AccessRecord>, format: LogFormat, mut out: impl Write) {
-    while let Ok(first) = records.recv() {
-        // Flush when the queue runs dry: prompt when quiet, batched under load.
-        let mut next = Some(first);
-        while let Some(record) = next {
-            let line = match format {
-                LogFormat::Text => record.to_text(),
-                LogFormat::Json => record.to_json().to_string(),
-            };
-            if writeln!(out, "{line}").is_err() {
-                return;
-            }
-            next = records.try_recv().ok();
-        }
-        if out.flush().is_err() {
-            return;
+    fn finish(&self) {
+        if !self.writer.finish(LAST_RECORDS) {
+            tracing::warn!("access log: its reader has stopped; the last records are lost");
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Condvar, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -370,32 +366,42 @@ mod tests {
         assert_eq!(at(1_735_689_599), "2024-12-31T23:59:59.000Z");
     }
 
+    /// An output that fails until it is repaired.
+    #[derive(Clone, Default)]
+    struct Disk(Arc<Mutex<(Vec<u8>, bool)>>);
+
+    impl Write for Disk {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            let (text, full) = &mut *self.0.lock();
+            if *full {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            text.extend_from_slice(buf);
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
-    fn records_reach_the_writer_in_order() {
-        type Shared = Arc<(Mutex<Vec<u8>>, Condvar)>;
-        struct Pipe(Shared);
-        impl Write for Pipe {
-            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-                self.0.0.lock().unwrap().extend_from_slice(buf);
-                Ok(buf.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                self.0.1.notify_all();
-                Ok(())
-            }
-        }
-        let shared: Shared = Arc::default();
-        let log = AccessLog::start(LogFormat::Json, Box::new(Pipe(shared.clone()))).unwrap();
-        for status in [200, 404] {
-            log.record(AccessRecord { status, ..record() });
-        }
-        let lines = |text: &[u8]| text.iter().filter(|b| **b == b'\n').count();
-        let written = shared
-            .1
-            .wait_while(shared.0.lock().unwrap(), |t| lines(t) < 2)
-            .unwrap();
-        let text = String::from_utf8(written.clone()).unwrap();
-        assert!(text.find("\"sc-status\":200").unwrap() < text.find("\"sc-status\":404").unwrap());
-        assert_eq!(log.dropped(), 0);
+    fn records_are_written_in_order_and_past_a_full_disk() {
+        // CF-706
+        let disk = Disk::default();
+        let dropped = IntCounter::new("dropped", "Records").unwrap();
+        let log = AccessLog::start(LogFormat::Json, disk.clone(), dropped.clone()).unwrap();
+        disk.0.lock().1 = true;
+        log.record(record());
+        assert!(log.writer.flush(Duration::from_secs(60)));
+        disk.0.lock().1 = false;
+        log.record(AccessRecord {
+            status: 404,
+            ..record()
+        });
+        log.finish();
+        let text = String::from_utf8(disk.0.lock().0.clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("\"sc-status\":503") && lines[1].contains("\"sc-status\":404"));
+        assert_eq!((lines.len(), dropped.get()), (2, 0));
     }
 }

@@ -1,13 +1,13 @@
 //! The admin listener: health, readiness and metrics on the loopback interface (CP-620).
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// What the admin listener can say of the node behind it.
 pub trait Admin: Send + Sync + 'static {
@@ -19,33 +19,49 @@ pub trait Admin: Send + Sync + 'static {
     fn status(&self) -> String;
 }
 
-/// Serves the admin API until the task is dropped.
-///
-/// # Errors
-/// Only when accepting fails for good.
-pub async fn serve(listener: TcpListener, admin: Arc<dyn Admin>) -> io::Result<()> {
+/// How long accepting rests after an error. The usual one is that the process has too many files open, which
+/// ends when a viewer leaves; until then each try would fail at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the admin API until the task is dropped: health and metrics are never needed more than when the
+/// node is short of something.
+pub async fn serve(listener: TcpListener, admin: Arc<dyn Admin>) {
+    let accept = async || listener.accept().await.map(|(stream, _)| stream);
+    accept_all(accept, |stream| serve_connection(stream, admin.clone())).await;
+}
+
+/// Hands over each connection, past all errors.
+async fn accept_all<S>(mut accept: impl AsyncFnMut() -> io::Result<S>, mut serve: impl FnMut(S)) {
+    let mut failing = false;
     loop {
-        let (stream, _) = listener.accept().await?;
-        let admin = admin.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let response = answer(request.method(), request.uri().path(), admin.as_ref());
-                async move { Ok::<_, Infallible>(response) }
-            });
-            // A scraper that hangs up midway is its own business.
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        match accept().await {
+            Ok(stream) => {
+                failing = false;
+                serve(stream);
+            }
+            Err(e) => {
+                // Once for each time it begins: a storm of errors must not become a storm of lines.
+                if !failing {
+                    tracing::error!("admin listener: {e}");
+                }
+                failing = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
 }
 
-/// Binds the admin listener. Anything but a loopback address has been refused by the site file.
-///
-/// # Errors
-/// When the address cannot be bound.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+fn serve_connection(stream: TcpStream, admin: Arc<dyn Admin>) {
+    tokio::spawn(async move {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let response = answer(request.method(), request.uri().path(), admin.as_ref());
+            async move { Ok::<_, Infallible>(response) }
+        });
+        // A scraper that hangs up midway is its own business.
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+    });
 }
 
 fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes>> {
@@ -124,5 +140,22 @@ mod tests {
                 .as_u16(),
             405
         );
+    }
+
+    #[tokio::test]
+    async fn accepting_goes_on_after_errors() {
+        // CP-620
+        let mut script = vec![Ok("second"), Err(24), Err(24), Ok("first")];
+        let (taken, mut streams) = tokio::sync::mpsc::unbounded_channel();
+        let accept = async move || match script.pop() {
+            Some(next) => next.map_err(io::Error::from_raw_os_error),
+            None => std::future::pending().await,
+        };
+        let accepting = accept_all(accept, move |stream| taken.send(stream).unwrap());
+        let checks = async { (streams.recv().await, streams.recv().await) };
+        tokio::select! {
+            () = accepting => unreachable!("accepting never ends"),
+            taken = checks => assert_eq!(taken, (Some("first"), Some("second"))),
+        }
     }
 }

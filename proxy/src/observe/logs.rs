@@ -1,24 +1,87 @@
 //! Where the node's own logs and its functions' logs go: `tracing`, as text or JSON lines.
+//!
+//! All of it goes to standard error, so that standard output stays free for data (CP-616), and all of it
+//! through one queue: the reader of standard error may stop, and the node and its functions go on (LE-352).
 
-use std::io;
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use fourfront_control::{LogFormat, LogSettings};
 use fourfront_hooks::log::{LogRecord, LogSink};
+use prometheus::IntCounter;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// Installs the process-wide subscriber. Human text goes to standard error, so that standard output stays
-/// free for data (CP-616). A second call changes nothing: the first subscriber stays.
-pub fn install(settings: &LogSettings) {
+use super::writer::{Writer, WriterSettings, unbuffered};
+
+/// Bytes that may wait for standard error. A function may log 256 KiB in one call.
+const QUEUE_BYTES: usize = 8 << 20;
+
+/// What a waiting line weighs beside its text.
+const LINE_WEIGHT: usize = 64;
+
+/// How long the process waits for a reader of standard error when it ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The process has one standard error, and `tracing` one subscriber.
+static STDERR: OnceLock<Writer<Vec<u8>>> = OnceLock::new();
+
+/// Puts the queue in front of standard error. `dropped` counts lines that did not get there. A second call
+/// changes nothing.
+///
+/// # Errors
+/// When the writer's thread cannot be started.
+pub fn start(dropped: IntCounter) -> io::Result<()> {
+    if STDERR.get().is_some() {
+        return Ok(());
+    }
+    let settings = WriterSettings {
+        name: "log",
+        capacity: QUEUE_BYTES,
+        dropped,
+    };
+    let writer = Writer::start(
+        settings,
+        unbuffered(io::stderr())?,
+        |text: &Vec<u8>, line| line.extend_from_slice(text),
+        // There is no other place to say it.
+        |_| {},
+    )?;
+    // Another thread that was faster has set the same.
+    let _ = STDERR.set(writer);
+    Ok(())
+}
+
+/// Which of the node's records are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// All: the node's log and a function's log may be read by different people (LE-283).
+    Everything,
+    /// A fault that the function's own log has, with its stack, is not shown again by the node.
+    FaultsOnce,
+}
+
+/// The target of the node's records of faults that a function's own log has as well.
+pub const LOGGED_FAULT: &str = "logged_fault";
+
+/// Installs the process-wide subscriber. A second call changes nothing: the first subscriber stays.
+pub fn install(settings: &LogSettings, detail: Detail) {
     // Pingora logs every failed proxy attempt at error level; the node's own access record and metrics
     // already carry that, with the cause. Its warnings stay visible.
     let level = settings.level.as_str();
+    let repeated = match detail {
+        Detail::Everything => String::new(),
+        Detail::FaultsOnce => format!(",{LOGGED_FAULT}=off"),
+    };
     let filter = EnvFilter::try_new(format!(
-        "{level},pingora_proxy=off,pingora_core=error,pingora_cache=error"
+        "{level},pingora_proxy=off,pingora_core=error,pingora_cache=error{repeated}"
     ))
     .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| Queue)
         .with_target(false);
     let installed = match settings.format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
@@ -33,6 +96,43 @@ pub fn install(settings: &LogSettings) {
     }
 }
 
+/// Prints one line for people, in its place between the logs.
+pub fn say(text: &str) {
+    match STDERR.get() {
+        Some(writer) => push(writer, format!("{text}\n").into_bytes()),
+        None => eprintln!("{text}"),
+    }
+}
+
+/// Writes what is waiting, for as long as a reader may take at the end of a process.
+pub fn finish() {
+    if let Some(writer) = STDERR.get() {
+        writer.finish(LAST_WORDS);
+    }
+}
+
+fn push(writer: &Writer<Vec<u8>>, text: Vec<u8>) {
+    let cost = text.len() + LINE_WEIGHT;
+    writer.push(text, cost);
+}
+
+/// `tracing`'s way into the queue; it hands over one whole record at a time.
+struct Queue;
+
+impl Write for Queue {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        match STDERR.get() {
+            Some(writer) => push(writer, record.to_vec()),
+            None => io::stderr().write_all(record)?,
+        }
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Prints what a function logs to standard error, as Lambda's text format has it: time, invocation id, level,
 /// message, parted by tabs (LE-351).
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,12 +140,12 @@ pub struct StderrLog;
 
 impl LogSink for StderrLog {
     fn record(&self, record: &LogRecord<'_>) {
-        eprintln!(
+        say(&format!(
             "{}\t{}\t{}\t{}",
             super::access::rfc3339(record.time),
             record.invocation_id,
             record.level.as_str(),
             record.message
-        );
+        ));
     }
 }

@@ -34,6 +34,7 @@ pub struct Metrics {
     cached_objects: IntGauge,
     connections: IntGauge,
     reloads: IntCounterVec,
+    log_dropped: IntCounterVec,
     config: IntGaugeVec,
 }
 
@@ -139,6 +140,11 @@ impl Metrics {
                 "Configuration reloads by outcome",
                 &["outcome"],
             )?,
+            log_dropped: counters(
+                "fourfront_log_dropped_total",
+                "Log lines that were not written: the queue was full or the output failed",
+                &["log"],
+            )?,
             config: IntGaugeVec::new(
                 Opts::new(
                     "fourfront_build_info",
@@ -160,6 +166,7 @@ impl Metrics {
         registry.register(Box::new(metrics.cached_objects.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.reloads.clone()))?;
+        registry.register(Box::new(metrics.log_dropped.clone()))?;
         registry.register(Box::new(metrics.config.clone()))?;
         metrics
             .config
@@ -223,6 +230,11 @@ impl Metrics {
     /// Counts a reload: `applied` or `refused`.
     pub fn reload(&self, outcome: &str) {
         self.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts lines of one log, `access` or `stderr`, that were not written.
+    pub fn log_dropped(&self, log: &'static str) -> IntCounter {
+        self.log_dropped.with_label_values(&[log])
     }
 
     /// Sets the gauges that are read rather than counted.

@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use fourfront_hooks::{
-    ExecutionFault, HookFault,
+    HookFault,
     event::OriginObject,
     pool::Call,
-    validate::{self, HookResult, RequestResult, ResponseResult, Violation},
+    validate::{HookResult, RequestResult, ResponseResult, Violation},
 };
 use fourfront_model::EventType;
 use rand::Rng as _;
@@ -16,14 +16,11 @@ use super::context::Record;
 use crate::{
     flow::{
         Exchange, Fault, NodeFault,
-        hook::{HookInput, RequestParts, ResponseParts},
+        hook::{HookInput, RequestParts, ResponseParts, verdict},
     },
     node::Node,
-    observe::access::HookRecord,
+    observe::{access::HookRecord, logs::LOGGED_FAULT},
 };
-
-/// AWS's name for a result beyond the transport's limit.
-const RESULT_TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 
 /// What a function is shown beside the exchange.
 #[derive(Clone, Copy, Debug)]
@@ -64,16 +61,8 @@ pub(super) async fn run(
         request_id: invocation_id(),
     };
     let started = Instant::now();
-    let judged = match node.hooks().invoke(&hook.prepared, call).await {
-        Ok(result) => input.judge(&result).map_err(HookFault::from),
-        // The engine holds back what is longer than a result may be; the class is validation's (LE-136).
-        Err(HookFault::Execution(ExecutionFault::Thrown { error_type, .. }))
-            if error_type == RESULT_TOO_LARGE =>
-        {
-            Err(validate::result_too_large().into())
-        }
-        Err(fault) => Err(fault),
-    };
+    let returned = node.hooks().invoke(&hook.prepared, call).await;
+    let judged = verdict(returned, |result| input.judge(result));
     let duration = started.elapsed();
     hook.duration.observe(duration.as_secs_f64());
     let function = hook.function.name.as_str();
@@ -141,17 +130,27 @@ fn failed(
     node.metrics()
         .hook_fault(function, event_type.as_str(), class, rule);
     // LE-282, LE-283: the distribution's own stream, naming rule and offender.
-    tracing::warn!(
-        request_id = exchange.request_id.as_str(),
-        distribution = exchange.route.metrics().distribution(),
-        behavior = exchange.route.metrics().behavior(),
-        function,
-        event_type = event_type.as_str(),
-        class,
-        rule,
-        stack = stack(&fault),
-        "{fault}"
-    );
+    macro_rules! warn_under {
+        ($target:expr) => {
+            tracing::warn!(
+                target: $target,
+                request_id = exchange.request_id.as_str(),
+                distribution = exchange.route.metrics().distribution(),
+                behavior = exchange.route.metrics().behavior(),
+                function,
+                event_type = event_type.as_str(),
+                class,
+                rule,
+                stack = stack(&fault),
+                "{fault}"
+            )
+        };
+    }
+    if is_in_the_functions_log(&fault) {
+        warn_under!(LOGGED_FAULT);
+    } else {
+        warn_under!(module_path!());
+    }
     Fault::Hook {
         event: event_type,
         fault,
@@ -174,6 +173,16 @@ fn invocation_id() -> String {
         id.push(char::from(HEX[usize::from(byte & 0x0f)]));
     }
     id
+}
+
+/// Whether the engine has told the function's own log of it: what ended a call that had begun (LE-278).
+const fn is_in_the_functions_log(fault: &HookFault) -> bool {
+    use fourfront_hooks::ExecutionFault::{Load, WorkerGone};
+    match fault {
+        HookFault::Execution(Load { .. } | WorkerGone) => false,
+        HookFault::Execution(_) => true,
+        _ => false,
+    }
 }
 
 fn stack(fault: &HookFault) -> &str {

@@ -1,0 +1,96 @@
+//! Node settings that are read at start (CP-640): a reload that changes one of them says so.
+
+use fourfront_control::{HookSettings, LogSettings, NodeSettings};
+
+/// The settings, by their names in the site file, that differ from those the process was started with and
+/// take effect only when it is started again.
+pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&'static str> {
+    // Taken apart without `..`, so that a new setting is put on one of the two sides.
+    let NodeSettings {
+        listen,
+        admin,
+        threads,
+        cache_memory,
+        max_object_size,
+        hooks:
+            HookSettings {
+                threads: hook_threads,
+                concurrency,
+                local_egress,
+                // Decides what the loader accepts.
+                limit_profile: _,
+            },
+        log: LogSettings {
+            format,
+            level,
+            access,
+        },
+        // Read with each request.
+        limits: _,
+        // Read when the node stops.
+        shutdown_grace: _,
+        origin_ca,
+    } = started;
+    let differs = [
+        ("node.listen", *listen != now.listen),
+        ("node.admin", *admin != now.admin),
+        ("node.threads", *threads != now.threads),
+        ("node.cache_memory", *cache_memory != now.cache_memory),
+        (
+            "node.max_object_size",
+            *max_object_size != now.max_object_size,
+        ),
+        ("node.hooks.threads", *hook_threads != now.hooks.threads),
+        (
+            "node.hooks.concurrency",
+            *concurrency != now.hooks.concurrency,
+        ),
+        (
+            "node.hooks.local_egress",
+            *local_egress != now.hooks.local_egress,
+        ),
+        ("node.log.format", *format != now.log.format),
+        ("node.log.level", *level != now.log.level),
+        ("node.log.access", *access != now.log.access),
+        ("node.origin_ca", *origin_ca != now.origin_ca),
+    ];
+    differs
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+}
+
+/// What is said of them; nothing when there are none.
+pub(super) fn note(names: &[&str]) -> String {
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; not before a restart: {}", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn settings_read_at_start_are_named_and_others_are_not() {
+        // CP-600, CP-640
+        let started = NodeSettings::default();
+        let mut now = started.clone();
+        now.shutdown_grace = Duration::from_secs(1);
+        now.limits.max_header_count = 7;
+        assert_eq!(needs_restart(&started, &now), [""; 0]);
+        assert_eq!(note(&[]), "");
+        now.admin.set_port(9_500);
+        now.cache_memory = 1;
+        now.hooks.concurrency = 1;
+        let names = needs_restart(&started, &now);
+        assert_eq!(
+            note(&names),
+            "; not before a restart: node.admin, node.cache_memory, node.hooks.concurrency"
+        );
+    }
+}

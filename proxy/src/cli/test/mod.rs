@@ -1,0 +1,296 @@
+//! `fourfront test` (CP-605): one function, one event, the result judged as the node would.
+
+mod shown;
+
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use fourfront_control::Loaded;
+use fourfront_hooks::{
+    ExecutionFault, HookFault,
+    bundle::author_paths,
+    event::OriginObject,
+    log::AuthorPaths,
+    pool::{Call, HookPool, PoolSettings},
+    validate::{self, DEFAULT_MAX_REQUEST_BYTES},
+};
+use fourfront_model::{
+    Compat, Distribution, Function, FunctionSource, FunctionVersion, HandlerPath,
+};
+use serde_json::Value;
+
+use super::{Exit, say, start};
+use crate::{
+    flow::hook::verdict,
+    observe::logs::{self, StderrLog},
+};
+use shown::Shown;
+
+/// Arguments of `fourfront test`.
+#[derive(Args, Debug)]
+pub(super) struct TestArgs {
+    /// A handler file, a bundle directory, or the name of a function in the site file.
+    function: String,
+    /// A JSON file with the event, as CloudFront would send it.
+    event: PathBuf,
+    /// A JSON file with the result that must come back; key order does not matter.
+    #[arg(long)]
+    expect: Option<PathBuf>,
+    /// The handler, as `file.export`.
+    #[arg(long, default_value = "index.handler")]
+    handler: HandlerPath,
+    /// The site file that names functions.
+    #[arg(short, long, default_value = "fourfront.yaml")]
+    config: PathBuf,
+    /// Judge with the conveniences of `compat: relaxed`. Otherwise a file is judged strictly, and a function of the
+    /// site file as its distribution says.
+    #[arg(long)]
+    relaxed: bool,
+}
+
+pub(super) fn run(args: &TestArgs) -> Exit {
+    // What the function logs and what is said of it go the same way, so they keep their order.
+    if start::start_logs().is_none() {
+        return Exit::Failed;
+    }
+    match test(args) {
+        Ok(exit) => exit,
+        Err(message) => {
+            say(&message);
+            Exit::Failed
+        }
+    }
+}
+
+fn test(args: &TestArgs) -> Result<Exit, String> {
+    let (function, loaded) = find_function(args)?;
+    let text = read(&args.event)?;
+    let event: Value =
+        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", args.event.display()))?;
+    let shown = Shown::parse(&event).map_err(|e| format!("{}: {e}", args.event.display()))?;
+    let mut rules = match &loaded {
+        Some(loaded) => Rules::of(loaded, &function, &shown),
+        None => Rules::default(),
+    };
+    if args.relaxed {
+        rules.compat = Compat::Relaxed;
+    }
+
+    let log = Arc::new(AuthorPaths(StderrLog));
+    let mut settings = PoolSettings::new(log, start::now());
+    settings.threads = NonZeroUsize::MIN;
+    let pool = HookPool::new(settings);
+    let prepared = match pool.prepare(&function, rules.compat) {
+        Ok(prepared) => prepared,
+        Err(fault) => return Ok(report(&function, &fault.into())),
+    };
+    let call = Call {
+        event: text.into_bytes(),
+        event_type: shown.event_type,
+        timeout: function.timeout_at(shown.event_type),
+        request_id: shown.request_id.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let returned = runtime.block_on(pool.invoke(&prepared, call));
+    let mut result = Vec::new();
+    let judged = verdict(returned, |json| {
+        println!("{}", String::from_utf8_lossy(json));
+        result = json.to_vec();
+        validate::validate(&shown.input(&rules), json)
+    });
+    let outcome = match judged {
+        Ok(outcome) => outcome,
+        Err(fault) => return Ok(report(&function, &fault)),
+    };
+    for warning in outcome.warnings {
+        logs::say(&format!("warning: {} ({})", warning.message, warning.rule));
+    }
+    match &args.expect {
+        Some(expected) => compare(expected, &result),
+        None => Ok(Exit::Ok),
+    }
+}
+
+/// What a result is judged by beside its event.
+struct Rules {
+    compat: Compat,
+    known_origins: Vec<OriginObject>,
+    max_request_bytes: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            compat: Compat::Strict,
+            known_origins: Vec::new(),
+            max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
+        }
+    }
+}
+
+impl Rules {
+    /// The rules of the distribution that runs the function. When several do, the event says which one is meant.
+    fn of(loaded: &Loaded, function: &Function, shown: &Shown) -> Self {
+        let runs = |d: &&Arc<Distribution>| {
+            let mut attached = d.all_behaviors().flat_map(|b| b.functions.iter());
+            attached.any(|(_, association)| association.function.name == function.name)
+        };
+        let running = || loaded.site.distributions().iter().filter(runs);
+        let meant = running().find(|d| shown.distribution.as_ref() == Some(&d.id));
+        let Some(distribution) = meant.or_else(|| running().next()) else {
+            return Self::default();
+        };
+        if meant.is_none() && running().any(|d| d.compat != distribution.compat) {
+            logs::say(&format!(
+                "note: distributions with different `compat` run `{}`; judged as for {}, which the event's \
+                 `config.distributionId` can change",
+                function.name, distribution.id
+            ));
+        }
+        Self {
+            compat: distribution.compat,
+            known_origins: distribution
+                .origins
+                .iter()
+                .map(|o| OriginObject::from(o.as_ref()))
+                .collect(),
+            max_request_bytes: usize::try_from(loaded.node.limits.max_header_bytes)
+                .unwrap_or(usize::MAX),
+        }
+    }
+}
+
+fn report(function: &Function, fault: &HookFault) -> Exit {
+    let named = |text: &str| author_paths(&function.source, text).into_owned();
+    say(&format!(
+        "{} {} ({}): {}",
+        fault.class().status(),
+        fault.class().token(),
+        fault.rule(),
+        named(&fault.to_string())
+    ));
+    // The stack of what a call threw stands in the function's log, just above.
+    if let HookFault::Execution(ExecutionFault::Load { stack, .. }) = fault
+        && !stack.is_empty()
+    {
+        logs::say(&named(stack));
+    }
+    Exit::Failed
+}
+
+fn compare(expected: &Path, result: &[u8]) -> Result<Exit, String> {
+    let wanted: Value = serde_json::from_str(&read(expected)?)
+        .map_err(|e| format!("{}: {e}", expected.display()))?;
+    let got: Value = serde_json::from_slice(result).map_err(|e| e.to_string())?;
+    if wanted == got {
+        return Ok(Exit::Ok);
+    }
+    say(&format!(
+        "the result is not what {} expects",
+        expected.display()
+    ));
+    for line in differences("", &wanted, &got) {
+        logs::say(&format!("  {line}"));
+    }
+    Ok(Exit::Failed)
+}
+
+/// Where two documents differ, by path.
+fn differences(path: &str, wanted: &Value, got: &Value) -> Vec<String> {
+    match (wanted, got) {
+        (Value::Object(w), Value::Object(g)) => {
+            let mut keys: Vec<&String> = w.keys().chain(g.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            keys.into_iter()
+                .flat_map(|k| {
+                    let null = Value::Null;
+                    differences(
+                        &format!("{path}/{k}"),
+                        w.get(k).unwrap_or(&null),
+                        g.get(k).unwrap_or(&null),
+                    )
+                })
+                .collect()
+        }
+        (Value::Array(w), Value::Array(g)) if w.len() == g.len() => w
+            .iter()
+            .zip(g)
+            .enumerate()
+            .flat_map(|(i, (w, g))| differences(&format!("{path}/{i}"), w, g))
+            .collect(),
+        _ if wanted == got => Vec::new(),
+        _ => vec![format!("{path}: expected {wanted}, got {got}")],
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// The function, and the site file that it was found in.
+fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> {
+    let path = PathBuf::from(&args.function);
+    let source = if path.is_dir() {
+        FunctionSource::Dir(path)
+    } else if path.is_file() {
+        FunctionSource::File(path)
+    } else {
+        let loaded = start::read_site(&args.config).ok_or_else(|| {
+            format!(
+                "`{}` is neither a file nor a function of a readable site file",
+                args.function
+            )
+        })?;
+        let mut functions = loaded.site.functions().iter();
+        let found = functions.find(|f| f.name.as_str() == args.function);
+        let Some(function) = found.map(|f| f.as_ref().clone()) else {
+            return Err(format!(
+                "{} has no function `{}`",
+                args.config.display(),
+                args.function
+            ));
+        };
+        return Ok((function, Some(loaded)));
+    };
+    let function = Function {
+        name: "test"
+            .parse()
+            .map_err(|e: fourfront_model::FunctionNameError| e.to_string())?,
+        version: FunctionVersion(1),
+        source,
+        handler: args.handler.clone(),
+        timeout: None,
+        memory_mb: None,
+        environment: Vec::new(),
+    };
+    Ok((function, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn differences_name_the_path() {
+        let wanted = json!({"status": "200", "headers": {"a": [{"value": "1"}]}});
+        let got = json!({"status": "200", "headers": {"a": [{"value": "2"}]}, "body": "x"});
+        assert_eq!(
+            differences("", &wanted, &got),
+            [
+                "/body: expected null, got \"x\"",
+                "/headers/a/0/value: expected \"1\", got \"2\""
+            ]
+        );
+    }
+}

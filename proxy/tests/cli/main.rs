@@ -1,0 +1,11 @@
+//! The binary as its users meet it: arguments, exit codes, signals, what it prints and where (CP-616).
+//!
+//! Nothing here links the library, so this costs no second link of the engine. Ports are free ones and told by the
+//! program; conditions are waited for, with a limit, and never a time.
+#![forbid(unsafe_code)]
+
+mod dev;
+mod offline;
+mod program;
+mod quickstart;
+mod serve;

@@ -1,0 +1,209 @@
+//! Commands that serve nothing: `version`, `check`, `test`.
+
+use std::path::Path;
+
+use crate::program::{Ended, NODE, Site, answer_with, run};
+
+#[test]
+fn the_version_is_data_and_misuse_is_exit_code_2() {
+    // CP-615, CP-616
+    let version = run(&["version"], Path::new("/"));
+    assert_eq!(version.code, Some(0));
+    let wanted = format!("fourfront {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((version.stdout, version.stderr), (wanted, String::new()));
+    let wrong = run(&["fly"], Path::new("/"));
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stdout.is_empty() && wrong.stderr.contains("fly"));
+}
+
+#[test]
+fn check_says_what_is_wrong_and_where() {
+    // CP-604, CP-616
+    let site = Site::answering("x");
+    let check = |site: &Site| run(&["check", &site.file("")], Path::new("/"));
+    let good = check(&site);
+    assert_eq!(good.code, Some(0), "{}", good.stderr);
+    assert!(
+        good.stderr
+            .ends_with("ok (1 distributions, 1 behaviours, 1 functions)\n")
+    );
+    assert!(good.stdout.is_empty());
+
+    let yaml = site.read("fourfront.yaml");
+    site.write("fourfront.yaml", &yaml.replace("listen:", "lisen:"));
+    let bad = check(&site);
+    assert_eq!(bad.code, Some(1));
+    assert!(
+        bad.stderr.contains("fourfront.yaml:1:9: "),
+        "{}",
+        bad.stderr
+    );
+    assert!(bad.stderr.contains("listen"), "{}", bad.stderr);
+
+    site.write("fourfront.yaml", &yaml);
+    site.write("f.js", "exports.handler = async (");
+    let bad = check(&site);
+    assert_eq!(bad.code, Some(1));
+    // The author's file, not the name it is mounted under.
+    let named = format!("{}:1", site.file("f.js"));
+    assert!(bad.stderr.contains("SyntaxError"), "{}", bad.stderr);
+    assert!(bad.stderr.contains(&named), "{}", bad.stderr);
+    assert!(!bad.stderr.contains("/var/task"), "{}", bad.stderr);
+}
+
+#[test]
+fn check_reads_the_certificate_authorities_that_serve_would() {
+    // CP-604, CF-423
+    let site = Site::answering("x");
+    let yaml = site.read("fourfront.yaml");
+    site.write(
+        "fourfront.yaml",
+        &yaml.replace("threads: 1", "threads: 1, origin_ca: ca.pem"),
+    );
+    site.write("ca.pem", "this is no certificate\n");
+    for command in ["check", "serve"] {
+        let config = site.file("fourfront.yaml");
+        let args: &[&str] = match command {
+            "check" => &["check", &config],
+            _ => &["serve", "-c", &config],
+        };
+        let bad = run(args, Path::new("/"));
+        assert_eq!(bad.code, Some(1));
+        assert!(
+            bad.stderr.contains("node.origin_ca: ") && bad.stderr.contains("no PEM certificate"),
+            "{}",
+            bad.stderr
+        );
+        assert!(!bad.stderr.contains("node.listen"), "{}", bad.stderr);
+    }
+}
+
+/// An event at origin-request, of a distribution with that id.
+fn event(distribution: &str) -> String {
+    format!(
+        r#"{{"Records": [{{"cf": {{
+            "config": {{"eventType": "origin-request", "requestId": "r", "distributionId": "{distribution}"}},
+            "request": {{"clientIp": "192.0.2.7", "method": "GET", "uri": "/", "querystring": "",
+                "headers": {{"host": [{{"key": "Host", "value": "a.test"}}]}},
+                "origin": {{"custom": {{"domainName": "a.test", "port": 80, "protocol": "http", "path": "",
+                    "sslProtocols": ["TLSv1.2"], "readTimeout": 30, "keepaliveTimeout": 5,
+                    "customHeaders": {{}}}}}}}}
+        }}}}]}}"#
+    )
+}
+
+#[test]
+fn a_result_is_compared_with_the_expected_one() {
+    // CP-605, CP-616
+    let site = Site::answering("hello");
+    site.write("event.json", &event("E1"));
+    site.write("right.json", r#"{"body": "hello", "status": "200"}"#);
+    site.write("wrong.json", r#"{"body": "bye", "status": "200"}"#);
+    let test = |expected: &str| {
+        let args = ["test", "f", "event.json", "--expect", expected];
+        run(&args, site.path())
+    };
+    let right = test("right.json");
+    assert_eq!(right.code, Some(0), "{}", right.stderr);
+    assert_eq!(right.stdout, "{\"status\":\"200\",\"body\":\"hello\"}\n");
+    let wrong = test("wrong.json");
+    assert_eq!(wrong.code, Some(1));
+    assert!(
+        wrong
+            .stderr
+            .contains("/body: expected \"bye\", got \"hello\""),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
+fn a_result_is_judged_as_the_node_would() {
+    // CP-605, LE-136, LE-270
+    let site = Site::answering("x");
+    site.write("event.json", &event("E1"));
+    let test = |code: &str| {
+        site.write("f.js", code);
+        run(&["test", "f.js", "event.json"], site.path())
+    };
+    let long =
+        test("exports.handler = async () => ({ status: '200', body: 'x'.repeat(7 << 20) });");
+    assert_eq!(long.code, Some(1));
+    assert!(
+        long.stderr.contains("502 LambdaValidationError (LE-136)"),
+        "{}",
+        long.stderr
+    );
+    let thrown = test("exports.handler = async () => { throw new TypeError('boom'); };");
+    assert_eq!(thrown.code, Some(1));
+    assert!(
+        thrown
+            .stderr
+            .contains("503 LambdaExecutionError (LE-271): TypeError: boom"),
+        "{}",
+        thrown.stderr
+    );
+    // The stack is shown once, and leads to the author's file.
+    assert_eq!(
+        thrown.stderr.matches("f.js:1:").count(),
+        1,
+        "{}",
+        thrown.stderr
+    );
+    assert!(!thrown.stderr.contains("/var/task"), "{}", thrown.stderr);
+}
+
+#[test]
+fn a_function_of_the_site_file_is_judged_as_its_distribution_says() {
+    // CP-605, LE-A42: a relaxed distribution lets a function name a configured origin by its address.
+    let code = "exports.handler = async (event) => {
+      const { request } = event.Records[0].cf;
+      Object.assign(request.origin.custom, { domainName: '127.0.0.1', port: 3000 });
+      return request;
+    };";
+    let distribution = |name: &str, compat: &str| {
+        format!(
+            "  {name}:\n    id: {name}\n    aliases: [{name}.test]\n    compat: {compat}\n    \
+             origins: {{ app: \"http://127.0.0.1:3000\" }}\n    default_cache_behavior:\n      origin: app\n      \
+             on: {{ origin-request: f }}\n"
+        )
+    };
+    let yaml = format!(
+        "{NODE}functions: {{ f: {{ file: ./f.js }} }}\ndistributions:\n{}{}",
+        distribution("EEASY", "relaxed"),
+        distribution("EHARD", "strict"),
+    );
+    let site = Site::new(&[("fourfront.yaml", &yaml), ("f.js", code)]);
+    let test = |function: &str, id: &str| -> Ended {
+        site.write("event.json", &event(id));
+        run(&["test", function, "event.json"], site.path())
+    };
+    let relaxed = test("f", "EEASY");
+    assert_eq!(relaxed.code, Some(0), "{}", relaxed.stderr);
+    for (function, id) in [("f", "EHARD"), ("f.js", "EEASY")] {
+        let strict = test(function, id);
+        assert_eq!(strict.code, Some(1), "{function} {id}");
+        assert!(strict.stderr.contains("LambdaValidationError"));
+    }
+    // Neither: the first one that runs it, and a word about the other.
+    let open = test("f", "ENONE");
+    assert_eq!(open.code, Some(0), "{}", open.stderr);
+    assert!(
+        open.stderr.contains("judged as for EEASY"),
+        "{}",
+        open.stderr
+    );
+}
+
+#[test]
+fn a_function_that_is_nowhere_is_named() {
+    // CP-605
+    let site = Site::new(&[("f.js", &answer_with("x")), ("event.json", &event("E1"))]);
+    let missing = run(&["test", "g", "event.json"], site.path());
+    assert_eq!(missing.code, Some(1));
+    assert!(
+        missing.stderr.contains("`g` is neither a file"),
+        "{}",
+        missing.stderr
+    );
+}

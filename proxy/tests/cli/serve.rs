@@ -1,0 +1,133 @@
+//! `fourfront serve`: its listeners, its signals, and its output when nobody reads it.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    thread,
+};
+
+use crate::program::{
+    LIMIT, NODE, Running, Site, address_after, answer_with, gated_origin, get, metric, run,
+    wait_until,
+};
+
+/// A node at work: the program, its viewer and its admin address.
+fn serve(site: &Site) -> (Running, SocketAddr, SocketAddr) {
+    let node = Running::start(&["serve"], site.path());
+    let (viewer, line) = node.address("serving on ");
+    let admin = address_after(&line, "admin on ");
+    (node, viewer, admin)
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    // CP-600, CP-616
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let site = Site::answering("x");
+    let yaml = site.read("fourfront.yaml");
+    for setting in ["listen", "admin"] {
+        site.write(
+            "fourfront.yaml",
+            &yaml.replace(
+                &format!("{setting}: 127.0.0.1:0"),
+                &format!("{setting}: {address}"),
+            ),
+        );
+        let ended = run(&["serve"], site.path());
+        assert_eq!(ended.code, Some(1));
+        let wanted = format!("fourfront: node.{setting}: cannot listen on {address}: ");
+        assert!(ended.stderr.contains(&wanted), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn hangup_reloads_the_site_file_or_keeps_the_old_one() {
+    // CP-600, CP-640
+    let site = Site::answering("one");
+    let (node, viewer, admin) = serve(&site);
+    assert_eq!(get(viewer, "/", &[]).body, "one");
+
+    site.write("f.js", &answer_with("two"));
+    node.signal("HUP");
+    let news = node.stderr_until("reloaded").pop().unwrap();
+    assert!(news.ends_with("fourfront.yaml reloaded"), "{news}");
+    assert_eq!(get(viewer, "/", &[]).body, "two");
+
+    // What a running node cannot change is named.
+    let yaml = site.read("fourfront.yaml");
+    site.write(
+        "fourfront.yaml",
+        &yaml.replace("threads: 1", "threads: 2, cache_memory: 1MiB"),
+    );
+    node.signal("HUP");
+    let news = node.stderr_until("reloaded").pop().unwrap();
+    assert!(
+        news.ends_with("reloaded; not before a restart: node.threads, node.cache_memory"),
+        "{news}"
+    );
+
+    site.write("f.js", &answer_with("three"));
+    site.write(
+        "fourfront.yaml",
+        &yaml.replace("origin: app", "origin: apple"),
+    );
+    node.signal("HUP");
+    let news = node.stderr_until("the configuration in force stays");
+    assert!(news.iter().any(|l| l.contains("apple")), "{news:?}");
+    assert_eq!(get(viewer, "/", &[]).body, "two");
+    let reloads = |outcome| {
+        metric(
+            admin,
+            &format!("fourfront_reloads_total{{outcome=\"{outcome}\"}}"),
+        )
+    };
+    assert_eq!((reloads("applied"), reloads("refused")), (2, 1));
+}
+
+#[test]
+fn terminating_finishes_what_runs_and_writes_what_was_logged() {
+    // CP-600, CP-620
+    let (origin, asked, let_go) = gated_origin("finished");
+    let site = Site::new(&[(
+        "fourfront.yaml",
+        &format!(
+            "{NODE}distributions:\n  site:\n    origins: {{ app: \"http://{origin}\" }}\n    default_cache_behavior: {{ origin: app }}\n"
+        ),
+    )]);
+    let (node, viewer, admin) = serve(&site);
+    assert_eq!(get(admin, "/_fourfront/v1/ready", &[]).status, 200);
+    let running = thread::spawn(move || get(viewer, "/slow", &[]));
+    asked.recv_timeout(LIMIT).unwrap();
+
+    node.signal("TERM");
+    node.stderr_until("draining, at most 30 s");
+    wait_until("the listener is closed", || {
+        TcpStream::connect(viewer).is_err()
+    });
+    assert_eq!(get(admin, "/_fourfront/v1/ready", &[]).status, 503);
+
+    let_go.send(()).unwrap();
+    let answer = running.join().unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "finished"));
+    let ended = node.ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("200 GET /slow"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_reader_of_the_logs_that_stops_holds_up_neither_calls_nor_the_end() {
+    // LE-352
+    let site = Site::answering("fine");
+    site.write(
+        "f.js",
+        "exports.handler = async () => { console.log('x'.repeat(200_000)); return { status: '200', body: 'fine' }; };",
+    );
+    let (node, viewer, admin) = serve(&site);
+    // From here on nobody reads. A pipe holds 64 KiB and the queue some MiB.
+    for _ in 0..60 {
+        assert_eq!(get(viewer, "/", &[]).body, "fine");
+    }
+    assert!(metric(admin, "fourfront_log_dropped_total{log=\"stderr\"}") > 0);
+    node.signal("TERM");
+    assert_eq!(node.ended_unread(), Some(0));
+}
