@@ -430,7 +430,6 @@ async fn a_body_that_is_read_only_goes_on_as_it_came() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "request bodies are not shown to functions yet"]
 async fn functions_can_read_the_request_body() {
     // LE-120, LE-121, LE-122, LE-123, LE-124, LE-516, LE-563
     let origin = Origin::start(|_| Reply::ok("done")).await;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use fourfront_hooks::{
     ExecutionFault, HookFault,
-    event::OriginObject,
+    event::{BodyView, OriginObject},
     pool::Call,
     validate::{self, HookResult, RequestResult, ResponseResult},
 };
@@ -29,6 +29,8 @@ const RESULT_TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 pub(super) struct Shown<'a> {
     /// The request.
     pub(super) request: &'a RequestParts,
+    /// The request body, at request triggers that include it.
+    pub(super) body: Option<BodyView<'a>>,
     /// The origin, at origin triggers.
     pub(super) origin: Option<&'a OriginObject>,
     /// The response, at response triggers.
@@ -53,6 +55,7 @@ pub(super) async fn run(
         exchange,
         event_type,
         request: shown.request,
+        body: shown.body,
         origin: shown.origin,
         response: shown.response,
     };

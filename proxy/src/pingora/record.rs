@@ -15,6 +15,7 @@ use super::{
     ANSWER_READY, Edge, SERVE_STALE,
     context::{Ctx, Pending},
     deliver::internal,
+    request_body,
     viewer_side::split,
 };
 use crate::{
@@ -26,7 +27,7 @@ impl Edge {
     /// `fail_to_connect` and `error_while_proxy`: another try or the end (CF-390..397).
     pub(super) fn after_failure(
         &self,
-        session: &Session,
+        session: &mut Session,
         ctx: &mut Ctx,
         mut error: Box<Error>,
         reused: bool,
@@ -42,6 +43,7 @@ impl Edge {
             return error;
         }
         let fault = origin_fault(&error, connecting);
+        let body_consumed = !request_body::can_be_repeated(session, &ctx.body);
         let Flow::Fetch(fetch) = &mut ctx.flow else {
             return error;
         };
@@ -52,7 +54,7 @@ impl Edge {
             reused,
             response_began: false,
             viewer_has_bytes: session.response_written().is_some(),
-            body_consumed: session.as_ref().retry_buffer_truncated(),
+            body_consumed,
         };
         match after_fault(&fault, &progress) {
             Retry::Again => error.set_retry(true),
@@ -63,8 +65,7 @@ impl Edge {
             Retry::GiveUp => {}
         }
         if error.retry() {
-            // A body the function put in place goes out again with the next try.
-            fetch.body_sent = false;
+            ctx.body.again();
         } else {
             let distribution = &fetch.exchange.route.distribution().id;
             self.node()
