@@ -20,6 +20,8 @@ mod scenarios {
     mod refused_requests;
     mod refused_results;
     mod reload;
+    mod request_bodies;
+    mod request_body_relay;
     mod request_changes;
     mod response_changes;
     mod staleness;

@@ -47,6 +47,8 @@ pub struct Hook {
     pub prepared: Arc<Prepared>,
     /// How it is configured.
     pub function: Arc<Function>,
+    /// Whether its event carries the request body (LE-120).
+    pub include_body: bool,
     /// Its duration histogram.
     pub duration: Histogram,
 }
@@ -189,19 +191,6 @@ pub enum SnapshotError {
         fault: ExecutionFault,
         /// Stack frames on lines of their own, or empty.
         stack: String,
-    },
-    /// A function asks for the request body, which events do not carry yet.
-    #[error(
-        "distribution {distribution}, behaviour {behavior}: on.{event}.include_body: request bodies (LE-120) are not \
-         shown to functions yet; leave it out"
-    )]
-    IncludeBody {
-        /// The distribution's id.
-        distribution: String,
-        /// The behaviour's path pattern.
-        behavior: String,
-        /// The trigger.
-        event: EventType,
     },
     /// The cache cannot be set up.
     #[error("node.cache_memory: {cause}")]
@@ -483,14 +472,6 @@ fn build_snapshot(
     }
     for distribution in loaded.site.distributions() {
         let relaxed = distribution.compat == Compat::Relaxed;
-        for behavior in distribution.all_behaviors() {
-            let asked = behavior.functions.iter().filter(|(_, a)| a.include_body);
-            errors.extend(asked.map(|(event, _)| SnapshotError::IncludeBody {
-                distribution: distribution.id.clone(),
-                behavior: behavior.path_pattern.as_str().to_owned(),
-                event,
-            }));
-        }
         for (_, association) in distribution
             .all_behaviors()
             .flat_map(|b| b.functions.iter())
@@ -536,12 +517,14 @@ fn build_snapshot(
                 .all_behaviors()
                 .map(|b| BehaviorRuntime {
                     hooks: EventType::ALL.map(|event| {
-                        let function = b.functions.at(event)?.function.clone();
+                        let association = b.functions.at(event)?;
+                        let function = association.function.clone();
                         let prepared = functions.get(&(function.name.clone(), relaxed))?.clone();
                         let duration = metrics.hook(function.name.as_str(), event.as_str());
                         Some(Hook {
                             prepared,
                             function,
+                            include_body: association.include_body,
                             duration,
                         })
                     }),

@@ -143,6 +143,33 @@ async fn requests_that_go_in_circles_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn targets_that_are_not_utf8_get_400_and_reach_no_function() {
+    // LE-236, LE-567, CF-326: the HTTP parser reads a request line as text, and what is no text ends there.
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new()
+        .function("see", &fourfront_conformance::logging())
+        .behavior("on: { viewer-request: see, origin-request: see }")
+        .start(&origin)
+        .await;
+    let targets: [&[u8]; 3] = [b"/caf\xe9", b"/a?q=\xe9", b"/caf\xc3\xa9/caf\xe9"];
+    for target in targets {
+        let request = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        // The connection ends with the answer.
+        let received = raw_exchange(edge.address(), &request, b"").await;
+        let text = String::from_utf8_lossy(&received);
+        assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{text}");
+        assert!(
+            text.to_ascii_lowercase().contains("connection: close"),
+            "{text}"
+        );
+    }
+    assert_eq!((edge.logs().len(), origin.count()), (0, 0));
+    // Escaped, the same byte passes.
+    assert_eq!(edge.get("/caf%E9").await.status, 200);
+    assert_eq!(origin.last().target, "/caf%E9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_not_utf8_pass_unharmed() {
     // LE-235, LE-236, LE-567, CF-326
     let origin = Origin::start(|_| Reply::ok("x")).await;

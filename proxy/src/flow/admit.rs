@@ -159,7 +159,8 @@ fn raw_path(target: &[u8]) -> Option<&[u8]> {
     Some(memchr::memchr(b'?', target).map_or(target, |q| &target[..q]))
 }
 
-/// A body means a length above zero or any transfer coding (CF-368, AMB-28).
+/// A body means a length above zero or any transfer coding (CF-368, AMB-28). With GET and HEAD it comes to no
+/// function (LE-125).
 fn has_body(facts: &ViewerFacts<'_>) -> bool {
     facts.headers.contains_key(header::TRANSFER_ENCODING)
         || content_length(facts.headers).is_some_and(|n| n > 0)

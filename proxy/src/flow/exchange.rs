@@ -92,6 +92,11 @@ impl Route {
         .as_ref()
     }
 
+    /// Whether the function at a trigger is shown the request body (LE-120).
+    pub fn includes_body(&self, event: EventType) -> bool {
+        self.hook(event).is_some_and(|hook| hook.include_body)
+    }
+
     /// The behaviour's counters.
     pub fn metrics(&self) -> &BehaviorMetrics {
         &self

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fourfront_hooks::{
     ExecutionFault, HookFault,
-    event::{self, OriginObject, RequestView, ResponseView},
+    event::{self, BodyView, OriginObject, RequestView, ResponseView},
     validate::{self, Input, Outcome, Violation},
 };
 use fourfront_model::{Compat, EventType, HeaderLines, Origin};
@@ -92,6 +92,8 @@ pub struct HookInput<'a> {
     pub event_type: EventType,
     /// The request shown.
     pub request: &'a RequestParts,
+    /// The request body shown; request triggers that include it only (LE-079, LE-120).
+    pub body: Option<BodyView<'a>>,
     /// The origin shown; origin triggers only (LE-080).
     pub origin: Option<&'a OriginObject>,
     /// The response shown; response triggers only (LE-082).
@@ -106,7 +108,7 @@ impl HookInput<'_> {
             uri: &self.request.path,
             querystring: &self.request.query,
             headers: &self.request.lines,
-            body: None,
+            body: self.body,
             origin: self.origin,
         }
     }

@@ -38,6 +38,9 @@
 //! | [`Store`] | `upstream_response_filter`, used by `response_cache_filter` | 15 |
 //! | [`Deliver`] | `response_filter` | 17, 18 |
 //!
+//! The request's body runs beside the states, see [`RequestBody`]: the viewer may still be sending it when the origin
+//! answers.
+//!
 //! Steps 3, 8, 9 and 16 (continuous deployment, geography, signed URLs, custom error pages)
 //! belong to settings that are refused at start-up for now.
 
@@ -46,6 +49,7 @@ mod exchange;
 mod fault;
 pub mod hook;
 mod origin_side;
+mod request_body;
 mod served;
 mod viewer_side;
 
@@ -54,6 +58,7 @@ pub use admit::{Admission, ViewerFacts, admit};
 pub use exchange::{Exchange, RequestId, Route};
 pub use fault::{ErrorAnswer, Fault, NodeFault, ViewerFault, reason};
 pub use origin_side::{BodyPlan, Fetch, OriginChoice, OriginRequest, Store};
+pub use request_body::RequestBody;
 pub use served::{ResultType, Served};
 pub use viewer_side::{Deliver, Generated, Lookup, Replacement, ViewerRequest};
 

@@ -45,14 +45,12 @@ impl OriginRequest {
         }
     }
 
-    /// The function, if any, has let the request through (LE-146).
+    /// The function, if any, has let the request through (LE-146). A body it put in place of the viewer's is the
+    /// caller's to keep (LE-240).
     pub fn send(self, result: Option<RequestResult>, object: Option<OriginObject>) -> Fetch {
-        let (request, changed, body) = match result {
-            Some(result) => {
-                let request = self.request.with(&result);
-                (request, result.origin, result.body)
-            }
-            None => (self.request, None, None),
+        let (request, changed) = match result {
+            Some(result) => (self.request.with(&result), result.origin),
+            None => (self.request, None),
         };
         let origin = chosen_origin(&self.origin, changed.as_ref());
         let configured = &self.exchange.route.distribution().origins;
@@ -67,11 +65,8 @@ impl OriginRequest {
             origin,
             choice,
             origin_object: changed.or(object),
-            replaced_body: body.map(Bytes::from),
             addresses: Vec::new(),
             attempts: 0,
-            body_received: 0,
-            body_sent: false,
         }
     }
 
@@ -108,16 +103,10 @@ pub struct Fetch {
     pub choice: OriginChoice,
     /// `request.origin` as functions see it; built only when a function runs.
     pub origin_object: Option<OriginObject>,
-    /// A body that takes the place of the viewer's (LE-240).
-    pub replaced_body: Option<Bytes>,
     /// The origin's addresses, once resolved; tries go through them in turn (CF-398).
     pub addresses: Vec<SocketAddr>,
     /// Connect tries made so far (CF-391).
     pub attempts: u32,
-    /// Body bytes received from the viewer (CF-362).
-    pub body_received: u64,
-    /// Whether [`Self::replaced_body`] has been sent on this try.
-    pub body_sent: bool,
 }
 
 impl Fetch {

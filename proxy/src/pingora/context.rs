@@ -5,12 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use fourfront_cache::Outcome;
 use fourfront_model::Origin;
 
 use crate::{
-    flow::{Fault, Flow, Generated, Served},
+    flow::{Fault, Flow, Generated, RequestBody, Served},
     node::InFlightGuard,
     observe::access::HookRecord,
 };
@@ -30,8 +29,10 @@ pub struct Ctx {
     pub(super) deadline: Option<Instant>,
     /// Whether this is the background refresh of a stale object (LE-040): no viewer waits for it.
     pub background: bool,
-    /// A request body that the viewer-request function put in place of the viewer's (LE-245).
-    pub replaced_body: Option<Bytes>,
+    /// The request body, as far as a function is shown it or puts another in its place.
+    pub body: RequestBody,
+    /// Whether a viewer that waits for leave to send its body has got it (CF-372).
+    pub(super) invited: bool,
     /// What takes the place of what Pingora is about to send.
     pub(super) pending: Option<Pending>,
     /// Counts the request as being served.
@@ -89,7 +90,8 @@ impl Ctx {
             origin: None,
             deadline: None,
             background: false,
-            replaced_body: None,
+            body: RequestBody::default(),
+            invited: false,
             pending: None,
             _in_flight: in_flight,
         }

@@ -201,6 +201,7 @@ impl Edge {
         let response = response_parts(head);
         let shown = Shown {
             request: &request,
+            body: None,
             origin: None,
             response: Some(&response),
         };

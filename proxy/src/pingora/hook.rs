@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use fourfront_hooks::{
     HookFault,
-    event::OriginObject,
+    event::{BodyView, OriginObject},
     pool::Call,
     validate::{HookResult, RequestResult, ResponseResult, Violation},
 };
@@ -27,6 +27,8 @@ use crate::{
 pub(super) struct Shown<'a> {
     /// The request.
     pub(super) request: &'a RequestParts,
+    /// The request body, at request triggers that include it.
+    pub(super) body: Option<BodyView<'a>>,
     /// The origin, at origin triggers.
     pub(super) origin: Option<&'a OriginObject>,
     /// The response, at response triggers.
@@ -51,6 +53,7 @@ pub(super) async fn run(
         exchange,
         event_type,
         request: shown.request,
+        body: shown.body,
         origin: shown.origin,
         response: shown.response,
     };

@@ -18,6 +18,7 @@ mod origin_side;
 mod pace;
 mod peer;
 mod record;
+mod request_body;
 mod revalidate;
 mod serve;
 mod storage;
@@ -104,39 +105,14 @@ impl ProxyHttp for Edge {
         self.on_request(session, ctx).await
     }
 
-    /// Counts the body against its limit, and puts a function's body in the viewer's place (LE-240).
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        let Flow::Fetch(fetch) = &mut ctx.flow else {
-            return Ok(());
-        };
-        if let Some(b) = body {
-            fetch.body_received += b.len() as u64;
-        }
-        let limit = fetch
-            .exchange
-            .route
-            .snapshot()
-            .settings()
-            .limits
-            .max_body_bytes;
-        if fetch.body_received > limit {
-            return Err(ctx.fail(ViewerFault::BodySize { limit }));
-        }
-        if fetch.replaced_body.is_some() {
-            *body = match fetch.body_sent {
-                false => fetch.replaced_body.clone(),
-                true if end => None,
-                true => Some(Bytes::new()),
-            };
-            fetch.body_sent = true;
-        }
-        Ok(())
+        request_body::relay(session, ctx, body, end)
     }
 
     fn request_cache_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<()> {

@@ -33,7 +33,7 @@ use super::{
     deliver::{ctx_internal, internal, response_parts},
     headers::{request_lines, set_request_lines, set_response_lines},
     hook::{self, Decision, Shown},
-    peer,
+    peer, request_body,
     revalidate::preconditions,
 };
 use crate::flow::{
@@ -61,26 +61,28 @@ impl Edge {
             ctx.fault = Some(fault.into());
             return Ok(true);
         }
+        let event = EventType::OriginRequest;
+        if let Err(e) = request_body::read(session, ctx, &state.exchange, event).await {
+            ctx.flow = Flow::OriginRequest(Box::new(state));
+            return Err(e);
+        }
         let shown = Shown {
             request: &state.request,
+            body: request_body::shown(&ctx.body, &state.exchange, event),
             origin: object.as_ref(),
             response: None,
         };
-        let event = EventType::OriginRequest;
         match hook::run(self.node(), &state.exchange, event, shown, &mut ctx.record)
             .await
             .map(Decision::from)
         {
-            Ok(Decision::Continue(result)) => {
-                let mut fetch = state.send(result, object);
+            Ok(Decision::Continue(mut result)) => {
+                if let Some(body) = result.as_mut().and_then(|r| r.body.take()) {
+                    ctx.body.replace(body.into());
+                }
+                let fetch = state.send(result, object);
                 ctx.origin = Some(fetch.origin.clone());
-                if fetch.replaced_body.is_none() {
-                    fetch.replaced_body = ctx.replaced_body.take();
-                }
-                // The viewer may be waiting for leave to send its body (CF-372).
-                if session.req_header().headers.contains_key(header::EXPECT) {
-                    session.downstream_session.write_continue_response().await?;
-                }
+                request_body::invite(session, ctx).await?;
                 ctx.flow = Flow::Fetch(Box::new(fetch));
                 Ok(true)
             }
@@ -201,7 +203,7 @@ impl Edge {
     /// `upstream_peer`: one connect try.
     pub(super) async fn choose_peer(
         &self,
-        session: &Session,
+        session: &mut Session,
         ctx: &mut Ctx,
     ) -> Result<Box<HttpPeer>> {
         // The name of the configured origin had no address, so its function has not run: no try may be made
@@ -306,7 +308,7 @@ impl Edge {
     /// request. Pingora would turn HEAD into GET to fill the cache; HEAD goes out as HEAD (CF-328, AMB-04).
     pub(super) fn wire_request(
         &self,
-        session: &Session,
+        session: &mut Session,
         wire: &mut RequestHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
@@ -318,12 +320,15 @@ impl Edge {
             query: fetch.request.query.clone(),
             headers: fetch.request.lines.clone(),
         };
-        let replaced = fetch.replaced_body.as_ref().map(|b| b.len() as u64);
+        let replaced = ctx.body.replacement().map(|b| b.len() as u64);
         let finished =
             request::finish(request, &fetch.origin, &id, replaced).map_err(|e| ctx_internal(&e))?;
         wire.set_method(session.req_header().method.clone());
         wire.set_raw_path(&finished.target)?;
         set_request_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
+        if request_body::is_chunked_unseen(session, &ctx.body) {
+            wire.insert_header("Transfer-Encoding", "chunked")?;
+        }
         Ok(())
     }
 
@@ -360,6 +365,8 @@ impl Edge {
             ctx.flow = Flow::Fetch(Box::new(fetch));
             return Ok(());
         }
+        // No other try follows this answer.
+        ctx.body.release();
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
         match self.origin_response(&fetch, &parts, ctx).await {
@@ -389,6 +396,7 @@ impl Edge {
     ) -> std::result::Result<Option<ResponseResult>, Fault> {
         let shown = Shown {
             request: &fetch.request,
+            body: None,
             origin: fetch.origin_object.as_ref(),
             response: Some(parts),
         };

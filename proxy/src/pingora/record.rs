@@ -15,6 +15,7 @@ use super::{
     ANSWER_READY, Edge, REFETCH, SERVE_STALE,
     context::{Ctx, Pending},
     deliver::internal,
+    request_body,
     viewer_side::split,
 };
 use crate::{
@@ -26,7 +27,7 @@ impl Edge {
     /// `fail_to_connect` and `error_while_proxy`: another try or the end (CF-390..397).
     pub(super) fn after_failure(
         &self,
-        session: &Session,
+        session: &mut Session,
         ctx: &mut Ctx,
         mut error: Box<Error>,
         reused: bool,
@@ -58,7 +59,7 @@ impl Edge {
     /// An origin fault that one of our own filters found, as the error that ends this try.
     pub(super) fn origin_error(
         &self,
-        session: &Session,
+        session: &mut Session,
         ctx: &mut Ctx,
         fault: OriginFault,
     ) -> Box<Error> {
@@ -71,7 +72,7 @@ impl Edge {
     /// Whether there is another try after a fault. Without one the fault is remembered for `fail_to_proxy`.
     fn try_failed(
         &self,
-        session: &Session,
+        session: &mut Session,
         ctx: &mut Ctx,
         fault: OriginFault,
         reused: bool,
@@ -81,6 +82,7 @@ impl Edge {
         } else {
             fault
         };
+        let body_consumed = !request_body::can_be_repeated(session, &ctx.body);
         if let Flow::Fetch(fetch) = &mut ctx.flow {
             let progress = Progress {
                 method: &fetch.request.method,
@@ -89,15 +91,14 @@ impl Edge {
                 reused,
                 response_began: false,
                 viewer_has_bytes: session.response_written().is_some(),
-                body_consumed: session.as_ref().retry_buffer_truncated(),
+                body_consumed,
             };
             let retry = after_fault(&fault, &progress);
             if retry == Retry::Uncounted {
                 fetch.attempts = fetch.attempts.saturating_sub(1);
             }
             if retry != Retry::GiveUp {
-                // A body the function put in place goes out again with the next try.
-                fetch.body_sent = false;
+                ctx.body.again();
                 return true;
             }
         }

@@ -30,6 +30,7 @@ use super::{
     deliver::{ctx_internal, viewer_parts},
     headers::set_request_lines,
     hook::{self, Decision, Shown},
+    request_body,
     storage::StoredFacts,
 };
 use crate::flow::{
@@ -128,25 +129,26 @@ impl Edge {
         ctx: &mut Ctx,
         state: ViewerRequest,
     ) -> Result<bool> {
+        let event = EventType::ViewerRequest;
+        if let Err(e) = request_body::read(session, ctx, &state.exchange, event).await {
+            ctx.flow = Flow::ViewerRequest(Box::new(state));
+            return Err(e);
+        }
         let request = viewer_parts(session);
         let shown = Shown {
             request: &request,
+            body: request_body::shown(&ctx.body, &state.exchange, event),
             origin: None,
             response: None,
         };
-        let result = hook::run(
-            self.node(),
-            &state.exchange,
-            EventType::ViewerRequest,
-            shown,
-            &mut ctx.record,
-        )
-        .await;
+        let result = hook::run(self.node(), &state.exchange, event, shown, &mut ctx.record).await;
         match result.map(Decision::from) {
             Ok(Decision::Continue(changes)) => {
                 let mut request = request;
                 if let Some(mut changes) = changes {
-                    ctx.replaced_body = changes.body.take().map(Into::into);
+                    if let Some(body) = changes.body.take() {
+                        ctx.body.replace(body.into());
+                    }
                     ctx.record.original_target = Some(request.target());
                     let headers_changed = changes.headers_changed;
                     request = request.with(&changes);
