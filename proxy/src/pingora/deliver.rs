@@ -10,7 +10,7 @@ use pingora::{Result, http::ResponseHeader, proxy::Session};
 use super::{
     Edge,
     context::Ctx,
-    headers::{append_response_lines, request_lines, response_lines, set_response_lines},
+    headers::{append_lines, lines, set_lines},
     hook::{self, Shown},
 };
 use crate::flow::{
@@ -27,7 +27,7 @@ pub(super) fn viewer_parts(session: &Session) -> RequestParts {
         method: request.method.clone(),
         path,
         query,
-        lines: request_lines(request),
+        lines: lines(request),
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn response_parts(response: &ResponseHeader) -> ResponseParts {
             .get_reason_phrase()
             .unwrap_or_else(|| reason(status))
             .to_owned(),
-        lines: response_lines(response),
+        lines: lines(response),
     }
 }
 
@@ -213,8 +213,8 @@ impl Edge {
         if result.headers_changed {
             match result.headers.strip_prefix(&*response.lines) {
                 // What most do: everything stays, some is added.
-                Some(added) => append_response_lines(head, added)?,
-                None => set_response_lines(head, &result.headers)?,
+                Some(added) => append_lines(head, added)?,
+                None => set_lines(head, &result.headers)?,
             }
         }
         if let Some(description) = result.status_description
@@ -289,7 +289,7 @@ pub(super) fn generated_head(generated: &Generated) -> Result<ResponseHeader> {
     if let Some(description) = &generated.description {
         head.set_reason_phrase(Some(description))?;
     }
-    set_response_lines(&mut head, &generated.lines).map_err(|e| ctx_internal(&e))?;
+    set_lines(&mut head, &generated.lines).map_err(|e| ctx_internal(&e))?;
     // The proxy owns the length (LE-166, LE-227).
     head.remove_header(&header::CONTENT_LENGTH);
     head.remove_header(&header::TRANSFER_ENCODING);

@@ -2,40 +2,91 @@
 
 use bytes::Bytes;
 use fourfront_model::{HeaderLine, HeaderLines};
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use pingora::http::{HMap, HeaderNameVariant, RequestHeader, ResponseHeader};
 
 use crate::flow::NodeFault;
 
-/// The request's fields as lines, in the casing received (LE-197).
-pub(super) fn request_lines(request: &RequestHeader) -> HeaderLines {
-    let mut lines = HeaderLines::with_capacity(request.headers.len());
-    let visited = request.map(|name, value| {
-        push(&mut lines, &name, value);
-        Ok(())
-    });
-    debug_assert!(
-        visited.is_ok(),
-        "visiting cannot fail: the visitor never does"
-    );
+/// A request's or a response's head: two types of Pingora's that do the same to their fields.
+pub(super) trait Head {
+    /// Which of the two, for messages.
+    const KIND: &'static str;
+
+    /// The fields, without the casing received.
+    fn fields(&self) -> &HMap;
+
+    /// Shows each field in order, in the casing received.
+    fn visit(&self, each: impl FnMut(&HeaderNameVariant<'_>, &HeaderValue));
+
+    /// Removes all fields of a name.
+    fn remove(&mut self, name: &HeaderName);
+
+    /// Adds a field behind the others; false when it is not valid.
+    fn append(&mut self, line: &HeaderLine) -> bool;
+}
+
+macro_rules! head {
+    ($head:ty, $kind:literal) => {
+        impl Head for $head {
+            const KIND: &'static str = $kind;
+
+            fn fields(&self) -> &HMap {
+                &self.headers
+            }
+
+            fn visit(&self, mut each: impl FnMut(&HeaderNameVariant<'_>, &HeaderValue)) {
+                let visited = self.map(|name, value| {
+                    each(&name, value);
+                    Ok(())
+                });
+                debug_assert!(
+                    visited.is_ok(),
+                    "visiting cannot fail: the visitor never does"
+                );
+            }
+
+            fn remove(&mut self, name: &HeaderName) {
+                self.remove_header(name);
+            }
+
+            fn append(&mut self, line: &HeaderLine) -> bool {
+                self.append_header(line.key.clone(), line.value.clone())
+                    .is_ok()
+            }
+        }
+    };
+}
+
+head!(RequestHeader, "request");
+head!(ResponseHeader, "response");
+
+/// The fields of a head as lines, in the casing received (LE-197).
+pub(super) fn lines(head: &impl Head) -> HeaderLines {
+    let mut lines = HeaderLines::with_capacity(head.fields().len());
+    head.visit(|name, value| push(&mut lines, name, value));
     lines
 }
 
-/// The response's fields as lines, in the casing received.
-pub(super) fn response_lines(response: &ResponseHeader) -> HeaderLines {
-    let mut lines = HeaderLines::with_capacity(response.headers.len());
-    let visited = response.map(|name, value| {
-        push(&mut lines, &name, value);
-        Ok(())
-    });
-    debug_assert!(
-        visited.is_ok(),
-        "visiting cannot fail: the visitor never does"
-    );
-    lines
+/// Replaces all fields of a head by `lines`.
+pub(super) fn set_lines<H: Head>(head: &mut H, lines: &[HeaderLine]) -> Result<(), NodeFault> {
+    let names: Vec<HeaderName> = head.fields().keys().cloned().collect();
+    for name in &names {
+        head.remove(name);
+    }
+    append_lines(head, lines)
 }
 
-fn push(lines: &mut HeaderLines, name: &HeaderNameVariant<'_>, value: &http::HeaderValue) {
+/// Adds `lines` behind the fields of a head.
+pub(super) fn append_lines<H: Head>(head: &mut H, lines: &[HeaderLine]) -> Result<(), NodeFault> {
+    for line in lines {
+        if !head.append(line) {
+            return Err(NodeFault::Header(H::KIND));
+        }
+    }
+    Ok(())
+}
+
+fn push(lines: &mut HeaderLines, name: &HeaderNameVariant<'_>, value: &HeaderValue) {
     let (lower, key) = match name {
         HeaderNameVariant::Case(case) => {
             let Ok(lower) = HeaderName::from_bytes(case.as_slice()) else {
@@ -57,50 +108,6 @@ fn push(lines: &mut HeaderLines, name: &HeaderNameVariant<'_>, value: &http::Hea
     });
 }
 
-/// Replaces all fields of a request by `lines`.
-pub(super) fn set_request_lines(
-    request: &mut RequestHeader,
-    lines: &[HeaderLine],
-) -> Result<(), NodeFault> {
-    for name in names(&request.headers) {
-        request.remove_header(&name);
-    }
-    for line in lines {
-        request
-            .append_header(line.key.clone(), line.value.clone())
-            .map_err(|_| NodeFault::Header("request"))?;
-    }
-    Ok(())
-}
-
-/// Replaces all fields of a response by `lines`.
-pub(super) fn set_response_lines(
-    response: &mut ResponseHeader,
-    lines: &[HeaderLine],
-) -> Result<(), NodeFault> {
-    for name in names(&response.headers) {
-        response.remove_header(&name);
-    }
-    append_response_lines(response, lines)
-}
-
-/// Adds `lines` to the fields of a response.
-pub(super) fn append_response_lines(
-    response: &mut ResponseHeader,
-    lines: &[HeaderLine],
-) -> Result<(), NodeFault> {
-    for line in lines {
-        response
-            .append_header(line.key.clone(), line.value.clone())
-            .map_err(|_| NodeFault::Header("response"))?;
-    }
-    Ok(())
-}
-
-fn names(headers: &HMap) -> Vec<HeaderName> {
-    headers.keys().cloned().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,8 +119,8 @@ mod tests {
         request.append_header("X-Probe", "one").unwrap();
         request.append_header("x-probe", "two").unwrap();
         request.append_header("hOST", "a.test").unwrap();
-        let lines = request_lines(&request);
-        let seen: Vec<_> = lines
+        let received = lines(&request);
+        let seen: Vec<_> = received
             .iter()
             .map(|l| {
                 (
@@ -134,7 +141,12 @@ mod tests {
 
         let mut copy = RequestHeader::build("GET", b"/", None).unwrap();
         copy.append_header("gone", "1").unwrap();
-        set_request_lines(&mut copy, &lines).unwrap();
-        assert_eq!(request_lines(&copy), lines);
+        set_lines(&mut copy, &received).unwrap();
+        assert_eq!(lines(&copy), received);
+
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        response.append_header("gone", "1").unwrap();
+        set_lines(&mut response, &received).unwrap();
+        assert_eq!(lines(&response), received);
     }
 }

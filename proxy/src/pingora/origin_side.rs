@@ -31,7 +31,7 @@ use super::{
     Edge,
     context::{Ctx, Pending, Record},
     deliver::{ctx_internal, internal, response_parts},
-    headers::{request_lines, set_request_lines, set_response_lines},
+    headers::{lines, set_lines},
     hook::{self, Decision, Shown},
     peer, request_body,
     revalidate::preconditions,
@@ -104,7 +104,7 @@ impl Edge {
         let route = &lookup.exchange.route;
         let (distribution, behavior) = (route.distribution(), route.behavior());
         let origin = distribution.origin_of(behavior);
-        let lines = request_lines(viewer);
+        let received = lines(viewer);
         let (path, query) = super::viewer_side::split(viewer.raw_path());
         let policies = (
             behavior.cache_policy.as_ref(),
@@ -131,7 +131,7 @@ impl Edge {
         let parts = ViewerParts {
             method: &viewer.method,
             path: lookup.path(path),
-            headers: &lines,
+            headers: &received,
             has_body: viewer.headers.contains_key(header::CONTENT_LENGTH)
                 || viewer.headers.contains_key(header::TRANSFER_ENCODING),
         };
@@ -325,7 +325,7 @@ impl Edge {
             request::finish(request, &fetch.origin, &id, replaced).map_err(|e| ctx_internal(&e))?;
         wire.set_method(session.req_header().method.clone());
         wire.set_raw_path(&finished.target)?;
-        set_request_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
+        set_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
         if request_body::is_chunked_unseen(session, &ctx.body) {
             wire.insert_header("Transfer-Encoding", "chunked")?;
         }
@@ -534,5 +534,5 @@ fn set_head(head: &mut ResponseHeader, parts: &ResponseParts) -> Result<()> {
     if head.get_reason_phrase() != Some(parts.description.as_str()) {
         head.set_reason_phrase(Some(&parts.description))?;
     }
-    set_response_lines(head, &parts.lines).map_err(|e| ctx_internal(&e))
+    set_lines(head, &parts.lines).map_err(|e| ctx_internal(&e))
 }

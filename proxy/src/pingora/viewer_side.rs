@@ -28,7 +28,7 @@ use super::{
     Edge,
     context::Ctx,
     deliver::{ctx_internal, viewer_parts},
-    headers::set_request_lines,
+    headers::set_lines,
     hook::{self, Decision, Shown},
     request_body,
     storage::StoredFacts,
@@ -157,7 +157,7 @@ impl Edge {
                         head.set_raw_path(&request.target())?;
                     }
                     if headers_changed {
-                        set_request_lines(head, &request.lines).map_err(|e| ctx_internal(&e))?;
+                        set_lines(head, &request.lines).map_err(|e| ctx_internal(&e))?;
                     }
                 }
                 ctx.flow = Flow::Lookup(Box::new(state.pass(&request.path, &request.method)));
