@@ -45,36 +45,6 @@ pub const DISALLOWED: [&str; 25] = [
 /// Prefixes of disallowed names (LE-209, LE-210).
 pub const DISALLOWED_PREFIXES: [&str; 2] = ["x-amz-cf-", "x-edge-"];
 
-/// Names `customHeaders` of an origin may not carry, besides the disallowed ones and
-/// [`CUSTOM_HEADER_DENIED_PREFIXES`] (LE-186).
-pub const CUSTOM_HEADER_DENIED: [&str; 22] = [
-    "cache-control",
-    "connection",
-    "content-length",
-    "cookie",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "max-forwards",
-    "pragma",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "request-range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-real-ip",
-];
-
-/// Prefixes `customHeaders` may not carry (LE-186).
-pub const CUSTOM_HEADER_DENIED_PREFIXES: [&str; 2] = ["x-amz-", "x-edge-"];
-
 /// The header a viewer-request function may not add (LE-223).
 pub const VIEWER_COUNTRY: &str = "cloudfront-viewer-country";
 
@@ -88,14 +58,6 @@ pub fn is_disallowed(name: &str) -> bool {
         Some(b'c' | b'e' | b'k' | b'p' | b't' | b'u') => DISALLOWED.contains(&name),
         _ => false,
     }
-}
-
-/// Whether a lower-case name may not be a custom header of an origin (LE-102, LE-186).
-pub fn is_custom_header_denied(name: &str) -> bool {
-    CUSTOM_HEADER_DENIED.contains(&name)
-        || CUSTOM_HEADER_DENIED_PREFIXES
-            .iter()
-            .any(|p| name.starts_with(p))
 }
 
 /// The names a function may not change at `event`, each with its rule (table 4.3: LE-212..220). The
@@ -348,20 +310,6 @@ mod tests {
             "te",
         ] {
             assert!(!is_disallowed(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn custom_header_list_is_wider() {
-        // LE-186
-        for name in CUSTOM_HEADER_DENIED {
-            assert!(is_custom_header_denied(name), "{name}");
-        }
-        for name in ["x-amz-meta-a", "x-amz-date", "x-edge-a"] {
-            assert!(is_custom_header_denied(name), "{name}");
-        }
-        for name in ["x-env", "authorization", "x-amzn-trace-id", "user-agent"] {
-            assert!(!is_custom_header_denied(name), "{name}");
         }
     }
 

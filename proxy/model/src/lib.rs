@@ -26,7 +26,7 @@ pub use function::{
     FunctionNameError, FunctionSource, FunctionVersion, HandlerPath, HandlerPathError,
     LimitProfile, UnknownEventType,
 };
-pub use headers::{HeaderLine, HeaderLines};
+pub use headers::{HeaderLine, HeaderLines, may_be_custom_header};
 pub use identity::Identity;
 pub use managed::{
     MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, ManagedCachePolicy,

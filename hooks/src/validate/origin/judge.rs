@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use fourfront_model::{Compat, S3AuthMethod};
+use fourfront_model::{Compat, S3AuthMethod, may_be_custom_header};
 
 use super::{PORTS, field, violation};
 use crate::{
     event::{OriginObject, OriginObjectKind},
-    headers::{is_custom_header_denied, is_disallowed},
+    headers::is_disallowed,
     validate::{Input, header_map::lower, violation::Violation},
 };
 
@@ -235,7 +235,7 @@ impl Judge<'_> {
             let configured = before.iter().any(|(k, _)| k.eq_ignore_ascii_case(key));
             let rule = if is_disallowed(&name) {
                 Some("LE-208")
-            } else if is_custom_header_denied(&name) {
+            } else if !may_be_custom_header(&name) {
                 Some("LE-186")
             } else {
                 None

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use fourfront_model::may_be_custom_header;
+
 use crate::{
     cursor::shorten,
     report::{At, Report, Spanned},
@@ -51,35 +53,6 @@ const NOT_FORWARDABLE: &[(&str, &str)] = &[
     ("x-real-ip", NEVER_FORWARDED),
     ("x-edge-*", NEVER_FORWARDED),
     ("cloudfront-*", GENERATED),
-];
-
-/// CF-413, LE-186.
-const NOT_CUSTOM: &[&str] = &[
-    "cache-control",
-    "connection",
-    "content-length",
-    "cookie",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "max-forwards",
-    "pragma",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "request-range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-amz-*",
-    "x-edge-*",
-    "x-real-ip",
 ];
 
 const HOP_BY_HOP: &str = "it belongs to one connection only";
@@ -172,7 +145,8 @@ pub(crate) fn custom(
             not_a_name(&name, report);
             continue;
         }
-        if NOT_CUSTOM.iter().any(|p| matches(p, &lower)) {
+        if !may_be_custom_header(&lower) {
+            // CF-413
             let message = format!("header `{}` is not allowed as a custom header", name.value);
             report.error(&name.at, message);
         }
