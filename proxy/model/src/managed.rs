@@ -50,7 +50,8 @@ const USE_ORIGIN_HEADERS: &[&str] = &[
     "x-method-override",
 ];
 
-/// CF-135..141.
+/// The managed cache policies whose keys this node can build: CF-135..139 and CF-141. CF-140 (Amplify) keys the
+/// viewer's country, a generated `CloudFront-*` header, and is refused until those exist.
 pub const MANAGED_CACHE_POLICIES: &[ManagedCachePolicy] = &[
     cache(
         "CachingOptimized",
@@ -97,16 +98,6 @@ pub const MANAGED_CACHE_POLICIES: &[ManagedCachePolicy] = &[
         "4cc15a8a-d715-48a4-82b8-cc0b614638fe",
         (0, 0, 31_536_000),
         USE_ORIGIN_HEADERS,
-        Kind::All,
-        Kind::All,
-        true,
-        true,
-    ),
-    cache(
-        "Amplify",
-        "2e54312d-136d-493c-8eb9-b001f22f67d2",
-        (2, 2, 600),
-        &["authorization", "cloudfront-viewer-country", "host"],
         Kind::All,
         Kind::All,
         true,
@@ -282,7 +273,7 @@ mod tests {
 
     #[test]
     fn every_managed_policy_resolves_by_name_prefixed_name_and_id() {
-        // CF-025, CF-135..141
+        // CF-025, CF-135..139, CF-141
         for m in MANAGED_CACHE_POLICIES {
             let by_name = managed_cache_policy(m.name).unwrap();
             assert_eq!(
@@ -303,8 +294,20 @@ mod tests {
     }
 
     #[test]
-    fn policies_that_send_generated_headers_do_not_resolve() {
-        // CF-144, CF-145: they would send less than they promise
+    fn policies_that_name_generated_headers_do_not_resolve() {
+        // CF-140, CF-144, CF-145: they would key or send less than they promise
+        for name in ["Managed-Amplify", "2e54312d-136d-493c-8eb9-b001f22f67d2"] {
+            assert!(managed_cache_policy(name).is_none(), "{name}");
+        }
+        let generated = |name: &&&str| name.starts_with("cloudfront-");
+        for m in MANAGED_CACHE_POLICIES {
+            assert_eq!(m.headers.iter().find(generated), None, "{}", m.name);
+        }
+        for m in MANAGED_ORIGIN_REQUEST_POLICIES {
+            if let HeadersKind::Only(names) = m.headers {
+                assert_eq!(names.iter().find(generated), None, "{}", m.name);
+            }
+        }
         for name in [
             "AllViewerExceptHostHeader",
             "b689b0a8-53d0-40ab-baf2-68738e2966ac",

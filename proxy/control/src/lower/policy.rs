@@ -27,9 +27,18 @@ const AMPLIFY_HOSTING: &[&str] = &[
     "7e5fad67-ee98-4ad0-b05a-394999eefc1a",
 ];
 
-/// Managed origin request policies that send generated headers (CF-144, CF-145), and what can be written
-/// instead.
-const GENERATING: &[(&str, &str, &str)] = &[
+/// A managed policy that needs generated headers: name, id, and what can be written instead.
+type Generating = (&'static str, &'static str, &'static str);
+
+/// Those with a generated header in the key (CF-140).
+const GENERATING_CACHE: &[Generating] = &[(
+    "Amplify",
+    "2e54312d-136d-493c-8eb9-b001f22f67d2",
+    "{ min_ttl: 2, default_ttl: 2, max_ttl: 600, headers: [Authorization, Host], cookies: all, query_strings: all, accept_encoding_gzip: true, accept_encoding_brotli: true }",
+)];
+
+/// Those that send some to the origin (CF-144, CF-145).
+const GENERATING_ORIGIN_REQUEST: &[Generating] = &[
     (
         "AllViewerExceptHostHeader",
         "b689b0a8-53d0-40ab-baf2-68738e2966ac",
@@ -50,6 +59,9 @@ pub(crate) fn cache_policy(
         None => managed_cache_policy(DEFAULT_CACHE_POLICY),
         Some(RawPolicy::Inline(raw)) => inline_cache_policy(raw, report).map(Arc::new),
         Some(RawPolicy::Named(name)) => {
+            if refuse_generating(&name, GENERATING_CACHE, report) {
+                return None;
+            }
             let found = managed_cache_policy(&name.value);
             if found.is_none() {
                 let known = MANAGED_CACHE_POLICIES.iter().map(|m| m.name);
@@ -88,19 +100,7 @@ pub(crate) fn origin_request_policy(
             query_strings: query_strings(raw.query_strings, report),
         })),
         RawPolicy::Named(name) => {
-            let bare = bare(&name.value);
-            if let Some((_, _, instead)) = GENERATING
-                .iter()
-                .find(|(n, id, _)| *n == bare || *id == bare)
-            {
-                report.error_help(
-                    &name.at,
-                    format!(
-                        "`{}` is not available yet: it needs generated `CloudFront-*` headers",
-                        name.value
-                    ),
-                    format!("without those headers it is `{instead}`"),
-                );
+            if refuse_generating(&name, GENERATING_ORIGIN_REQUEST, report) {
                 return None;
             }
             let found = managed_origin_request_policy(&name.value);
@@ -111,6 +111,23 @@ pub(crate) fn origin_request_policy(
             found
         }
     }
+}
+
+/// Reports a managed policy that would key or send less than it promises; true when it did.
+fn refuse_generating(name: &Spanned<String>, policies: &[Generating], report: &Report) -> bool {
+    let bare = bare(&name.value);
+    let Some((_, _, instead)) = policies.iter().find(|(n, id, _)| *n == bare || *id == bare) else {
+        return false;
+    };
+    report.error_help(
+        &name.at,
+        format!(
+            "`{}` is not available yet: it needs generated `CloudFront-*` headers",
+            name.value
+        ),
+        format!("without those headers it is `{instead}`"),
+    );
+    true
 }
 
 fn unknown(

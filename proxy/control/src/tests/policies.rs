@@ -9,7 +9,7 @@ const ORP: &str = "distributions.site.default_cache_behavior.origin_request_poli
 
 #[test]
 fn managed_policies_resolve_by_name_and_id() {
-    // CF-025, CF-065, CF-066, CF-135..141, CF-143..150
+    // CF-025, CF-065, CF-066, CF-135..139, CF-141, CF-143, CF-146..150
     for name in [
         "Managed-CachingDisabled",
         "CachingDisabled",
@@ -31,7 +31,7 @@ fn managed_policies_resolve_by_name_and_id() {
 
 #[test]
 fn unknown_policies_are_refused_by_cloudfronts_name() {
-    // CF-024, CF-142, CF-144, CF-145
+    // CF-024, CF-140, CF-142, CF-144, CF-145
     for (text, expected) in [
         (
             "cache_policy: CachingOptimised",
@@ -44,6 +44,14 @@ fn unknown_policies_are_refused_by_cloudfronts_name() {
         (
             "cache_policy: 4d1d2f1d-3a71-49ad-9e08-7ea5d843a556",
             format!("5:21: {AT}: this managed policy of Amplify hosting is not supported"),
+        ),
+        (
+            "cache_policy: Managed-Amplify",
+            format!("5:21: {AT}: `Managed-Amplify` is not available yet: it needs generated `CloudFront-*` headers | headers: [Authorization, Host]"),
+        ),
+        (
+            "cache_policy: 2e54312d-136d-493c-8eb9-b001f22f67d2",
+            format!("5:21: {AT}: `2e54312d-136d-493c-8eb9-b001f22f67d2` is not available yet"),
         ),
         ("cache_policy: [a]", format!("5:21: {AT}: expected the name of a managed policy, or a policy written in place, found a list")),
         (
@@ -69,7 +77,12 @@ fn unknown_policies_are_refused_by_cloudfronts_name() {
 
 #[test]
 fn what_cloudfront_prints_in_place_of_a_generated_policy_works() {
-    // CF-128: the help for CF-144 can be pasted
+    // CF-128: the help for CF-140 and CF-144 can be pasted
+    let loaded = accepted(&with_default_behavior(
+        "cache_policy: { min_ttl: 2, default_ttl: 2, max_ttl: 600, headers: [Authorization, Host], cookies: all, query_strings: all, accept_encoding_gzip: true, accept_encoding_brotli: true }",
+    ));
+    let policy = &loaded.site.distributions()[0].default_behavior.cache_policy;
+    assert_eq!(policy.headers, ["authorization", "host"]);
     let loaded = accepted(&with_default_behavior(
         "origin_request_policy: { headers: { all_except: [Host] }, cookies: all, query_strings: all }",
     ));
