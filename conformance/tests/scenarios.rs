@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod scenarios {
+    mod cache_size;
     mod collapsed_misses;
     mod credentials;
     mod default_root_object;

@@ -406,6 +406,8 @@ impl Admin for Node {
         self.metrics
             .in_flight()
             .set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
+        // What was stored a moment ago counts, too.
+        self.cache.settle();
         self.metrics.set_gauges(
             self.hooks.stats().isolates,
             self.cache.weighed_bytes(),
@@ -419,6 +421,7 @@ impl Admin for Node {
     }
 
     fn status(&self) -> String {
+        self.cache.settle();
         let snapshot = self.snapshot.load();
         let distributions: Vec<_> = snapshot
             .site

@@ -194,6 +194,11 @@ impl CacheStorage {
         self.adapter.tier.remove(&our_key(key));
     }
 
+    /// Does the memory tier's postponed housekeeping, so that the two counts below are exact.
+    pub fn settle(&self) {
+        self.adapter.tier.settle();
+    }
+
     /// Bytes weighed in the memory tier.
     pub fn weighed_bytes(&self) -> u64 {
         self.adapter.tier.weighed_bytes()
