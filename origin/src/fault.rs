@@ -1,5 +1,7 @@
 //! Why an origin gave no answer, and what the viewer and the log are told (CF-772, CF-774, CF-705).
 
+use crate::select::SelectError;
+
 /// A failed fetch. The fault is the origin's or the network's, never the viewer's or a function's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -21,9 +23,18 @@ pub enum OriginFault {
     /// The connection did not stand in time (CF-390).
     #[error("connecting to the origin took longer than the connection timeout")]
     ConnectTimeout,
-    /// The TLS handshake failed: name, expiry, issuer, chain or protocol (CF-423).
+    /// There is no way to it: it needs something this node does not have.
+    #[error("{0}")]
+    NoWay(#[from] SelectError),
+    /// The TLS handshake failed: expiry, issuer, chain or protocol (CF-423).
     #[error("TLS with the origin failed: {cause}")]
     Tls {
+        /// What the TLS library said.
+        cause: String,
+    },
+    /// The certificate is good but for its name (CF-423).
+    #[error("TLS with the origin failed: {cause}")]
+    CertificateName {
         /// What the TLS library said.
         cause: String,
     },
@@ -69,7 +80,9 @@ impl OriginFault {
             Self::ConnectTimeout | Self::ReadTimeout | Self::CompletionTimeout => 504,
             Self::Dns { .. }
             | Self::Connect { .. }
+            | Self::NoWay(_)
             | Self::Tls { .. }
+            | Self::CertificateName { .. }
             | Self::Write { .. }
             | Self::Closed
             | Self::BodyAborted
@@ -85,7 +98,10 @@ impl OriginFault {
             Self::Dns { .. } => "The origin's name could not be resolved.",
             Self::Connect { .. } => "The connection to the origin could not be made.",
             Self::ConnectTimeout => "The connection to the origin was not made in time.",
-            Self::Tls { .. } => "A secure connection to the origin could not be made.",
+            Self::NoWay(_) => "The origin cannot be reached as its settings say.",
+            Self::Tls { .. } | Self::CertificateName { .. } => {
+                "A secure connection to the origin could not be made."
+            }
             Self::Write { .. } => "The request could not be sent to the origin.",
             Self::ReadTimeout => "The origin did not answer in time.",
             Self::CompletionTimeout => "The origin did not complete its answer in time.",
@@ -100,7 +116,10 @@ impl OriginFault {
     pub const fn detail(&self) -> &'static str {
         match self {
             Self::Dns { .. } => "OriginDnsError",
-            Self::Connect { .. } | Self::Tls { .. } => "OriginConnectError",
+            Self::Connect { .. }
+            | Self::NoWay(_)
+            | Self::Tls { .. }
+            | Self::CertificateName { .. } => "OriginConnectError",
             Self::ConnectTimeout | Self::ReadTimeout | Self::CompletionTimeout => "OriginCommError",
             Self::Write { .. } => "OriginWriteError",
             Self::Closed => "OriginReadError",
@@ -136,6 +155,16 @@ mod tests {
             (OriginFault::ConnectTimeout, 504, "OriginCommError"),
             (
                 OriginFault::Tls { cause: cause() },
+                502,
+                "OriginConnectError",
+            ),
+            (
+                OriginFault::CertificateName { cause: cause() },
+                502,
+                "OriginConnectError",
+            ),
+            (
+                OriginFault::NoWay(SelectError::NoName { origin: cause() }),
                 502,
                 "OriginConnectError",
             ),

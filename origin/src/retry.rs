@@ -22,6 +22,8 @@ pub struct Progress<'a> {
     pub viewer_has_bytes: bool,
     /// Whether request body bytes were taken from the viewer that cannot be sent again.
     pub body_consumed: bool,
+    /// Whether the certificate may carry another name, under which no handshake was tried yet (CF-423).
+    pub other_name_left: bool,
 }
 
 /// What to do next.
@@ -31,6 +33,8 @@ pub enum Retry {
     Again,
     /// Try again on a new connection; the failed try did not count (CF-397).
     Uncounted,
+    /// Try again under the other name the certificate may carry; the failed try did not count (CF-423).
+    OtherName,
     /// Report the fault.
     GiveUp,
 }
@@ -38,7 +42,8 @@ pub enum Retry {
 /// Decides after a failed try.
 ///
 /// - A connection that never stood is tried again, whatever the method, as often as `ConnectionAttempts`
-///   allows (CF-391). A failed TLS handshake is not: the same certificate would be shown again.
+///   allows (CF-391). A failed TLS handshake is not: the same certificate would be shown again. Where two names
+///   are good, both are asked for before a certificate counts as wrong (CF-423).
 /// - A pooled connection that ends before the response begins was closed while idle; that says nothing about
 ///   the origin, so idempotent requests go out once more on a new one, for free (CF-397).
 /// - A read timeout is tried again for GET and HEAD only (CF-393).
@@ -57,6 +62,7 @@ pub fn after_fault(fault: &OriginFault, progress: &Progress<'_>) -> Retry {
         OriginFault::Dns { .. } | OriginFault::Connect { .. } | OriginFault::ConnectTimeout => {
             counted
         }
+        OriginFault::CertificateName { .. } if progress.other_name_left => Retry::OtherName,
         OriginFault::Closed | OriginFault::Write { .. }
             if progress.reused && !progress.response_began && is_idempotent(progress.method) =>
         {
@@ -95,6 +101,7 @@ mod tests {
             response_began: false,
             viewer_has_bytes: false,
             body_consumed: false,
+            other_name_left: false,
         }
     }
 
@@ -163,6 +170,26 @@ mod tests {
             ..progress(&GET)
         };
         assert_eq!(after_fault(&OriginFault::Closed, &began), Retry::GiveUp);
+    }
+
+    #[test]
+    fn a_certificate_for_another_name_is_asked_for_under_the_other_name_once() {
+        // CF-423
+        let wrong_name = OriginFault::CertificateName {
+            cause: "not valid for name".into(),
+        };
+        let post = Method::POST;
+        let left = Progress {
+            attempts: 3,
+            other_name_left: true,
+            ..progress(&post)
+        };
+        assert_eq!(after_fault(&wrong_name, &left), Retry::OtherName);
+        assert_eq!(after_fault(&wrong_name, &progress(&GET)), Retry::GiveUp);
+        let expired = OriginFault::Tls {
+            cause: "expired".into(),
+        };
+        assert_eq!(after_fault(&expired, &left), Retry::GiveUp);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From an origin to a connection: where to connect, with which name, and how long to wait (CF section 4.6,
 //! CF-423). Pure; names are resolved by [`crate::resolve`].
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{mem, net::IpAddr, path::PathBuf, time::Duration};
 
 use fourfront_model::{Origin, OriginKind, OriginProtocol, S3AuthMethod, SslProtocol};
 use http::HeaderValue;
@@ -51,16 +51,27 @@ pub enum Address {
     Directory(PathBuf),
 }
 
-/// How a TLS connection is made.
+/// How a TLS connection is made. The versions offered are 1.2 and 1.3, always (CF-422): what allows 1.2 can be
+/// reached, and what does not is refused here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// Sent as SNI unless it is an IP address, and first choice for the certificate's name (CF-423). Never
+    /// The name the certificate has to carry; sent as SNI unless it is an IP address (CF-423). Never
     /// empty: a TLS library may take an empty name for a wish not to verify.
     pub server_name: String,
-    /// The other name the certificate may carry instead (CF-423).
+    /// The name it may carry instead (CF-423), for a second handshake under that name when the first one has
+    /// found a certificate for another.
     pub other_name: Option<String>,
-    /// Versions allowed below 1.3, which is always offered. `SSLv3` never is (CF-422).
-    pub protocols: Vec<SslProtocol>,
+}
+
+impl Tls {
+    /// The two names in the other order; the same where there is one.
+    #[must_use]
+    pub fn swapped(mut self) -> Self {
+        if let Some(other) = &mut self.other_name {
+            mem::swap(&mut self.server_name, other);
+        }
+        self
+    }
 }
 
 /// Why there is no way to an origin.
@@ -74,6 +85,17 @@ pub enum SelectError {
     Signing {
         /// The origin's id.
         origin: String,
+    },
+    /// A function allows TLS versions only that cannot be offered. (A configuration that does is refused at start.)
+    #[error(
+        "origin `{origin}`: sslProtocols allows [{allowed}], and connections to origins offer TLSv1.2 and TLS 1.3 \
+         only; add `TLSv1.2`"
+    )]
+    SslProtocols {
+        /// The origin's id.
+        origin: String,
+        /// What it allows, as written.
+        allowed: String,
     },
     /// There is nothing to connect to.
     #[error("origin `{origin}` has no domain name")]
@@ -144,13 +166,32 @@ pub fn target(
             origin: origin.id.clone(),
         });
     }
-    let tls = (protocol == OriginProtocol::Https).then(|| tls(domain, host, protocols));
+    let tls = match protocol {
+        OriginProtocol::Http => None,
+        OriginProtocol::Https => {
+            check_versions(origin, protocols)?;
+            Some(tls(domain, host))
+        }
+    };
     let host = domain.to_owned();
     Ok(to(Address::Network { host, port }, tls, keepalive))
 }
 
-/// CF-422, CF-423.
-fn tls(domain: &str, sent: SentHost<'_>, protocols: &[SslProtocol]) -> Tls {
+/// Of the versions that can be listed, 1.2 alone is ever offered (CF-422, LE-111). 1.3 is offered besides, but
+/// not by itself: without 1.2 in the list, a connection might use what the list does not allow.
+fn check_versions(origin: &Origin, allowed: &[SslProtocol]) -> Result<(), SelectError> {
+    if allowed.contains(&SslProtocol::TlsV1_2) {
+        return Ok(());
+    }
+    let names: Vec<_> = allowed.iter().map(|p| p.as_str()).collect();
+    Err(SelectError::SslProtocols {
+        origin: origin.id.clone(),
+        allowed: names.join(", "),
+    })
+}
+
+/// CF-423.
+fn tls(domain: &str, sent: SentHost<'_>) -> Tls {
     let sent_name = sent.value.to_str().map(host_name).unwrap_or_default();
     let other =
         (!sent_name.is_empty() && !sent_name.eq_ignore_ascii_case(domain)).then_some(sent_name);
@@ -161,11 +202,6 @@ fn tls(domain: &str, sent: SentHost<'_>, protocols: &[SslProtocol]) -> Tls {
     Tls {
         server_name: server_name.to_owned(),
         other_name: other_name.map(str::to_owned),
-        protocols: protocols
-            .iter()
-            .copied()
-            .filter(|p| *p != SslProtocol::SslV3)
-            .collect(),
     }
 }
 
@@ -257,10 +293,9 @@ mod tests {
 
     #[test]
     fn sni_is_the_forwarded_host_or_the_domain_name() {
-        // CF-422, CF-423, LE-A43
+        // CF-423, LE-A43
         let names = |host, forwarded| {
             let tls = select(&https_origin(), host, forwarded).tls.unwrap();
-            assert_eq!(tls.protocols, [SslProtocol::TlsV1_1, SslProtocol::TlsV1_2]);
             (tls.server_name, tls.other_name)
         };
         let name = |n: &str| Some(n.to_owned());
@@ -274,6 +309,44 @@ mod tests {
             ("app.test".into(), name("www.example.test"))
         );
         assert_eq!(names("", true), ("app.test".into(), None));
+    }
+
+    #[test]
+    fn names_can_be_swapped_where_there_are_two() {
+        // CF-423
+        let tls = |server_name: &str, other_name: Option<&str>| Tls {
+            server_name: server_name.into(),
+            other_name: other_name.map(Into::into),
+        };
+        assert_eq!(tls("a", Some("b")).swapped(), tls("b", Some("a")));
+        assert_eq!(tls("a", None).swapped(), tls("a", None));
+    }
+
+    #[test]
+    fn an_origin_that_allows_no_version_on_offer_is_refused_by_name() {
+        // CF-422, LE-111
+        use SslProtocol::{SslV3, TlsV1, TlsV1_1, TlsV1_2};
+        let value = &HeaderValue::from_static("app.test");
+        let host = SentHost {
+            value,
+            forwarded: false,
+        };
+        let with = |protocol, versions: &[SslProtocol]| {
+            let mut custom = CustomOrigin::new(protocol, 8443);
+            custom.ssl_protocols = versions.to_vec();
+            let origin = Origin::new("o", "app.test", OriginKind::Custom(custom));
+            target(&origin, host, OriginProtocol::Http)
+        };
+        let https = OriginProtocol::Https;
+        for versions in [&[TlsV1, TlsV1_2][..], &[TlsV1_2], &[SslV3, TlsV1_2]] {
+            assert!(with(https, versions).is_ok(), "{versions:?}");
+        }
+        for versions in [&[TlsV1][..], &[TlsV1, TlsV1_1], &[SslV3], &[]] {
+            let refused = with(https, versions).unwrap_err().to_string();
+            assert!(refused.contains("sslProtocols"), "{refused}");
+            // It says nothing about a connection without TLS.
+            assert!(with(OriginProtocol::Http, versions).is_ok(), "{versions:?}");
+        }
     }
 
     #[test]

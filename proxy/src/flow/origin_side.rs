@@ -9,6 +9,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::{event::OriginObject, validate::RequestResult};
 use fourfront_model::{CacheBehavior, Origin, OriginKind};
+use fourfront_origin::select::Tls;
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
@@ -67,6 +68,8 @@ impl OriginRequest {
             origin_object: changed.or(object),
             addresses: Vec::new(),
             attempts: 0,
+            two_names: None,
+            refused_name: None,
         }
     }
 
@@ -107,6 +110,10 @@ pub struct Fetch {
     pub addresses: Vec<SocketAddr>,
     /// Connect tries made so far (CF-391).
     pub attempts: u32,
+    /// Where and under which names the last try made its TLS connection, if either of two is good (CF-423).
+    pub two_names: Option<(SocketAddr, Tls)>,
+    /// A name the origin's certificate turned out not to carry (CF-423).
+    pub refused_name: Option<String>,
 }
 
 impl Fetch {

@@ -8,6 +8,7 @@
 //! that fails in the middle of a response swaps what its viewer gets instead of breaking the
 //! transfer ([`deliver`]).
 
+mod certificates;
 mod context;
 mod deliver;
 mod failure;
@@ -67,6 +68,7 @@ const SERVE_STALE: ErrorType = ErrorType::Custom("fourfront: serve stale");
 pub struct Edge {
     node: Arc<Node>,
     resolver: Arc<Resolver>,
+    certificates: certificates::Certificates,
     refreshes: viewer_side::Refreshes,
 }
 
@@ -76,6 +78,7 @@ impl Edge {
         Self {
             node,
             resolver,
+            certificates: certificates::Certificates::default(),
             refreshes: viewer_side::Refreshes::default(),
         }
     }

@@ -238,7 +238,7 @@ impl Edge {
             forwarded,
         };
         let target =
-            select::target(&fetch.origin, sent, OriginProtocol::Http).map_err(|e| internal(&e))?;
+            select::target(&fetch.origin, sent, OriginProtocol::Http).map_err(OriginFault::from)?;
         if ctx.deadline.is_none() {
             ctx.deadline = target.completion_timeout.map(|limit| began + limit);
         }
@@ -246,7 +246,7 @@ impl Edge {
         if left.is_some_and(|left| left.is_zero()) {
             return Err(OriginFault::CompletionTimeout.into());
         }
-        let target = target.within(Duration::ZERO, left);
+        let mut target = target.within(Duration::ZERO, left);
         let peer = match &target.address {
             Address::Directory(path) => {
                 let root = route
@@ -269,6 +269,14 @@ impl Edge {
                     .get(index)
                     .copied()
                     .ok_or_else(|| internal(&"an origin without address"))?;
+                if let Some(tls) = target.tls.take() {
+                    let mut tls = self.certificates.order(address, tls);
+                    if fetch.refused_name.as_ref() == Some(&tls.server_name) {
+                        tls = tls.swapped();
+                    }
+                    fetch.two_names = tls.other_name.is_some().then(|| (address, tls.clone()));
+                    target.tls = Some(tls);
+                }
                 // Finding the address and connecting share one timeout (CF-390).
                 peer::network(address, &target.within(began.elapsed(), None))
             }

@@ -41,10 +41,9 @@ pub(super) fn network(address: SocketAddr, target: &Target) -> HttpPeer {
         None => (false, String::new()),
     };
     let mut peer = HttpPeer::new(address, tls, name);
+    // The name is all that is verified: Pingora's `alternative_cn` means nothing to rustls (CF-423, see
+    // `super::certificates`).
     set_options(&mut peer.options, target);
-    if let Some(tls) = &target.tls {
-        peer.options.alternative_cn = tls.other_name.clone();
-    }
     peer
 }
 
