@@ -23,11 +23,13 @@ use std::time::Duration;
 mod edge;
 mod origin;
 mod raw_origin;
+mod tls;
 mod viewer;
 
 pub use edge::{Edge, LogLine, Running};
 pub use origin::{Origin, Reply, Seen};
 pub use raw_origin::{RawOrigin, Turn};
+pub use tls::{Authority, Certificate, OriginTls};
 pub use viewer::{Answer, Request, raw_exchange};
 
 /// How long anything is waited for: enough for a busy machine, short enough to notice a hang.

@@ -21,6 +21,8 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use crate::OriginTls;
+
 /// One request as an origin received it.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -115,6 +117,7 @@ pub struct Origin {
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Receiver<usize>,
     connections: watch::Receiver<usize>,
+    tls: Option<OriginTls>,
     task: JoinHandle<()>,
 }
 
@@ -124,6 +127,24 @@ impl Origin {
     /// # Panics
     /// When no port can be had.
     pub async fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(None, script).await
+    }
+
+    /// Starts an HTTPS origin on a free port.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn start_tls(
+        tls: OriginTls,
+        script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(Some(tls), script).await
+    }
+
+    async fn start_with(
+        tls: Option<OriginTls>,
+        script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port on the loopback interface");
@@ -135,6 +156,7 @@ impl Origin {
         let (accepted, connections) = watch::channel(0);
         let task = tokio::spawn(accept(
             listener,
+            tls.clone(),
             Arc::new(script),
             seen.clone(),
             Arc::new(counter),
@@ -145,6 +167,7 @@ impl Origin {
             seen,
             count,
             connections,
+            tls,
             task,
         }
     }
@@ -154,9 +177,20 @@ impl Origin {
         self.address
     }
 
-    /// Its URL, as a site file names it.
+    /// Its URL by address, as a site file names it.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Its port.
+    pub const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The names asked for in TLS handshakes (SNI), in order; `None` where there was none.
+    pub fn server_names(&self) -> Vec<Option<String>> {
+        self.tls.as_ref().map_or_else(Vec::new, OriginTls::hellos)
     }
 
     /// How many requests it has received.
@@ -208,6 +242,7 @@ impl Drop for Origin {
 
 async fn accept(
     listener: TcpListener,
+    tls: Option<OriginTls>,
     script: Script,
     seen: Arc<Mutex<Vec<Seen>>>,
     counter: Arc<watch::Sender<usize>>,
@@ -217,19 +252,28 @@ async fn accept(
     while let Ok((stream, _)) = listener.accept().await {
         accepted.send_modify(|n| *n += 1);
         let (script, seen, counter) = (script.clone(), seen.clone(), counter.clone());
+        let tls = tls.clone();
         connections.spawn(async move {
             let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let (script, seen, counter) = (script.clone(), seen.clone(), counter.clone());
                 async move { Ok::<_, Infallible>(answer(request, &script, &seen, &counter).await) }
             });
-            // A node that hangs up is part of many scenarios.
-            let _ = http1::Builder::new()
-                .preserve_header_case(true)
+            let mut http = http1::Builder::new();
+            http.preserve_header_case(true)
                 .title_case_headers(true)
                 // The node's clock stands still in 2026; an origin that knew the real time would seem to lie.
-                .auto_date_header(false)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+                .auto_date_header(false);
+            // A node that hangs up is part of many scenarios, and so are handshakes that fail.
+            match tls {
+                None => {
+                    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+                }
+                Some(tls) => {
+                    if let Some(stream) = tls.accept(stream).await {
+                        let _ = http.serve_connection(TokioIo::new(stream), service).await;
+                    }
+                }
+            }
         });
     }
 }

@@ -26,6 +26,7 @@ mod scenarios {
     mod request_changes;
     mod response_changes;
     mod staleness;
+    mod tls_origin;
     mod triggers;
     mod vary;
 }

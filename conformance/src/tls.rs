@@ -1,0 +1,203 @@
+//! TLS toward origins: authorities and certificates made on the spot, and origins that show them.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig, SupportedProtocolVersion,
+        crypto::ring,
+        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+        server::{ClientHello, ResolvesServerCert},
+        sign::CertifiedKey,
+        version::{TLS12, TLS13},
+    },
+    server::TlsStream,
+};
+
+/// A certificate with its key, and how it is known.
+#[derive(Clone, Debug)]
+pub struct Certificate(Arc<CertifiedKey>);
+
+/// A certificate authority nobody else knows.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Authority {
+    /// A new one.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    pub fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        // A name of its own: two authorities of one name would pass for one with two keys.
+        let name = format!("Authority {:x?}", &key.public_key_raw()[1..9]);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    /// Its certificate, as `node.origin_ca` takes it.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A certificate for these names and addresses.
+    ///
+    /// # Panics
+    /// When one of them is neither.
+    pub fn certify(&self, names: &[&str]) -> Certificate {
+        self.sign(&params(names))
+    }
+
+    /// One that was good until 2020.
+    ///
+    /// # Panics
+    /// As [`Self::certify`].
+    pub fn certify_expired(&self, names: &[&str]) -> Certificate {
+        let mut params = params(names);
+        params.not_before = date_time_ymd(2019, 1, 1);
+        params.not_after = date_time_ymd(2020, 1, 1);
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Certificate {
+        let key = KeyPair::generate().expect("a key");
+        let signed = params.signed_by(&key, &self.issuer).expect("a certificate");
+        certificate(&signed, &key)
+    }
+}
+
+impl Certificate {
+    /// A certificate that no authority has signed.
+    ///
+    /// # Panics
+    /// As [`Authority::certify`].
+    pub fn self_signed(names: &[&str]) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let signed = params(names).self_signed(&key).expect("a certificate");
+        certificate(&signed, &key)
+    }
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+    CertificateParams::new(names).expect("names or addresses")
+}
+
+fn certificate(signed: &rcgen::Certificate, key: &KeyPair) -> Certificate {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = ring::sign::any_supported_type(&key).expect("a key of a kind made here");
+    Certificate(Arc::new(CertifiedKey::new(vec![signed.der().clone()], key)))
+}
+
+/// How an origin secures its connections.
+#[derive(Clone)]
+pub struct OriginTls {
+    acceptor: TlsAcceptor,
+    hellos: Hellos,
+}
+
+/// The names asked for in handshakes (SNI), in order; `None` where there was none.
+type Hellos = Arc<Mutex<Vec<Option<String>>>>;
+
+impl fmt::Debug for OriginTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OriginTls").finish_non_exhaustive()
+    }
+}
+
+impl OriginTls {
+    /// Shows one certificate, whatever name is asked for.
+    pub fn showing(certificate: &Certificate) -> Self {
+        Self::with(Some(certificate), &[&TLS12, &TLS13])
+    }
+
+    /// Speaks TLS 1.2 alone.
+    pub fn only_1_2(certificate: &Certificate) -> Self {
+        Self::with(Some(certificate), &[&TLS12])
+    }
+
+    /// Speaks TLS 1.3 alone.
+    pub fn only_1_3(certificate: &Certificate) -> Self {
+        Self::with(Some(certificate), &[&TLS13])
+    }
+
+    /// Refuses every handshake: there is no certificate to show.
+    pub fn refusing() -> Self {
+        Self::with(None, &[&TLS12, &TLS13])
+    }
+
+    fn with(
+        certificate: Option<&Certificate>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
+        let hellos = Hellos::default();
+        let shown = Shown {
+            certificate: certificate.map(|c| c.0.clone()),
+            hellos: hellos.clone(),
+        };
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(versions)
+            .expect("versions the provider has")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(shown));
+        Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            hellos,
+        }
+    }
+
+    /// The names asked for so far.
+    pub(crate) fn hellos(&self) -> Vec<Option<String>> {
+        self.hellos
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The connection once it is secured; `None` when the handshake fails.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        self.acceptor.accept(stream).await.ok()
+    }
+}
+
+/// Remembers what was asked for and shows what there is.
+struct Shown {
+    certificate: Option<Arc<CertifiedKey>>,
+    hellos: Hellos,
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown").finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.hellos
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(hello.server_name().map(str::to_owned));
+        self.certificate.clone()
+    }
+}
