@@ -1,6 +1,9 @@
 //! A local directory as an origin, seen through the whole node.
 
-use std::os::unix::fs::symlink;
+use std::{
+    os::unix::fs::symlink,
+    sync::{Mutex, PoisonError},
+};
 
 use fourfront_conformance::{Edge, handler, raw_exchange};
 
@@ -225,4 +228,41 @@ async fn a_missing_directory_stops_the_start() {
     let edge = Edge::new().origin("files: { dir: ./nowhere }");
     let errors = edge.load("").unwrap_err().to_string();
     assert!(errors.contains("nowhere"), "{errors}");
+}
+
+/// What Pingora logs as errors.
+static COMPLAINTS: Complaints = Complaints(Mutex::new(Vec::new()));
+
+struct Complaints(Mutex<Vec<String>>);
+
+impl log::Log for Complaints {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Warn
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_file_after_another_leaves_the_log_clean() {
+    // CF-397: no connection to a directory is ever found dead
+    log::set_logger(&COMPLAINTS).expect("no other test sets a logger");
+    log::set_max_level(log::LevelFilter::Warn);
+    // One worker, so that each request would find the connection of the one before.
+    let edge = site().threads(1, 1).start_at("").await;
+    for path in ["/index.html", "/style.css", "/data.json", "/digits.txt"] {
+        let answer = edge.get(path).await;
+        assert_eq!((answer.status, answer.x_cache()), (200, "Miss"), "{path}");
+    }
+    // Other tests of the process may have had to do with origins that break off.
+    let lines = COMPLAINTS.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let about_idle: Vec<_> = lines.iter().filter(|l| l.contains("Idle unix")).collect();
+    assert_eq!(about_idle, Vec::<&String>::new());
 }

@@ -337,6 +337,11 @@ impl Edge {
         if request_body::is_chunked_unseen(session, &ctx.body) {
             wire.insert_header("Transfer-Encoding", "chunked")?;
         }
+        if matches!(fetch.origin.kind, OriginKind::Dir(_)) {
+            // A pipe has no descriptor, by which Pingora's pool tells connections apart: it would complain of a
+            // broken one at each attempt to use it again. A new pipe costs next to nothing.
+            wire.insert_header("Connection", "close")?;
+        }
         Ok(())
     }
 

@@ -53,7 +53,8 @@ pub(super) fn directory(
     root: &Arc<DirRoot>,
     target: &Target,
 ) -> std::result::Result<HttpPeer, Fault> {
-    // Pingora pools connections by address, so each directory needs one of its own; it is never dialled.
+    // Pingora knows peers by address, so each directory needs one of its own; it is never dialled. Nor is it ever
+    // found in the pool: each request has a pipe of its own (see `Edge::wire_request`).
     let mut hash = DefaultHasher::new();
     path.hash(&mut hash);
     let address = format!("/fourfront-dir/{:016x}", hash.finish());
