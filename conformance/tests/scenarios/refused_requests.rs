@@ -12,10 +12,7 @@ async fn status_of(edge: &fourfront_conformance::Running, request: &[u8]) -> Str
 async fn smuggling_shapes_get_400_and_never_reach_the_origin() {
     // CF-374, CF-760, CF-783
     let origin = Origin::start(|_| Reply::ok("x")).await;
-    let edge = Edge::new()
-        .behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]")
-        .start(&origin)
-        .await;
+    let edge = Edge::new().behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]").start(&origin).await;
     let shapes: [(&str, &[u8]); 9] = [
         ("both lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ("two lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcd"),
@@ -31,6 +28,67 @@ async fn smuggling_shapes_get_400_and_never_reach_the_origin() {
         assert_eq!(status_of(&edge, request).await, "400", "{name}");
     }
     assert_eq!(origin.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_that_are_not_text_get_400_and_never_reach_the_origin() {
+    // CF-760, CF-783
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new()
+        .behavior("cache_policy: { min_ttl: 0, query_strings: all }")
+        .start(&origin)
+        .await;
+    let targets: [(&str, &[u8]); 3] = [
+        ("ISO-8859-1 in the query", b"/a?q=caf\xe9"),
+        ("cut UTF-8 in the query", b"/a?q=\xc3"),
+        ("ISO-8859-1 in the path", b"/caf\xe9"),
+    ];
+    for (name, target) in targets {
+        let request = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        assert_eq!(status_of(&edge, &request).await, "400", "{name}");
+    }
+    assert_eq!(origin.count(), 0);
+    // UTF-8 is no URL either, but means one thing only.
+    let request = "GET /a?q=café HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(status_of(&edge, request.as_bytes()).await, "200");
+    // The HTTP library escapes a NUL: it does no harm then.
+    let request = b"GET /a?q=\0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(status_of(&edge, request).await, "200");
+    assert_eq!(origin.last().target, "/a?q=%00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_node_itself_refuses_has_its_page() {
+    // CF-374, CF-780, CF-781
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new().behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]").start(&origin).await;
+    let shapes: [&[u8]; 3] = [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n",
+        b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+    ];
+    for request in shapes {
+        let answer = raw_exchange(edge.address(), request, b"").await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(
+            answer.contains("X-Cache: Error from fourfront") && answer.contains("Request ID: "),
+            "{answer}"
+        );
+    }
+    // What the HTTP library cannot read it answers itself, before there is a request to make a page for.
+    let unread: [&[u8]; 2] = [
+        b"GET / HTTP/1.1\r\nHost: a\r\nX A: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    ];
+    for request in unread {
+        let answer = raw_exchange(edge.address(), request, b"").await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains("Connection: close\r\n"),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

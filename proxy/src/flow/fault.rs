@@ -1,5 +1,9 @@
 //! Why a request ends in an answer the node makes itself, and what that answer is. This is
 //! the only place where an error becomes an HTTP response (CF section 9).
+//!
+//! One kind of answer is out of its reach: what is so malformed that Pingora's parser cannot read it is answered
+//! by Pingora's proxy itself, with a 400 of constants, and closed before there is a session that any filter
+//! sees. It has neither page nor request id (CF-780, CF-781), and leaves no access record.
 
 use bytes::Bytes;
 use fourfront_hooks::HookFault;
