@@ -28,7 +28,7 @@ use fourfront_hooks::{
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::{Origin, Request};
+use crate::{Origin, Request, handler};
 
 /// Where the clock stands at the start: 2026-03-03T09:00:00Z.
 const EPOCH_MILLIS: u64 = 1_772_528_400_000;
@@ -92,6 +92,13 @@ impl Edge {
             "  {name}: {{ file: ./{name}.js{comma}{settings} }}"
         );
         self
+    }
+
+    /// Adds the one function of the default behaviour: an async handler at one trigger (see [`handler`]).
+    #[must_use]
+    pub fn hook(self, event: &str, code: &str) -> Self {
+        self.function("hook", &handler(code))
+            .behavior(&format!("on: {{ {event}: hook }}"))
     }
 
     /// Adds a function whose bundle is a directory made of these files.

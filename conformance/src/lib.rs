@@ -35,6 +35,9 @@ pub use viewer::{Answer, Request, raw_exchange};
 /// How long anything is waited for: enough for a busy machine, short enough to notice a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A setting of a behaviour: it takes every method.
+pub const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
+
 /// An async handler with `config`, `request` and `response` at hand.
 pub fn handler(body: &str) -> String {
     format!(

@@ -130,6 +130,25 @@ impl Origin {
         Self::start_with(None, script).await
     }
 
+    /// Starts an origin that answers everything with this text, good for a minute.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn saying(text: &'static str) -> Self {
+        Self::start(move |_| Reply::ok(text).header("Cache-Control", "max-age=60")).await
+    }
+
+    /// Starts an origin that answers with path and query of the request, good for a minute.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn echo() -> Self {
+        Self::start(|request| {
+            Reply::ok(request.target.clone()).header("Cache-Control", "max-age=60")
+        })
+        .await
+    }
+
     /// Starts an HTTPS origin on a free port.
     ///
     /// # Panics

@@ -1,16 +1,11 @@
 //! The default root object (CF-040, LE-011).
 
-use fourfront_conformance::{Edge, Origin, Reply, handler};
-
-async fn echo() -> Origin {
-    Origin::start(|request| Reply::ok(request.target.clone()).header("Cache-Control", "max-age=60"))
-        .await
-}
+use fourfront_conformance::{Edge, Origin, handler};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_root_itself_becomes_the_object() {
     // CF-040, CF-010.11
-    let origin = echo().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .distribution("default_root_object: pages/home.html")
         .behavior("cache_policy: { min_ttl: 0, query_strings: all }")
@@ -33,7 +28,7 @@ async fn only_the_root_itself_becomes_the_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn root_and_object_are_one_entry() {
     // CF-040, CF-657
-    let origin = echo().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .distribution("default_root_object: index.html")
         .start(&origin)
@@ -47,7 +42,7 @@ async fn root_and_object_are_one_entry() {
 #[tokio::test(flavor = "multi_thread")]
 async fn viewer_functions_see_the_root_and_origin_functions_the_object() {
     // LE-011, LE-A34, LE-094, LE-095
-    let origin = echo().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .distribution("default_root_object: index.html")
         .function("log", &handler("console.log(config.eventType + ' ' + request.uri); return response || request;"))
@@ -70,7 +65,7 @@ async fn viewer_functions_see_the_root_and_origin_functions_the_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_counts_is_the_path_the_viewer_request_function_left() {
     // LE-011, LE-145, LE-003
-    let origin = echo().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .distribution("default_root_object: index.html")
         .function(

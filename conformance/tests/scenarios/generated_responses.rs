@@ -1,12 +1,6 @@
 //! Answers that functions make themselves, at viewer-request and at origin-request (LE section 3.3).
 
-use fourfront_conformance::{Edge, Origin, Reply, Running, handler, logging, raw_exchange};
-
-const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
-
-async fn unused_origin() -> Origin {
-    Origin::start(|_| Reply::ok("from the origin").header("Cache-Control", "max-age=60")).await
-}
+use fourfront_conformance::{ALL_METHODS, Edge, Origin, Running, handler, logging, raw_exchange};
 
 fn page(extra: &str) -> String {
     handler(&format!(
@@ -23,7 +17,7 @@ fn ran(edge: &Running) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_made_at_viewer_request_is_made_each_time() {
     // LE-022, LE-155, LE-163, LE-166, LE-167, LE-502, CF-515, CF-229
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function("page", &page(""))
         .function("log", &logging())
@@ -58,7 +52,7 @@ async fn a_page_made_at_viewer_request_is_made_each_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_made_at_viewer_request_is_sent_as_it_is() {
     // LE-022, LE-156, LE-167
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function(
             "deny",
@@ -87,7 +81,7 @@ async fn redirects_carry_their_location_and_no_body() {
         ("viewer-request", "LambdaGeneratedResponse"),
         ("origin-request", "Miss"),
     ] {
-        let origin = unused_origin().await;
+        let origin = Origin::saying("from the origin").await;
         let edge = Edge::new()
             .function("redirect", &redirect)
             .behavior(&format!("on: {{ {event}: redirect }}"))
@@ -113,7 +107,7 @@ async fn redirects_carry_their_location_and_no_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_made_at_origin_request_is_stored_like_an_origins_answer() {
     // LE-026, LE-028, LE-164, LE-167, LE-502, LE-A05, LE-A06, CF-229
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function("page", &page(""))
         .function("log", &logging())
@@ -157,7 +151,7 @@ async fn a_page_made_at_origin_request_is_stored_like_an_origins_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_made_at_origin_request_skips_the_viewer_response() {
     // LE-027, LE-A06, CF-513
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function("gone", &handler("return { status: '410', body: 'gone' };"))
         .function("log", &logging())
@@ -186,7 +180,7 @@ async fn an_error_made_at_origin_request_skips_the_viewer_response() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_function_forbids_to_store_is_made_again() {
     // LE-164
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function(
             "page",
@@ -208,7 +202,7 @@ async fn what_the_function_forbids_to_store_is_made_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_to_methods_that_are_not_cached_are_not_stored() {
     // LE-165, CF-215
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function("page", &page(""))
         .behavior(ALL_METHODS)
@@ -231,7 +225,7 @@ async fn answers_to_methods_that_are_not_cached_are_not_stored() {
 async fn head_gets_the_length_of_the_body_and_no_body() {
     // LE-168, LE-A32
     for event in ["viewer-request", "origin-request"] {
-        let origin = unused_origin().await;
+        let origin = Origin::saying("from the origin").await;
         let edge = Edge::new()
             .function("page", &page(""))
             .behavior(&format!("on: {{ {event}: page }}"))
@@ -249,7 +243,7 @@ async fn head_gets_the_length_of_the_body_and_no_body() {
 async fn no_content_has_no_body_and_may_not_be_given_one() {
     // LE-161, LE-556
     for event in ["viewer-request", "origin-request"] {
-        let origin = unused_origin().await;
+        let origin = Origin::saying("from the origin").await;
         let edge = Edge::new()
             .function("empty", &handler("return { status: '204' };"))
             .function("wrong", &handler("return { status: '204', body: '' };"))
@@ -276,7 +270,7 @@ async fn no_content_has_no_body_and_may_not_be_given_one() {
 async fn bodies_may_come_as_base64() {
     // LE-158, LE-159, LE-160
     for event in ["viewer-request", "origin-request"] {
-        let origin = unused_origin().await;
+        let origin = Origin::saying("from the origin").await;
         let edge = Edge::new()
             .function(
                 "image",
@@ -309,7 +303,7 @@ async fn bodies_may_come_as_base64() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reason_phrase_is_the_functions() {
     // LE-157
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function(
             "phrase",
@@ -335,7 +329,7 @@ async fn the_reason_phrase_is_the_functions() {
 async fn headers_and_body_together_have_a_limit() {
     // LE-162, LE-256, LE-555
     for (event, limit) in [("viewer-request", 40_960), ("origin-request", 1_048_576)] {
-        let origin = unused_origin().await;
+        let origin = Origin::saying("from the origin").await;
         let make = |size: usize| {
             handler(&format!(
                 "return {{ status: '200', body: 'x'.repeat({size}) }};"
@@ -362,7 +356,7 @@ async fn headers_and_body_together_have_a_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generated_answer_is_stored_under_the_key_computed_before() {
     // LE-004, LE-164
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function(
             "echo",
@@ -385,7 +379,7 @@ async fn a_generated_answer_is_stored_under_the_key_computed_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn conditions_and_ranges_work_on_a_stored_generated_answer() {
     // LE-028, LE-195, CF-284, CF-532
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function("page", &page("etag: [{ key: 'ETag', value: '\"g1\"' }]"))
         .behavior("on: { origin-request: page }")
@@ -409,7 +403,7 @@ async fn conditions_and_ranges_work_on_a_stored_generated_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_cookies_leave_as_several_lines() {
     // LE-205, LE-558, LE-224
-    let origin = unused_origin().await;
+    let origin = Origin::saying("from the origin").await;
     let edge = Edge::new()
         .function(
             "login",

@@ -9,10 +9,6 @@ use bytes::Bytes;
 use fourfront_conformance::{Answer, Edge, Origin, Reply, handler, logging};
 use tokio::sync::{Mutex, mpsc};
 
-async fn plain() -> Origin {
-    Origin::start(|_| Reply::ok("content").header("Cache-Control", "max-age=60")).await
-}
-
 /// Throws when the request at hand carries `X-Fail`.
 fn failing_on_demand() -> String {
     handler(
@@ -72,7 +68,7 @@ async fn every_trigger_that_throws_gets_the_same_page() {
         ),
     ];
     for (failing, ran) in rows {
-        let origin = plain().await;
+        let origin = Origin::saying("content").await;
         let on = [
             "viewer-request",
             "origin-request",
@@ -112,7 +108,7 @@ async fn every_trigger_that_throws_gets_the_same_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_of_not_answering_is_an_execution_error() {
     // LE-560, LE-271, LE-250, LE-313, LE-315, LE-316, LE-318
-    let origin = plain().await;
+    let origin = Origin::saying("content").await;
     let edge = Edge::new()
         .function_with(
             "fail",
@@ -152,7 +148,7 @@ async fn every_way_of_not_answering_is_an_execution_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_that_is_not_acceptable_is_a_validation_error() {
     // LE-270, LE-278, LE-282, LE-283, LE-559
-    let origin = plain().await;
+    let origin = Origin::saying("content").await;
     let edge = Edge::new()
         .function(
             "bad",
@@ -186,7 +182,7 @@ async fn a_result_that_is_not_acceptable_is_a_validation_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn execution_errors_tell_the_operator_what_was_thrown() {
     // LE-271, LE-282, LE-284
-    let origin = plain().await;
+    let origin = Origin::saying("content").await;
     let edge = Edge::new()
         .function("fail", &handler("throw new RangeError('secret reason');"))
         .behavior("on: { origin-request: fail }")
@@ -215,7 +211,7 @@ async fn execution_errors_tell_the_operator_what_was_thrown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_calls_than_allowed_are_refused_at_once() {
     // LE-265, LE-272, LE-575, LE-A26
-    let origin = plain().await;
+    let origin = Origin::saying("content").await;
     let edge = Arc::new(
         Edge::new()
             .concurrency(1)
@@ -257,7 +253,7 @@ async fn more_calls_than_allowed_are_refused_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_viewer_response_harms_neither_the_cache_nor_other_viewers() {
     // LE-279, LE-192, LE-A35
-    let origin = plain().await;
+    let origin = Origin::saying("content").await;
     let edge = Edge::new()
         .function("fail", &failing_on_demand())
         .behavior("on: { viewer-response: fail }")
@@ -373,7 +369,7 @@ async fn a_leader_whose_viewer_response_fails_still_feeds_its_followers() {
 async fn failures_on_the_origins_side_are_not_stored() {
     // LE-047, LE-279
     for event in ["origin-request", "origin-response"] {
-        let origin = plain().await;
+        let origin = Origin::saying("content").await;
         let edge = Edge::new()
             .function(
                 "once",
@@ -484,7 +480,7 @@ async fn failures_never_fall_back_to_a_stale_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn followers_of_a_failing_leader_run_the_function_themselves() {
     // LE-279, CF-404
-    let origin = plain().await;
+    let origin = Origin::saying("content").await;
     let edge = Arc::new(
         Edge::new()
             .function("fail", &handler("throw new Error('secret');"))

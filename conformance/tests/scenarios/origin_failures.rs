@@ -3,14 +3,12 @@
 use std::{sync::Mutex, time::Duration};
 
 use bytes::Bytes;
-use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Running, Turn, logging};
+use fourfront_conformance::{ALL_METHODS, Edge, Origin, RawOrigin, Reply, Running, Turn, logging};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::{mpsc, watch},
 };
-
-const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
 
 fn own_origin(port: u16, settings: &str, custom: &str) -> String {
     format!(

@@ -1,17 +1,13 @@
 //! What origins are sent and what functions are shown on the way (CF section 4, LE section 2).
 
-use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Turn, handler, raw_exchange};
+use fourfront_conformance::{
+    ALL_METHODS, Edge, Origin, RawOrigin, Reply, Turn, handler, raw_exchange,
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-
-const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
-
-async fn plain() -> Origin {
-    Origin::start(|_| Reply::ok("x").header("Cache-Control", "max-age=60")).await
-}
 
 /// What a browser, a proxy or a forger may send, field by field.
 const FIELDS: &[(&str, &str)] = &[
@@ -47,7 +43,7 @@ const FIELDS: &[(&str, &str)] = &[
 ];
 
 async fn sent_by(edge: Edge) -> Vec<String> {
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = edge.start(&origin).await;
     let request = FIELDS
         .iter()
@@ -135,7 +131,7 @@ async fn all_viewer_sends_everything_but_the_connections_and_the_nodes_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn host_and_user_agent_are_the_nodes_unless_a_policy_names_them() {
     // CF-128, CF-340, CF-348
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let ask = |edge: fourfront_conformance::Running| async move {
         edge.request("GET", "/")
             .header("Host", "shop.test")
@@ -167,7 +163,7 @@ async fn host_and_user_agent_are_the_nodes_unless_a_policy_names_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_of_hops_are_continued() {
     // CF-349, CF-352, CF-353, CF-354, CF-356
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new().start(&origin).await;
     edge.get("/a").await;
     let seen = origin.last();
@@ -248,7 +244,7 @@ async fn the_request_as_it_goes_over_the_wire() {
 #[tokio::test(flavor = "multi_thread")]
 async fn custom_headers_of_the_origin_win() {
     // CF-412, CF-130, LE-014
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new()
         .origin(&format!(
             "own: {{ domain_name: '127.0.0.1:{}', origin_path: /app, custom_headers: {{ X-Secret: s3cret, X-Custom: node }}, custom_origin_config: {{ origin_protocol_policy: http-only }} }}",
@@ -280,7 +276,7 @@ async fn custom_headers_of_the_origin_win() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_to_the_origin_are_used_again() {
     // CF-395
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new().threads(1, 1).start(&origin).await;
     for n in 0..10 {
         assert_eq!(edge.get(&format!("/{n}")).await.x_cache(), "Miss");
@@ -291,7 +287,7 @@ async fn connections_to_the_origin_are_used_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_reach_the_origin_whole_with_length_or_in_chunks() {
     // CF-336, CF-346, CF-370
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new().behavior(ALL_METHODS).start(&origin).await;
     let body: Vec<u8> = (0..300_000u32).map(|i| (i % 253) as u8).collect();
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
@@ -362,7 +358,7 @@ async fn bodies_stream_to_the_origin_while_the_viewer_sends_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expectation_is_met_here_and_not_passed_on() {
     // CF-372, CF-339, CF-768
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new().behavior(ALL_METHODS).start(&origin).await;
     let mut viewer = TcpStream::connect(edge.address()).await.unwrap();
     viewer
@@ -508,7 +504,7 @@ async fn each_trigger_is_shown_exactly_its_fields() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_origin_given_by_name_and_settings_is_shown_with_them() {
     // LE-101, LE-108, LE-109, LE-110, LE-111, LE-080
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let port = origin.address().port();
     let edge = Edge::new()
         .function("log", &handler("console.log(JSON.stringify(request.origin)); return request;"))
@@ -534,7 +530,7 @@ async fn an_origin_given_by_name_and_settings_is_shown_with_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_request_a_post_brings_is_shown_without_its_body() {
     // LE-079, LE-120, LE-213, LE-215
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new()
         .function(
             "log",

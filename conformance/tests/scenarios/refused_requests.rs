@@ -1,6 +1,6 @@
 //! Requests the node refuses before anything else: smuggling shapes, limits, unknown hosts (CF section 9).
 
-use fourfront_conformance::{Edge, Origin, Reply, raw_exchange};
+use fourfront_conformance::{ALL_METHODS, Edge, Origin, Reply, raw_exchange};
 
 async fn status_of(edge: &fourfront_conformance::Running, request: &[u8]) -> String {
     let received = raw_exchange(edge.address(), request, b"\r\n\r\n").await;
@@ -12,7 +12,7 @@ async fn status_of(edge: &fourfront_conformance::Running, request: &[u8]) -> Str
 async fn smuggling_shapes_get_400_and_never_reach_the_origin() {
     // CF-374, CF-760, CF-783
     let origin = Origin::start(|_| Reply::ok("x")).await;
-    let edge = Edge::new().behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]").start(&origin).await;
+    let edge = Edge::new().behavior(ALL_METHODS).start(&origin).await;
     let shapes: [(&str, &[u8]); 9] = [
         ("both lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ("two lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcd"),
@@ -61,7 +61,7 @@ async fn targets_that_are_not_text_get_400_and_never_reach_the_origin() {
 async fn what_the_node_itself_refuses_has_its_page() {
     // CF-374, CF-780, CF-781
     let origin = Origin::start(|_| Reply::ok("x")).await;
-    let edge = Edge::new().behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]").start(&origin).await;
+    let edge = Edge::new().behavior(ALL_METHODS).start(&origin).await;
     let shapes: [&[u8]; 3] = [
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n",
@@ -96,7 +96,7 @@ async fn limits_have_their_own_statuses() {
     // CF-360, CF-361, CF-362, CF-364, CF-765, CF-766, CF-770
     let origin = Origin::start(|_| Reply::ok("x")).await;
     let edge = Edge::new()
-        .behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]")
+        .behavior(ALL_METHODS)
         .node("limits: { max_body_bytes: 10 }")
         .start(&origin)
         .await;

@@ -1,9 +1,9 @@
 //! Results that are refused, rule by rule, at each trigger (LE section 5.5).
 
-use fourfront_conformance::{Edge, Origin, Reply, handler};
+use fourfront_conformance::{Edge, Origin, Reply};
 
 /// One function at `event` whose case is chosen by the path; checks status, token and the rule in the record.
-async fn assert_refused(event: &str, cases: &[(&str, &str, &str)], site: impl Fn(Edge) -> Edge) {
+async fn assert_refused(event: &str, cases: &[(&str, &str, &str)]) {
     let mut body = String::new();
     for (path, code, _) in cases {
         body += &format!("if (request.uri === '{path}') {{ {code} }}\n  ");
@@ -16,13 +16,7 @@ async fn assert_refused(event: &str, cases: &[(&str, &str, &str)], site: impl Fn
             .header("Cache-Control", "no-store")
     })
     .await;
-    let edge = site(
-        Edge::new()
-            .function("case", &handler(&body))
-            .behavior(&format!("on: {{ {event}: case }}")),
-    )
-    .start(&origin)
-    .await;
+    let edge = Edge::new().hook(event, &body).start(&origin).await;
     for (n, (path, _, rule)) in cases.iter().enumerate() {
         let answer = edge
             .request("GET", path)
@@ -105,7 +99,7 @@ const GENERATED: [(&str, &str, &str); 13] = [
 async fn generated_responses_are_judged() {
     // LE-553, LE-554, LE-557, LE-558, LE-559, LE-561, LE-130, LE-131, LE-134, LE-135, LE-174, LE-208
     for event in ["viewer-request", "origin-request"] {
-        assert_refused(event, &GENERATED, |edge| edge).await;
+        assert_refused(event, &GENERATED).await;
     }
 }
 
@@ -168,7 +162,7 @@ async fn request_results_of_viewer_request_are_judged() {
             "LE-247",
         ),
     ];
-    assert_refused("viewer-request", &cases, |edge| edge).await;
+    assert_refused("viewer-request", &cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,7 +221,7 @@ async fn request_results_of_origin_request_are_judged() {
             "LE-186",
         ),
     ];
-    assert_refused("origin-request", &cases, |edge| edge).await;
+    assert_refused("origin-request", &cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,7 +256,7 @@ async fn results_of_origin_response_are_judged() {
             "LE-161",
         ),
     ];
-    assert_refused("origin-response", &cases, |edge| edge).await;
+    assert_refused("origin-response", &cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,5 +295,5 @@ async fn results_of_viewer_response_are_judged() {
             "LE-208",
         ),
     ];
-    assert_refused("viewer-response", &cases, |edge| edge).await;
+    assert_refused("viewer-response", &cases).await;
 }

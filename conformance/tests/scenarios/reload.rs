@@ -14,14 +14,10 @@ fn version(n: u32) -> String {
 const COUNTING: &str = "let n = 0;
     exports.handler = async () => { n += 1; return { status: 200, body: String(n) }; };";
 
-async fn plain() -> Origin {
-    Origin::start(|_| Reply::ok("x").header("Cache-Control", "max-age=60")).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edited_function_runs_from_the_next_request_on_and_the_cache_stays() {
     // CF-027, LE-350, LE-379
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new()
         .function("mark", &version(1))
         .behavior("on: { viewer-response: mark }")
@@ -44,7 +40,7 @@ async fn an_edited_function_runs_from_the_next_request_on_and_the_cache_stays() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_did_not_change_keeps_its_state() {
     // LE-347, LE-350
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new()
         .threads(1, 1)
         .function("count", COUNTING)
@@ -65,7 +61,7 @@ async fn a_function_that_did_not_change_keeps_its_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_loaded_leaves_everything_as_it_was() {
     // CF-027, LE-308
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new()
         .threads(1, 1)
         .function("count", COUNTING)
@@ -101,7 +97,7 @@ async fn what_cannot_be_loaded_leaves_everything_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_file_with_an_error_is_refused_and_the_old_one_stays() {
     // CF-027, CP-643
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let edge = Edge::new()
         .behavior("allowed_methods: [GET, HEAD]")
         .start(&origin)
@@ -130,7 +126,7 @@ async fn a_site_file_with_an_error_is_refused_and_the_old_one_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_versions_that_cannot_be_offered_are_refused_by_name() {
     // CF-422
-    let origin = plain().await;
+    let origin = Origin::saying("x").await;
     let port = origin.address().port();
     let edge = Edge::new()
         .origin(&format!(
@@ -160,8 +156,8 @@ async fn tls_versions_that_cannot_be_offered_are_refused_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_origin_is_used_for_misses_and_drops_nothing() {
     // CF-027
-    let old = Origin::start(|_| Reply::ok("old").header("Cache-Control", "max-age=60")).await;
-    let new = Origin::start(|_| Reply::ok("new").header("Cache-Control", "max-age=60")).await;
+    let old = Origin::saying("old").await;
+    let new = Origin::saying("new").await;
     let edge = Edge::new().start(&old).await;
     assert_eq!(edge.get("/a").await.text(), "old");
     edge.reload(&edge.site_file().replace(&old.url(), &new.url()))

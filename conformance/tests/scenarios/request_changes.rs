@@ -1,28 +1,20 @@
 //! What request results change: path, query, headers, body, origin (LE sections 3.2, 5.1, 5.2).
 
-use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Turn, handler, raw_exchange};
-
-const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
-
-async fn echo_target() -> Origin {
-    Origin::start(|request| Reply::ok(request.target.clone()).header("Cache-Control", "max-age=60"))
-        .await
-}
+use fourfront_conformance::{
+    ALL_METHODS, Edge, Origin, RawOrigin, Reply, Turn, handler, raw_exchange,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rewritten_request_is_looked_up_under_its_new_name() {
     // LE-145, LE-004, LE-234, LE-505, CF-003
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
-        .function(
-            "normalise",
-            &handler(
-                "request.uri = request.uri.toLowerCase();
+        .hook(
+            "viewer-request",
+            "request.uri = request.uri.toLowerCase();
                  request.querystring = request.querystring.toLowerCase().split('&').sort().join('&'); return request;",
-            ),
         )
         .behavior("cache_policy: { min_ttl: 0, query_strings: all }")
-        .behavior("on: { viewer-request: normalise }")
         .start(&origin)
         .await;
     for (target, token) in [
@@ -48,10 +40,12 @@ async fn a_rewritten_request_is_looked_up_under_its_new_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rewrite_at_origin_request_leaves_the_key_alone() {
     // LE-004, LE-146, CF-003
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
-        .function("desktop", &handler("request.uri = '/desktop' + request.uri; request.querystring = 'v=2'; return request;"))
-        .behavior("on: { origin-request: desktop }")
+        .hook(
+            "origin-request",
+            "request.uri = '/desktop' + request.uri; request.querystring = 'v=2'; return request;",
+        )
         .start(&origin)
         .await;
     for (target, text, token) in [
@@ -67,10 +61,9 @@ async fn a_rewrite_at_origin_request_leaves_the_key_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_mark_in_a_path_smuggles_no_query() {
     // LE-233, LE-A15
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
-        .function("mark", &handler("request.uri = '/a?b'; return request;"))
-        .behavior("on: { viewer-request: mark }")
+        .hook("viewer-request", "request.uri = '/a?b'; return request;")
         .start(&origin)
         .await;
     assert_eq!(edge.get("/").await.text(), "/a%3Fb");
@@ -79,15 +72,12 @@ async fn a_question_mark_in_a_path_smuggles_no_query() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rewritten_urls_have_a_length_limit() {
     // LE-231, LE-566
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
-        .function(
-            "long",
-            &handler(
-                "request.uri = '/' + 'u'.repeat(Number(request.uri.slice(1)) - 1); return request;",
-            ),
+        .hook(
+            "viewer-request",
+            "request.uri = '/' + 'u'.repeat(Number(request.uri.slice(1)) - 1); return request;",
         )
-        .behavior("on: { viewer-request: long }")
         .start(&origin)
         .await;
     let answer = edge.get("/8191").await;
@@ -109,16 +99,13 @@ async fn text_a_function_left_alone_goes_on_as_it_came_and_changed_text_as_utf8(
     })
     .await;
     let edge = Edge::new()
-        .function(
-            "see",
-            &handler(
-                "console.log(request.uri + ' ' + request.querystring);
-                 if (request.headers['x-change']) request.uri = request.uri + '\u{fc}';
-                 return request;",
-            ),
+        .hook(
+            "viewer-request",
+            "console.log(request.uri + ' ' + request.querystring);
+             if (request.headers['x-change']) request.uri = request.uri + '\u{fc}';
+             return request;",
         )
         .behavior("cache_policy: { min_ttl: 0, query_strings: all }")
-        .behavior("on: { viewer-request: see }")
         .start_at(&origin.url())
         .await;
     for change in ["", "X-Change: 1\r\n"] {
@@ -150,7 +137,7 @@ async fn text_a_function_left_alone_goes_on_as_it_came_and_changed_text_as_utf8(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_added_at_viewer_request_needs_a_policy_to_reach_the_origin() {
     // LE-148, LE-504
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let tag =
         handler("request.headers['x-tag'] = [{ key: 'X-Tag', value: 'mine' }]; return request;");
     let edge = Edge::new()
@@ -173,17 +160,14 @@ async fn a_header_added_at_viewer_request_needs_a_policy_to_reach_the_origin() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_added_at_origin_request_reaches_the_origin_whatever_the_policies_say() {
     // LE-149, LE-574, LE-147, LE-504
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
-        .function(
-            "auth",
-            &handler(
-                "request.headers['auth-header'] = [{ key: 'Auth-Header', value: new URLSearchParams(request.querystring).get('auth') }];
+        .hook(
+            "origin-request",
+            "request.headers['auth-header'] = [{ key: 'Auth-Header', value: new URLSearchParams(request.querystring).get('auth') }];
                  delete request.headers['user-agent']; request.querystring = 'x=1'; return request;",
-            ),
         )
         .behavior("cache_policy: { min_ttl: 0, query_strings: all }")
-        .behavior("on: { origin-request: auth }")
         .start(&origin)
         .await;
     edge.get("/?auth=tok&x=1").await;
@@ -198,15 +182,12 @@ async fn a_header_added_at_origin_request_reaches_the_origin_whatever_the_polici
 #[tokio::test(flavor = "multi_thread")]
 async fn host_is_what_the_origin_request_function_says() {
     // LE-214, LE-185, LE-150
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
-        .function(
-            "host",
-            &handler(
-                "request.headers.host = [{ key: 'Host', value: 'inner.test' }]; return request;",
-            ),
+        .hook(
+            "origin-request",
+            "request.headers.host = [{ key: 'Host', value: 'inner.test' }]; return request;",
         )
-        .behavior("on: { origin-request: host }")
         .start(&origin)
         .await;
     edge.get("/").await;
@@ -217,7 +198,7 @@ async fn host_is_what_the_origin_request_function_says() {
 async fn an_origin_request_function_sends_the_request_elsewhere() {
     // LE-115, LE-116, LE-146, LE-150, LE-101, LE-105, LE-094, CF-002
     let one = Origin::start(|_| Reply::ok("one")).await;
-    let two = Origin::start(|_| Reply::ok("two").header("Cache-Control", "max-age=60")).await;
+    let two = Origin::saying("two").await;
     let port = two.address().port();
     let edge = Edge::new()
         .function(
@@ -319,14 +300,11 @@ async fn a_bucket_may_take_the_place_of_a_server_and_the_reverse() {
     let origin = Origin::start(|_| Reply::ok("server")).await;
     // Accepted by validation; the bucket's name, reserved for this by RFC 2606, has no address.
     let edge = Edge::new()
-        .function(
-            "bucket",
-            &handler(
-                "request.origin = { s3: { domainName: 'bucket.s3.invalid', region: '', authMethod: 'none', path: '', customHeaders: {} } };
+        .hook(
+            "origin-request",
+            "request.origin = { s3: { domainName: 'bucket.s3.invalid', region: '', authMethod: 'none', path: '', customHeaders: {} } };
                  request.headers.host = [{ key: 'Host', value: 'bucket.s3.invalid' }]; return request;",
-            ),
         )
-        .behavior("on: { origin-request: bucket }")
         .start(&origin)
         .await;
     let answer = edge.get("/").await;
@@ -340,17 +318,16 @@ async fn a_bucket_may_take_the_place_of_a_server_and_the_reverse() {
     assert_eq!(origin.count(), 0);
 
     let edge = Edge::new()
-        .function(
-            "server",
-            &handler(&format!(
+        .hook(
+            "origin-request",
+            &format!(
                 "console.log(Object.keys(request.origin).join());
                  request.origin = {{ custom: {{ domainName: 'localhost', port: {}, protocol: 'http', path: '',
                      sslProtocols: ['TLSv1.2'], readTimeout: 5, keepaliveTimeout: 5, customHeaders: {{}} }} }};
                  return request;",
-                origin.address().port()
-            )),
+                origin.port()
+            ),
         )
-        .behavior("on: { origin-request: server }")
         .node("hooks: { local_egress: true }")
         .origin("files: { dir: ./files }");
     edge.write("files/a.txt", "file");
@@ -362,21 +339,18 @@ async fn a_bucket_may_take_the_place_of_a_server_and_the_reverse() {
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_of_the_origin_can_be_read_by_functions() {
     // LE-014, LE-344, LE-101
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let port = origin.address().port();
     let edge = Edge::new()
-        .function(
-            "settings",
-            &handler(
-                "const env = request.origin.custom.customHeaders['x-env'][0].value;
+        .hook(
+            "origin-request",
+            "const env = request.origin.custom.customHeaders['x-env'][0].value;
                  console.log(env + ' ' + ('x-env' in request.headers)); request.uri = '/' + env + request.uri; return request;",
-            ),
         )
         .origin(&format!(
             "staged: {{ domain_name: 127.0.0.1, custom_headers: {{ X-Env: staging }}, custom_origin_config: {{ origin_protocol_policy: http-only, http_port: {port} }} }}"
         ))
         .behavior("origin: staged")
-        .behavior("on: { origin-request: settings }")
         .start_at("")
         .await;
     assert_eq!(edge.get("/a").await.text(), "/staging/a");
@@ -404,9 +378,8 @@ async fn the_body_of_a_request_is_replaced() {
     for (event, code) in rows {
         let origin = Origin::start(|_| Reply::ok("done")).await;
         let edge = Edge::new()
-            .function("form", &handler(code))
+            .hook(event, code)
             .behavior(ALL_METHODS)
-            .behavior(&format!("on: {{ {event}: form }}"))
             .start(&origin)
             .await;
         let answer = edge

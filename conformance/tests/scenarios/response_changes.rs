@@ -4,15 +4,10 @@ use bytes::Bytes;
 use fourfront_conformance::{Edge, Origin, Reply, Running, handler, logging};
 use tokio::sync::mpsc;
 
-async fn echo_target() -> Origin {
-    Origin::start(|request| Reply::ok(request.target.clone()).header("Cache-Control", "max-age=60"))
-        .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_response_cannot_change_the_body() {
     // LE-191, LE-562
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .function(
             "swap",
@@ -34,7 +29,7 @@ async fn a_viewer_response_cannot_change_the_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_response_is_for_its_viewer_alone() {
     // LE-192, LE-205, LE-224, LE-519
-    let origin = echo_target().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .function(
             "cookie",
@@ -151,8 +146,7 @@ async fn the_body_of_a_response_is_kept_replaced_or_emptied() {
         ),
     ];
     for (code, text) in rows {
-        let origin =
-            Origin::start(|_| Reply::ok("origin body").header("Cache-Control", "max-age=60")).await;
+        let origin = Origin::saying("origin body").await;
         let edge = replacing(code, &origin).await;
         for token in ["Miss", "Hit"] {
             let answer = edge.get("/").await;

@@ -1,7 +1,7 @@
 //! Origins behind TLS: whose word is taken for who they are (CF-422..424, LE-A43).
 
 use fourfront_conformance::{
-    Authority, Certificate, Edge, Origin, OriginTls, Reply, Running, Seen, handler,
+    ALL_METHODS, Authority, Certificate, Edge, Origin, OriginTls, Reply, Running, Seen, handler,
 };
 
 /// Answers with what it got, never to be stored.
@@ -133,7 +133,6 @@ async fn a_certificate_for_another_name_is_a_502() {
 
 /// Sends the viewer's `Host` on to the origin.
 const FORWARD_HOST: &str = "origin_request_policy: Managed-AllViewer";
-const ALL_METHODS: &str = "allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]";
 async fn get_as(edge: &Running, host: &str) -> (u16, String) {
     let answer = edge.request("GET", "/").header("Host", host).send().await;
     (answer.status, answer.text().trim_end().to_owned())

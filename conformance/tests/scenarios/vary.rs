@@ -17,11 +17,6 @@ async fn echoing(field: &'static str, vary: &'static str) -> Origin {
     .await
 }
 
-async fn plain() -> Origin {
-    Origin::start(|request| Reply::ok(request.target.clone()).header("Cache-Control", "max-age=60"))
-        .await
-}
-
 async fn get_with(edge: &Running, path: &str, fields: &[(&str, &str)]) -> (String, String) {
     let request = fields
         .iter()
@@ -172,7 +167,7 @@ async fn accept_encoding_is_normalised_for_key_and_origin() {
         ),
     ];
     for (flags, sent, expected) in rows {
-        let origin = plain().await;
+        let origin = Origin::echo().await;
         let edge = Edge::new()
             .behavior(&format!("cache_policy: {{ min_ttl: 0, {flags} }}"))
             .start(&origin)
@@ -190,7 +185,7 @@ async fn accept_encoding_is_normalised_for_key_and_origin() {
 #[tokio::test(flavor = "multi_thread")]
 async fn codings_split_the_cache_by_what_they_amount_to() {
     // CF-171, CF-207
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new().start(&origin).await;
     let rows = [
         (None, "Miss"),
@@ -210,7 +205,7 @@ async fn codings_split_the_cache_by_what_they_amount_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn chosen_query_parameters_are_keyed_and_sent_in_request_order() {
     // CF-166, CF-180, CF-181, CF-182, CF-120
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .behavior("cache_policy: { min_ttl: 0, query_strings: [a, b] }")
         .start(&origin)
@@ -237,7 +232,7 @@ async fn chosen_query_parameters_are_keyed_and_sent_in_request_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_none_and_all_but_some_query_parameters() {
     // CF-183, CF-184, AMB-08
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .path("/all", "cache_policy: { min_ttl: 0, query_strings: all }")
         .path(
@@ -268,7 +263,7 @@ async fn all_none_and_all_but_some_query_parameters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_of_the_origin_request_policy_are_sent_and_not_keyed() {
     // CF-127, CF-182
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .behavior("cache_policy: { min_ttl: 0, query_strings: [k] }")
         .behavior("origin_request_policy: { query_strings: [o] }")
@@ -287,7 +282,7 @@ async fn parameters_of_the_origin_request_policy_are_sent_and_not_keyed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cookies_are_sorted_before_keying_and_forwarding() {
     // CF-170, CF-190, CF-191, CF-192, CF-193, CF-337
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .behavior("cache_policy: { min_ttl: 0, cookies: all }")
         .start(&origin)
@@ -321,7 +316,7 @@ async fn cookies_are_sorted_before_keying_and_forwarding() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_chosen_cookies_count() {
     // CF-117, CF-119, CF-337
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .path("/none", "cache_policy: { min_ttl: 0 }")
         .behavior("cache_policy: { min_ttl: 0, cookies: [sid, 'x*'] }")
@@ -355,7 +350,7 @@ async fn only_chosen_cookies_count() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keyed_headers_compare_by_exact_value() {
     // CF-167, CF-168, CF-169, CF-120
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .behavior("cache_policy: { min_ttl: 0, headers: [X-A, X-B] }")
         .start(&origin)
@@ -379,7 +374,7 @@ async fn keyed_headers_compare_by_exact_value() {
 #[tokio::test(flavor = "multi_thread")]
 async fn raw_paths_are_keyed_as_they_come_and_hosts_are_not() {
     // CF-160, CF-162, CF-164, AMB-05
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new().start(&origin).await;
     for path in ["/a", "/A", "/a/", "//a", "/%61", "/b/../a"] {
         assert_eq!(
@@ -393,7 +388,7 @@ async fn raw_paths_are_keyed_as_they_come_and_hosts_are_not() {
         "Hit"
     );
     // Unless the policy lists it.
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .behavior("cache_policy: { min_ttl: 0, headers: [Host] }")
         .start(&origin)
@@ -412,7 +407,7 @@ async fn raw_paths_are_keyed_as_they_come_and_hosts_are_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn options_are_cached_only_where_the_behaviour_says_so() {
     // CF-063, CF-161, CF-215
-    let origin = plain().await;
+    let origin = Origin::echo().await;
     let edge = Edge::new()
         .path(
             "/cached",
