@@ -9,7 +9,7 @@ help:
 	@echo 'make bench   the benches of each crate, then make load'
 	@echo 'make load    the release node beside nginx'
 	@echo 'make ledger  refresh conformance/rules/ledger.tsv'
-	@echo 'make setup   install what the others need'
+	@echo 'make setup   install what run, test and lint need'
 
 run:
 	@scripts/run.sh
@@ -27,7 +27,7 @@ load:
 	@scripts/load.sh
 
 setup:
-	@scripts/setup.sh
+	@scripts/setup.sh test
 
 ledger:
 	@cargo run --locked -q -p fourfront-ledger -- --update

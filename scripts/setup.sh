@@ -2,8 +2,9 @@
 # Makes sure that what a build needs is there. Installs Debian packages when it may
 # (root, or sudo without a password); otherwise prints the exact line and fails.
 #
-#   scripts/setup.sh          what `make run` and `make test` need
+#   scripts/setup.sh          what `make run` needs
 #   scripts/setup.sh lint     also what `make lint` needs
+#   scripts/setup.sh test     also what `make test` needs
 #   scripts/setup.sh bench    also what `make load` needs
 #
 # Prints nothing when nothing is missing.
@@ -41,6 +42,12 @@ have_libclang || need libclang-dev
 
 if [ "${1:-}" = lint ]; then
   have shellcheck || need shellcheck
+fi
+
+if [ "${1:-}" = test ]; then
+  # Some tests run packages of the npm registry, as their users install them.
+  have node || need nodejs
+  have npm || need npm
 fi
 
 if [ "${1:-}" = bench ]; then

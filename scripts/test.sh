@@ -3,7 +3,7 @@
 # last lines are the runner's summary. Fails when a test fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/setup.sh
+scripts/setup.sh test
 
 cargo test --locked --workspace --doc --quiet
 if cargo nextest --version >/dev/null 2>&1; then

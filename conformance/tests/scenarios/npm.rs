@@ -1,7 +1,7 @@
 //! Handlers out of the npm registry, unmodified, as their users install them (LE-356, LE-357).
 //!
-//! The packages are installed with Node's own npm, once per version of their lock file. Where there is no npm
-//! the tests say so and end.
+//! The packages are installed with Node's own npm, once per version of their lock file. `scripts/setup.sh test`
+//! installs npm itself.
 
 use std::{
     fs,
@@ -9,14 +9,11 @@ use std::{
     process::Command,
 };
 
+use fourfront::node::SnapshotError;
 use fourfront_conformance::{Answer, Edge, Origin, Reply};
 
-/// The installed directory of a package under `conformance/npm`, or `None` where npm is missing.
-fn installed(name: &str) -> Option<PathBuf> {
-    if Command::new("npm").arg("--version").output().is_err() {
-        println!("skipped: npm is not installed, so {name} cannot be");
-        return None;
-    }
+/// The installed directory of a package under `conformance/npm`.
+fn installed(name: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("npm").join(name);
     let lock = fs::read(source.join("package-lock.json")).expect("a lock file");
     let version = lock.iter().fold(0u64, |hash, b| {
@@ -34,7 +31,7 @@ fn installed(name: &str) -> Option<PathBuf> {
             .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             .current_dir(aside.path())
             .output()
-            .expect("npm runs");
+            .expect("npm, which `scripts/setup.sh test` installs");
         assert!(
             ran.status.success(),
             "npm ci: {}",
@@ -49,7 +46,7 @@ fn installed(name: &str) -> Option<PathBuf> {
         modules.display()
     );
     fs::copy(source.join("index.js"), modules.join("index.js")).expect("a copy");
-    Some(modules)
+    modules
 }
 
 async fn plain() -> Origin {
@@ -59,33 +56,40 @@ async fn plain() -> Origin {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cognito_at_edge_sends_strangers_to_the_login_page() {
-    // LE-356, LE-357, LE-506, O21
-    let Some(dir) = installed("cognito") else {
-        return;
-    };
-    let origin = plain().await;
-    let started = Edge::new()
-        .bundle_dir("auth", &dir, "")
+fn cognito() -> Edge {
+    Edge::new()
+        .bundle_dir("auth", &installed("cognito"), "")
         .behavior("cache_policy: { min_ttl: 0, query_strings: all, cookies: all }")
         .behavior("on: { viewer-request: auth }")
-        .try_start(&origin.url())
-        .await;
-    let edge = match started {
-        Ok(edge) => edge,
-        Err(errors) => {
-            // What a package needs and the node lacks is named, so that its user knows at once.
-            let text = errors[0].to_string();
-            assert!(
-                text.contains("the built-in module `") && text.contains("is not available"),
-                "{text}"
-            );
-            println!("cognito-at-edge does not load: {text}");
-            return;
-        }
-    };
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cognito_at_edge_needs_and_the_node_lacks_is_named() {
+    // LE-357
+    let origin = plain().await;
+    let errors = cognito()
+        .try_start(&origin.url())
+        .await
+        .err()
+        .expect("the package to need what is missing");
+    let [SnapshotError::Function { name, fault, .. }] = &errors[..] else {
+        panic!("{errors:?}");
+    };
+    assert_eq!(
+        (name.as_str(), fault.to_string().as_str()),
+        (
+            "auth",
+            "Runtime.ImportModuleError: the built-in module `https` is not available in functions yet"
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the built-in module `https` is not available in functions yet"]
+async fn cognito_at_edge_sends_strangers_to_the_login_page() {
+    // LE-356, LE-357, LE-506, O21
+    let origin = plain().await;
+    let edge = cognito().start(&origin).await;
     let ask = async |path: &str, cookie: Option<&str>| {
         let request = edge.request("GET", path).header("Host", "shop.test");
         cookie
@@ -138,7 +142,7 @@ async fn cognito_at_edge_sends_strangers_to_the_login_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hono_answers_its_routes() {
     // LE-356, LE-307, LE-155, LE-158, LE-205, LE-306
-    let Some(dir) = installed("hono") else { return };
+    let dir = installed("hono");
     let origin = plain().await;
     let edge = Edge::new()
         .bundle_dir("app", &dir, "")
@@ -191,7 +195,7 @@ async fn hono_answers_its_routes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hono_is_cached_at_origin_request() {
     // LE-026, LE-164, LE-356
-    let Some(dir) = installed("hono") else { return };
+    let dir = installed("hono");
     let origin = plain().await;
     let edge = Edge::new()
         .bundle_dir("app", &dir, "")
