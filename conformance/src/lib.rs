@@ -30,7 +30,7 @@ pub use edge::{Edge, LogLine, Running};
 pub use origin::{Origin, Reply, Seen};
 pub use raw_origin::{RawOrigin, Turn};
 pub use tls::{Authority, Certificate, OriginTls};
-pub use viewer::{Answer, Request, raw_exchange};
+pub use viewer::{Answer, Opened, Request, raw_exchange};
 
 /// How long anything is waited for: enough for a busy machine, short enough to notice a hang.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -60,45 +60,53 @@ impl Request {
     /// What went wrong, in words.
     pub async fn try_send(self) -> Result<Answer, String> {
         let exchange = async {
-            let stream = TcpStream::connect(self.address)
-                .await
-                .map_err(|e| e.to_string())?;
-            let (mut sender, connection) = http1::Builder::new()
-                .preserve_header_case(true)
-                .title_case_headers(false)
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(|e| e.to_string())?;
-            let driver = tokio::spawn(connection);
-            let mut request = hyper::Request::builder()
-                .method(self.method.as_str())
-                .uri(self.target.as_str());
-            if !self
-                .headers
-                .iter()
-                .any(|(n, _)| n.eq_ignore_ascii_case("host"))
-            {
-                request = request.header("Host", "viewer.test");
-            }
-            for (name, value) in &self.headers {
-                request = request.header(name, value);
-            }
-            let request = request
-                .body(Full::new(self.body))
-                .map_err(|e| e.to_string())?;
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|e| e.to_string())?;
-            let (head, body) = response.into_parts();
-            let body = body
-                .collect()
-                .await
-                .map_err(|e| format!("the body broke off: {e}"))?
-                .to_bytes();
-            drop(sender);
-            driver.abort();
-            Ok(Answer {
+            let mut opened = self.open().await?;
+            while opened.piece().await?.is_some() {}
+            Ok(opened.answer)
+        };
+        tokio::time::timeout(crate::PATIENCE, exchange)
+            .await
+            .unwrap_or_else(|_| Err("no answer within a minute".to_owned()))
+    }
+
+    /// Sends it and waits for the answer's head alone.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub async fn open(self) -> Result<Opened, String> {
+        let stream = TcpStream::connect(self.address)
+            .await
+            .map_err(|e| e.to_string())?;
+        let (mut sender, connection) = http1::Builder::new()
+            .preserve_header_case(true)
+            .title_case_headers(false)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| e.to_string())?;
+        let driver = Driver(tokio::spawn(connection));
+        let mut request = hyper::Request::builder()
+            .method(self.method.as_str())
+            .uri(self.target.as_str());
+        if !self
+            .headers
+            .iter()
+            .any(|(n, _)| n.eq_ignore_ascii_case("host"))
+        {
+            request = request.header("Host", "viewer.test");
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request
+            .body(Full::new(self.body))
+            .map_err(|e| e.to_string())?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| e.to_string())?;
+        let (head, body) = response.into_parts();
+        Ok(Opened {
+            answer: Answer {
                 status: head.status.as_u16(),
                 headers: head
                     .headers
@@ -110,12 +118,81 @@ impl Request {
                         )
                     })
                     .collect(),
-                body,
-            })
+                body: Bytes::new(),
+            },
+            body,
+            _sender: sender,
+            _driver: driver,
+        })
+    }
+}
+
+/// Drives a connection for as long as somebody reads from it.
+struct Driver(tokio::task::JoinHandle<Result<(), hyper::Error>>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// An answer that is being received.
+pub struct Opened {
+    answer: Answer,
+    body: Incoming,
+    _sender: http1::SendRequest<Full<Bytes>>,
+    _driver: Driver,
+}
+
+impl Opened {
+    /// What has been received so far.
+    pub const fn so_far(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// Waits for the body's next piece, which is then part of what was received; `None` at its end.
+    ///
+    /// # Errors
+    /// When the body breaks off.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, String> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|e| format!("the body broke off: {e}"))?;
+            if let Ok(piece) = frame.into_data() {
+                let mut whole = BytesMut::from(std::mem::take(&mut self.answer.body));
+                whole.extend_from_slice(&piece);
+                self.answer.body = whole.freeze();
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until the body has at least `bytes` bytes.
+    ///
+    /// # Panics
+    /// When it ends or breaks off before, or nothing comes within a minute.
+    pub async fn received(&mut self, bytes: usize) {
+        let enough = async {
+            while self.answer.body.len() < bytes {
+                let piece = self.piece().await.expect("a body that goes on");
+                assert!(piece.is_some(), "the body ended: {:?}", self.answer);
+            }
         };
-        tokio::time::timeout(crate::PATIENCE, exchange)
+        tokio::time::timeout(crate::PATIENCE, enough)
             .await
-            .unwrap_or_else(|_| Err("no answer within a minute".to_owned()))
+            .expect("a piece within a minute");
+    }
+
+    /// Waits for the whole answer.
+    ///
+    /// # Panics
+    /// When it breaks off or does not end within a minute.
+    pub async fn whole(mut self) -> Answer {
+        let whole = async { while self.piece().await.expect("a whole body").is_some() {} };
+        tokio::time::timeout(crate::PATIENCE, whole)
+            .await
+            .expect("an end within a minute");
+        self.answer
     }
 }
 

@@ -60,18 +60,31 @@ async fn followers_run_the_viewer_triggers_and_stream_while_the_leader_fills() {
             .start(&origin)
             .await,
     );
+    // Each reads until it has the first piece, and stays.
     let get = |edge: Arc<fourfront_conformance::Running>| {
-        tokio::spawn(async move { edge.get("/live").await })
+        tokio::spawn(async move {
+            let mut opened = edge.request("GET", "/live").open().await.unwrap();
+            opened.received(4).await;
+            opened
+        })
     };
     let leader = get(edge.clone());
     origin.received(1).await;
     let followers: Vec<_> = (0..49).map(|_| get(edge.clone())).collect();
     pieces.send(Bytes::from_static(b"one ")).unwrap();
+    let leader = leader.await.unwrap();
+    let mut streaming = Vec::new();
+    for follower in followers {
+        let opened = follower.await.unwrap();
+        assert_eq!(opened.so_far().text(), "one ");
+        streaming.push(opened);
+    }
+    // Everybody has bytes in hand, and only now does the origin give the rest away.
     pieces.send(Bytes::from_static(b"two")).unwrap();
     drop(pieces);
-    assert_eq!(leader.await.unwrap().text(), "one two");
-    for follower in followers {
-        let answer = follower.await.unwrap();
+    assert_eq!(leader.whole().await.text(), "one two");
+    for opened in streaming {
+        let answer = opened.whole().await;
         assert_eq!((answer.text(), answer.x_cache()), ("one two", "Hit"));
     }
     assert_eq!(origin.count(), 1);
