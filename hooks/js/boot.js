@@ -5,6 +5,7 @@
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import { op_ff_done, op_ff_hrtime, op_ff_log, op_ff_memory, op_ff_remaining } from "ext:core/ops";
+import { startCounting, countFetch } from "ext:fourfront/memory.js";
 import { builtin, builtinName } from "ext:fourfront/builtins.js";
 import { bridge, isCommonJs, loadMain } from "ext:fourfront/loader.js";
 import { console } from "ext:fourfront/console.js";
@@ -121,7 +122,12 @@ const globals = {
   crypto: core.propGetterOnly(() => crypto().crypto),
   // A plain function, as in Node, so that tests can replace it.
   fetch: core.propWritable(function fetch_(input, init = undefined) {
-    return PromisePrototypeThen(fetch().fetch(input, init), undefined, refused);
+    const asked = fetch().fetch(input, init);
+    countFetch(asked);
+    return PromisePrototypeThen(asked, (answer) => {
+      countFetch(answer);
+      return answer;
+    }, refused);
   }),
   global: core.propWritable(globalThis),
   performance: valueOf(performance, "performance"),
@@ -177,6 +183,7 @@ function start(json) {
   internals.uint8ArrayToHex = typeof toHex === "function" ? uncurryThis(toHex) : undefined;
   internals.uint8ArraySetFromHex = typeof setFromHex === "function" ? uncurryThis(setFromHex) : undefined;
   ObjectDefineProperty(globalThis, SymbolFor("fourfront.modules"), { __proto__: null, value: bridge });
+  startCounting();
   event.setEventTargetData(globalThis);
   event.saveGlobalThisReference(globalThis);
   delete globalThis.Deno;

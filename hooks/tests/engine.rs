@@ -12,5 +12,7 @@ mod inline;
 mod invocation;
 #[path = "engine/loading.rs"]
 mod loading;
+#[path = "engine/memory.rs"]
+mod memory;
 #[path = "engine/pooling.rs"]
 mod pooling;

@@ -7,7 +7,7 @@ use deno_core::{Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl, v8
 use super::{
     Egress,
     builtin_names::{self, Builtin},
-    ops,
+    memory, ops,
     startup::embed,
 };
 
@@ -20,6 +20,10 @@ pub(super) const BOOT: &[(&str, &str)] = &[
     (
         "ext:fourfront/builtins.js",
         include_str!("../../js/builtins.js"),
+    ),
+    (
+        "ext:fourfront/memory.js",
+        include_str!("../../js/memory.js"),
     ),
     (
         "ext:fourfront/loader.js",
@@ -118,18 +122,22 @@ pub(super) fn add_vm_context(runtime: &mut JsRuntimeForSnapshot) {
     debug_assert_eq!(index, deno_node::VM_CONTEXT_INDEX);
 }
 
-/// Keeps the operations a function may use and makes every other one refuse.
+/// Keeps the operations a function may use and makes every other one refuse. Those that hold memory
+/// unasked are done here instead.
 fn guarded(mut extension: Extension) -> Extension {
     // Some name extensions that isolates go without on purpose (files, processes, sockets); builds with debug
     // assertions would insist on them.
     extension.deps = &[];
     let refuse = ops::op_ff_refused();
+    let replaced = memory::replacements();
     let name = extension.name;
     extension.ops = extension
         .ops
         .iter()
         .map(|op| {
-            if allowed(name, op) {
+            if let Some(ours) = replaced.iter().find(|ours| ours.name == op.name) {
+                op.with_implementation_from(ours)
+            } else if allowed(name, op) {
                 *op
             } else {
                 op.with_implementation_from(&refuse)

@@ -1,4 +1,4 @@
-//! Every `unsafe` block of the engine: entering isolates, V8's allocator, V8's promise callback.
+//! Every `unsafe` block of the engine: entering isolates, V8's allocator, V8's callbacks.
 
 use std::{
     alloc::{self, Layout},
@@ -13,7 +13,7 @@ use deno_core::{
     v8::{self, UniqueRef},
 };
 
-use super::{limits::Limits, rejections};
+use super::{compression::Stream, limits::Limits, memory, rejections};
 
 /// A runtime whose isolate is the thread's current one until this is dropped.
 ///
@@ -131,6 +131,61 @@ pub(super) extern "C" fn on_promise_reject(message: v8::PromiseRejectMessage<'_>
     // SAFETY: V8 calls this on the isolate's thread with the isolate entered.
     v8::callback_scope!(unsafe scope, &message);
     rejections::track(scope, &message);
+}
+
+/// Has V8 tell of every garbage collection. The limits must live as long as the isolate.
+pub(super) fn watch_collections(isolate: &mut v8::Isolate, limits: &Arc<Limits>) {
+    let data = Arc::as_ptr(limits).cast_mut().cast();
+    isolate.add_gc_prologue_callback(on_collection, data, v8::GCType::kGCTypeAll);
+    isolate.add_gc_epilogue_callback(on_collection, data, v8::GCType::kGCTypeAll);
+}
+
+unsafe extern "C" fn on_collection(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    data: *mut c_void,
+) {
+    // SAFETY: V8 calls this on the isolate's thread; `data` is what `watch_collections` was given.
+    let (mut isolate, limits) = unsafe {
+        (
+            v8::Isolate::from_raw_isolate_ptr(isolate),
+            &*data.cast::<Limits>(),
+        )
+    };
+    memory::collecting(&mut isolate, limits);
+}
+
+/// Has the isolate look at its memory as soon as JavaScript can be interrupted. The limits must live as
+/// long as the isolate.
+pub(super) fn look_soon(limits: &Limits) {
+    if let Some(handle) = limits.look() {
+        let data = ptr::from_ref(limits).cast_mut().cast();
+        handle.request_interrupt(on_interrupt, data);
+    }
+}
+
+unsafe extern "C" fn on_interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
+    // SAFETY: V8 calls this on the isolate's thread, where a collection is allowed; `data` is what
+    // `look_soon` was given.
+    let (mut isolate, limits) = unsafe {
+        (
+            v8::Isolate::from_raw_isolate_ptr(isolate),
+            &*data.cast::<Limits>(),
+        )
+    };
+    // V8 goes on until no interrupt is left: the collection in here must not ask for the next one.
+    memory::exceeded(&mut isolate, limits);
+    limits.looked();
+}
+
+// SAFETY: it refers to nothing that V8 manages.
+unsafe impl deno_core::GarbageCollected for Stream {
+    fn trace(&self, _: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"CompressionResource"
+    }
 }
 
 /// Drops a runtime in place.

@@ -17,6 +17,7 @@ use super::{
     failure::{Thrown, from_core},
     ffi::{self, Entered},
     limits::Limits,
+    memory::{self, Charges},
     modules::Modules,
     ops::{Ended, Shared, kind_letter},
     startup, trial,
@@ -89,6 +90,7 @@ impl Isolate {
         let shared = Rc::new(Shared {
             program: program.clone(),
             limits: limits.clone(),
+            charges: Charges::default(),
             ended: RefCell::default(),
             invocation_id: RefCell::default(),
             deadline: Cell::new(Instant::now()),
@@ -113,6 +115,7 @@ impl Isolate {
             current + (4 << 30)
         });
         let isolate = runtime.v8_isolate();
+        ffi::watch_collections(isolate, &limits);
         isolate.set_slot(shared.clone());
         isolate.set_promise_reject_callback(ffi::on_promise_reject);
         let boot = take_boot(&mut runtime);
@@ -306,7 +309,8 @@ impl Isolate {
         match fault {
             None => {
                 self.limits.take_refused();
-                true
+                // Such memory may hang on garbage whose finalizers no call has waited for.
+                self.limits.held_bytes() <= self.limits.limit_bytes() / 4
             }
             // What the handler threw or answered with is its own business: its state is whole.
             Some(ExecutionFault::Thrown { error_type, .. }) => {
@@ -369,6 +373,10 @@ impl Isolate {
 
     fn take_ended(&mut self) -> Option<Result<Vec<u8>, ExecutionFault>> {
         let ended = self.shared.ended.take()?;
+        if self.exceeded() {
+            // LE-264: nothing in it was interrupted after it had grown.
+            return Some(Err(self.limits.out_of_memory()));
+        }
         let dropped = self.shared.log_dropped.get();
         if dropped > 0 {
             self.shared.emit(
@@ -401,6 +409,14 @@ impl Isolate {
                 stack: String::new(),
             }),
         })
+    }
+
+    /// Whether a call that has ended took more memory than V8 could be asked to refuse.
+    fn exceeded(&mut self) -> bool {
+        memory::above(self.runtime.v8_isolate(), &self.limits) && {
+            let mut runtime = Entered::new(&mut self.runtime);
+            memory::exceeded(runtime.v8_isolate(), &self.limits)
+        }
     }
 
     /// The fault of a promise that was rejected and that nobody handles (LE-317).
@@ -548,6 +564,7 @@ impl Drop for Isolate {
     fn drop(&mut self) {
         self.shared.rejections.take();
         self.shared.uncached.take();
+        self.shared.charges.clear();
         ffi::enter_to_drop(&mut self.runtime);
         // Taken once, here: the field is not touched again.
         ffi::drop_runtime(&mut self.runtime);

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -24,7 +24,12 @@ pub(crate) struct Limits {
     stop: AtomicU8,
     exit_code: AtomicI64,
     buffers: AtomicUsize,
+    /// Of `buffers`, what the host itself holds for the function.
+    held: AtomicUsize,
+    /// Of `held`, what V8 has been told of.
+    told: AtomicUsize,
     refused: AtomicBool,
+    looking: AtomicBool,
     handle: OnceLock<IsolateHandle>,
     timeout: Mutex<Duration>,
 }
@@ -36,7 +41,10 @@ impl Limits {
             stop: AtomicU8::new(RUNNING),
             exit_code: AtomicI64::new(0),
             buffers: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            told: AtomicUsize::new(0),
             refused: AtomicBool::new(false),
+            looking: AtomicBool::new(false),
             handle: OnceLock::new(),
             timeout: Mutex::new(Duration::ZERO),
         }
@@ -102,7 +110,7 @@ impl Limits {
         self.memory_mb as usize * 1024 * 1024
     }
 
-    /// Bytes held by array buffers.
+    /// Bytes held by array buffers and by the host.
     pub(super) fn buffer_bytes(&self) -> usize {
         self.buffers.load(Ordering::Relaxed)
     }
@@ -125,5 +133,56 @@ impl Limits {
 
     pub(super) fn release(&self, bytes: usize) {
         self.buffers.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Accounts for what the host holds; `None` when it would exceed the limit (LE-264).
+    pub(super) fn hold(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        if !self.reserve(bytes) {
+            return None;
+        }
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        Some(Held {
+            limits: self.clone(),
+            bytes,
+        })
+    }
+
+    /// Bytes that the host holds for the function.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// By how much `held` changed since the last call of this method: for V8, which collects garbage
+    /// by it.
+    pub(super) fn untold(&self) -> i64 {
+        let held = self.held_bytes();
+        let told = self.told.swap(held, Ordering::Relaxed);
+        // Both are below the limit, which is far from the sign bit.
+        held.cast_signed().wrapping_sub(told.cast_signed()) as i64
+    }
+
+    /// The isolate's handle, unless a look is on its way already: see [`Self::looked`].
+    pub(super) fn look(&self) -> Option<&IsolateHandle> {
+        let handle = self.handle.get()?;
+        (!self.looking.swap(true, Ordering::Relaxed)).then_some(handle)
+    }
+
+    /// The look has been taken.
+    pub(super) fn looked(&self) {
+        self.looking.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Memory that the host holds for a function: counted until this is dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    limits: Arc<Limits>,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.limits.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.limits.release(self.bytes);
     }
 }

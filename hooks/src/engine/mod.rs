@@ -30,13 +30,22 @@
 //!
 //! # Limits
 //!
-//! Time is the pool's watchdog, through `terminate_execution`. Heap and array buffers are bounded by the
-//! function's memory each; WebAssembly memory by a limit of the process. An isolate that hit a limit is
-//! discarded. One allocation in flight may overshoot before V8 looks: the heap callback grants room
-//! for it, because V8 ends the process when it is refused.
+//! Time is the pool's watchdog, through `terminate_execution`. A function's memory bounds its heap and, by
+//! the same number again, what it holds beside the heap (`memory` has the counts):
+//!
+//! - array buffers, blobs, messages between ports and the state of compressors are refused beyond it;
+//! - WebAssembly memories, resizable buffers and buffers that the host fills are looked at when they have
+//!   grown, and the function is ended then. A WebAssembly memory has 256 MiB at most, whatever the function's
+//!   limit is, and a module has one: more than that is never filled before the look;
+//! - what ICU, `zlib` and connections keep is an estimate for each of them.
+//!
+//! An isolate that hit a limit is discarded, and so is one whose blobs, ports and compressors take more than a
+//! quarter of its memory when a call ends. One allocation in flight may overshoot before V8 looks: the heap
+//! callback grants room for it, because V8 ends the process when it is refused.
 
 mod builtin_names;
 mod compile;
+mod compression;
 mod egress;
 mod exports;
 mod extensions;
@@ -44,8 +53,10 @@ mod failure;
 mod ffi;
 mod isolate;
 mod limits;
+mod memory;
 mod modules;
 mod ops;
+mod ports;
 #[doc(hidden)]
 pub mod probe;
 mod rejections;

@@ -10,7 +10,11 @@ use std::{
 use deno_core::{OpState, op2, v8};
 use deno_error::JsErrorBox;
 
-use super::{Program, limits::Limits};
+use super::{
+    Program,
+    limits::Limits,
+    memory::{self, Charges},
+};
 use crate::{
     bundle::resolve::{self, From, Kind},
     log::{LogLevel, LogRecord},
@@ -19,6 +23,10 @@ use crate::{
 deno_core::extension!(
     fourfront,
     ops = [
+        memory::op_ff_charge,
+        memory::op_ff_discharge,
+        memory::op_ff_grown,
+        memory::op_ff_wasm_memories,
         op_ff_bytes,
         op_ff_compile,
         op_ff_done,
@@ -54,6 +62,7 @@ pub(super) enum Ended {
 pub(super) struct Shared {
     pub(super) program: Arc<Program>,
     pub(super) limits: Arc<Limits>,
+    pub(super) charges: Charges,
     pub(super) ended: RefCell<Option<Ended>>,
     pub(super) invocation_id: RefCell<String>,
     pub(super) deadline: Cell<Instant>,
