@@ -52,6 +52,20 @@ const OWN: &[(&str, &str)] = &[
     ("node:process", include_str!("../../js/process.js")),
 ];
 
+/// Our own files that stand before one of the crates': they load it by the second name.
+const BEFORE: &[(&str, &str, &str)] = &[
+    (
+        "ext:deno_node/_zlib_binding.mjs",
+        "ext:upstream/_zlib_binding.mjs",
+        include_str!("../../js/zlib_binding.js"),
+    ),
+    (
+        "ext:deno_node/internal/crypto/scrypt.ts",
+        "ext:upstream/scrypt.ts",
+        include_str!("../../js/scrypt.js"),
+    ),
+];
+
 /// V8's flags; the first entry stands for the program's name.
 const FLAGS: &[&str] = &[
     "fourfront",
@@ -64,7 +78,7 @@ const FLAGS: &[&str] = &[
     // cost small heaps more in wake-ups than they save, and a function that fills its memory would have them
     // work for it at the expense of everybody else.
     "--single-threaded-gc",
-    // WebAssembly memory is not the array buffer allocator's: bounded here, 256 MiB of 64 KiB pages.
+    // What one WebAssembly memory may take before `memory` looks: 256 MiB of 64 KiB pages.
     "--wasm-max-mem-pages=4096",
 ];
 
@@ -114,6 +128,11 @@ fn make() -> Startup {
             modules.insert(specifier, text);
         } else {
             scripts.insert(specifier, text);
+        }
+    }
+    for (specifier, original, text) in BEFORE {
+        if let Some(theirs) = scripts.insert(specifier, text) {
+            scripts.insert(original, theirs);
         }
     }
     Startup {
@@ -202,7 +221,9 @@ mod tests {
 
     #[test]
     fn every_source_is_ascii_as_v8_reads_it_in_place() {
-        for (name, text) in EMBEDDED.iter().chain(OWN).chain(extensions::BOOT) {
+        let before = BEFORE.iter().map(|(name, _, text)| (*name, *text));
+        let all = EMBEDDED.iter().chain(OWN).chain(extensions::BOOT);
+        for (name, text) in all.copied().chain(before) {
             assert!(text.is_ascii(), "{name}");
         }
     }

@@ -226,6 +226,38 @@ async fn a_small_body_that_expands_ends_the_call() {
 }
 
 #[tokio::test]
+async fn compressors_count() {
+    // LE-264
+    for code in [
+        "for (;;) kept.push(new CompressionStream('gzip'))",
+        "for (;;) kept.push(new DecompressionStream('gzip'))",
+        "const z = require('zlib'); for (;;) kept.push(z.createGzip())",
+        "const z = require('zlib'); for (;;) kept.push(z.createBrotliCompress())",
+        "const z = require('zlib'); for (;;) kept.push(z.createBrotliDecompress())",
+        "require('zlib').brotliCompressSync('x', { params: { 6: 1, 2: 30 } })",
+        "require('zlib').zstdCompressSync('x', { params: { 100: 22 } })",
+        "require('crypto').scryptSync('a', 'b', 32, { N: 1 << 20, r: 8, maxmem: 2 ** 40 })",
+        "for (;;) kept.push(require('crypto').scrypt('a', 'b', 32, { N: 1 << 14 }, () => {}))",
+        "for (;;) kept.push(new Intl.DateTimeFormat('en'))",
+    ] {
+        runs_out(code).await;
+    }
+}
+
+#[tokio::test]
+async fn compressors_that_are_done_do_not_count() {
+    for code in [
+        "const z = require('zlib'); for (let i = 0; i < 40; i++) { if (z.brotliDecompressSync(z.brotliCompressSync('x')).toString() !== 'x') throw 1 }",
+        "const z = require('zlib'); for (let i = 0; i < 1000; i++) { if (z.gunzipSync(z.gzipSync('x')).toString() !== 'x') throw 1 }",
+        "const z = require('zlib'); for (let i = 0; i < 40; i++) { if (z.zstdDecompressSync(z.zstdCompressSync('x')).toString() !== 'x') throw 1 }",
+        "for (let i = 0; i < 1000; i++) { new CompressionStream('gzip'); if (i % 99 === 0) await new Promise(setImmediate) }",
+        "for (let i = 0; i < 20; i++) require('crypto').scryptSync('a', 'b', 32)",
+    ] {
+        gets_by(&format!("{code}; return 'done'")).await;
+    }
+}
+
+#[tokio::test]
 async fn formatters_format_and_go() {
     gets_by(
         "for (let i = 0; i < 9000; i++) new Intl.NumberFormat('en').format(1);

@@ -1,0 +1,65 @@
+"use strict"; return ((function () {
+// What `node:zlib` keeps beside the heap, counted from `init` to `close` (LE-264). Stands before the crate's file.
+const { core, primordials } = __bootstrap;
+const { MathPow, ObjectDefineProperty, ReflectApply, TypedArrayPrototypeGetLength } = primordials;
+const { op_ff_charge, op_ff_discharge } = core.ops;
+const binding = core.loadExtScript("ext:upstream/_zlib_binding.mjs");
+
+const KIB = 1024, MIB = 1024 * KIB;
+const UNSET = 0xFFFFFFFF;
+
+function count(kind, bytes) {
+  const { init, close } = kind.prototype;
+  kind.prototype.init = function (...args) {
+    const charge = op_ff_charge(this, bytes(args));
+    ObjectDefineProperty(this, "close", {
+      __proto__: null,
+      configurable: true,
+      writable: true,
+      value() {
+        const result = ReflectApply(close, this, []);
+        op_ff_discharge(charge);
+        return result;
+      },
+    });
+    return ReflectApply(init, this, args);
+  };
+}
+
+// The parameters of brotli's encoder, by their numbers.
+const QUALITY = 1, WINDOW = 2;
+
+function brotliBytes([params]) {
+  const quality = params[QUALITY] === UNSET ? 11 : params[QUALITY];
+  const window = MathPow(2, params[WINDOW] === UNSET ? 22 : params[WINDOW]);
+  // The ring buffer, and what matches are found with: a tree over the window, or buckets of a fixed number.
+  if (quality >= 10) return 10 * window;
+  return 2 * window + (quality >= 5 ? MathPow(2, 16 + quality) : MIB);
+}
+
+// The parameters of zstd's encoder that its tables grow with.
+const LEVEL = 100, WINDOW_LOG = 101, HASH_LOG = 102, CHAIN_LOG = 103;
+
+function zstdBytes([params]) {
+  const length = TypedArrayPrototypeGetLength(params);
+  const given = (number, otherwise) => length > number && params[number] !== UNSET && params[number] !== 0 ? params[number] : otherwise;
+  const level = given(LEVEL, 3);
+  // As the library has them, rounded up: at level 22 a window of 2^27.
+  const size = level > 0x7FFFFFFF || level <= 3 ? 19 : level <= 15 ? 22 : level <= 19 ? 24 : level + 5;
+  return MathPow(2, given(WINDOW_LOG, size)) + 4 * MathPow(2, given(HASH_LOG, size)) + 4 * MathPow(2, given(CHAIN_LOG, size));
+}
+
+// windowBits and memLevel.
+count(binding.Zlib, (args) => 16 * KIB + 4 * MathPow(2, args[0]) + MathPow(2, 9 + args[2]));
+count(binding.BrotliEncoder, brotliBytes);
+// Its window is in the stream; the large ones are those of another format.
+count(binding.BrotliDecoder, ([params]) => params[1] === 1 ? 1024 * MIB : 16 * MIB);
+count(binding.ZstdCompress, zstdBytes);
+count(binding.ZstdDecompress, ([params]) => {
+  // The window that a frame may ask for: eight megabytes, as browsers have it, unless told otherwise.
+  if (params[LEVEL] === UNSET || params[LEVEL] === 0) params[LEVEL] = 23;
+  return MathPow(2, params[LEVEL]);
+});
+return binding;
+})()
+);
