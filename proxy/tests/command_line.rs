@@ -85,7 +85,7 @@ fn what_is_wrong_with_the_files_stops_the_start_and_is_shown_where_it_stands() {
                 "fourfront.yaml:1",
                 "functions.tag",
                 "SyntaxError",
-                "index.js:2",
+                "tag.js:2",
             ],
         ),
     ];

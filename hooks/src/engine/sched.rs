@@ -25,6 +25,10 @@ mod linux {
         period: u64,
     }
 
+    /// `SCHED_ATTR_SIZE_VER0`.
+    const ATTR_SIZE: u32 = 48;
+    const _: () = assert!(size_of::<SchedAttr>() == ATTR_SIZE as usize);
+
     /// Nanoseconds of the shortest slice that the kernel grants on request (since 6.12; ignored before).
     const SHORT_SLICE: u64 = 100_000;
 
@@ -58,7 +62,7 @@ mod linux {
     /// before it has had its three milliseconds.
     pub(crate) fn be_prompt() {
         let attr = SchedAttr {
-            size: size_of::<SchedAttr>() as u32,
+            size: ATTR_SIZE,
             runtime: SHORT_SLICE,
             ..SchedAttr::default()
         };

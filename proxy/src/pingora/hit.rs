@@ -61,7 +61,7 @@ impl Edge {
         let length = replaced
             .as_ref()
             .and_then(|r| r.body.as_ref())
-            .map_or(object.body().len(), |page| page.len() as u64);
+            .map_or_else(|| object.body().len(), |page| page.len() as u64);
         let socket = (wire_length(&head) + length > WRITE_BUFFER).then(|| socket(session));
         if let Some(socket) = socket {
             sys::cork(socket, true);

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::program::{NODE, Running, Site, address_after, get, root, run};
+use crate::program::{Running, Site, address_after, get, root, run};
 
 const FOLDER: &str = "examples/quickstart";
 
@@ -128,7 +128,13 @@ fn quickstart(api: SocketAddr) -> Site {
     let site = Site::new(&[]);
     copy(&root().join(FOLDER), Path::new(""), &site);
     let yaml = site.read("fourfront.yaml");
-    site.write("fourfront.yaml", &format!("{NODE}{yaml}"));
+    let own = yaml.replacen(
+        "node:\n",
+        "node:\n  listen: 127.0.0.1:0\n  admin: 127.0.0.1:0\n",
+        1,
+    );
+    assert_ne!(own, yaml);
+    site.write("fourfront.yaml", &own);
     let route = site.read("functions/origin-request.js");
     let moved = route.replace("port: 9401", &format!("port: {}", api.port()));
     assert_ne!(moved, route);
