@@ -33,7 +33,7 @@ impl Inlined {
             request_id: "id".into(),
         };
         let result = self.pool.invoke(&self.prepared, call).await?;
-        Ok(String::from_utf8(result).unwrap())
+        Ok(String::from_utf8(result).expect("results are JSON"))
     }
 
     /// Calls until one has run inline.
@@ -41,7 +41,7 @@ impl Inlined {
         let before = self.prepared.stats().inline;
         // A machine that stalls may make a call slow: ask again.
         for _ in 0..20 * ENOUGH {
-            assert_eq!(self.call("0").await.unwrap(), "\"quick\"");
+            assert_eq!(self.call("0").await.expect("a quick call"), "\"quick\"");
             if self.prepared.stats().inline > before {
                 return;
             }
@@ -62,7 +62,7 @@ fn inlined<F: Future<Output = ()>>(
     let bundle = Bundle::from_files([("index.js", code)]);
     let prepared = pool
         .prepare_bundle(&function(&name), Compat::Strict, bundle)
-        .unwrap();
+        .expect("it loads");
     let inlined = Arc::new(Inlined {
         pool: pool.clone(),
         prepared,
@@ -74,7 +74,7 @@ fn inlined<F: Future<Output = ()>>(
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .unwrap();
+                .expect("a runtime");
             runtime.block_on(async {
                 tokio::select! {
                     () = test(inlined) => {}
@@ -83,8 +83,8 @@ fn inlined<F: Future<Output = ()>>(
                 drop(inline);
             });
         })
-        .unwrap();
-    thread.join().unwrap();
+        .expect("a thread");
+    thread.join().expect("the test passes");
 }
 
 #[test]
