@@ -47,7 +47,7 @@ use standing::Standing;
 use stats::Counters;
 pub use stats::{FunctionStats, PoolStats};
 use thread::{Job, JsThread, Task};
-use watchdog::{GIVE_WAY_AFTER, STUCK_AFTER, Slice, Watchdog};
+use watchdog::{STUCK_AFTER, Slice, Watchdog};
 
 /// Loading and module evaluation are bounded apart from the call (LE-263).
 const LOAD_LIMIT: Duration = Duration::from_secs(10);
@@ -446,9 +446,6 @@ impl Inner {
         }
         for thread in &threads {
             busy |= watchdog::check(thread.slice(), now);
-            if thread.busy_for(now) >= GIVE_WAY_AFTER {
-                thread.give_way();
-            }
             if thread.busy_for(now) >= STUCK_AFTER {
                 for mut job in thread.take_queued() {
                     if !job.fresh {

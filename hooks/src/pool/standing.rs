@@ -28,6 +28,9 @@ const QUICK_LOAD: Duration = Duration::from_millis(25);
 /// Strikes count to here: 200 calls, doubled so often, are more than an attacker's patience is worth.
 const MAX_STRIKES: u32 = 8;
 
+/// Calls in a row that had to be ended before a version gives way from the start.
+const GIVES_WAY_AFTER: u32 = 3;
+
 /// A version's record. Counters are relaxed, and two calls judged at once may count as one: a version then moves a
 /// call later.
 #[derive(Debug, Default)]
@@ -41,6 +44,8 @@ pub(super) struct Standing {
     /// Whether the last call had a long slice.
     long: AtomicBool,
     slow_to_load: AtomicBool,
+    /// Calls in a row that ran out of time or memory.
+    killed: AtomicU32,
 }
 
 impl Standing {
@@ -74,6 +79,20 @@ impl Standing {
             return;
         };
         self.quick.store(quick, Ordering::Relaxed);
+    }
+
+    /// Takes note of how a call ended: by itself, or because its time or its memory was used up.
+    pub(super) fn ended(&self, killed: bool) {
+        if killed {
+            self.killed.fetch_add(1, Ordering::Relaxed);
+        } else if self.killed.load(Ordering::Relaxed) > 0 {
+            self.killed.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether its calls run only where nothing else wants to: call after call has come to nothing.
+    pub(super) fn gives_way(&self) -> bool {
+        self.killed.load(Ordering::Relaxed) >= GIVES_WAY_AFTER
     }
 
     /// A trial on a proxy's thread had to be given up: the next one is twice as far away.
@@ -143,6 +162,18 @@ mod tests {
         assert!(!standing.may_share() && standing.is_long());
         calls(&standing, 1);
         assert!(!standing.is_long());
+    }
+
+    #[test]
+    fn a_version_that_is_killed_again_and_again_gives_way_until_a_call_ends_well() {
+        let standing = Standing::default();
+        for _ in 0..GIVES_WAY_AFTER {
+            assert!(!standing.gives_way());
+            standing.ended(true);
+        }
+        assert!(standing.gives_way());
+        standing.ended(false);
+        assert!(!standing.gives_way());
     }
 
     #[test]

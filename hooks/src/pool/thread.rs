@@ -122,8 +122,9 @@ impl JsThread {
         self.shared
     }
 
-    /// Lets a thread that computes for long run only where nothing else wants to, until it pauses.
-    pub(super) fn give_way(&self) {
+    /// Lets the thread run only where nothing else wants to, until it pauses. By what its version has done before
+    /// and not by the clock: where cores are short, a clock would punish those who wait for one.
+    fn give_way(&self) {
         if let Some(id) = self.id.get()
             && !self.shared
             && !self.gives_way.swap(true, Ordering::AcqRel)
@@ -334,7 +335,7 @@ impl Local {
                 let waiting = self.take_idle(&prepared, fresh);
                 let deadline = asked + call.timeout;
                 if let Some(mut isolate) = waiting {
-                    let (progress, took) = self.slice(&mut isolate, deadline, |i| {
+                    let (progress, took) = self.slice(&prepared, &mut isolate, deadline, |i| {
                         i.start(
                             &call.event,
                             &call.request_id,
@@ -350,7 +351,7 @@ impl Local {
                         Progress::Pending => {
                             tokio::task::spawn_local(async move {
                                 let (result, ran) = self
-                                    .finish(&mut isolate, deadline, took, call.timeout)
+                                    .finish(&prepared, &mut isolate, deadline, took, call.timeout)
                                     .await;
                                 self.end(&prepared, isolate, result, ran, reply, place);
                             });
@@ -377,6 +378,10 @@ impl Local {
         place: InFlight,
     ) {
         prepared.counters.cold_start();
+        if prepared.standing.gives_way() {
+            // Starting an isolate costs more than most calls.
+            self.me.give_way();
+        }
         let loaded = self.load(&prepared, asked + LOAD_LIMIT).await;
         let (mut isolate, took) = match loaded {
             Ok(loaded) => loaded,
@@ -389,7 +394,7 @@ impl Local {
             }
         };
         let deadline = asked + call.timeout;
-        let (progress, slice) = self.slice(&mut isolate, deadline, |i| {
+        let (progress, slice) = self.slice(&prepared, &mut isolate, deadline, |i| {
             i.start(
                 &call.event,
                 &call.request_id,
@@ -401,7 +406,7 @@ impl Local {
         let (result, ran) = match progress {
             Progress::Done(result) => (result, Ran::at_once(longest)),
             Progress::Pending => {
-                self.finish(&mut isolate, deadline, longest, call.timeout)
+                self.finish(&prepared, &mut isolate, deadline, longest, call.timeout)
                     .await
             }
         };
@@ -417,13 +422,15 @@ impl Local {
     ) -> Result<(Isolate, Duration), ExecutionFault> {
         let mut isolate = Isolate::new(&prepared.program)?;
         self.setup.isolates.fetch_add(1, Ordering::Relaxed);
-        let (progress, mut longest) =
-            self.slice(&mut isolate, deadline, |i| i.start_load(LOAD_LIMIT));
+        let (progress, mut longest) = self.slice(prepared, &mut isolate, deadline, |i| {
+            i.start_load(LOAD_LIMIT)
+        });
         let loaded = match progress {
             Progress::Done(done) => done.map(|_| ()),
             Progress::Pending => {
                 let wait = poll_fn(|cx| {
-                    let (polled, took) = self.slice(&mut isolate, deadline, |i| i.poll_load(cx));
+                    let (polled, took) =
+                        self.slice(prepared, &mut isolate, deadline, |i| i.poll_load(cx));
                     longest = longest.max(took);
                     polled
                 });
@@ -444,13 +451,14 @@ impl Local {
     /// Lets a call wait for timers and the network until it ends or its time is over.
     async fn finish(
         &self,
+        prepared: &Prepared,
         isolate: &mut Isolate,
         deadline: Instant,
         mut longest: Duration,
         limit: Duration,
     ) -> (Result<Vec<u8>, ExecutionFault>, Ran) {
         let wait = poll_fn(|cx| {
-            let (polled, took) = self.slice(isolate, deadline, |i| i.poll(cx));
+            let (polled, took) = self.slice(prepared, isolate, deadline, |i| i.poll(cx));
             longest = longest.max(took);
             match polled {
                 // Pending after a slice is the event loop's own wish to wait.
@@ -468,11 +476,15 @@ impl Local {
     /// Runs JavaScript under the watchdog.
     fn slice<T>(
         &self,
+        prepared: &Prepared,
         isolate: &mut Isolate,
         deadline: Instant,
         act: impl FnOnce(&mut Isolate) -> T,
     ) -> (T, Duration) {
         let limits = isolate.limits().clone();
+        if prepared.standing.gives_way() {
+            self.me.give_way();
+        }
         let running = self.me.slice.enter(&limits, deadline, &self.setup.watchdog);
         let done = act(isolate);
         let took = running.leave();
@@ -492,6 +504,10 @@ impl Local {
     ) {
         prepared.counters.called(result.is_err());
         prepared.standing.called(ran.longest, ran.waited);
+        prepared.standing.ended(matches!(
+            result,
+            Err(ExecutionFault::Timeout { .. } | ExecutionFault::OutOfMemory { .. })
+        ));
         let reusable = isolate.reusable(result.as_ref().err());
         if let Err(fault) = &result {
             isolate.log_fault(LogLevel::Error, fault);

@@ -20,9 +20,6 @@ const TICK: Duration = Duration::from_millis(2);
 /// Nothing of JavaScript's is to be in the way longer than this (A5).
 pub(super) const STUCK_AFTER: Duration = Duration::from_millis(4);
 
-/// What computes for longer gives way to everything else on the machine.
-pub(super) const GIVE_WAY_AFTER: Duration = Duration::from_millis(50);
-
 /// Looks without finding anything before the watchdog sleeps.
 const IDLE_TICKS: u32 = 25;
 
