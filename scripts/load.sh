@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The release node beside nginx, driven by wrk. Arguments go to conformance/load/load.py
-# (`scripts/load.sh --help`).
+# The release node beside nginx, driven by wrk, and a function beside hostile ones. Arguments go to
+# conformance/load/load.py (`scripts/load.sh --help`), which then runs alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh bench
@@ -8,4 +8,5 @@ scripts/setup.sh bench
 cargo build --locked --release -p fourfront --bin fourfront
 target=$(cargo metadata --locked --no-deps --format-version 1 |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
-exec python3 conformance/load/load.py --fourfront "$target/release/fourfront" "$@"
+python3 conformance/load/load.py --fourfront "$target/release/fourfront" "$@"
+[ $# -gt 0 ] || python3 conformance/load/hostile.py --fourfront "$target/release/fourfront"

@@ -11,7 +11,10 @@
 //!   which there are as many as are needed. A thread stuck in JavaScript is given nothing new, and
 //!   calls that wait for it are moved.
 //!
-//! So a function that loops delays calls of its own kind at most (A5).
+//! So a function that has always looped, or waited, or filled its memory is alone with its thread. One that begins to
+//! after hundreds of good calls holds a proxy's thread up for some milliseconds, once, and then earns its way back
+//! slowly; on a shared thread it holds up, until its time is over, the calls that wait for timers or the network
+//! there, while calls that have not begun are moved.
 
 mod inline;
 mod standing;

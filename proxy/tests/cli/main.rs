@@ -9,3 +9,4 @@ mod offline;
 mod program;
 mod quickstart;
 mod serve;
+mod starting;

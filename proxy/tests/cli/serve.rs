@@ -1,13 +1,12 @@
 //! `fourfront serve`: its listeners, its signals, and its output when nobody reads it.
 
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     thread,
 };
 
 use crate::program::{
-    LIMIT, NODE, Running, Site, address_after, answer_with, gated_origin, get, metric, run,
-    wait_until,
+    LIMIT, NODE, Running, Site, address_after, answer_with, gated_origin, get, metric, wait_until,
 };
 
 /// A node at work: the program, its viewer and its admin address.
@@ -16,28 +15,6 @@ fn serve(site: &Site) -> (Running, SocketAddr, SocketAddr) {
     let (viewer, line) = node.address("serving on ");
     let admin = address_after(&line, "admin on ");
     (node, viewer, admin)
-}
-
-#[test]
-fn a_port_in_use_is_named() {
-    // CP-600, CP-616
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
-    let site = Site::answering("x");
-    let yaml = site.read("fourfront.yaml");
-    for setting in ["listen", "admin"] {
-        site.write(
-            "fourfront.yaml",
-            &yaml.replace(
-                &format!("{setting}: 127.0.0.1:0"),
-                &format!("{setting}: {address}"),
-            ),
-        );
-        let ended = run(&["serve"], site.path());
-        assert_eq!(ended.code, Some(1));
-        let wanted = format!("fourfront: node.{setting}: cannot listen on {address}: ");
-        assert!(ended.stderr.contains(&wanted), "{}", ended.stderr);
-    }
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! The binary from outside: what stops a start and what does not, and what the operator is told (CP-600,
-//! CP-604, CP-616).
+//! What stops a start and what does not, and what the operator is told (CP-600, CP-604, CP-616).
 
 use std::{
     fs,
