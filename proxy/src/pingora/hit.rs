@@ -17,7 +17,9 @@ use pingora::{
     Result, http::ResponseHeader, protocols::http::ServerSession as HttpSession, proxy::Session,
 };
 
-use super::{Edge, context::Ctx, deliver::ctx_internal, storage::Head, store::drop_unshared};
+use super::{
+    Edge, context::Ctx, deliver::ctx_internal, pace::PIECE, storage::Head, store::drop_unshared,
+};
 use crate::{
     flow::{Flow, Lookup, Served},
     sys,
@@ -51,17 +53,18 @@ impl Edge {
 
         let deliver = ctx.flow.deliver_mut().map_err(|e| ctx_internal(&e))?;
         let replaced = deliver.replacement.take();
+        let length = replaced
+            .as_ref()
+            .and_then(|r| r.body.as_ref())
+            .map_or_else(|| object.body().len(), |page| page.len() as u64);
         // HEAD, 204 and 304 have no body, whatever length the head tells (RFC 9110 section 6.4.1).
-        let bodyless = session.req_header().method == Method::HEAD
+        let bodyless = length == 0
+            || session.req_header().method == Method::HEAD
             || matches!(head.status.as_u16(), 204 | 304);
         if bodyless {
             session.write_response_header(head, true).await?;
             return Ok(true);
         }
-        let length = replaced
-            .as_ref()
-            .and_then(|r| r.body.as_ref())
-            .map_or_else(|| object.body().len(), |page| page.len() as u64);
         let socket = (wire_length(&head) + length > WRITE_BUFFER).then(|| socket(session));
         if let Some(socket) = socket {
             sys::cork(socket, true);
@@ -73,11 +76,11 @@ impl Edge {
             }
             None => {
                 let mut body = object.body().read();
-                let mut next = body.next_chunk();
-                while let Some(chunk) = next {
-                    next = body.next_chunk();
+                let mut next = body.next_piece(PIECE);
+                while let Some(piece) = next {
+                    next = body.next_piece(PIECE);
                     session
-                        .write_response_body(Some(chunk), next.is_none())
+                        .write_response_body(Some(piece), next.is_none())
                         .await?;
                 }
             }
