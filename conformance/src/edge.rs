@@ -357,6 +357,23 @@ impl<T: Clone> Kept<T> {
             .clone()
     }
 
+    /// Waits for the first that is wanted; none after a minute.
+    async fn first(&self, wanted: impl Fn(&T) -> bool) -> Option<T> {
+        let mut count = self.count.subscribe();
+        let found = async {
+            loop {
+                count.borrow_and_update();
+                if let Some(item) = self.all().into_iter().find(&wanted) {
+                    return Some(item);
+                }
+                count.changed().await.ok()?;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), found)
+            .await
+            .ok()?
+    }
+
     /// Waits until there are that many.
     async fn at_least(&self, n: usize) -> Vec<T> {
         let mut count = self.count.subscribe();
@@ -440,6 +457,23 @@ impl Running {
     /// see [`Self::recorded`].
     pub fn records(&self) -> Vec<AccessRecord> {
         self.records.0.all()
+    }
+
+    /// The record of that answer, found by its `X-Amz-Cf-Id`: two records need not come in the order of their answers,
+    /// because each is made after its answer is out.
+    ///
+    /// # Panics
+    /// When the answer has no such id, or no record of it comes within a minute.
+    pub async fn record_of(&self, answer: &crate::Answer) -> AccessRecord {
+        let id = answer
+            .header("x-amz-cf-id")
+            .expect("an answer with an id")
+            .to_owned();
+        self.records
+            .0
+            .first(|r| r.request_id.as_ref().is_some_and(|i| i.to_string() == id))
+            .await
+            .unwrap_or_else(|| panic!("no record of {id} within a minute"))
     }
 
     /// Access records, once there are that many (or a minute has passed).

@@ -71,9 +71,8 @@ async fn an_origin_that_cannot_be_reached_is_left_alone_for_ten_seconds() {
     assert_eq!((head.status, head.body.len()), (502, 0));
     assert_eq!(head.header("content-length"), Some(length));
     assert_eq!(origin.count(), asked);
-    let record = &edge.recorded(3).await[1];
     assert_eq!(
-        record.to_json()["x-edge-detailed-result-type"],
+        edge.record_of(&answer).await.to_json()["x-edge-detailed-result-type"],
         "OriginReadError"
     );
     // LE-024: no viewer-response function above 399.
