@@ -29,9 +29,12 @@ pub use scan::{Cited, Place, Scan};
 
 use std::path::{Path, PathBuf};
 
-/// The root of this repository, found from where this crate was compiled.
+/// The root of this repository. Cargo says where this crate is when it runs something of it: what it was compiled
+/// from may have been another clone that shared the target directory.
 pub fn repository_root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let here =
+        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let here = Path::new(&here);
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
