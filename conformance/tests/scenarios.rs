@@ -9,6 +9,7 @@ mod scenarios {
     mod directory_origin;
     mod draining;
     mod freshness;
+    mod function_network;
     mod generated_responses;
     mod hook_failures;
     mod hook_results;

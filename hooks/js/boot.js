@@ -4,7 +4,8 @@
 // touch, so that a handler without modules pays for none.
 
 import { core, internals, primordials } from "ext:core/mod.js";
-import { op_ff_done, op_ff_hrtime, op_ff_log, op_ff_memory, op_ff_remaining } from "ext:core/ops";
+import { op_ff_done, op_ff_hrtime, op_ff_log, op_ff_memory, op_ff_remaining, op_ff_uncaught } from "ext:core/ops";
+import "ext:fourfront/names.js";
 import { startCounting, countFetch } from "ext:fourfront/memory.js";
 import { builtin, builtinName } from "ext:fourfront/builtins.js";
 import { bridge, isCommonJs, loadMain } from "ext:fourfront/loader.js";
@@ -43,6 +44,7 @@ const streams = lazyScript("ext:deno_web/06_streams.js");
 const encoding = lazyScript("ext:deno_web/08_text_encoding.js");
 const file = lazyScript("ext:deno_web/09_file.js");
 const base64 = lazyScript("ext:deno_web/05_base64.js");
+const broadcast = lazyScript("ext:deno_web/01_broadcast_channel.js");
 const ports = lazyScript("ext:deno_web/13_message_port.js");
 const compression = lazyScript("ext:deno_web/14_compression.js");
 const performance = lazyScript("ext:deno_web/15_performance.js");
@@ -73,6 +75,7 @@ const globals = {
   AbortController: core.propNonEnumerable(abort.AbortController),
   AbortSignal: core.propNonEnumerable(abort.AbortSignal),
   Blob: classOf(file, "Blob"),
+  BroadcastChannel: classOf(broadcast, "BroadcastChannel"),
   Buffer: classOf(buffer, "Buffer"),
   CloseEvent: core.propNonEnumerable(event.CloseEvent),
   CompressionStream: classOf(compression, "CompressionStream"),
@@ -158,11 +161,23 @@ for (let i = 0; i < named.length; i++) {
     }
   } }[name];
   core.registerErrorClass(name, kind);
+  internals.names.errors[name] = kind;
 }
 const dom = ["OperationError", "NotSupportedError", "NetworkError", "AbortError", "InvalidCharacterError", "DataError", "SyntaxError", "IndexSizeError", "TypeMismatchError", "InvalidAccessError"];
 for (let i = 0; i < dom.length; i++) {
   core.registerErrorBuilder(`DOMException${dom[i]}`, (message) => new DOMException(message, dom[i]));
 }
+
+// What no code of the function catches ends the call, as it ends the process on Lambda (LE-317): thrown by a timer, a
+// tick, an event.
+core.setReportExceptionCallback((error) => {
+  try {
+    internals.process?.emit("uncaughtException", error, "uncaughtException");
+  } catch (later) {
+    error = later;
+  }
+  op_ff_uncaught(describe(error));
+});
 
 // How a call ended, as the host reads it.
 const RESULT = 0, THROWN = 1, WAITING = 2, UNDEFINED = 3, TOO_LARGE = 4;
@@ -364,9 +379,12 @@ function describe(error, type) {
   return `${name}\n${message.length}\n${message}${stack}`;
 }
 
-/** Runs what `process.nextTick` has queued: before any timer (NC-34). */
+/** Runs what `process.nextTick` has queued: before any timer (NC-34). Whether there was any. */
 function ticks() {
-  if (core.hasTickScheduled()) core.processTicksAndRejections();
+  core.runMicrotasks();
+  if (!core.hasTickScheduled()) return false;
+  core.processTicksAndRejections();
+  return true;
 }
 
 globalThis.__fourfront = { start, load, invoke, idle, describe, ticks };

@@ -10,24 +10,43 @@ const script = (name) => () => core.loadExtScript(`ext:deno_node/${name}`);
 const scriptDefault = (name) => () => core.loadExtScript(`ext:deno_node/${name}`).default;
 const esmDefault = (name) => () => core.createLazyLoader(name)().default;
 
-// Loads, and refuses when used: what packages load at start and nobody calls (NC-90, NC-97).
-function refusing(module, names, code) {
-  return () => {
-    const exports = {};
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i];
-      exports[name] = function () {
-        const error = new Error(`fourfront: ${module}.${name} is not available in functions`);
-        error.code = code;
-        throw error;
-      };
-    }
-    return exports;
-  };
-}
+/** Loads, and refuses when used: what packages load at start and nobody calls (NC-90, NC-97). */
+const refused = (name) => () => core.loadExtScript("ext:fourfront/refused.js")(name);
 
 const table = {
   __proto__: null,
+  "_http_agent": esmDefault("node:_http_agent"),
+  "_http_client": esmDefault("node:_http_client"),
+  "_http_common": esmDefault("node:_http_common"),
+  "_http_incoming": esmDefault("node:_http_incoming"),
+  "_http_outgoing": esmDefault("node:_http_outgoing"),
+  "_http_server": esmDefault("node:_http_server"),
+  "_stream_wrap": refused("_stream_wrap"),
+  "child_process": refused("child_process"),
+  "cluster": refused("cluster"),
+  "dgram": refused("dgram"),
+  "http2": refused("http2"),
+  "inspector": refused("inspector"),
+  "inspector/promises": refused("inspector/promises"),
+  "repl": refused("repl"),
+  "sqlite": refused("sqlite"),
+  "test": refused("test"),
+  "test/reporters": refused("test/reporters"),
+  "trace_events": refused("trace_events"),
+  "wasi": refused("wasi"),
+  "worker_threads": refused("worker_threads"),
+  "_tls_common": esmDefault("node:_tls_common"),
+  "_tls_wrap": esmDefault("node:_tls_wrap"),
+  "dns": esmDefault("node:dns"),
+  "dns/promises": esmDefault("node:dns/promises"),
+  "http": esmDefault("node:http"),
+  "https": esmDefault("node:https"),
+  "net": esmDefault("node:net"),
+  "tls": esmDefault("node:tls"),
+  "vm": esmDefault("node:vm"),
+  "v8": esmDefault("node:v8"),
+  "readline": esmDefault("node:readline"),
+  "readline/promises": esmDefault("node:readline/promises"),
   "_stream_duplex": scriptDefault("internal/streams/duplex.js"),
   "_stream_passthrough": scriptDefault("internal/streams/passthrough.js"),
   "_stream_readable": scriptDefault("internal/streams/readable.js"),
@@ -37,14 +56,6 @@ const table = {
   "assert/strict": esmDefault("node:assert/strict"),
   "async_hooks": scriptDefault("async_hooks.ts"),
   "buffer": esmDefault("node:buffer"),
-  "child_process": refusing("child_process", ["exec", "execFile", "execFileSync", "execSync", "fork", "spawn", "spawnSync"], "ERR_ACCESS_DENIED"),
-  "cluster": () => ({
-    isMaster: true,
-    isPrimary: true,
-    isWorker: false,
-    workers: {},
-    ...refusing("cluster", ["fork", "setupPrimary", "setupMaster", "disconnect"], "ERR_ACCESS_DENIED")(),
-  }),
   "console": () => globalThis.console,
   "constants": scriptDefault("constants.ts"),
   "crypto": scriptDefault("crypto.ts"),
@@ -77,7 +88,7 @@ const table = {
   "zlib": script("zlib.js"),
 };
 
-// Every name of Node 22, so that those not built yet are told apart from typing errors (NC-1).
+// Every name of Node 22 (NC-1).
 const known = [
   "_http_agent", "_http_client", "_http_common", "_http_incoming", "_http_outgoing", "_http_server",
   "_stream_duplex", "_stream_passthrough", "_stream_readable", "_stream_transform", "_stream_wrap",
@@ -116,13 +127,7 @@ export function builtinName(specifier) {
 export function builtin(name) {
   const found = loaded[name];
   if (found !== undefined) return found;
-  const load = table[name];
-  if (load === undefined) {
-    const error = new Error(`the built-in module \`${name}\` is not available in functions yet`);
-    error.code = "ERR_UNKNOWN_BUILTIN_MODULE";
-    throw error;
-  }
-  return (loaded[name] = load());
+  return (loaded[name] = table[name]());
 }
 
 export const builtinModules = known;

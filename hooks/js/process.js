@@ -9,7 +9,6 @@ const { BigInt, Error, ObjectDefineProperty, ObjectKeys, Proxy, ReflectApply, St
 
 const settings = internals.fourfront;
 const tick = core.loadExtScript("ext:deno_node/_next_tick.ts");
-tick.enableNextTick();
 
 function denied(name) {
   return function () {
@@ -38,7 +37,7 @@ const env = new Proxy({ ...settings.env }, {
 const EventEmitter = core.createLazyLoader("node:events")().default;
 class Process extends EventEmitter {}
 ObjectDefineProperty(Process, "name", { __proto__: null, value: "process" });
-const process = new Process();
+const process = internals.process = new Process();
 ObjectDefineProperty(process, SymbolToStringTag, { __proto__: null, value: "process", configurable: true });
 
 function stream(level, fd) {

@@ -1,7 +1,9 @@
 "use strict"; return ((function () {
 // Tracing is the host's business: the built-ins find it switched off.
 const off = () => undefined;
+const state = { TRACING_ENABLED: false, METRICS_ENABLED: false, PROPAGATORS: [] };
 const found = {
+  otelState: state,
   TRACING_ENABLED: false,
   METRICS_ENABLED: false,
   PROPAGATORS: [],

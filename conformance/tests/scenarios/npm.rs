@@ -9,7 +9,6 @@ use std::{
     process::Command,
 };
 
-use fourfront::node::SnapshotError;
 use fourfront_conformance::{Answer, Edge, Origin, Reply};
 
 /// The installed directory of a package under `conformance/npm`.
@@ -66,28 +65,6 @@ fn cognito() -> Edge {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cognito_at_edge_needs_and_the_node_lacks_is_named() {
-    // LE-357
-    let origin = plain().await;
-    let errors = cognito()
-        .try_start(&origin.url())
-        .await
-        .err()
-        .expect("the package to need what is missing");
-    let [SnapshotError::Function { name, fault, .. }] = &errors[..] else {
-        panic!("{errors:?}");
-    };
-    assert_eq!(
-        (name.as_str(), fault.to_string().as_str()),
-        (
-            "auth",
-            "Runtime.ImportModuleError: the built-in module `https` is not available in functions yet"
-        )
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "the built-in module `https` is not available in functions yet"]
 async fn cognito_at_edge_sends_strangers_to_the_login_page() {
     // LE-356, LE-357, LE-506, O21
     let origin = plain().await;

@@ -1,230 +1,80 @@
-//! Which built-ins there are, for `import` (NC-1). `require` has its own list in `js/builtins.js`;
-//! a test keeps the two together.
+//! Which built-ins there are, for `import` (NC-1, NC-3). `require` has its own list in `js/builtins.js`; a test keeps
+//! the two together.
 
-/// Built-ins whose ES module, with its names, comes from the engine.
-const AVAILABLE: &[&str] = &[
-    "_stream_duplex",
-    "_stream_passthrough",
-    "_stream_readable",
-    "_stream_transform",
-    "_stream_writable",
-    "assert",
-    "assert/strict",
-    "async_hooks",
-    "buffer",
-    "constants",
-    "crypto",
-    "diagnostics_channel",
-    "domain",
-    "events",
-    "path",
-    "path/posix",
-    "path/win32",
-    "perf_hooks",
-    "process",
-    "punycode",
-    "querystring",
-    "stream",
-    "stream/consumers",
-    "stream/promises",
-    "stream/web",
-    "string_decoder",
-    "sys",
-    "timers",
-    "timers/promises",
-    "url",
-    "util",
-    "util/types",
-    "zlib",
-];
+use std::{collections::BTreeMap, sync::LazyLock};
 
-/// Built-ins that are written here, with their names.
-const OWN: &[(&str, &[&str])] = &[
-    (
-        "child_process",
-        &[
-            "exec",
-            "execFile",
-            "execFileSync",
-            "execSync",
-            "fork",
-            "spawn",
-            "spawnSync",
-        ],
-    ),
-    (
-        "cluster",
-        &[
-            "fork",
-            "setupPrimary",
-            "setupMaster",
-            "disconnect",
-            "isMaster",
-            "isPrimary",
-            "isWorker",
-            "workers",
-        ],
-    ),
-    (
-        "console",
-        &["log", "info", "debug", "warn", "error", "Console"],
-    ),
-    (
-        "fs",
-        &[
-            "readFileSync",
-            "readFile",
-            "existsSync",
-            "exists",
-            "statSync",
-            "stat",
-            "lstatSync",
-            "lstat",
-            "accessSync",
-            "access",
-            "readdirSync",
-            "readdir",
-            "realpathSync",
-            "realpath",
-            "openSync",
-            "open",
-            "closeSync",
-            "close",
-            "readSync",
-            "read",
-            "fstatSync",
-            "fstat",
-            "createReadStream",
-            "createWriteStream",
-            "writeFileSync",
-            "writeFile",
-            "mkdirSync",
-            "mkdir",
-            "unlinkSync",
-            "unlink",
-            "rmSync",
-            "rm",
-            "constants",
-            "promises",
-            "Stats",
-            "Dirent",
-        ],
-    ),
-    (
-        "fs/promises",
-        &[
-            "readFile",
-            "stat",
-            "lstat",
-            "access",
-            "readdir",
-            "realpath",
-            "writeFile",
-            "mkdir",
-            "unlink",
-            "rm",
-            "constants",
-        ],
-    ),
-    (
-        "os",
-        &[
-            "EOL",
-            "arch",
-            "availableParallelism",
-            "constants",
-            "cpus",
-            "devNull",
-            "endianness",
-            "freemem",
-            "homedir",
-            "hostname",
-            "loadavg",
-            "machine",
-            "networkInterfaces",
-            "platform",
-            "release",
-            "tmpdir",
-            "totalmem",
-            "type",
-            "uptime",
-            "userInfo",
-            "version",
-        ],
-    ),
-    ("tty", &["isatty", "ReadStream", "WriteStream"]),
-    (
-        "module",
-        &[
-            "createRequire",
-            "builtinModules",
-            "isBuiltin",
-            "register",
-            "findSourceMap",
-            "Module",
-            "syncBuiltinESMExports",
-        ],
-    ),
-];
+/// Each built-in with the names that its ES module exports besides `default`: the enumerable ones of what `require`
+/// gives. They must be known before the built-in is loaded.
+static NAMES: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
+    let lines = include_str!("builtin_names.txt").lines();
+    lines
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.collect()))
+        })
+        .collect()
+});
 
-/// The other names of Node 22.
-const MISSING: &[&str] = &[
-    "_http_agent",
-    "_http_client",
-    "_http_common",
-    "_http_incoming",
-    "_http_outgoing",
-    "_http_server",
-    "_stream_wrap",
-    "_tls_common",
-    "_tls_wrap",
+/// Those that are there under `node:` alone.
+const SCHEME_ONLY: &[&str] = &["sqlite", "test", "test/reporters"];
+
+/// Those of which the engine's own code must not find the version of the `deno_*` crates: they are written here.
+const WRITTEN_HERE: &[&str] = &[
+    "child_process",
+    "cluster",
+    "console",
     "dgram",
-    "dns",
-    "dns/promises",
-    "http",
+    "fs",
+    "fs/promises",
     "http2",
-    "https",
     "inspector",
     "inspector/promises",
-    "net",
-    "readline",
-    "readline/promises",
+    "module",
+    "os",
     "repl",
-    "tls",
+    "sqlite",
+    "test",
+    "test/reporters",
     "trace_events",
-    "v8",
-    "vm",
+    "tty",
     "wasi",
     "worker_threads",
 ];
 
-/// Where an `import` of a built-in leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Builtin {
-    /// To the engine's own `node:x`.
-    Engine,
-    /// To a module generated here.
-    Own,
-    /// Nowhere yet.
-    Missing,
+/// The bare name of the built-in that a specifier names: with `node:`, or without where that is enough.
+pub(super) fn bare(specifier: &str) -> Option<&str> {
+    let name = match specifier.strip_prefix("node:") {
+        Some(name) => name,
+        None if SCHEME_ONLY.contains(&specifier) => return None,
+        None => specifier,
+    };
+    NAMES.contains_key(name).then_some(name)
 }
 
-/// What the bare name stands for, if it is a built-in.
-pub(super) fn lookup(name: &str) -> Option<Builtin> {
-    if AVAILABLE.contains(&name) {
-        Some(Builtin::Engine)
-    } else if OWN.iter().any(|(n, _)| *n == name) {
-        Some(Builtin::Own)
-    } else if MISSING.contains(&name) {
-        Some(Builtin::Missing)
-    } else {
-        None
-    }
+/// Whether a module of the `deno_*` crates is replaced by one written here.
+pub(super) fn replaced(specifier: &str) -> bool {
+    specifier
+        .strip_prefix("node:")
+        .is_some_and(|name| WRITTEN_HERE.contains(&name))
 }
 
-/// The names a generated module exports.
+/// The names a built-in exports.
 pub(super) fn names_of(name: &str) -> &'static [&'static str] {
-    OWN.iter()
-        .find(|(n, _)| *n == name)
-        .map_or(&[], |(_, names)| names)
+    NAMES.get(name).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_with_their_scheme_and_most_without() {
+        // NC-1
+        assert_eq!(bare("fs/promises"), Some("fs/promises"));
+        assert_eq!(bare("node:fs"), Some("fs"));
+        assert_eq!(bare("node:test"), Some("test"));
+        assert_eq!(bare("test"), None);
+        assert_eq!(bare("node:nothing"), None);
+        assert!(WRITTEN_HERE.iter().all(|n| NAMES.contains_key(n)));
+    }
 }

@@ -1,15 +1,16 @@
 //! Which extensions an isolate has, and which of their operations it may use.
 
-use std::{rc::Rc, sync::Arc};
-
-use deno_core::{Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl, v8};
-
-use super::{
-    Egress,
-    builtin_names::{self, Builtin},
-    memory, ops,
-    startup::embed,
+use std::{
+    collections::BTreeMap,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
 };
+
+use deno_core::{
+    _ops::OpMethodDecl, Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl, v8,
+};
+
+use super::{Egress, builtin_names, ffi, memory, ops, startup::embed};
 
 type Checker = deno_resolver::npm::DenoInNpmPackageChecker;
 type Folders = deno_resolver::npm::NpmResolver<Sys>;
@@ -17,6 +18,7 @@ type Sys = sys_traits::impls::RealSys;
 
 /// The files evaluated while the snapshot is made. The last one starts the others.
 pub(super) const BOOT: &[(&str, &str)] = &[
+    ("ext:fourfront/names.js", include_str!("../../js/names.js")),
     (
         "ext:fourfront/builtins.js",
         include_str!("../../js/builtins.js"),
@@ -55,6 +57,7 @@ pub(super) fn crates() -> Vec<Extension> {
     [
         deno_webidl::deno_webidl::lazy_init(),
         deno_web::deno_web::lazy_init(),
+        deno_net::deno_net::lazy_init(),
         deno_fetch::deno_fetch::lazy_init(),
         deno_crypto::deno_crypto::lazy_init(),
         deno_node_crypto::deno_node_crypto::lazy_init(),
@@ -66,19 +69,13 @@ pub(super) fn crates() -> Vec<Extension> {
     .collect()
 }
 
-/// Hides the built-ins that are written here or not there yet: an `import` of them is answered by the
+/// Hides the built-ins that are written here: an `import` of them is answered by the
 /// module loader, not by the crate's own version.
 fn without_replaced(mut extension: Extension) -> Extension {
-    let hidden = |specifier: &str| {
-        specifier
-            .strip_prefix("node:")
-            .and_then(builtin_names::lookup)
-            .is_some_and(|b| b != Builtin::Engine)
-    };
     extension.lazy_loaded_esm_files = extension
         .lazy_loaded_esm_files
         .iter()
-        .filter(|f| !hidden(f.specifier))
+        .filter(|f| !builtin_names::replaced(f.specifier))
         .cloned()
         .collect::<Vec<_>>()
         .into();
@@ -96,6 +93,7 @@ pub(super) fn for_isolate(egress: &Egress) -> Vec<Extension> {
             false,
             deno_web::InMemoryBroadcastChannel::default(),
         ),
+        deno_net::deno_net::init(egress.roots(), None),
         deno_fetch::deno_fetch::init(egress.fetch_options()),
         deno_crypto::deno_crypto::init(None),
         deno_node_crypto::deno_node_crypto::init(),
@@ -125,9 +123,14 @@ pub(super) fn add_vm_context(runtime: &mut JsRuntimeForSnapshot) {
 /// Keeps the operations a function may use and makes every other one refuse. Those that hold memory
 /// unasked are done here instead.
 fn guarded(mut extension: Extension) -> Extension {
+    if extension.name == "deno_net" {
+        only_lookups(&mut extension);
+    }
     // Some name extensions that isolates go without on purpose (files, processes, sockets); builds with debug
     // assertions would insist on them.
     extension.deps = &[];
+    // These win over the module loader, and are evaluated in the middle of linking, where nothing else may be linked.
+    extension.synthetic_esm_modules = Vec::new().into();
     let refuse = ops::op_ff_refused();
     let replaced = memory::replacements();
     let name = extension.name;
@@ -145,7 +148,105 @@ fn guarded(mut extension: Extension) -> Extension {
         })
         .collect::<Vec<_>>()
         .into();
+    if !extension.objects.is_empty() {
+        extension.objects = objects(name, &extension.objects, &refuse).into();
+    }
     extension
+}
+
+/// Of the network there are Node's own sockets, which need no more than this.
+fn only_lookups(extension: &mut Extension) {
+    extension.ops = extension
+        .ops
+        .iter()
+        .filter(|op| NET_OPS.contains(&op.name))
+        .copied()
+        .collect::<Vec<_>>()
+        .into();
+    extension.objects = Vec::new().into();
+    for files in [
+        &mut extension.js_files,
+        &mut extension.esm_files,
+        &mut extension.lazy_loaded_js_files,
+        &mut extension.lazy_loaded_esm_files,
+    ] {
+        *files = Vec::new().into();
+    }
+}
+
+const NET_OPS: &[&str] = &[
+    "op_dns_resolve",
+    "op_net_get_ips_from_perm_token",
+    "op_net_get_system_dns_servers",
+];
+
+/// Classes of handles, with what reaches the host refused. Made once: an isolate keeps references for ever.
+fn objects(
+    extension: &'static str,
+    all: &[OpMethodDecl],
+    refuse: &OpDecl,
+) -> &'static [OpMethodDecl] {
+    static MADE: Mutex<BTreeMap<&str, ffi::Declared>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let declared = made.entry(extension).or_insert_with(|| {
+        let refused = |op: &OpDecl| op.with_implementation_from(refuse);
+        let guarded = all.iter().map(|class| {
+            let (_, name) = class.name;
+            let name = name.as_str();
+            let methods = |of: &'static [OpDecl]| -> &'static [OpDecl] {
+                let judged = of.iter().map(|op| {
+                    if method_allowed(name, op.name) {
+                        *op
+                    } else {
+                        refused(op)
+                    }
+                });
+                judged.collect::<Vec<_>>().leak()
+            };
+            OpMethodDecl {
+                constructor: class.constructor.as_ref().map(|op| {
+                    if REFUSED_CLASSES.contains(&name) {
+                        refused(op)
+                    } else {
+                        *op
+                    }
+                }),
+                methods: methods(class.methods),
+                static_methods: methods(class.static_methods),
+                ..*class
+            }
+        });
+        ffi::Declared(guarded.collect::<Vec<_>>().leak())
+    });
+    declared.0
+}
+
+/// Classes whose objects a function never gets.
+const REFUSED_CLASSES: &[&str] = &["Http2Session", "Http2Stream", "TTY", "WasiContext"];
+
+fn method_allowed(class: &str, method: &str) -> bool {
+    let ends = |names: &[&str]| names.contains(&method);
+    match class {
+        // Clients that connect where `Egress` permits. What adopts a descriptor of the host, or listens, is not theirs.
+        "TCPWrap" => !ends(&[
+            "accept",
+            "bind",
+            "bind6",
+            "bind_with_flags",
+            "bindWithFlags",
+            "fd_for_ipc",
+            "fdForIpc",
+            "listen",
+            "open",
+            "open_from_rid",
+            "openFromRid",
+            "socket_type_for_ipc",
+            "take_stream",
+            "takeStream",
+        ]),
+        "PipeWrap" => ends(&["close", "getAsyncId", "hasRef", "ref", "unref"]),
+        name => !REFUSED_CLASSES.contains(&name),
+    }
 }
 
 /// The allow list. An operation that is not named here touches the host, or has not been read.
@@ -156,6 +257,7 @@ fn allowed(extension: &str, op: &OpDecl) -> bool {
         // Everything here stays inside the isolate: URLs, text, blobs, streams, ports.
         "deno_web" => true,
         // Connects only where `Egress` permits.
+        "deno_net" => true,
         "deno_fetch" => op.name != "op_fetch_custom_client",
         "deno_node" => NODE_OPS.iter().any(|p| match p.strip_suffix('*') {
             Some(prefix) => op.name.starts_with(prefix),
@@ -172,17 +274,35 @@ const NODE_OPS: &[&str] = &[
     "op_mark_as_untransferable",
     "op_node_buffer_compare*",
     "op_node_build_os",
+    "op_http2_error_string",
     "op_node_call_is_from_dependency",
     "op_node_encoding_slice",
     "op_node_fs_constants",
+    "op_node_getaddrinfo",
+    "op_node_getnameinfo",
+    "op_node_http_check_proxy_net",
     "op_node_get_first_expression",
     "op_node_get_own_non_index_properties",
     "op_node_idna_*",
     "op_node_new_async_id",
     "op_node_sys_to_uv_error",
     "op_node_view_has_buffer",
+    "op_blocklist_*",
+    "op_get_root_certificates",
+    "op_socket_address_*",
     "op_stream_base_register_state",
+    "op_tls_canonicalize_ipv4_address",
     "op_transcode",
+    "op_v8_cached_data_version_tag",
+    "op_v8_get_*",
+    "op_v8_new_*",
+    "op_v8_number_of_heap_spaces",
+    "op_v8_read_*",
+    "op_v8_release_buffer",
+    "op_v8_set_treat_array_buffer_views_as_host_objects",
+    "op_v8_transfer_*",
+    "op_v8_update_heap_space_statistics",
+    "op_v8_write_*",
     "op_vm_*",
     "op_zlib_*",
 ];

@@ -193,3 +193,9 @@ pub(super) fn drop_runtime(runtime: &mut std::mem::ManuallyDrop<JsRuntime>) {
     // SAFETY: called once, from `Isolate`'s `drop`, which does not use the field afterwards.
     unsafe { std::mem::ManuallyDrop::drop(runtime) };
 }
+
+/// Classes for JavaScript, declared once for all threads.
+pub(super) struct Declared(pub(super) &'static [deno_core::_ops::OpMethodDecl]);
+
+// SAFETY: a declaration is names, function pointers and pointers to tables of the binary, none of which changes.
+unsafe impl Send for Declared {}

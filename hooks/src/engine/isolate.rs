@@ -91,6 +91,8 @@ impl Isolate {
             program: program.clone(),
             limits: limits.clone(),
             charges: Charges::default(),
+            lookups: Cell::default(),
+            node_settings: RefCell::default(),
             ended: RefCell::default(),
             invocation_id: RefCell::default(),
             deadline: Cell::new(Instant::now()),
@@ -267,6 +269,16 @@ impl Isolate {
 
     /// Continues a call: lets timers fire and the network answer, until the call has ended.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, ExecutionFault>> {
+        loop {
+            let polled = self.poll_once(cx);
+            if !matches!(polled, Poll::Ready(Ok(None))) {
+                return polled.map(|done| done.map(Option::unwrap_or_default));
+            }
+        }
+    }
+
+    /// As [`Self::poll`]; nothing when there is more to do at once.
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, ExecutionFault>> {
         let polled = {
             let mut runtime = Entered::new(&mut self.runtime);
             runtime.poll_event_loop(cx, PollEventLoopOptions::default())
@@ -281,6 +293,18 @@ impl Isolate {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.uncaught(error))),
             Poll::Ready(Ok(())) => {
                 if self.shared.ended.borrow().is_none() {
+                    // What the last promise jobs have queued is not seen by the loop (NC-34).
+                    let ticks = self.ticks.clone();
+                    match self.call_js(&ticks, &[]) {
+                        Ok(true) => return Poll::Ready(Ok(None)),
+                        Ok(false) => {}
+                        Err(thrown) => {
+                            return Poll::Ready(Err(self
+                                .limits
+                                .fault()
+                                .unwrap_or_else(|| thrown.in_call())));
+                        }
+                    }
                     let idle = self.idle.clone();
                     if let Err(thrown) = self.call_js(&idle, &[]) {
                         return Poll::Ready(Err(self
@@ -290,12 +314,12 @@ impl Isolate {
                     }
                 }
                 match self.take_ended() {
-                    Some(done) => Poll::Ready(done),
+                    Some(done) => Poll::Ready(done.map(Some)),
                     None => Poll::Ready(Err(ExecutionFault::NeverSettled)),
                 }
             }
             Poll::Pending => match self.take_ended() {
-                Some(done) => Poll::Ready(done),
+                Some(done) => Poll::Ready(done.map(Some)),
                 None => Poll::Pending,
             },
         }
@@ -346,11 +370,11 @@ impl Isolate {
     }
 
     /// What a step that ran JavaScript came to.
-    fn after(&mut self, outcome: Result<(), Thrown>) -> Progress {
+    fn after(&mut self, outcome: Result<bool, Thrown>) -> Progress {
         self.after_step(outcome, false)
     }
 
-    fn after_step(&mut self, outcome: Result<(), Thrown>, ticked: bool) -> Progress {
+    fn after_step(&mut self, outcome: Result<bool, Thrown>, ticked: bool) -> Progress {
         if let Some(fault) = self.limits.fault() {
             return Progress::Done(Err(fault));
         }
@@ -462,12 +486,12 @@ impl Isolate {
         from_core(error).in_call()
     }
 
-    /// Calls a function of `boot.js` and lets promise jobs run.
+    /// Calls a function of `boot.js` and lets promise jobs run. Whether it returned `true`.
     fn call_js(
         &mut self,
         function: &v8::Global<v8::Function>,
         arguments: &[&str],
-    ) -> Result<(), Thrown> {
+    ) -> Result<bool, Thrown> {
         let mut runtime = Entered::new(&mut self.runtime);
         let runtime = &mut *runtime;
         deno_core::scope!(scope, runtime);
@@ -493,7 +517,8 @@ impl Isolate {
                 }
             }
         }
-        let _ = function.call(scope, this, &values[..arguments.len()]);
+        let returned = function.call(scope, this, &values[..arguments.len()]);
+        let said_yes = returned.is_some_and(|value| value.is_true());
         if !scope.has_terminated() && !scope.has_caught() {
             scope.perform_microtask_checkpoint();
         }
@@ -501,7 +526,7 @@ impl Isolate {
             let error = deno_core::error::JsError::from_v8_exception(scope, exception);
             return Err(Thrown::from_js(&error));
         }
-        Ok(())
+        Ok(said_yes)
     }
 
     /// What `start` in `boot.js` is given: names, limits, environment (LE-325..331, LE-340..343).

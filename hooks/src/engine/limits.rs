@@ -76,6 +76,15 @@ impl Limits {
         self.end(EXITED);
     }
 
+    /// Ends the running call again if it was ended: an end of execution can be taken back by what runs.
+    pub(super) fn stay_ended(&self) {
+        if self.stop.load(Ordering::Acquire) != RUNNING
+            && let Some(handle) = self.handle.get()
+        {
+            handle.terminate_execution();
+        }
+    }
+
     fn end(&self, why: u8) {
         // The first reason counts: running out of time while dying of memory is still memory.
         let _ = self

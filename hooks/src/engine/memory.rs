@@ -30,7 +30,11 @@ use super::{
 
 /// Operations of `deno_web` that hold memory, as they are done here.
 pub(super) fn replacements() -> Vec<OpDecl> {
-    let mut all = vec![op_blob_create_part()];
+    let mut all = vec![
+        op_blob_create_part(),
+        super::net::op_node_getaddrinfo(),
+        super::ops::op_node_call_is_from_dependency(),
+    ];
     all.extend(ports::ops());
     all.extend(compression::ops());
     all

@@ -60,6 +60,7 @@ mod isolate;
 mod limits;
 mod memory;
 mod modules;
+mod net;
 mod ops;
 mod ports;
 #[doc(hidden)]

@@ -12,13 +12,7 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::{
-    Program,
-    builtin_names::{self, Builtin},
-    ops::kind_letter,
-    source_map,
-    startup::BuiltinCache,
-};
+use super::{Program, builtin_names, ops::kind_letter, source_map, startup::BuiltinCache};
 use crate::bundle::resolve::{self, From, Kind};
 
 /// The scheme of built-ins that are written here.
@@ -32,8 +26,13 @@ impl ModuleLoader for Modules {
         &self,
         specifier: &str,
         referrer: &str,
-        _kind: ResolutionKind,
+        kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        let internal = referrer.starts_with("node:") || referrer.starts_with("ext:");
+        if internal && kind == ResolutionKind::Import {
+            // The engine's own code means the engine's own modules. A script can be given any name, a module cannot.
+            return url(specifier);
+        }
         if let Some(found) = builtin(specifier)? {
             return url(&found);
         }
@@ -248,18 +247,9 @@ fn percent_decode(text: &str) -> String {
 
 /// The URL behind the specifier of a built-in, with or without `node:` (NC-1).
 fn builtin(specifier: &str) -> Result<Option<String>, ModuleLoaderError> {
-    let bare = specifier.strip_prefix("node:");
-    match builtin_names::lookup(bare.unwrap_or(specifier)) {
-        Some(Builtin::Engine) => Ok(Some(format!("node:{}", bare.unwrap_or(specifier)))),
-        Some(Builtin::Own) => Ok(Some(format!("{OWN_SCHEME}{}", bare.unwrap_or(specifier)))),
-        Some(Builtin::Missing) => Err(coded(
-            "ERR_UNKNOWN_BUILTIN_MODULE",
-            &format!(
-                "the built-in module `{}` is not available in functions yet",
-                bare.unwrap_or(specifier)
-            ),
-        )),
-        None if bare.is_some() => Err(coded(
+    match builtin_names::bare(specifier) {
+        Some(name) => Ok(Some(format!("{OWN_SCHEME}{name}"))),
+        None if specifier.starts_with("node:") => Err(coded(
             "ERR_UNKNOWN_BUILTIN_MODULE",
             &format!("No such built-in module: {specifier}"),
         )),

@@ -14,6 +14,7 @@ use super::{
     Program,
     limits::Limits,
     memory::{self, Charges},
+    net,
 };
 use crate::{
     bundle::resolve::{self, From, Kind},
@@ -27,6 +28,9 @@ deno_core::extension!(
         memory::op_ff_discharge,
         memory::op_ff_grown,
         memory::op_ff_wasm_memories,
+        net::op_ff_may_leave,
+        net::op_ff_node_setting,
+        net::op_get_env_no_permission_check,
         op_ff_bytes,
         op_ff_compile,
         op_ff_done,
@@ -40,6 +44,8 @@ deno_core::extension!(
         op_ff_remaining,
         op_ff_resolve,
         op_ff_stat,
+        op_ff_uncaught,
+        op_ff_stay_ended,
         op_bootstrap_color_depth,
         op_current_thread_cpu_usage,
     ],
@@ -63,6 +69,10 @@ pub(super) struct Shared {
     pub(super) program: Arc<Program>,
     pub(super) limits: Arc<Limits>,
     pub(super) charges: Charges,
+    /// Names being looked up.
+    pub(super) lookups: Cell<usize>,
+    /// Variables that Node itself reads, as far as the function has set them.
+    pub(super) node_settings: RefCell<std::collections::HashMap<String, String>>,
     pub(super) ended: RefCell<Option<Ended>>,
     pub(super) invocation_id: RefCell<String>,
     pub(super) deadline: Cell<Instant>,
@@ -158,6 +168,17 @@ fn op_ff_done(state: &OpState, #[smi] how: u32, #[string] text: String) {
     }
 }
 
+/// An exception left the event loop: it ends the call, if that has not ended, and the isolate (LE-317).
+#[op2(fast)]
+fn op_ff_uncaught(state: &OpState, #[string] text: String) {
+    let shared = state.borrow::<Rc<Shared>>();
+    shared.uncaught.set(true);
+    let mut slot = shared.ended.borrow_mut();
+    if slot.is_none() {
+        *slot = Some(Ended::Thrown(text));
+    }
+}
+
 #[op2(fast)]
 fn op_ff_log(state: &OpState, #[smi] level: u32, #[string] message: &str) {
     let level = match level {
@@ -173,6 +194,12 @@ fn op_ff_log(state: &OpState, #[smi] level: u32, #[string] message: &str) {
 #[op2(fast)]
 fn op_ff_exit(state: &OpState, #[smi] code: i32) {
     state.borrow::<Rc<Shared>>().limits.exit(code);
+}
+
+/// Ends the running call again if it was ended, whatever has been done about that since.
+#[op2(fast)]
+fn op_ff_stay_ended(state: &OpState) {
+    state.borrow::<Rc<Shared>>().limits.stay_ended();
 }
 
 /// Milliseconds until the call's deadline; negative once it is past (LE-332).
@@ -307,6 +334,19 @@ pub(super) fn op_ff_refused() -> Result<(), JsErrorBox> {
         "NotCapable",
         "fourfront: this is not available in functions",
     ))
+}
+
+/// Whether the innermost code that is not the engine's own belongs to a package (NC-14): nobody is warned about those.
+#[op2(fast)]
+pub(super) fn op_node_call_is_from_dependency(scope: &mut v8::PinScope<'_, '_>) -> bool {
+    let Some(trace) = v8::StackTrace::current_stack_trace(scope, 20) else {
+        return false;
+    };
+    (0..trace.get_frame_count())
+        .filter_map(|i| trace.get_frame(scope, i)?.get_script_name(scope))
+        .map(|name| name.to_rust_string_lossy(scope))
+        .find(|name| !name.starts_with("node:") && !name.starts_with("ext:"))
+        .is_none_or(|name| name.contains("/node_modules/"))
 }
 
 /// Asked by the terminal code of the Node built-ins: no colours.

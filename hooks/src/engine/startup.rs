@@ -38,26 +38,76 @@ const OWN: &[(&str, &str)] = &[
         "ext:deno_telemetry/util.ts",
         include_str!("../../js/telemetry_util.js"),
     ),
+    ("ext:deno_net/01_net.js", include_str!("../../js/absent.js")),
     ("ext:deno_net/02_tls.js", include_str!("../../js/absent.js")),
     ("ext:deno_fs/30_fs.js", include_str!("../../js/absent.js")),
     ("ext:deno_os/30_os.js", include_str!("../../js/absent.js")),
     ("ext:deno_io/12_io.js", include_str!("../../js/io.js")),
+    (
+        "ext:deno_node/internal/http/address_override.js",
+        include_str!("../../js/address_override.js"),
+    ),
     ("ext:fourfront/fs.js", include_str!("../../js/fs.js")),
     ("ext:fourfront/os.js", include_str!("../../js/os.js")),
+    (
+        "ext:fourfront/refused.js",
+        include_str!("../../js/refused.js"),
+    ),
     ("ext:fourfront/tty.js", include_str!("../../js/tty.js")),
     (
         "ext:deno_node/internal/options.ts",
         include_str!("../../js/options.js"),
     ),
+    ("node:url", include_str!("../../js/url_esm.js")),
     ("node:process", include_str!("../../js/process.js")),
 ];
 
 /// Our own files that stand before one of the crates': they load it by the second name.
 const BEFORE: &[(&str, &str, &str)] = &[
     (
+        "ext:deno_node/internal_binding/cares_wrap.ts",
+        "ext:upstream/cares_wrap.ts",
+        include_str!("../../js/cares_wrap.js"),
+    ),
+    (
+        "ext:deno_node/internal_binding/pipe_wrap.ts",
+        "ext:upstream/pipe_wrap.ts",
+        include_str!("../../js/pipe_wrap.js"),
+    ),
+    (
+        "ext:deno_node/internal_binding/tcp_wrap.ts",
+        "ext:upstream/tcp_wrap.ts",
+        include_str!("../../js/tcp_wrap.js"),
+    ),
+    (
         "ext:deno_node/_zlib_binding.mjs",
         "ext:upstream/_zlib_binding.mjs",
         include_str!("../../js/zlib_binding.js"),
+    ),
+    (
+        "ext:deno_node/net.ts",
+        "ext:upstream/net.ts",
+        include_str!("../../js/net.js"),
+    ),
+    (
+        "ext:deno_node/zlib.js",
+        "ext:upstream/zlib.js",
+        include_str!("../../js/zlib.js"),
+    ),
+    (
+        "ext:deno_node/_next_tick.ts",
+        "ext:upstream/_next_tick.ts",
+        include_str!("../../js/next_tick.js"),
+    ),
+    (
+        "ext:deno_node/v8.ts",
+        "ext:upstream/v8.ts",
+        include_str!("../../js/v8.js"),
+    ),
+    (
+        "ext:deno_node/vm.js",
+        "ext:upstream/vm.js",
+        include_str!("../../js/vm.js"),
     ),
     (
         "ext:deno_node/internal/crypto/scrypt.ts",
@@ -124,7 +174,7 @@ fn make() -> Startup {
         }
     }
     for (specifier, text) in OWN {
-        if specifier.starts_with("node:") {
+        if specifier.starts_with("node:") || modules.contains_key(specifier) {
             modules.insert(specifier, text);
         } else {
             scripts.insert(specifier, text);

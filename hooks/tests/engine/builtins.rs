@@ -239,7 +239,6 @@ async fn there_is_no_deno_no_host_and_no_process_to_harm() {
         "process.chdir('/')",
         "process.setuid(0)",
         "require('child_process').spawnSync('ls')",
-        "require('child_process').exec('ls')",
         "process.binding('fs')",
     ] {
         let got = value(&format!(
@@ -253,6 +252,15 @@ async fn there_is_no_deno_no_host_and_no_process_to_harm() {
         "import('ext:core/mod.js')",
         "import('file:///etc/passwd')",
         "import('https://example.org/x.js')",
+        // Under the name of the engine's own code.
+        "(() => { const M = require('module'), m = new M('x'); m._compile(\"module.exports = import('ext:core/ops')\", 'ext:x.js'); return m.exports })()",
+        "(() => { const M = require('module'), m = new M('x'); m._compile(\"module.exports = import('ext:core/mod.js')\", 'node:x'); return m.exports })()",
+        "(() => { const vm = require('vm'); return new vm.Script(\"import('ext:core/ops')\", { filename: 'ext:core/x.js', importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER }).runInThisContext() })()",
+        "require('vm').compileFunction(\"return import('ext:core/ops')\", [], { filename: 'ext:core/x.js' })()",
+        "eval(\"import('ext:core/ops')\\n//# sourceURL=ext:core/x.js\")",
+        "new Function(\"return import('ext:core/ops')\")()",
+        "import('data:text/javascript,export * from \"ext:core/ops\"')",
+        "import('node:_http_server_').then(() => 1)",
     ] {
         let got = value(&format!(
             "await {code}.then(() => 'loaded', () => 'refused')"
@@ -293,7 +301,49 @@ async fn egress_to_the_host_itself_is_refused_whatever_it_is_called() {
         ))
         .await;
         assert_eq!(got, json!(["TypeError", "ECONNREFUSED", true]), "{host}");
+        let name = host.trim_matches(['[', ']']);
+        for ask in [
+            format!("require('http').get({{ host: '{name}', port: {port} }})"),
+            format!("require('https').get({{ host: '{name}', port: {port} }})"),
+            format!("require('net').connect({{ host: '{name}', port: {port} }})"),
+            format!("require('tls').connect({{ host: '{name}', port: {port} }})"),
+            format!(
+                "require('http').get({{ host: 'public.example', port: {port}, lookup: (n, o, d) => o.all ? d(null, [{{ address: '{name}', family: {family} }}]) : d(null, '{name}', {family}) }})",
+                family = if name.contains(':') { 6 } else { 4 }
+            ),
+        ] {
+            let got = value(&format!(
+                "await new Promise((done) => {ask}.on('error', (e) => done([e.code ?? e.errors?.[0].code, /LE-346/.test(e.message + e.errors?.map(String))])))"
+            ))
+            .await;
+            assert!(
+                got == json!(["ECONNREFUSED", true])
+                    || got == json!(["ERR_INVALID_IP_ADDRESS", false]),
+                "{ask}: {got}"
+            );
+        }
     }
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "nothing may have connected");
+}
+
+#[tokio::test]
+async fn old_buffers_are_made_with_a_warning_in_modules_too() {
+    // NC-14
+    for (file, code) in [
+        (
+            "index.mjs",
+            "export const handler = async () => new Buffer('ab').toString('hex') + Buffer(2).length",
+        ),
+        (
+            "index.js",
+            "exports.handler = async () => new Buffer('ab').toString('hex') + Buffer(2).length",
+        ),
+    ] {
+        let f = load(&[(file, code)]).unwrap();
+        assert_eq!(f.ok(Value::Null).await, "61622");
+        let warnings = f.logs();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].1.contains("DEP0005"), "{warnings:?}");
+    }
 }

@@ -377,3 +377,43 @@ async fn remaining_time_goes_below_zero_and_timers_keep_order() {
     f.timeout = Duration::from_millis(700);
     assert!(f.ok(Value::Null).await.as_f64().unwrap() <= 700.0);
 }
+
+#[tokio::test]
+async fn exceptions_that_nobody_catches_keep_their_name() {
+    // LE-317
+    for code in [
+        "process.nextTick(() => { throw new TypeError('x') })",
+        "setTimeout(() => { throw new TypeError('x') })",
+        "setImmediate(() => { throw new TypeError('x') })",
+        "queueMicrotask(() => { throw new TypeError('x') })",
+        "require('dns').lookup('localhost', () => { throw new TypeError('x') })",
+        "require('fs').readFile('x', () => { throw new TypeError('x') })",
+        "require('zlib').gzip('x', () => { throw new TypeError('x') })",
+        "require('crypto').randomBytes(2, () => { throw new TypeError('x') })",
+        "new (require('stream').Readable)({ read() { this.destroy(new TypeError('x')) } }).resume()",
+        "process.on('uncaughtException', (e) => console.log('told of ' + e.message)); setTimeout(() => { throw new TypeError('x') })",
+    ] {
+        let f = js(&format!(
+            "exports.handler = async () => {{ {code}; await new Promise(() => {{}}) }}"
+        ));
+        assert_eq!(f.thrown().await, ("TypeError".into(), "x".into()), "{code}");
+        let told = f.logs().iter().any(|(_, text)| text == "told of x");
+        assert_eq!(told, code.contains("told"), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn ticks_queued_by_what_the_loop_brings_are_run() {
+    // NC-34, LE-315
+    for code in [
+        "crypto.subtle.digest('SHA-1', new Uint8Array(1)).then(() => process.nextTick(done))",
+        "setTimeout(() => Promise.resolve().then(() => process.nextTick(done)))",
+        "(async () => { await crypto.subtle.digest('SHA-1', new Uint8Array(1)); process.nextTick(done) })()",
+        "require('dns').lookup('localhost', () => process.nextTick(() => process.nextTick(done)))",
+    ] {
+        let f = js(&format!(
+            "exports.handler = async () => {{ await new Promise((done) => {code}); return 1 }}"
+        ));
+        assert_eq!(f.ok(Value::Null).await, 1, "{code}");
+    }
+}

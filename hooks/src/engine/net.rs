@@ -1,0 +1,106 @@
+//! What functions' own connections ask the host (NC-18..22, NC-33, NC-96, LE-346).
+//!
+//! Sockets, TLS and the HTTP parser are those of the `deno_*` crates; whether an address may be connected to is
+//! asked of [`super::egress`] when it is connected to, whatever name led there.
+
+use std::{cell::RefCell, net::ToSocketAddrs as _, rc::Rc};
+
+use deno_core::{OpState, op2};
+use deno_error::JsErrorBox;
+use deno_net::ops::NetPermToken;
+
+use super::{ops::Shared, trial};
+
+/// Names an isolate may ask for at a time: each waits on a thread of the host (NC-98).
+const MOST_LOOKUPS: usize = 16;
+
+/// The numbers by which libuv knows what a lookup came to.
+const EAI_AGAIN: i32 = -3001;
+const EAI_NONAME: i32 = -3008;
+
+/// Why a name led nowhere, in libuv's numbers.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+#[class(generic)]
+#[error("the name has no address")]
+#[property("uv_errcode" = self.0)]
+pub(super) struct LookupError(i32);
+
+/// The addresses of a name. Any name may be asked for: it is connecting that is judged.
+#[op2]
+#[cppgc]
+pub(super) async fn op_node_getaddrinfo(
+    state: Rc<RefCell<OpState>>,
+    #[string] hostname: String,
+    port: Option<u16>,
+    #[smi] family: i32,
+) -> Result<NetPermToken, LookupError> {
+    let shared = state.borrow().borrow::<Rc<Shared>>().clone();
+    if trial::may_leave().is_err() {
+        return Err(LookupError(EAI_AGAIN));
+    }
+    let asking = shared.lookups.get();
+    if asking >= MOST_LOOKUPS {
+        return Err(LookupError(EAI_AGAIN));
+    }
+    shared.lookups.set(asking + 1);
+    let name = hostname.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        (name.as_str(), 0)
+            .to_socket_addrs()
+            .map(|found| found.map(|a| a.ip()).collect::<Vec<_>>())
+    })
+    .await;
+    shared.lookups.set(shared.lookups.get().saturating_sub(1));
+    let found = match found {
+        Ok(Ok(found)) => found,
+        // The library keeps the number to itself.
+        Ok(Err(e)) if e.to_string().contains("Temporary failure") => {
+            return Err(LookupError(EAI_AGAIN));
+        }
+        Ok(Err(_)) | Err(_) => return Err(LookupError(EAI_NONAME)),
+    };
+    let mut resolved_ips = Vec::new();
+    for ip in found {
+        let wanted = match family {
+            4 => ip.is_ipv4(),
+            6 => ip.is_ipv6(),
+            _ => true,
+        };
+        let ip = ip.to_string();
+        if wanted && !resolved_ips.contains(&ip) {
+            resolved_ips.push(ip);
+        }
+    }
+    if resolved_ips.is_empty() {
+        return Err(LookupError(EAI_NONAME));
+    }
+    Ok(NetPermToken {
+        hostname,
+        port,
+        resolved_ips,
+    })
+}
+
+/// To be called before anything of the isolate reaches the network.
+#[op2(fast)]
+pub(super) fn op_ff_may_leave() -> Result<(), JsErrorBox> {
+    trial::may_leave()
+}
+
+/// The few variables of the environment by which Node's own TLS and HTTP are set, as the function has set them.
+#[op2]
+#[string]
+pub(super) fn op_get_env_no_permission_check(
+    state: &OpState,
+    #[string] name: &str,
+) -> Option<String> {
+    let shared = state.borrow::<Rc<Shared>>();
+    shared.node_settings.borrow().get(name).cloned()
+}
+
+/// Told when a function sets one of them in `process.env`.
+#[op2(fast)]
+pub(super) fn op_ff_node_setting(state: &OpState, #[string] name: String, #[string] value: String) {
+    let shared = state.borrow::<Rc<Shared>>();
+    shared.node_settings.borrow_mut().insert(name, value);
+}
