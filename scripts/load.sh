@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The release node beside nginx, driven by wrk, and a function beside hostile ones. Arguments go to
+# The release node beside nginx and workerd, driven by wrk, and a function beside hostile ones. Arguments go to
 # conformance/load/load.py (`scripts/load.sh --help`), which then runs alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,5 +8,10 @@ scripts/setup.sh bench
 cargo build --locked --release -p fourfront --bin fourfront
 target=$(cargo metadata --locked --no-deps --format-version 1 |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
-python3 conformance/load/load.py --fourfront "$target/release/fourfront" "$@"
+
+# The peer with isolates: from npm, beside what cargo builds.
+peers=$target/peers
+workerd=$peers/node_modules/.bin/workerd
+[ -x "$workerd" ] || npm install --no-audit --no-fund --prefix "$peers" workerd@1.20261117.1
+python3 conformance/load/load.py --fourfront "$target/release/fourfront" --workerd "$workerd" "$@"
 [ $# -gt 0 ] || python3 conformance/load/hostile.py --fourfront "$target/release/fourfront"

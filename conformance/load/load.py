@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The release node beside nginx: requests per second and CPU per request.
+"""The release node beside nginx and workerd: requests per second and CPU per request.
 
 Both servers get one worker on one core; wrk drives them with keep-alive connections from
 another. The runs alternate (fourfront, nginx, fourfront, nginx, ...), because a machine
@@ -102,6 +102,8 @@ class Server:
         self.name = name
         self.port = port
         self.log = log
+        # The names of the cases that it takes part in; all of them.
+        self.cases = None
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 ["taskset", "-c", str(core)] + command,
@@ -251,6 +253,20 @@ def start_fourfront(program, folder, core, origin_port):
     return Server("fourfront", command, port, core, folder / "fourfront.log", env)
 
 
+def start_workerd(program, folder, core):
+    """workerd, which has isolates and no cache: it takes part in what needs none."""
+    port = free_port()
+    folder = folder / "workerd"
+    folder.mkdir()
+    shutil.copy(HERE / "workerd.js", folder / "workerd.js")
+    text = (HERE / "workerd.capnp").read_text()
+    config = folder / "workerd.capnp"
+    config.write_text(text.replace("@PORT@", str(port)).replace("@SCRIPT@", "workerd.js"))
+    server = Server("workerd", [program, "serve", str(config)], port, core, folder / "workerd.log")
+    server.cases = {"generated"}
+    return server
+
+
 def run_wrk(server, case, core, connections, seconds):
     """One run. Its numbers, with the CPU time that the server used meanwhile."""
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", server.url(case)]
@@ -287,7 +303,9 @@ def two_cores():
 def measure(servers, cases, origin, cores, arguments):
     """{case: {server: [run, ...]}}, the servers taking turns."""
     results = {}
+    every = servers
     for case in cases:
+        servers = [server for server in every if server.cases is None or case.name in server.cases]
         for server in servers:
             server.wait_until_ready(case)
             server.check(case)
@@ -348,6 +366,7 @@ def print_case(case, runs):
 def parse_arguments():
     parser = argparse.ArgumentParser(description="The release node beside nginx.")
     parser.add_argument("--fourfront", metavar="PROGRAM", help="the release binary; without it nginx runs alone")
+    parser.add_argument("--workerd", metavar="PROGRAM", help="workerd, to run beside the others where no cache is needed")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each server and case (default: 5)")
     parser.add_argument("--seconds", type=int, default=4, help="length of a run (default: 4)")
     parser.add_argument("--connections", type=int, default=50, help="keep-alive connections (default: 50)")
@@ -373,6 +392,8 @@ def main():
             if arguments.fourfront:
                 servers.append(start_fourfront(arguments.fourfront, folder, cores[0], origin.port))
             servers += [start_nginx(folder, cores[0], origin.port, handles) for handles in (True, False)]
+            if arguments.workerd:
+                servers.append(start_workerd(arguments.workerd, folder, cores[0]))
             version = subprocess.run([nginx_program(), "-v"], capture_output=True, text=True, check=True).stderr.strip()
             with_njs = "with njs" if NJS_MODULE.exists() else "without njs (libnginx-mod-http-js): plain directives instead"
             print(f"{version}, {with_njs}")

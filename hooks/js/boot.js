@@ -239,7 +239,7 @@ async function load(path, kind, name) {
 
 /** Starts one call. What it ends with is told by `op_ff_done`, now or later. */
 function invoke(json, requestId) {
-  const call = { done: false, waiting: undefined, wait: true, promised: false };
+  const call = { done: false, waiting: undefined, promised: false };
   current = call;
   const finish = (error, result) => {
     call.done = true;
@@ -258,7 +258,7 @@ function invoke(json, requestId) {
   const succeed = first((result) => finish(undefined, result));
   const callback = first((error, result) => {
     if (error !== undefined && error !== null) finish({ reason: error });
-    else if (!call.wait) finish(undefined, result);
+    else if (!context.callbackWaitsForEmptyEventLoop) finish(undefined, result);
     else {
       // Delivered once the event loop is empty (LE-314).
       call.waiting = { result };
@@ -266,12 +266,8 @@ function invoke(json, requestId) {
     }
   });
   const context = {
-    get callbackWaitsForEmptyEventLoop() {
-      return call.wait;
-    },
-    set callbackWaitsForEmptyEventLoop(value) {
-      call.wait = !!value;
-    },
+    // Read when the callback is called: an accessor would make every call's object a slow one.
+    callbackWaitsForEmptyEventLoop: true,
     functionVersion: settings.version,
     functionName: settings.name,
     memoryLimitInMB: settings.memoryMb,
