@@ -290,6 +290,7 @@ impl Edge {
         settings.threads = NonZeroUsize::new(self.hook_threads).unwrap_or(NonZeroUsize::MIN);
         settings.concurrency_per_function = self.concurrency;
         settings.host.egress = egress(&loaded.node);
+        settings.host.name_prefix = loaded.node.hooks.function_name_prefix.as_str().into();
         let parts = NodeParts {
             hooks: HookPool::new(settings),
             clock: Arc::new(clock.clone()),

@@ -38,6 +38,8 @@ fn function() -> Function {
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        log_group: None,
+        egress: None,
     }
 }
 

@@ -71,7 +71,7 @@ impl Isolate {
         let permissions = program
             .host
             .egress
-            .permissions()
+            .permissions(program.function.egress.as_deref())
             .map_err(crate::bundle::import_error)?;
         let params = v8::CreateParams::default()
             .heap_limits(0, limits.limit_bytes())
@@ -508,10 +508,14 @@ impl Isolate {
     fn settings(&self) -> String {
         let program = &self.shared.program;
         let function = &program.function;
-        let name = format!("us-east-1.{}", function.name);
+        // LE-326, LE-330: a log group of one's own has no prefix.
+        let name = format!("{}{}", program.host.name_prefix, function.name);
         let version = function.version.to_string();
         let memory = function.memory_limit_mb();
-        let log_group = format!("/aws/lambda/{name}");
+        let log_group = match &function.log_group {
+            Some(own) => own.clone(),
+            None => format!("/aws/lambda/{name}"),
+        };
         // Unique per isolate (LE-331).
         let log_stream = format!("[{version}]{:016x}{:016x}", program.id, unique());
         let mut env = serde_json::Map::new();

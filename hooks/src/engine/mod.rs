@@ -100,6 +100,8 @@ pub struct Host {
     pub log: Arc<dyn LogSink>,
     /// The time of log records.
     pub now: Now,
+    /// What stands before a function's name where the function reads it (LE-326).
+    pub name_prefix: Arc<str>,
     /// Where functions may connect to (LE-346).
     pub egress: Egress,
     /// Bytes of JSON a result may have; more is an execution fault (LE-136).

@@ -84,6 +84,7 @@ impl PoolSettings {
             host: Host {
                 log,
                 now,
+                name_prefix: "us-east-1.".into(),
                 egress: Egress::default(),
                 max_result_bytes: 6 * 1024 * 1024,
                 max_log_bytes: 256 * 1024,

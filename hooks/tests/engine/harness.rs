@@ -68,6 +68,8 @@ pub(crate) fn function(name: &str) -> Function {
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        log_group: None,
+        egress: None,
     }
 }
 

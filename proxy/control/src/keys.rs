@@ -84,6 +84,7 @@ pub(crate) const SITE: Table = Table {
         read("distributions"),
         read("cache_mode"),
         read("compat"),
+        read("strict_header_keys"),
         read("identity"),
         refused(
             "cloudfront_functions",
@@ -164,6 +165,7 @@ pub(crate) const HOOKS: Table = Table {
         read("threads"),
         read("concurrency"),
         read("local_egress"),
+        read("function_name_prefix"),
         read("limit_profile"),
     ]],
 };
@@ -192,6 +194,8 @@ pub(crate) const FUNCTION: Table = Table {
         read("timeout"),
         read("memory"),
         read("environment"),
+        read("egress"),
+        read("log_group"),
         read("runtime"),
         ignored("description"),
         refused(
@@ -254,6 +258,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("http_version"),
         read("cache_mode"),
         read("compat"),
+        read("strict_header_keys"),
         read("identity"),
         ignored("caller_reference"),
         ignored("price_class"),
@@ -483,7 +488,11 @@ pub(crate) const ON: Table = Table {
 
 pub(crate) const ASSOCIATION: Table = Table {
     what: "a function association",
-    groups: &[&[read("function"), read("include_body")]],
+    groups: &[&[
+        read("function"),
+        read("include_body"),
+        read("on_error"),
+    ]],
 };
 
 pub(crate) const CACHE_POLICY: Table = Table {

@@ -3,6 +3,8 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
+use crate::EgressRule;
+
 /// One of CloudFront's four trigger points (LE-001).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventType {
@@ -234,6 +236,10 @@ pub struct Function {
     pub memory_mb: Option<u32>,
     /// User environment variables; only in [`Compat::Relaxed`] (LE-340).
     pub environment: Vec<(String, String)>,
+    /// The name of its log group; `None` takes `/aws/lambda/` and the name (LE-330).
+    pub log_group: Option<String>,
+    /// What its own connections may reach; `None` is anything that is not refused to every function (LE-346).
+    pub egress: Option<Vec<EgressRule>>,
 }
 
 impl Function {
@@ -250,13 +256,26 @@ impl Function {
     }
 }
 
-/// A function attached to one event type of a behaviour (LE-376).
+/// What becomes of a request when a function at one of its triggers fails (LE-281).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It ends there: the viewer gets the failure's answer.
+    #[default]
+    Fail,
+    /// It goes on as if no function were attached; only in [`Compat::Relaxed`].
+    Bypass,
+}
+
+/// A function attached to one event type of a behaviour (LE-376). One function may be attached at several events, behaviours
+/// and distributions (LE-378).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionAssociation {
     /// The function that runs.
     pub function: Arc<Function>,
     /// Whether the event carries `request.body` (LE-120); request triggers only (LE-377).
     pub include_body: bool,
+    /// What a failure does to the request.
+    pub on_error: OnError,
 }
 
 /// The functions of a behaviour: at most one per event type (LE-374).
@@ -334,6 +353,8 @@ mod tests {
             timeout: None,
             memory_mb: None,
             environment: vec![],
+            log_group: None,
+            egress: None,
         };
         assert_eq!(
             f.timeout_at(EventType::ViewerResponse),

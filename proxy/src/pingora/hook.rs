@@ -9,7 +9,7 @@ use fourfront_hooks::{
     pool::Call,
     validate::{HookResult, RequestResult, ResponseResult, Violation},
 };
-use fourfront_model::EventType;
+use fourfront_model::{EventType, OnError};
 use rand::Rng as _;
 
 use super::context::Record;
@@ -35,10 +35,11 @@ pub(super) struct Shown<'a> {
     pub(super) response: Option<&'a ResponseParts>,
 }
 
-/// Runs the function at `event`, if one is attached. `None` when there is none.
+/// Runs the function at `event`, if one is attached. `None` when there is none, and when it has failed and its
+/// association lets requests go on without it. The request waits for it here (LE-002).
 ///
 /// # Errors
-/// [`Fault::Hook`] when the call fails or its result breaks a rule. Failures fail closed (LE-281).
+/// [`Fault::Hook`] when the call fails or its result breaks a rule. Failures fail closed (LE-281) otherwise.
 pub(super) async fn run(
     node: &Node,
     exchange: &Exchange,
@@ -95,12 +96,19 @@ pub(super) async fn run(
             record
                 .hooks
                 .push(noted(Some((fault.class().token(), fault.rule()))));
-            Err(failed(node, exchange, event_type, fault, record))
+            match hook.on_error {
+                OnError::Fail => Err(failed(node, exchange, event_type, fault, record)),
+                OnError::Bypass => {
+                    tell(node, exchange, event_type, &fault, "bypass");
+                    Ok(None)
+                }
+            }
         }
     }
 }
 
-/// The failure of a call whose result was accepted, and turns out not to be one that may be followed (LE-346).
+/// The failure of a call whose result was accepted, and turns out not to be one that may be followed (LE-346). No association
+/// lets a request go on after that: the function has spoken, and what it said is refused.
 pub(super) fn refused_late(
     node: &Node,
     exchange: &Exchange,
@@ -116,7 +124,7 @@ pub(super) fn refused_late(
     failed(node, exchange, event_type, fault, record)
 }
 
-/// Counts and logs the failure of a call.
+/// A failure that ends its request.
 fn failed(
     node: &Node,
     exchange: &Exchange,
@@ -124,12 +132,27 @@ fn failed(
     fault: HookFault,
     record: &mut Record,
 ) -> Fault {
+    record.error = Some(fault.to_string());
+    tell(node, exchange, event_type, &fault, "fail");
+    Fault::Hook {
+        event: event_type,
+        fault,
+    }
+}
+
+/// Counts and logs the failure of a call, apart from those of origins (LE-284).
+fn tell(
+    node: &Node,
+    exchange: &Exchange,
+    event_type: EventType,
+    fault: &HookFault,
+    on_error: &str,
+) {
     let function = exchange
         .route
         .hook(event_type)
         .map_or("", |hook| hook.function.name.as_str());
     let (class, rule) = (fault.class().token(), fault.rule());
-    record.error = Some(fault.to_string());
     node.metrics()
         .hook_fault(function, event_type.as_str(), class, rule);
     // LE-282, LE-283: the distribution's own stream, naming rule and offender.
@@ -144,19 +167,16 @@ fn failed(
                 event_type = event_type.as_str(),
                 class,
                 rule,
-                stack = stack(&fault),
+                on_error,
+                stack = stack(fault),
                 "{fault}"
             )
         };
     }
-    if is_in_the_functions_log(&fault) {
+    if is_in_the_functions_log(fault) {
         warn_under!(LOGGED_FAULT);
     } else {
         warn_under!(module_path!());
-    }
-    Fault::Hook {
-        event: event_type,
-        fault,
     }
 }
 

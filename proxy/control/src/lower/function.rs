@@ -9,7 +9,7 @@ use std::{
 };
 
 use fourfront_model::{
-    Compat, EventType, Function, FunctionName, FunctionSource, FunctionVersion, HandlerPath,
+    Compat, EgressRule, EventType, Function, FunctionName, FunctionSource, FunctionVersion, HandlerPath,
     LimitProfile,
 };
 
@@ -282,6 +282,8 @@ fn lower_one(
         check_runtime(runtime, context.report);
     }
     let environment = environment(raw.environment, context.report);
+    let egress = raw.egress.map(|rules| egress(&rules, context.report));
+    let log_group = raw.log_group.and_then(|name| log_group(name, context.report));
     let source = raw.source.as_ref().and_then(|s| source(s, context));
     let handler = match (&raw.source, &source) {
         (Some(RawSource::File(text)), _) => {
@@ -301,6 +303,8 @@ fn lower_one(
         timeout: raw.timeout.map(|t| t.value),
         memory_mb: raw.memory.and_then(|m| u32::try_from(m.value).ok()),
         environment,
+        log_group,
+        egress,
     })
 }
 
@@ -453,6 +457,37 @@ fn environment(raw: Vec<(Spanned<String>, String)>, report: &Report) -> Vec<(Str
     raw.into_iter()
         .map(|(name, value)| (name.value, value))
         .collect()
+}
+
+/// What the function's own connections may reach (LE-346).
+fn egress(rules: &[Spanned<String>], report: &Report) -> Vec<EgressRule> {
+    let read = |text: &Spanned<String>| match text.value.parse() {
+        Ok(rule) => Some(rule),
+        Err(fourfront_model::EgressRuleError(_)) => {
+            report.error_help(
+                &text.at,
+                format!("`{}` is not a host to connect to", shorten(&text.value)),
+                "write a name, `*.name`, an address or a subnet, and `:port` if only one is meant; IPv6 in brackets"
+                    .to_owned(),
+            );
+            None
+        }
+    };
+    rules.iter().filter_map(read).collect()
+}
+
+/// A log group's name as CloudWatch takes it (LE-330).
+fn log_group(name: Spanned<String>, report: &Report) -> Option<String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_-/.#".contains(&b);
+    if (1..=512).contains(&name.value.len()) && name.value.bytes().all(fits) {
+        return Some(name.value);
+    }
+    report.error_help(
+        &name.at,
+        format!("`{}` is not the name of a log group", shorten(&name.value)),
+        "1 to 512 letters, digits and `_-/.#`".to_owned(),
+    );
+    None
 }
 
 fn path_of(source: &FunctionSource) -> &Path {

@@ -18,6 +18,8 @@ pub(crate) struct RawFunction {
     pub(crate) memory: Option<Spanned<u64>>,
     pub(crate) runtime: Option<Spanned<String>>,
     pub(crate) environment: Vec<(Spanned<String>, String)>,
+    pub(crate) log_group: Option<Spanned<String>>,
+    pub(crate) egress: Option<Vec<Spanned<String>>>,
 }
 
 /// Where its code is said to lie.
@@ -39,6 +41,8 @@ impl RawFunction {
                 memory: None,
                 runtime: None,
                 environment: Vec::new(),
+                log_group: None,
+                egress: None,
             });
         }
         if !cursor.is_mapping() {
@@ -64,6 +68,10 @@ impl RawFunction {
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value.text()?.value)))
                 .collect(),
+            log_group: block.get("log_group").and_then(Cursor::text),
+            egress: block
+                .get("egress")
+                .and_then(|c| c.texts("a list of hosts that the function may connect to")),
         })
     }
 }
