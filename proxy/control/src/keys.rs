@@ -488,11 +488,7 @@ pub(crate) const ON: Table = Table {
 
 pub(crate) const ASSOCIATION: Table = Table {
     what: "a function association",
-    groups: &[&[
-        read("function"),
-        read("include_body"),
-        read("on_error"),
-    ]],
+    groups: &[&[read("function"), read("include_body"), read("on_error")]],
 };
 
 pub(crate) const CACHE_POLICY: Table = Table {

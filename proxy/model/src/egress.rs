@@ -16,7 +16,7 @@ pub struct EgressRule {
 pub enum EgressHost {
     /// This name, in lower case. Whatever it resolves to.
     Name(String),
-    /// Every name below this one, in lower case, but not itself.
+    /// This name and every one below it, in lower case.
     Subdomains(String),
     /// The addresses that share so many leading bits with this one.
     Subnet(IpAddr, u8),

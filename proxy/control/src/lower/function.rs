@@ -9,8 +9,8 @@ use std::{
 };
 
 use fourfront_model::{
-    Compat, EgressRule, EventType, Function, FunctionName, FunctionSource, FunctionVersion, HandlerPath,
-    LimitProfile,
+    Compat, EgressRule, EventType, Function, FunctionName, FunctionSource, FunctionVersion,
+    HandlerPath, LimitProfile,
 };
 
 use super::{Context, files, package::zipped_size};
@@ -283,7 +283,9 @@ fn lower_one(
     }
     let environment = environment(raw.environment, context.report);
     let egress = raw.egress.map(|rules| egress(&rules, context.report));
-    let log_group = raw.log_group.and_then(|name| log_group(name, context.report));
+    let log_group = raw
+        .log_group
+        .and_then(|name| log_group(name, context.report));
     let source = raw.source.as_ref().and_then(|s| source(s, context));
     let handler = match (&raw.source, &source) {
         (Some(RawSource::File(text)), _) => {

@@ -471,10 +471,7 @@ fn association(event: EventType, cursor: &Cursor<'_>) -> Option<RawAssociation> 
         function: function.text()?,
         include_body: block.get("include_body").and_then(Cursor::boolean),
         on_error: block.get("on_error").and_then(|c| {
-            c.choice(&[
-                ("fail", Ok(OnError::Fail)),
-                ("bypass", Ok(OnError::Bypass)),
-            ])
+            c.choice(&[("fail", Ok(OnError::Fail)), ("bypass", Ok(OnError::Bypass))])
         }),
     })
 }

@@ -148,7 +148,10 @@ fn name_prefix(cursor: &Cursor<'_>) -> Option<Spanned<String>> {
         return Some(text);
     }
     cursor.error_help(
-        format!("`{}` cannot begin the name of a function", shorten(&text.value)),
+        format!(
+            "`{}` cannot begin the name of a function",
+            shorten(&text.value)
+        ),
         "at most 64 letters, digits, `-`, `_` and `.`; AWS's is `us-east-1.`".to_owned(),
     );
     None
