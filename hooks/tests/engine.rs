@@ -16,3 +16,5 @@ mod loading;
 mod memory;
 #[path = "engine/pooling.rs"]
 mod pooling;
+#[path = "engine/samples.rs"]
+mod samples;

@@ -368,6 +368,98 @@ fn reserved_and_malformed_variables_are_refused() {
 }
 
 #[test]
+fn a_function_may_be_held_to_some_hosts() {
+    // LE-346
+    let loaded = accepted(&with_function(
+        "{ file: auth.js, egress: [API.example.test, \"*.keys.test:443\", 10.0.0.0/8, \"[fc00::/7]\"] }",
+    ));
+    let egress = loaded.site.functions()[0].egress.as_ref().unwrap();
+    let shown: Vec<_> = egress.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "api.example.test",
+            "*.keys.test:443",
+            "10.0.0.0/8",
+            "[fc00::/7]"
+        ]
+    );
+    let none = accepted(&with_function("{ file: auth.js, egress: [] }"));
+    assert_eq!(none.site.functions()[0].egress, Some(vec![]));
+    let any = accepted(&with_function("{ file: auth.js }"));
+    assert_eq!(any.site.functions()[0].egress, None);
+    refused(
+        &with_function("{ file: auth.js, egress: [ok.test, \"https://x.test\", \"a b\"] }"),
+        &[
+            "2:41: functions.f.egress[1]: `https://x.test` is not a host to connect to (help: write a name",
+            "2:59: functions.f.egress[2]: `a b` is not a host to connect to",
+        ],
+    );
+    refused(
+        &with_function("{ file: auth.js, egress: x.test }"),
+        &["2:31: functions.f.egress: expected a list of hosts that the function may connect to"],
+    );
+}
+
+#[test]
+fn names_as_functions_see_them_can_be_set() {
+    // LE-326, LE-330
+    let loaded = accepted(&with_function("{ file: auth.js, log_group: /edge/auth }"));
+    assert_eq!(
+        loaded.site.functions()[0].log_group.as_deref(),
+        Some("/edge/auth")
+    );
+    assert_eq!(loaded.node.hooks.function_name_prefix, "us-east-1.");
+    refused(
+        &with_function("{ file: auth.js, log_group: \"a b\" }"),
+        &["2:34: functions.f.log_group: `a b` is not the name of a log group"],
+    );
+    let node =
+        |prefix: &str| format!("node: {{ hooks: {{ function_name_prefix: {prefix} }} }}\n{SITE}");
+    for (written, prefix) in [("eu-west-1.", "eu-west-1."), ("\"\"", "")] {
+        let loaded = accepted(&node(written));
+        assert_eq!(loaded.node.hooks.function_name_prefix, prefix);
+    }
+    refused(
+        &node("\"a:\""),
+        &["1:40: node.hooks.function_name_prefix: `a:` cannot begin the name of a function"],
+    );
+}
+
+#[test]
+fn packages_have_a_ceiling_in_either_profile() {
+    // LE-254, LE-255, LE-266
+    let dir = site_dir();
+    let mut state = 1_u32;
+    let mut noise = vec![0_u8; 51 << 20];
+    for chunk in noise.chunks_mut(2) {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        chunk.copy_from_slice(&state.to_be_bytes()[..chunk.len()]);
+    }
+    fs::write(dir.path().join("rewrite/data.bin"), noise).unwrap();
+    for profile in ["", "node: { hooks: { limit_profile: aws-2023 } }\n"] {
+        let errors = parse_in(
+            dir.path(),
+            &attached("dir: rewrite", "origin-request", profile),
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(
+            errors.contains("InvalidLambdaFunctionAssociation: the package is 5")
+                && errors.contains("above the 52428800 bytes of this trigger"),
+            "{errors}"
+        );
+    }
+    assert!(
+        parse_in(
+            dir.path(),
+            &attached("dir: rewrite", "origin-request", "compat: relaxed\n")
+        )
+        .is_ok()
+    );
+}
+
+#[test]
 fn a_function_nobody_uses_is_fine() {
     let loaded = accepted(&with_function("auth.js"));
     assert_eq!(loaded.site.functions().len(), 1);
