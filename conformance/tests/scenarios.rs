@@ -15,11 +15,13 @@ mod scenarios {
     mod hostile;
     mod node_fields;
     mod npm;
+    mod official_samples;
     mod origin_failures;
     mod origin_requests;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;
+    mod relaxed;
     mod reload;
     mod request_bodies;
     mod request_body_relay;

@@ -342,11 +342,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn default_timeouts_depend_on_the_trigger() {
-        // LE-262
-        let f = Function {
-            name: "f".parse().unwrap(),
+    fn function(name: &str) -> Function {
+        Function {
+            name: name.parse().unwrap(),
             version: FunctionVersion(1),
             source: FunctionSource::File("f.js".into()),
             handler: HandlerPath::default(),
@@ -355,7 +353,39 @@ mod tests {
             environment: vec![],
             log_group: None,
             egress: None,
+        }
+    }
+
+    #[test]
+    fn a_function_takes_the_place_of_the_one_attached_before() {
+        // LE-373, LE-374
+        let association = |name| FunctionAssociation {
+            function: Arc::new(function(name)),
+            include_body: false,
+            on_error: OnError::default(),
         };
+        let mut all = FunctionAssociations::default();
+        let event = EventType::OriginRequest;
+        assert_eq!(all.attach(event, association("old")), None);
+        assert_eq!(
+            all.attach(EventType::ViewerRequest, association("old")),
+            None
+        );
+        assert_eq!(
+            all.attach(event, association("new")),
+            Some(association("old"))
+        );
+        let names: Vec<_> = all
+            .iter()
+            .map(|(e, a)| (e, a.function.name.as_str()))
+            .collect();
+        assert_eq!(names, [(EventType::ViewerRequest, "old"), (event, "new")]);
+    }
+
+    #[test]
+    fn default_timeouts_depend_on_the_trigger() {
+        // LE-262
+        let f = function("f");
         assert_eq!(
             f.timeout_at(EventType::ViewerResponse),
             Duration::from_secs(5)
