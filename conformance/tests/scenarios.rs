@@ -31,4 +31,5 @@ mod scenarios {
     mod tls_origin;
     mod triggers;
     mod vary;
+    mod what_functions_see;
 }
