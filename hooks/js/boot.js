@@ -296,6 +296,7 @@ function invoke(json, requestId) {
   };
   let returned;
   try {
+    // The event is a copy of its own, of which nothing is read back (LE-063).
     // The callback is always there: most published handlers use it (LE-309, LE-320).
     returned = handler(JSONParse(json), context, callback);
   } catch (error) {

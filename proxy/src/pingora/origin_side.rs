@@ -91,6 +91,7 @@ impl Edge {
                     .await?;
                 Ok(false)
             }
+            // LE-047: no trigger that has not been reached runs any more.
             Err(fault) => {
                 ctx.flow = Flow::OriginRequest(Box::new(state));
                 Err(ctx.fail(fault))
@@ -98,7 +99,8 @@ impl Edge {
         }
     }
 
-    /// The request as the policies leave it (LE-091, CF section 4.2).
+    /// The request as the policies leave it (LE-091, CF section 4.2): its query is what will be sent, whatever the viewer's was
+    /// (LE-092), and of headers that a viewer-request function added only those that a policy names are left (LE-148).
     fn origin_parts(&self, session: &Session, lookup: &Lookup) -> RequestParts {
         let viewer = session.req_header();
         let route = &lookup.exchange.route;
@@ -157,7 +159,7 @@ impl Edge {
     }
 
     /// In strict mode the configured origin's name must resolve before its origin-request function runs
-    /// (LE-038, LE-A25). Asking is tried as often as connecting (CF-391).
+    /// (LE-038, LE-276, LE-A25). Asking is tried as often as connecting (CF-391).
     async fn resolve_first(&self, state: &OriginRequest) -> std::result::Result<(), OriginFault> {
         if state.exchange.route.distribution().compat != Compat::Strict {
             return Ok(());
