@@ -114,6 +114,59 @@ async fn nothing_of_a_refused_result_is_kept_when_it_is_passed_by() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_failed_origin_function_never_saw_is_one_viewers_alone() {
+    // LE-281, LE-279
+    for event in ["origin-request", "origin-response"] {
+        let origin = Origin::start(|request| {
+            let head = match request.header("if-none-match") {
+                Some("\"v1\"") => Reply::status(304),
+                _ => Reply::ok("content"),
+            };
+            head.header("ETag", "\"v1\"")
+                .header("Cache-Control", "max-age=10")
+        })
+        .await;
+        // It fails in its first and third call.
+        let code = "let calls = 0;
+exports.handler = async (event) => {
+  const { request, response } = event.Records[0].cf;
+  calls += 1;
+  if (calls % 2 === 1) return null;
+  return response || request;
+};";
+        let edge = Edge::new()
+            .threads(1, 1)
+            .top(RELAXED)
+            .function("risky", code)
+            .behavior(&format!(
+                "on: {{ {event}: {{ function: risky, on_error: bypass }} }}"
+            ))
+            .start(&origin)
+            .await;
+        let get = async || {
+            let answer = edge.get("/").await;
+            assert_eq!((answer.status, answer.text()), (200, "content"), "{event}");
+            let status = answer.header("cache-status").map(str::to_owned);
+            (answer.x_cache().to_owned(), status.unwrap_or_default())
+        };
+        let (first, told) = get().await;
+        assert_eq!(first, "Miss");
+        assert!(told.contains("unhooked"), "{event}: {told}");
+        assert_eq!(get().await.0, "Miss", "{event}: nothing was stored");
+        assert_eq!(get().await.0, "Hit", "{event}");
+        assert_eq!(origin.count(), 2, "{event}");
+        // Nor does such an answer make a stored object fresh again.
+        edge.advance(11);
+        let (refreshed, told) = get().await;
+        assert_eq!(refreshed, "RefreshHit", "{event}: {told}");
+        assert_eq!(origin.count(), 3, "{event}");
+        assert_eq!(get().await.0, "RefreshHit", "{event}");
+        assert_eq!(origin.count(), 4, "{event}");
+        assert_eq!(get().await.0, "Hit", "{event}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_function_is_passed_by_too_and_others_still_fail() {
     // LE-281, LE-265, LE-272
     let origin = Origin::saying("content").await;

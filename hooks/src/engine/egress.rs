@@ -1,7 +1,8 @@
 //! Where functions may connect to, and where they may send requests to (LE-346).
 //!
 //! Connections of their own are checked for the name that was asked for and again for the address it resolved
-//! to, so that a name pointing at a refused address gains nothing. An origin that a function names is
+//! to, so that a name pointing at a refused address gains nothing. A function may have a list of its own of what is left to it;
+//! the list opens nothing that is refused to everyone. An origin that a function names is
 //! connected to by the node, which asks [`Egress::judge`] about each address.
 
 use std::{

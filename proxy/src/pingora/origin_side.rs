@@ -80,7 +80,8 @@ impl Edge {
                 if let Some(body) = result.as_mut().and_then(|r| r.body.take()) {
                     ctx.body.replace(body.into());
                 }
-                let fetch = state.send(result, object);
+                let mut fetch = state.send(result, object);
+                fetch.unhooked = ctx.record.passed_by(event);
                 ctx.origin = Some(fetch.origin.clone());
                 request_body::invite(session, ctx).await?;
                 ctx.flow = Flow::Fetch(Box::new(fetch));
@@ -386,6 +387,7 @@ impl Edge {
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
         match self.origin_response(&fetch, &parts, ctx).await {
             Ok(changed) => {
+                fetch.unhooked |= ctx.record.passed_by(EventType::OriginResponse);
                 self.take_answer(session, head, ctx, fetch, parts, changed)
                     .await
             }
