@@ -402,6 +402,8 @@ pub struct LogLine {
     pub level: LogLevel,
     /// The call's id.
     pub invocation_id: String,
+    /// The id that the viewer got.
+    pub viewer_request_id: String,
     /// The function.
     pub function: String,
     /// The message.
@@ -413,6 +415,7 @@ impl LogSink for Logs {
         self.0.push(LogLine {
             level: record.level,
             invocation_id: record.invocation_id.to_owned(),
+            viewer_request_id: record.viewer_request_id.to_owned(),
             function: record.function.to_owned(),
             message: record.message.to_owned(),
         });

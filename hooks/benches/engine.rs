@@ -90,6 +90,7 @@ fn pool(c: &mut Criterion) {
         event_type: EventType::ViewerRequest,
         timeout: Duration::from_secs(5),
         request_id: "00000000-0000-0000-0000-000000000000".into(),
+        viewer_request_id: String::new(),
     };
     c.bench_function("warm call, through the pool", |b| {
         b.iter(|| {

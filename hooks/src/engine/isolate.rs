@@ -13,7 +13,7 @@ use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, error::CoreErro
 use serde_json::json;
 
 use super::{
-    Program, compile, extensions,
+    Ids, Program, compile, extensions,
     failure::{Thrown, from_core},
     ffi::{self, Entered},
     limits::Limits,
@@ -93,6 +93,7 @@ impl Isolate {
             charges: Charges::default(),
             ended: RefCell::default(),
             invocation_id: RefCell::default(),
+            viewer_request_id: RefCell::default(),
             deadline: Cell::new(Instant::now()),
             log_left: Cell::new(program.host.max_log_bytes),
             log_dropped: Cell::new(0),
@@ -153,7 +154,7 @@ impl Isolate {
 
     /// Starts loading the handler (LE-305..308). Until this is done no call may be started.
     pub(crate) fn start_load(&mut self, limit: Duration) -> Progress {
-        self.begin("", limit, limit);
+        self.begin(Ids::default(), limit, limit);
         self.loading = true;
         let function = &self.shared.program.function;
         let handler = &function.handler;
@@ -221,18 +222,18 @@ impl Isolate {
     pub(crate) fn start(
         &mut self,
         event: &[u8],
-        id: &str,
+        ids: Ids<'_>,
         left: Duration,
         timeout: Duration,
     ) -> Progress {
-        self.begin(id, left, timeout);
+        self.begin(ids, left, timeout);
         let invoke = self.invoke.clone();
         // The host builds events as UTF-8, so the slower way is for callers of this crate alone.
         let event = match std::str::from_utf8(event) {
             Ok(event) => Cow::Borrowed(event),
             Err(_) => String::from_utf8_lossy(event),
         };
-        let outcome = self.call_js(&invoke, &[&event, id]);
+        let outcome = self.call_js(&invoke, &[&event, ids.invocation]);
         self.after(outcome)
     }
 
@@ -240,11 +241,11 @@ impl Isolate {
     pub(crate) fn try_call(
         &mut self,
         event: &[u8],
-        id: &str,
+        ids: Ids<'_>,
         left: Duration,
         timeout: Duration,
     ) -> Trial {
-        self.tried(|isolate| isolate.start(event, id, left, timeout))
+        self.tried(|isolate| isolate.start(event, ids, left, timeout))
     }
 
     /// [`Self::start_load`] as a trial.
@@ -333,12 +334,17 @@ impl Isolate {
         self.shared.emit(level, &text);
     }
 
-    fn begin(&mut self, id: &str, left: Duration, limit: Duration) {
+    fn begin(&mut self, ids: Ids<'_>, left: Duration, limit: Duration) {
         let shared = &self.shared;
         shared.ended.take();
-        let mut current = shared.invocation_id.borrow_mut();
-        current.clear();
-        current.push_str(id);
+        for (current, id) in [
+            (&shared.invocation_id, ids.invocation),
+            (&shared.viewer_request_id, ids.viewer_request),
+        ] {
+            let mut current = current.borrow_mut();
+            current.clear();
+            current.push_str(id);
+        }
         shared.deadline.set(Instant::now() + left);
         self.limits.set_timeout(limit);
         shared.log_left.set(shared.program.host.max_log_bytes);

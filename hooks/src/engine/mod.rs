@@ -161,6 +161,15 @@ impl fmt::Debug for Program {
     }
 }
 
+/// The ids that a call's log records carry (LE-282).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ids<'a> {
+    /// The call's own.
+    pub(crate) invocation: &'a str,
+    /// That of the viewer request it is made for.
+    pub(crate) viewer_request: &'a str,
+}
+
 /// How a thread competes for cores.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Priority {

@@ -307,6 +307,7 @@ async fn a_function_with_an_egress_list_reaches_what_stands_there_and_nothing_el
             event_type: EventType::OriginRequest,
             timeout: std::time::Duration::from_secs(10),
             request_id: "id".into(),
+            viewer_request_id: String::new(),
         };
         serde_json::from_slice(&pool.invoke(&prepared, call).await.unwrap()).unwrap()
     };

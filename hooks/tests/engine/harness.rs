@@ -113,6 +113,7 @@ impl Tried {
             event_type: EventType::ViewerRequest,
             timeout: self.timeout,
             request_id: id.into(),
+            viewer_request_id: format!("viewer-{id}"),
         };
         let json = POOL.invoke(&self.prepared, call).await?;
         Ok(String::from_utf8(json).expect("results are UTF-8"))

@@ -85,6 +85,7 @@ async fn names_and_log_groups_can_be_ones_own() {
             event_type: EventType::ViewerRequest,
             timeout: Duration::from_secs(5),
             request_id: "id".into(),
+            viewer_request_id: String::new(),
         };
         let seen: Value =
             serde_json::from_slice(&pool.invoke(&prepared, call).await.unwrap()).unwrap();

@@ -14,6 +14,7 @@ fn call() -> Call {
         event_type: EventType::OriginRequest,
         timeout: Duration::from_secs(5),
         request_id: "id".into(),
+        viewer_request_id: String::new(),
     }
 }
 

@@ -63,7 +63,9 @@ pub(super) async fn run(
         event_type,
         timeout: hook.function.timeout_at(event_type),
         request_id: invocation_id(),
+        viewer_request_id: exchange.request_id.as_str().to_owned(),
     };
+    let invocation_id = call.request_id.clone();
     let started = Instant::now();
     let returned = node.hooks().invoke(&hook.prepared, call).await;
     let judged = verdict(returned, |result| input.judge(result));
@@ -73,15 +75,17 @@ pub(super) async fn run(
     let noted = |fault| HookRecord {
         event_type,
         function: function.to_owned(),
+        invocation_id,
         duration,
         fault,
     };
     match judged {
         Ok(outcome) => {
-            record.hooks.push(noted(None));
+            let call = noted(None);
             for warning in outcome.warnings {
                 tracing::warn!(
                     request_id = exchange.request_id.as_str(),
+                    id = call.invocation_id,
                     distribution = exchange.route.metrics().distribution(),
                     function,
                     event_type = event_type.as_str(),
@@ -90,19 +94,20 @@ pub(super) async fn run(
                     warning.message
                 );
             }
+            record.hooks.push(call);
             Ok(Some(outcome.result))
         }
         Err(fault) => {
-            record
-                .hooks
-                .push(noted(Some((fault.class().token(), fault.rule()))));
-            match hook.on_error {
-                OnError::Fail => Err(failed(node, exchange, event_type, fault, record)),
+            let call = noted(Some((fault.class().token(), fault.rule())));
+            let ended = match hook.on_error {
+                OnError::Fail => Err(failed(node, exchange, &call, fault, &mut record.error)),
                 OnError::Bypass => {
-                    tell(node, exchange, event_type, &fault, "bypass");
+                    tell(node, exchange, &call, &fault, "bypass");
                     Ok(None)
                 }
-            }
+            };
+            record.hooks.push(call);
+            ended
         }
     }
 }
@@ -118,40 +123,34 @@ pub(super) fn refused_late(
 ) -> Fault {
     let fault = HookFault::from(violation);
     let mut calls = record.hooks.iter_mut().rev();
-    if let Some(call) = calls.find(|call| call.event_type == event_type) {
-        call.fault = Some((fault.class().token(), fault.rule()));
+    match calls.find(|call| call.event_type == event_type) {
+        Some(call) => {
+            call.fault = Some((fault.class().token(), fault.rule()));
+            failed(node, exchange, call, fault, &mut record.error)
+        }
+        None => NodeFault::Internal("a result without its call".to_owned()).into(),
     }
-    failed(node, exchange, event_type, fault, record)
 }
 
 /// A failure that ends its request.
 fn failed(
     node: &Node,
     exchange: &Exchange,
-    event_type: EventType,
+    call: &HookRecord,
     fault: HookFault,
-    record: &mut Record,
+    error: &mut Option<String>,
 ) -> Fault {
-    record.error = Some(fault.to_string());
-    tell(node, exchange, event_type, &fault, "fail");
+    *error = Some(fault.to_string());
+    tell(node, exchange, call, &fault, "fail");
     Fault::Hook {
-        event: event_type,
+        event: call.event_type,
         fault,
     }
 }
 
 /// Counts and logs the failure of a call, apart from those of origins (LE-284).
-fn tell(
-    node: &Node,
-    exchange: &Exchange,
-    event_type: EventType,
-    fault: &HookFault,
-    on_error: &str,
-) {
-    let function = exchange
-        .route
-        .hook(event_type)
-        .map_or("", |hook| hook.function.name.as_str());
+fn tell(node: &Node, exchange: &Exchange, call: &HookRecord, fault: &HookFault, on_error: &str) {
+    let (function, event_type) = (call.function.as_str(), call.event_type);
     let (class, rule) = (fault.class().token(), fault.rule());
     node.metrics()
         .hook_fault(function, event_type.as_str(), class, rule);
@@ -161,6 +160,7 @@ fn tell(
             tracing::warn!(
                 target: $target,
                 request_id = exchange.request_id.as_str(),
+                id = call.invocation_id,
                 distribution = exchange.route.metrics().distribution(),
                 behavior = exchange.route.metrics().behavior(),
                 function,

@@ -97,6 +97,7 @@ fn test(args: &TestArgs) -> Result<Exit, String> {
         event_type: shown.event_type,
         timeout: function.timeout_at(shown.event_type),
         request_id: shown.request_id.clone(),
+        viewer_request_id: String::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
