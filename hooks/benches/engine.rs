@@ -40,6 +40,7 @@ fn function() -> Function {
         environment: Vec::new(),
         log_group: None,
         egress: None,
+        credentials: None,
     }
 }
 

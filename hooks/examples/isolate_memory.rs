@@ -39,6 +39,7 @@ fn load(pool: &HookPool, code: &str, n: u32) -> Arc<fourfront_hooks::Prepared> {
         environment: Vec::new(),
         log_group: None,
         egress: None,
+        credentials: None,
     };
     pool.prepare_bundle(
         &function,

@@ -552,6 +552,15 @@ impl Isolate {
         for (key, value) in reserved {
             env.insert(key.into(), value.into());
         }
+        if let Some(granted) = &function.credentials {
+            // LE-342
+            let mut put = |key: &str, value: &str| env.insert(key.into(), value.into());
+            put("AWS_ACCESS_KEY_ID", &granted.access_key_id);
+            put("AWS_SECRET_ACCESS_KEY", &granted.secret_access_key);
+            if let Some(token) = &granted.session_token {
+                put("AWS_SESSION_TOKEN", token);
+            }
+        }
         json!({
             "arn": format!("arn:aws:lambda:us-east-1:000000000000:function:{}:{version}", function.name),
             "env": env,

@@ -70,6 +70,7 @@ pub(crate) fn function(name: &str) -> Function {
         environment: Vec::new(),
         log_group: None,
         egress: None,
+        credentials: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fourfront_hooks::{Call, ExecutionFault, HookPool, bundle::Bundle, log::LogLevel};
-use fourfront_model::{Compat, EventType};
+use fourfront_model::{Compat, Credentials, EventType};
 use serde_json::{Value, json};
 
 use super::harness::{function, js, load_as, settings, value};
@@ -323,6 +323,37 @@ async fn the_environment_is_the_reserved_names_and_nothing_of_the_host() {
     assert_eq!(
         value("(process.env.X = 1, [process.env.X, 'HOME' in process.env])").await,
         json!(["1", false])
+    );
+}
+
+#[tokio::test]
+async fn credentials_are_there_for_who_was_granted_some() {
+    // LE-342, NC-71
+    let code = [(
+        "index.js",
+        "exports.handler = async () => ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', '_X_AMZN_TRACE_ID'].map((n) => process.env[n] ?? null)",
+    )];
+    let seen = |credentials| {
+        let f = load_as(&code, Compat::Strict, |f| f.credentials = credentials).unwrap();
+        async move { f.ok(Value::Null).await }
+    };
+    assert_eq!(seen(None).await, json!([null, null, null, null]));
+    let lasting = Credentials {
+        access_key_id: "AKID".into(),
+        secret_access_key: "secret".into(),
+        session_token: None,
+    };
+    assert_eq!(
+        seen(Some(lasting.clone())).await,
+        json!(["AKID", "secret", null, null])
+    );
+    let temporary = Credentials {
+        session_token: Some("token".into()),
+        ..lasting
+    };
+    assert_eq!(
+        seen(Some(temporary)).await,
+        json!(["AKID", "secret", "token", null])
     );
 }
 

@@ -194,6 +194,7 @@ pub(crate) const FUNCTION: Table = Table {
         read("timeout"),
         read("memory"),
         read("environment"),
+        read("credentials"),
         read("egress"),
         read("log_group"),
         read("runtime"),
@@ -239,6 +240,15 @@ pub(crate) const FUNCTION: Table = Table {
             "kms_key_arn",
             "not supported: a site file has no customer-managed keys",
         ),
+    ]],
+};
+
+pub(crate) const CREDENTIALS: Table = Table {
+    what: "`credentials`",
+    groups: &[&[
+        read("access_key_id"),
+        read("secret_access_key"),
+        read("session_token"),
     ]],
 };
 
@@ -531,6 +541,7 @@ pub(crate) const ALL: &[&Table] = &[
     &LOG,
     &LIMITS,
     &FUNCTION,
+    &CREDENTIALS,
     &DISTRIBUTION,
     &ORIGIN,
     &CUSTOM_ORIGIN,

@@ -240,6 +240,28 @@ pub struct Function {
     pub log_group: Option<String>,
     /// What its own connections may reach; `None` is anything that is not refused to every function (LE-346).
     pub egress: Option<Vec<EgressRule>>,
+    /// AWS credentials that its environment holds; `None` is none (LE-342).
+    pub credentials: Option<Credentials>,
+}
+
+/// AWS credentials that an operator grants a function, where AWS would give it those of its role (LE-342).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`, which only temporary credentials have.
+    pub session_token: Option<String>,
+}
+
+/// The secrets stay out of whatever prints a configuration.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Function {
@@ -353,6 +375,7 @@ mod tests {
             environment: vec![],
             log_group: None,
             egress: None,
+            credentials: None,
         }
     }
 
@@ -380,6 +403,25 @@ mod tests {
             .map(|(e, a)| (e, a.function.name.as_str()))
             .collect();
         assert_eq!(names, [(EventType::ViewerRequest, "old"), (event, "new")]);
+    }
+
+    #[test]
+    fn credentials_are_not_printed() {
+        // LE-342
+        let credentials = Credentials {
+            access_key_id: "AKID".into(),
+            secret_access_key: "hidden".into(),
+            session_token: Some("hidden".into()),
+        };
+        let function = Function {
+            credentials: Some(credentials),
+            ..function("f")
+        };
+        let printed = format!("{function:?}");
+        assert!(
+            printed.contains("AKID") && !printed.contains("hidden"),
+            "{printed}"
+        );
     }
 
     #[test]

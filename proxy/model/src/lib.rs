@@ -24,9 +24,9 @@ pub use behavior::{
 pub use distribution::{Distribution, HostName, HostNameError, Site};
 pub use egress::{EgressHost, EgressRule, EgressRuleError};
 pub use function::{
-    Compat, EventType, Function, FunctionAssociation, FunctionAssociations, FunctionName,
-    FunctionNameError, FunctionSource, FunctionVersion, HandlerPath, HandlerPathError,
-    LimitProfile, OnError, UnknownEventType,
+    Compat, Credentials, EventType, Function, FunctionAssociation, FunctionAssociations,
+    FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
+    HandlerPathError, LimitProfile, OnError, UnknownEventType,
 };
 pub use headers::{HeaderLine, HeaderLines, may_be_custom_header};
 pub use identity::Identity;

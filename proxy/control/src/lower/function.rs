@@ -9,8 +9,8 @@ use std::{
 };
 
 use fourfront_model::{
-    Compat, EgressRule, EventType, Function, FunctionName, FunctionSource, FunctionVersion,
-    HandlerPath, LimitProfile,
+    Compat, Credentials, EgressRule, EventType, Function, FunctionName, FunctionSource,
+    FunctionVersion, HandlerPath, LimitProfile,
 };
 
 use super::{Context, files, package::zipped_size};
@@ -18,7 +18,7 @@ use crate::{
     Location,
     cursor::shorten,
     expand::is_variable,
-    raw::{Named, RawFunction, RawSource},
+    raw::{Named, RawCredentials, RawFunction, RawSource},
     report::{At, Report, Spanned},
     spelling::nearest,
 };
@@ -283,6 +283,9 @@ fn lower_one(
     }
     let environment = environment(raw.environment, context.report);
     let egress = raw.egress.map(|rules| egress(&rules, context.report));
+    let credentials = raw
+        .credentials
+        .and_then(|granted| credentials(granted, context.report));
     let log_group = raw
         .log_group
         .and_then(|name| log_group(name, context.report));
@@ -307,6 +310,7 @@ fn lower_one(
         environment,
         log_group,
         egress,
+        credentials,
     })
 }
 
@@ -445,13 +449,21 @@ fn environment(raw: Vec<(Spanned<String>, String)>, report: &Report) -> Vec<(Str
         "LAMBDA_TASK_ROOT",
         "LAMBDA_RUNTIME_DIR",
     ];
+    const CREDENTIALS: &[&str] = &[
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+    ];
     for (name, value) in &raw {
         if !is_variable(&name.value) {
             let message = format!("`{}` is not the name of a variable", shorten(&name.value));
             report.error(&name.at, message);
         } else if name.value.starts_with("AWS_") || RESERVED.contains(&name.value.as_str()) {
             let message = format!("`{}` is reserved: the runtime sets it", name.value);
-            report.error(&name.at, message);
+            let help = CREDENTIALS
+                .contains(&name.value.as_str())
+                .then(|| "grant the function `credentials`".to_owned());
+            report.error_help(&name.at, message, help);
         } else if value.contains('\0') {
             report.error(&name.at, "the value contains a NUL character");
         }
@@ -476,6 +488,39 @@ fn egress(rules: &[Spanned<String>], report: &Report) -> Vec<EgressRule> {
         }
     };
     rules.iter().filter_map(read).collect()
+}
+
+/// Credentials that a function is granted (LE-342). A variable that is not set where the node starts must not become a key
+/// that no one notices to be empty.
+fn credentials(raw: RawCredentials, report: &Report) -> Option<Credentials> {
+    let given = |part: Option<Spanned<String>>, name: &str| {
+        let Some(part) = part else {
+            report.error(&raw.at, format!("the credentials have no `{name}`"));
+            return None;
+        };
+        checked(part, report)
+    };
+    let session_token = match raw.session_token {
+        Some(token) => Some(checked(token, report)?),
+        None => None,
+    };
+    Some(Credentials {
+        access_key_id: given(raw.access_key_id, "access_key_id")?,
+        secret_access_key: given(raw.secret_access_key, "secret_access_key")?,
+        session_token,
+    })
+}
+
+/// A part of credentials; what is wrong with it is said without it.
+fn checked(part: Spanned<String>, report: &Report) -> Option<String> {
+    if part.value.is_empty() || part.value.chars().any(|c| c.is_control() || c == ' ') {
+        report.error(
+            &part.at,
+            "a part of credentials is empty or holds a space or control character",
+        );
+        return None;
+    }
+    Some(part.value)
 }
 
 /// A log group's name as CloudWatch takes it (LE-330).

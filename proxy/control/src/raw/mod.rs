@@ -12,7 +12,7 @@ pub(crate) use distribution::{
     RawAssociation, RawBehavior, RawCustomOrigin, RawDistribution, RawOrigin, RawOriginBlock,
     RawProtocol,
 };
-pub(crate) use function::{RawFunction, RawSource};
+pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use node::RawNode;
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use fourfront_model::{Compat, EventType, FunctionSource, FunctionVersion};
 
-use super::{accepted, parse_in, refused, site_dir};
+use super::{DIR, accepted, parse_in, refused, site_dir};
 
 const SITE: &str = "distributions: { site: { origins: { app: \"http://a.test\" } } }\n";
 
@@ -398,6 +398,54 @@ fn a_function_may_be_held_to_some_hosts() {
     refused(
         &with_function("{ file: auth.js, egress: x.test }"),
         &["2:31: functions.f.egress: expected a list of hosts that the function may connect to"],
+    );
+}
+
+#[test]
+fn credentials_are_whole_and_never_repeated() {
+    // LE-342
+    let loaded = accepted(&with_function(
+        "{ file: auth.js, credentials: { access_key_id: AKID, secret_access_key: \"${PORT}\" } }",
+    ));
+    let granted = loaded.site.functions()[0].credentials.as_ref().unwrap();
+    assert_eq!(
+        (
+            granted.access_key_id.as_str(),
+            granted.secret_access_key.as_str(),
+            granted.session_token.as_ref()
+        ),
+        ("AKID", "3000", None)
+    );
+    refused(
+        &with_function("{ file: auth.js, credentials: { access_key_id: AKID } }"),
+        &["2:36: functions.f.credentials: the credentials have no `secret_access_key`"],
+    );
+    refused(
+        &with_function(
+            "{ file: auth.js, credentials: { access_key_id: AKID, secret_access_key: \" x\" } }",
+        ),
+        &[
+            "2:78: functions.f.credentials.secret_access_key: a part of credentials is empty or holds a space",
+        ],
+    );
+    let text = with_function(
+        "{ file: auth.js, credentials: { access_key_id: AKID, secret_access_key: \"very secret\" } }",
+    );
+    let said = DIR
+        .with(|dir| parse_in(dir.path(), &text))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("a part of credentials") && !said.contains("very"),
+        "{said}"
+    );
+    refused(
+        &format!(
+            "compat: relaxed\nfunctions:\n  f: {{ file: auth.js, environment: {{ AWS_SESSION_TOKEN: x }} }}\n{SITE}"
+        ),
+        &[
+            "3:38: functions.f.environment.AWS_SESSION_TOKEN: `AWS_SESSION_TOKEN` is reserved: the runtime sets it (help: grant the function `credentials`)",
+        ],
     );
 }
 

@@ -280,6 +280,7 @@ fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> 
         environment: Vec::new(),
         log_group: None,
         egress: None,
+        credentials: None,
     };
     Ok((function, None))
 }
