@@ -13,6 +13,7 @@ mod scenarios {
     mod hook_failures;
     mod hook_results;
     mod hostile;
+    mod limits_of_results;
     mod node_fields;
     mod npm;
     mod official_samples;
