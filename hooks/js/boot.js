@@ -60,8 +60,8 @@ const classOf = (load, name) => core.propNonEnumerableLazyLoaded((m) => m[name],
 const valueOf = (load, name) => core.propWritableLazyLoaded((m) => m[name], load);
 
 /**
- * Egress that is refused looks like a closed port, and says why (LE-346, NC-22). What a name stands for is judged where the
- * connection is made, and comes back inside another message.
+ * Egress that is refused looks like a closed port, and says why (LE-346, NC-22). What a name stands for is judged
+ * where the connection is made, and comes back inside another message.
  */
 function refused(error) {
   let message;
@@ -303,8 +303,8 @@ function invoke(json, requestId) {
     if (!call.done && call.waiting === undefined) finish({ reason: error });
     return;
   }
-  // Anything with a `then` is a promise (LE-310). What it still waits for once it has answered goes on with the isolate's next
-  // call (LE-349).
+  // Anything with a `then` is a promise (LE-310). What it still waits for once it has answered goes on with the
+  // isolate's next call (LE-349).
   if (core.isPromise(returned)) {
     call.promised = true;
     PromisePrototypeThen(returned, succeed0, fail0);

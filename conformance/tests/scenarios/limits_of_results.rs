@@ -1,5 +1,5 @@
-//! How large and of what kind results may be, at the last byte that passes and the first that does not (LE sections 4.4, 5.2
-//! and 5.5).
+//! How large and of what kind results may be, at the last byte that passes and the first that does not (LE sections
+//! 4.4, 5.2 and 5.5).
 
 use fourfront_conformance::{ALL_METHODS, Answer, Edge, Origin, Reply, Running, handler};
 

@@ -1,5 +1,5 @@
-//! Samples of AWS's own pages (LE section 9.1), written anew, through the whole node. Those that hang on chance or on the
-//! viewer's country run in the engine's tests.
+//! Samples of AWS's own pages (LE section 9.1), written anew, through the whole node. Those that hang on chance or
+//! on the viewer's country run in the engine's tests.
 
 use fourfront_conformance::{Authority, Edge, Origin, OriginTls, Reply, handler};
 

@@ -1,4 +1,5 @@
-//! Queries, `CloudFront-*` headers and time, as the triggers on either side of the cache have them (LE sections 1 and 2.2).
+//! Queries, `CloudFront-*` headers and time, as the triggers on either side of the cache have them (LE sections 1
+//! and 2.2).
 
 use fourfront_conformance::{Edge, Origin, Reply, handler};
 use tokio::sync::watch;

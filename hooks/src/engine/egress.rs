@@ -1,9 +1,9 @@
 //! Where functions may connect to, and where they may send requests to (LE-346).
 //!
-//! Connections of their own are checked for the name that was asked for and again for the address it resolved
-//! to, so that a name pointing at a refused address gains nothing. A function may have a list of its own of what is left to it;
-//! the list opens nothing that is refused to everyone. An origin that a function names is
-//! connected to by the node, which asks [`Egress::judge`] about each address.
+//! Connections of their own are checked for the name that was asked for and again for the address it resolved to, so
+//! that a name pointing at a refused address gains nothing. A function may have a list of its own of what is left to
+//! it; the list opens nothing that is refused to everyone. An origin that a function names is connected to by the
+//! node, which asks [`Egress::judge`] about each address.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -79,9 +79,8 @@ impl Egress {
 
     /// The rules as the engine checks them.
     ///
-    ///
-    /// `allow` is a function's own list: only what stands there is left, without what is refused to everyone. A name is
-    /// looked up in it as it was asked for; what is refused is looked at again when the name has an address.
+    /// `allow` is a function's own list: only what stands there is left, without what is refused to everyone. A name
+    /// is looked up in it as it was asked for; what is refused is looked at again when the name has an address.
     ///
     /// # Errors
     /// Names the entry that is no host, address or subnet.

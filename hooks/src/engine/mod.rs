@@ -66,6 +66,7 @@ mod ports;
 pub mod probe;
 mod rejections;
 pub(crate) mod sched;
+mod settings;
 mod source_map;
 mod startup;
 mod trial;

@@ -1,5 +1,5 @@
-//! The samples of AWS's own pages (LE section 9.1), written anew, whose outcome hangs on chance or on headers that a node
-//! does not generate: real events, the handler in its isolate, the result judged.
+//! The samples of AWS's own pages (LE section 9.1), written anew, whose outcome hangs on chance or on headers that a
+//! node does not generate: real events, the handler in its isolate, the result judged.
 
 use bytes::Bytes;
 use fourfront_hooks::{

@@ -288,8 +288,8 @@ pub enum OnError {
     Bypass,
 }
 
-/// A function attached to one event type of a behaviour (LE-376). One function may be attached at several events, behaviours
-/// and distributions (LE-378).
+/// A function attached to one event type of a behaviour (LE-376). One function may be attached at several events,
+/// behaviours and distributions (LE-378).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionAssociation {
     /// The function that runs.

@@ -150,9 +150,9 @@ impl LogSink for StderrLog {
     }
 }
 
-/// The same for all functions of a node, in the format and from the level that its settings choose (LE-351). One stream has
-/// what Lambda keeps in one per function, so a record also says which function and version wrote it, and for which viewer
-/// request (LE-282).
+/// The same for all functions of a node, in the format and from the level that its settings choose (LE-351). One
+/// stream has what Lambda keeps in one per function, so a record also says which function and version wrote it, and
+/// for which viewer request (LE-282).
 #[derive(Clone, Copy, Debug)]
 pub struct FunctionLog {
     format: LogFormat,

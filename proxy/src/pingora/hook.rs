@@ -112,8 +112,8 @@ pub(super) async fn run(
     }
 }
 
-/// The failure of a call whose result was accepted, and turns out not to be one that may be followed (LE-346). No association
-/// lets a request go on after that: the function has spoken, and what it said is refused.
+/// The failure of a call whose result was accepted, and turns out not to be one that may be followed (LE-346). No
+/// association lets a request go on after that: the function has spoken, and what it said is refused.
 pub(super) fn refused_late(
     node: &Node,
     exchange: &Exchange,

@@ -100,8 +100,9 @@ impl Edge {
         }
     }
 
-    /// The request as the policies leave it (LE-091, CF section 4.2): its query is what will be sent, whatever the viewer's was
-    /// (LE-092), and of headers that a viewer-request function added only those that a policy names are left (LE-148).
+    /// The request as the policies leave it (LE-091, CF section 4.2): its query is what will be sent, whatever the
+    /// viewer's was (LE-092), and of headers that a viewer-request function added only those that a policy names are
+    /// left (LE-148).
     fn origin_parts(&self, session: &Session, lookup: &Lookup) -> RequestParts {
         let viewer = session.req_header();
         let route = &lookup.exchange.route;
