@@ -128,6 +128,8 @@ pub enum Refusal {
     Overtaken,
     /// The body did not arrive whole (CF-222, CF-223, CF-838).
     Incomplete,
+    /// A function of the origin's side failed and was passed by: later viewers would get what it never saw (LE-281).
+    Unhooked,
 }
 
 impl Refusal {
@@ -141,6 +143,7 @@ impl Refusal {
             Self::VaryAny => Reason::Vary(Cow::Borrowed("*")),
             Self::Partial => Reason::Range,
             Self::ErrorNotCached => Reason::ErrorTtl,
+            Self::Unhooked => Reason::HookResponse,
             Self::TooLarge | Self::NoRoom | Self::Overtaken | Self::Incomplete => Reason::Evicted,
         }
     }
@@ -164,6 +167,7 @@ impl Refusal {
             Self::NoRoom => "no-room",
             Self::Overtaken => "overtaken",
             Self::Incomplete => "incomplete",
+            Self::Unhooked => "unhooked",
         }
     }
 }

@@ -290,6 +290,7 @@ impl Edge {
         settings.threads = NonZeroUsize::new(self.hook_threads).unwrap_or(NonZeroUsize::MIN);
         settings.concurrency_per_function = self.concurrency;
         settings.host.egress = egress(&loaded.node);
+        settings.host.name_prefix = loaded.node.hooks.function_name_prefix.as_str().into();
         let parts = NodeParts {
             hooks: HookPool::new(settings),
             clock: Arc::new(clock.clone()),
@@ -401,6 +402,8 @@ pub struct LogLine {
     pub level: LogLevel,
     /// The call's id.
     pub invocation_id: String,
+    /// The id that the viewer got.
+    pub viewer_request_id: String,
     /// The function.
     pub function: String,
     /// The message.
@@ -412,6 +415,7 @@ impl LogSink for Logs {
         self.0.push(LogLine {
             level: record.level,
             invocation_id: record.invocation_id.to_owned(),
+            viewer_request_id: record.viewer_request_id.to_owned(),
             function: record.function.to_owned(),
             message: record.message.to_owned(),
         });

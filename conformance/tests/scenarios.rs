@@ -14,13 +14,16 @@ mod scenarios {
     mod hook_failures;
     mod hook_results;
     mod hostile;
+    mod limits_of_results;
     mod node_fields;
     mod npm;
+    mod official_samples;
     mod origin_failures;
     mod origin_requests;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;
+    mod relaxed;
     mod reload;
     mod request_bodies;
     mod request_body_relay;
@@ -30,4 +33,5 @@ mod scenarios {
     mod tls_origin;
     mod triggers;
     mod vary;
+    mod what_functions_see;
 }

@@ -38,6 +38,9 @@ fn function() -> Function {
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        log_group: None,
+        egress: None,
+        credentials: None,
     }
 }
 
@@ -88,6 +91,7 @@ fn pool(c: &mut Criterion) {
         event_type: EventType::ViewerRequest,
         timeout: Duration::from_secs(5),
         request_id: "00000000-0000-0000-0000-000000000000".into(),
+        viewer_request_id: String::new(),
     };
     c.bench_function("warm call, through the pool", |b| {
         b.iter(|| {

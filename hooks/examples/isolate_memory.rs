@@ -37,6 +37,9 @@ fn load(pool: &HookPool, code: &str, n: u32) -> Arc<fourfront_hooks::Prepared> {
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        log_group: None,
+        egress: None,
+        credentials: None,
     };
     pool.prepare_bundle(
         &function,

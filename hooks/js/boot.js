@@ -23,6 +23,7 @@ const {
   PromisePrototypeThen,
   ReflectApply,
   String,
+  StringPrototypeIndexOf,
   StringPrototypeSlice,
   StringPrototypeSplit,
   SymbolFor,
@@ -60,15 +61,32 @@ const process = core.createLazyLoader("node:process");
 const classOf = (load, name) => core.propNonEnumerableLazyLoaded((m) => m[name], load);
 const valueOf = (load, name) => core.propWritableLazyLoaded((m) => m[name], load);
 
-/** Egress that is refused looks like a closed port, and says why (LE-346, NC-22). */
+/**
+ * Egress that is refused looks like a closed port, and says why (LE-346, NC-22). What a name stands for is judged
+ * where the connection is made, and comes back inside another message.
+ */
 function refused(error) {
-  if (error?.name !== "NotCapable") throw error;
-  const cause = new Error(`connect ECONNREFUSED: functions may not connect there (LE-346): ${StringPrototypeSplit(error.message, ",")[0]}`);
+  let message;
+  try {
+    message = `${error?.message} ${error?.cause?.message}`;
+  } catch {
+    // The reason of an abort can be anything.
+    throw error;
+  }
+  const at = StringPrototypeIndexOf(message, "Requires net access");
+  if (at === -1) throw error;
+  const why = StringPrototypeSplit(StringPrototypeSlice(message, at), ",")[0];
+  const cause = new Error(`connect ECONNREFUSED: functions may not connect there (LE-346): ${why}`);
   cause.code = "ECONNREFUSED";
   cause.syscall = "connect";
   const failed = new TypeError("fetch failed");
   failed.cause = cause;
   throw failed;
+}
+
+/** Answers that stream have no place at a trigger: what comes back is judged as a whole (LE-321). */
+function noStreaming() {
+  throw new Error("fourfront: functions at triggers cannot stream their response (LE-321): return the response object");
 }
 
 const globals = {
@@ -117,6 +135,7 @@ const globals = {
   WritableStreamDefaultController: classOf(streams, "WritableStreamDefaultController"),
   WritableStreamDefaultWriter: classOf(streams, "WritableStreamDefaultWriter"),
   atob: valueOf(base64, "atob"),
+  awslambda: core.propWritable({ HttpResponseStream: { from: noStreaming }, streamifyResponse: noStreaming }),
   btoa: valueOf(base64, "btoa"),
   clearImmediate: valueOf(timers, "clearImmediate"),
   clearInterval: valueOf(timers, "clearInterval"),
@@ -266,30 +285,36 @@ function invoke(json, requestId) {
     }
   });
   const context = {
-    // Read when the callback is called: an accessor would make every call's object a slow one.
+    // Each call begins with its own `true` (LE-333), read when the callback is called: an accessor would make every call's object a slow one.
     callbackWaitsForEmptyEventLoop: true,
     functionVersion: settings.version,
     functionName: settings.name,
     memoryLimitInMB: settings.memoryMb,
     logGroupName: settings.logGroup,
     logStreamName: settings.logStream,
+    // There, and undefined (LE-334).
     clientContext: undefined,
     identity: undefined,
     invokedFunctionArn: settings.arn,
     awsRequestId: requestId,
     tenantId: undefined,
     getRemainingTimeInMillis: () => op_ff_remaining(),
+    // What handlers of the first Node runtimes end with (LE-319).
     succeed,
     fail,
     done,
   };
   let returned;
   try {
+    // The event is a copy of its own, of which nothing is read back (LE-063).
+    // The callback is always there: most published handlers use it (LE-309, LE-320).
     returned = handler(JSONParse(json), context, callback);
   } catch (error) {
     if (!call.done && call.waiting === undefined) finish({ reason: error });
     return;
   }
+  // Anything with a `then` is a promise (LE-310). What it still waits for once it has answered goes on with the
+  // isolate's next call (LE-349).
   if (core.isPromise(returned)) {
     call.promised = true;
     PromisePrototypeThen(returned, succeed0, fail0);
@@ -354,7 +379,7 @@ function deliver(result) {
   op_ff_done(RESULT, text);
 }
 
-/** An error as `type\nlength\nmessage stack`; it may be anything, getters that throw included. */
+/** An error as `type\nlength\nmessage stack`; it may be anything (LE-318), getters that throw included. */
 function describe(error, type) {
   let name, message, stack = "";
   try {

@@ -43,6 +43,8 @@ pub struct LogRecord<'a> {
     pub level: LogLevel,
     /// `context.awsRequestId` of the call; empty while the function is loaded.
     pub invocation_id: &'a str,
+    /// The viewer request that the call is made for, as its viewer knows it (LE-282); empty where there is none.
+    pub viewer_request_id: &'a str,
     /// The function's name.
     pub function: &'a str,
     /// The function's version.
@@ -67,22 +69,18 @@ pub struct TracingSink;
 impl LogSink for TracingSink {
     fn record(&self, r: &LogRecord<'_>) {
         let (id, function, version, message) = (r.invocation_id, r.function, r.version, r.message);
+        let request_id = r.viewer_request_id;
+        macro_rules! at {
+            ($level:ident) => {
+                tracing::$level!(target: "function", id, request_id, function, version, "{message}")
+            };
+        }
         match r.level {
-            LogLevel::Trace => {
-                tracing::trace!(target: "function", id, function, version, "{message}")
-            }
-            LogLevel::Debug => {
-                tracing::debug!(target: "function", id, function, version, "{message}")
-            }
-            LogLevel::Info => {
-                tracing::info!(target: "function", id, function, version, "{message}")
-            }
-            LogLevel::Warn => {
-                tracing::warn!(target: "function", id, function, version, "{message}")
-            }
-            LogLevel::Error => {
-                tracing::error!(target: "function", id, function, version, "{message}")
-            }
+            LogLevel::Trace => at!(trace),
+            LogLevel::Debug => at!(debug),
+            LogLevel::Info => at!(info),
+            LogLevel::Warn => at!(warn),
+            LogLevel::Error => at!(error),
         }
     }
 }

@@ -18,3 +18,5 @@ mod memory;
 mod modules;
 #[path = "engine/pooling.rs"]
 mod pooling;
+#[path = "engine/samples.rs"]
+mod samples;

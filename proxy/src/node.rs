@@ -23,7 +23,9 @@ use fourfront_hooks::{
     bundle::{Bundle, author_paths},
     pool::{Egress, HookPool, Prepared},
 };
-use fourfront_model::{Compat, EventType, Function, FunctionName, Identity, OriginKind, Site};
+use fourfront_model::{
+    Compat, EventType, Function, FunctionName, Identity, OnError, OriginKind, Site,
+};
 use fourfront_origin::dir::DirRoot;
 use http::HeaderValue;
 use prometheus::{Histogram, IntCounter};
@@ -49,6 +51,8 @@ pub struct Hook {
     pub function: Arc<Function>,
     /// Whether its event carries the request body (LE-120).
     pub include_body: bool,
+    /// What its failure does to a request (LE-281).
+    pub on_error: OnError,
     /// Its duration histogram.
     pub duration: Histogram,
 }
@@ -528,6 +532,7 @@ fn build_snapshot(
                             prepared,
                             function,
                             include_body: association.include_body,
+                            on_error: association.on_error,
                             duration,
                         })
                     }),

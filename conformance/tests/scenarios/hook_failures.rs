@@ -199,6 +199,14 @@ async fn execution_errors_tell_the_operator_what_was_thrown() {
         record.to_json()["x-edge-result-type"],
         "LambdaExecutionError"
     );
+    // The function's own log names the call and the viewer's request.
+    let told = &edge.logs()[0];
+    assert!(told.message.contains("RangeError"), "{}", told.message);
+    assert_eq!(told.invocation_id, record.hooks[0].invocation_id);
+    assert_eq!(
+        Some(told.viewer_request_id.clone()),
+        record.request_id.map(|id| id.to_string())
+    );
     let metrics = edge.metrics();
     let counted = r#"fourfront_hook_faults_total{class="LambdaExecutionError",event_type="origin-request",function="fail",rule="LE-271"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");

@@ -38,6 +38,36 @@ async fn an_edited_function_runs_from_the_next_request_on_and_the_cache_stays() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_function_at_the_same_event_takes_the_place_of_the_one_before() {
+    // LE-373, LE-374, LE-370
+    let origin = Origin::saying("x").await;
+    let edge = Edge::new()
+        .function("old", &version(1))
+        .function("new", &version(2))
+        .path("/kept", "on: { viewer-response: old }")
+        .behavior("on: { viewer-response: old }")
+        .start(&origin)
+        .await;
+    let marks = async || {
+        let mut marks = Vec::new();
+        for path in ["/", "/kept"] {
+            let answer = edge.get(path).await;
+            marks.push(answer.header("x-version").map(str::to_owned));
+        }
+        marks
+    };
+    assert_eq!(marks().await, [Some("1".into()), Some("1".into())]);
+    let site = edge.site_file().replacen(
+        "      on: { viewer-response: old }",
+        "      on: { viewer-response: new }",
+        1,
+    );
+    edge.reload(&site).unwrap();
+    // The other behaviour's trigger is another.
+    assert_eq!(marks().await, [Some("2".into()), Some("1".into())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_did_not_change_keeps_its_state() {
     // LE-347, LE-350
     let origin = Origin::saying("x").await;

@@ -1,8 +1,9 @@
 //! Where functions may connect to, and where they may send requests to (LE-346).
 //!
-//! Connections of their own are checked for the name that was asked for and again for the address it resolved
-//! to, so that a name pointing at a refused address gains nothing. An origin that a function names is
-//! connected to by the node, which asks [`Egress::judge`] about each address.
+//! Connections of their own are checked for the name that was asked for and again for the address it resolved to, so
+//! that a name pointing at a refused address gains nothing. A function may have a list of its own of what is left to
+//! it; the list opens nothing that is refused to everyone. An origin that a function names is connected to by the
+//! node, which asks [`Egress::judge`] about each address.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -13,6 +14,7 @@ use deno_permissions::{
     Host, NetDescriptor, Permissions, PermissionsContainer, PermissionsOptions,
     RuntimePermissionDescriptorParser,
 };
+use fourfront_model::{EgressHost, EgressRule};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::trial;
@@ -77,9 +79,15 @@ impl Egress {
 
     /// The rules as the engine checks them.
     ///
+    /// `allow` is a function's own list: only what stands there is left, without what is refused to everyone. A name
+    /// is looked up in it as it was asked for; what is refused is looked at again when the name has an address.
+    ///
     /// # Errors
-    /// Names the entry of `deny` that is no host, address or subnet.
-    pub(super) fn permissions(&self) -> Result<PermissionsContainer, String> {
+    /// Names the entry that is no host, address or subnet.
+    pub(super) fn permissions(
+        &self,
+        allow: Option<&[EgressRule]>,
+    ) -> Result<PermissionsContainer, String> {
         let parser = Arc::new(RuntimePermissionDescriptorParser::new(
             sys_traits::impls::RealSys,
         ));
@@ -92,7 +100,15 @@ impl Egress {
         let deny = self.denied()?;
         // An empty list of what is allowed allows everything, and one of what is denied denies everything.
         let deny = (!deny.is_empty()).then_some(deny);
-        permissions.net = Permissions::new_unary(Some(Vec::new()), deny, false);
+        let allow: Vec<_> = match allow {
+            None => Vec::new(),
+            Some([]) => {
+                permissions.net = Permissions::new_unary(None, Some(Vec::new()), false);
+                return Ok(PermissionsContainer::new(parser, permissions));
+            }
+            Some(rules) => rules.iter().map(allowed).collect::<Result<_, _>>()?,
+        };
+        permissions.net = Permissions::new_unary(Some(allow), deny, false);
         Ok(PermissionsContainer::new(parser, permissions))
     }
 
@@ -134,6 +150,24 @@ impl Egress {
     pub(super) fn roots(&self) -> Option<Arc<dyn deno_tls::RootCertStoreProvider>> {
         None
     }
+}
+
+/// An entry of a function's list in the engine's words.
+fn allowed(rule: &EgressRule) -> Result<NetDescriptor, String> {
+    let name = |text: &str| {
+        NetDescriptor::parse_for_list(text)
+            .map(|descriptor| descriptor.0)
+            .map_err(|e| format!("{rule}: {e}"))
+    };
+    let host = match &rule.host {
+        EgressHost::Name(host) => name(host)?,
+        EgressHost::Subdomains(host) => name(&format!("*.{host}"))?,
+        EgressHost::Subnet(ip, bits) => {
+            let subnet = IpNet::new(*ip, *bits).map_err(|e| format!("{rule}: {e}"))?;
+            Host::IpSubnet(subnet)
+        }
+    };
+    Ok(NetDescriptor(host, rule.port.map(u32::from)))
 }
 
 /// Loopback, link-local or this-network, given in its canonical form.
@@ -214,7 +248,7 @@ mod tests {
             deny: vec!["a b".into()],
             ..Egress::default()
         };
-        assert!(egress.permissions().is_err());
-        assert!(Egress::default().permissions().is_ok());
+        assert!(egress.permissions(None).is_err());
+        assert!(Egress::default().permissions(None).is_ok());
     }
 }

@@ -10,17 +10,16 @@ use std::{
 };
 
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, error::CoreError, v8};
-use serde_json::json;
 
 use super::{
-    Program, compile, extensions,
+    Ids, Program, compile, extensions,
     failure::{Thrown, from_core},
     ffi::{self, Entered},
     limits::Limits,
     memory::{self, Charges},
     modules::Modules,
     ops::{Ended, Shared, kind_letter},
-    startup, trial,
+    settings, startup, trial,
 };
 use crate::{
     ExecutionFault,
@@ -71,7 +70,7 @@ impl Isolate {
         let permissions = program
             .host
             .egress
-            .permissions()
+            .permissions(program.function.egress.as_deref())
             .map_err(crate::bundle::import_error)?;
         let params = v8::CreateParams::default()
             .heap_limits(0, limits.limit_bytes())
@@ -95,6 +94,7 @@ impl Isolate {
             node_settings: RefCell::default(),
             ended: RefCell::default(),
             invocation_id: RefCell::default(),
+            viewer_request_id: RefCell::default(),
             deadline: Cell::new(Instant::now()),
             log_left: Cell::new(program.host.max_log_bytes),
             log_dropped: Cell::new(0),
@@ -141,7 +141,7 @@ impl Isolate {
             ticks,
             loading: false,
         };
-        let settings = isolate.settings();
+        let settings = settings::of(program);
         isolate
             .call_js(&start, &[&settings])
             .map_err(|thrown| isolate.limits.fault().unwrap_or_else(|| thrown.at_load()))?;
@@ -155,7 +155,7 @@ impl Isolate {
 
     /// Starts loading the handler (LE-305..308). Until this is done no call may be started.
     pub(crate) fn start_load(&mut self, limit: Duration) -> Progress {
-        self.begin("", limit, limit);
+        self.begin(Ids::default(), limit, limit);
         self.loading = true;
         let function = &self.shared.program.function;
         let handler = &function.handler;
@@ -223,18 +223,18 @@ impl Isolate {
     pub(crate) fn start(
         &mut self,
         event: &[u8],
-        id: &str,
+        ids: Ids<'_>,
         left: Duration,
         timeout: Duration,
     ) -> Progress {
-        self.begin(id, left, timeout);
+        self.begin(ids, left, timeout);
         let invoke = self.invoke.clone();
         // The host builds events as UTF-8, so the slower way is for callers of this crate alone.
         let event = match std::str::from_utf8(event) {
             Ok(event) => Cow::Borrowed(event),
             Err(_) => String::from_utf8_lossy(event),
         };
-        let outcome = self.call_js(&invoke, &[&event, id]);
+        let outcome = self.call_js(&invoke, &[&event, ids.invocation]);
         self.after(outcome)
     }
 
@@ -242,11 +242,11 @@ impl Isolate {
     pub(crate) fn try_call(
         &mut self,
         event: &[u8],
-        id: &str,
+        ids: Ids<'_>,
         left: Duration,
         timeout: Duration,
     ) -> Trial {
-        self.tried(|isolate| isolate.start(event, id, left, timeout))
+        self.tried(|isolate| isolate.start(event, ids, left, timeout))
     }
 
     /// [`Self::start_load`] as a trial.
@@ -357,12 +357,17 @@ impl Isolate {
         self.shared.emit(level, &text);
     }
 
-    fn begin(&mut self, id: &str, left: Duration, limit: Duration) {
+    fn begin(&mut self, ids: Ids<'_>, left: Duration, limit: Duration) {
         let shared = &self.shared;
         shared.ended.take();
-        let mut current = shared.invocation_id.borrow_mut();
-        current.clear();
-        current.push_str(id);
+        for (current, id) in [
+            (&shared.invocation_id, ids.invocation),
+            (&shared.viewer_request_id, ids.viewer_request),
+        ] {
+            let mut current = current.borrow_mut();
+            current.clear();
+            current.push_str(id);
+        }
         shared.deadline.set(Instant::now() + left);
         self.limits.set_timeout(limit);
         shared.log_left.set(shared.program.host.max_log_bytes);
@@ -528,61 +533,6 @@ impl Isolate {
         }
         Ok(said_yes)
     }
-
-    /// What `start` in `boot.js` is given: names, limits, environment (LE-325..331, LE-340..343).
-    fn settings(&self) -> String {
-        let program = &self.shared.program;
-        let function = &program.function;
-        let name = format!("us-east-1.{}", function.name);
-        let version = function.version.to_string();
-        let memory = function.memory_limit_mb();
-        let log_group = format!("/aws/lambda/{name}");
-        // Unique per isolate (LE-331).
-        let log_stream = format!("[{version}]{:016x}{:016x}", program.id, unique());
-        let mut env = serde_json::Map::new();
-        let reserved = [
-            ("_HANDLER", function.handler.to_string()),
-            ("AWS_REGION", "us-east-1".into()),
-            ("AWS_DEFAULT_REGION", "us-east-1".into()),
-            ("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x".into()),
-            ("AWS_LAMBDA_FUNCTION_NAME", name.clone()),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", version.clone()),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", log_group.clone()),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.clone()),
-            ("LAMBDA_TASK_ROOT", TASK_ROOT.into()),
-            ("LAMBDA_RUNTIME_DIR", "/var/runtime".into()),
-            ("LANG", "en_US.UTF-8".into()),
-            ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin:/bin".into()),
-            ("TZ", ":UTC".into()),
-            ("NODE_PATH", "/opt/nodejs/node_modules".into()),
-        ];
-        if program.compat == fourfront_model::Compat::Relaxed {
-            // NC-73
-            for (key, value) in &function.environment {
-                env.insert(key.clone(), value.clone().into());
-            }
-        }
-        for (key, value) in reserved {
-            env.insert(key.into(), value.into());
-        }
-        json!({
-            "arn": format!("arn:aws:lambda:us-east-1:000000000000:function:{}:{version}", function.name),
-            "env": env,
-            "handler": function.handler.to_string(),
-            "logGroup": log_group,
-            "logStream": log_stream,
-            "maxResult": program.host.max_result_bytes,
-            "memory": u64::from(memory) * 1024 * 1024,
-            "memoryMb": memory.to_string(),
-            "name": name,
-            "relaxed": program.compat == fourfront_model::Compat::Relaxed,
-            "v8": v8::V8::get_version(),
-            "version": version,
-        })
-        .to_string()
-    }
 }
 
 impl Drop for Isolate {
@@ -617,11 +567,4 @@ fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 6]> {
         take("describe")?,
         take("ticks")?,
     ])
-}
-
-/// A number no other isolate of this process has.
-fn unique() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

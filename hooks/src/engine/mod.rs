@@ -67,6 +67,7 @@ mod ports;
 pub mod probe;
 mod rejections;
 pub(crate) mod sched;
+mod settings;
 mod source_map;
 mod startup;
 mod trial;
@@ -101,6 +102,8 @@ pub struct Host {
     pub log: Arc<dyn LogSink>,
     /// The time of log records.
     pub now: Now,
+    /// What stands before a function's name where the function reads it (LE-326).
+    pub name_prefix: Arc<str>,
     /// Where functions may connect to (LE-346).
     pub egress: Egress,
     /// Bytes of JSON a result may have; more is an execution fault (LE-136).
@@ -158,6 +161,15 @@ impl fmt::Debug for Program {
             .field("function", &self.function)
             .finish_non_exhaustive()
     }
+}
+
+/// The ids that a call's log records carry (LE-282).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ids<'a> {
+    /// The call's own.
+    pub(crate) invocation: &'a str,
+    /// That of the viewer request it is made for.
+    pub(crate) viewer_request: &'a str,
 }
 
 /// How a thread competes for cores.

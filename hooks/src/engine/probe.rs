@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use fourfront_model::{Compat, Function};
 
-use super::{Host, Isolate, Program, Progress};
+use super::{Host, Ids, Isolate, Program, Progress};
 use crate::{ExecutionFault, bundle::Bundle};
 
 /// A program to start isolates of, on the calling thread.
@@ -57,10 +57,11 @@ impl ProbeIsolate {
     /// What the call came to; [`ExecutionFault::NeverSettled`] when it wants to wait.
     pub fn call(&mut self, event: &[u8]) -> Result<Vec<u8>, ExecutionFault> {
         let limit = Duration::from_secs(5);
-        match self
-            .0
-            .start(event, "00000000-0000-0000-0000-000000000000", limit, limit)
-        {
+        let ids = Ids {
+            invocation: "00000000-0000-0000-0000-000000000000",
+            viewer_request: "",
+        };
+        match self.0.start(event, ids, limit, limit) {
             Progress::Done(done) => done,
             Progress::Pending => Err(ExecutionFault::NeverSettled),
         }

@@ -13,8 +13,8 @@ use super::json;
 /// read and write them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginObject {
-    /// Names in the casing they are sent with, and values. Lines of one name stand together, as a map
-    /// of header names has them (LE-101).
+    /// Names in the casing they are sent with, and values. Lines of one name stand together, as a map of header
+    /// names has them (LE-101). Functions read settings from them that elsewhere would be variables (LE-344).
     pub custom_headers: Vec<(String, String)>,
     /// Where the request goes (LE-103, LE-104).
     pub domain_name: String,

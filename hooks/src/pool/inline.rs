@@ -133,7 +133,7 @@ pub(super) fn call(
         let deadline = asked + call.timeout;
         let (trial, took) = here.slice(pool, &mut isolate, deadline, TRIAL_LIMIT, |i| {
             let left = deadline.saturating_duration_since(Instant::now());
-            i.try_call(&call.event, &call.request_id, left, call.timeout)
+            i.try_call(&call.event, call.ids(), left, call.timeout)
         });
         let result = match trial {
             Trial::Abandoned => None,

@@ -42,7 +42,7 @@ pub use crate::engine::{Egress, EgressRefusal, Host, Now};
 use crate::{
     ExecutionFault, HookFault, LimitFault,
     bundle::Bundle,
-    engine::{self, Isolate, Priority, Program},
+    engine::{self, Ids, Isolate, Priority, Program},
     log::LogSink,
 };
 pub use inline::Inline;
@@ -84,6 +84,7 @@ impl PoolSettings {
             host: Host {
                 log,
                 now,
+                name_prefix: "us-east-1.".into(),
                 egress: Egress::default(),
                 max_result_bytes: 6 * 1024 * 1024,
                 max_log_bytes: 256 * 1024,
@@ -103,6 +104,17 @@ pub struct Call {
     pub timeout: Duration,
     /// `context.awsRequestId`: a UUID, new per call (LE-325).
     pub request_id: String,
+    /// The viewer request that the call is made for, by the id its viewer gets (LE-282); empty when there is none.
+    pub viewer_request_id: String,
+}
+
+impl Call {
+    fn ids(&self) -> Ids<'_> {
+        Ids {
+            invocation: &self.request_id,
+            viewer_request: &self.viewer_request_id,
+        }
+    }
 }
 
 /// Runs hooks: one event in, one result or a fault out.

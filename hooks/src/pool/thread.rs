@@ -336,12 +336,7 @@ impl Local {
                 let deadline = asked + call.timeout;
                 if let Some(mut isolate) = waiting {
                     let (progress, took) = self.slice(&prepared, &mut isolate, deadline, |i| {
-                        i.start(
-                            &call.event,
-                            &call.request_id,
-                            remaining(deadline),
-                            call.timeout,
-                        )
+                        i.start(&call.event, call.ids(), remaining(deadline), call.timeout)
                     });
                     match progress {
                         Progress::Done(result) => {
@@ -395,12 +390,7 @@ impl Local {
         };
         let deadline = asked + call.timeout;
         let (progress, slice) = self.slice(&prepared, &mut isolate, deadline, |i| {
-            i.start(
-                &call.event,
-                &call.request_id,
-                remaining(deadline),
-                call.timeout,
-            )
+            i.start(&call.event, call.ids(), remaining(deadline), call.timeout)
         });
         let longest = took.max(slice);
         let (result, ran) = match progress {

@@ -173,7 +173,8 @@ impl<'i, 'r> HeaderMap<'i, 'r> {
                         "LE-200",
                         format!("headers.{}", lower(&raw.name)),
                         "`key` must be the header's name",
-                    ));
+                    )
+                    .with_value(element.key.shown()));
                 }
             }
         }
@@ -263,7 +264,7 @@ impl<'i, 'r> HeaderMap<'i, 'r> {
             [] => Ok(()),
             [""] => refuse("may not be empty"),
             [_] => Ok(()),
-            _ => refuse("must have one value"),
+            _ => refuse("must have one value").map_err(|v| v.with_value(values.join(", "))),
         }
     }
 

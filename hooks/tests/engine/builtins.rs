@@ -1,8 +1,10 @@
 //! Tier 1 of LE-356, the globals, and what is out of reach.
 
+use fourfront_hooks::{Call, HookPool, bundle::Bundle};
+use fourfront_model::{Compat, EventType};
 use serde_json::{Value, json};
 
-use super::harness::{js, load, value};
+use super::harness::{function, js, load, load_as, settings, value};
 
 #[tokio::test]
 async fn every_tier_one_module_loads_with_and_without_its_scheme() {
@@ -278,6 +280,100 @@ async fn what_one_function_patches_no_other_sees() {
         value("[typeof require('util').inspect, ({}).leak === undefined, typeof [].map]").await,
         json!(["function", true, "function"])
     );
+}
+
+#[tokio::test]
+async fn a_function_with_an_egress_list_reaches_what_stands_there_and_nothing_else() {
+    // LE-346, NC-22
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 4096];
+        let _ = stream.read(&mut head).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        listener
+    });
+    let mut settings = settings();
+    settings.host.egress.allow_local = true;
+    let pool = HookPool::new(settings);
+    let fetched = async |egress: Option<Vec<&str>>, host: &str| -> Value {
+        let mut function = function("fetches");
+        function.egress = egress.map(|rules| rules.iter().map(|r| r.parse().unwrap()).collect());
+        let code = format!(
+            "exports.handler = async () => fetch('http://{host}:{port}/').then((r) => r.status, (e) => e.cause?.code + /LE-346/.test(e.cause?.message))"
+        );
+        let bundle = Bundle::from_files([("index.js", code.as_str())]);
+        let prepared = pool
+            .prepare_bundle(&function, Compat::Strict, bundle)
+            .unwrap();
+        let call = Call {
+            event: b"{}".to_vec(),
+            event_type: EventType::OriginRequest,
+            timeout: std::time::Duration::from_secs(10),
+            request_id: "id".into(),
+            viewer_request_id: String::new(),
+        };
+        serde_json::from_slice(&pool.invoke(&prepared, call).await.unwrap()).unwrap()
+    };
+    let wrong_port = format!("localhost:{}", if port == 1024 { 1025 } else { port - 1 });
+    for list in [
+        vec![],
+        vec!["api.example.test"],
+        vec!["*.example.test"],
+        vec!["127.0.0.0/8"],
+        vec![wrong_port.as_str()],
+    ] {
+        let got = fetched(Some(list.clone()), "localhost").await;
+        assert_eq!(got, "ECONNREFUSEDtrue", "{list:?}");
+    }
+    for (list, host) in [
+        (vec!["127.0.0.0/9"], "127.128.0.1"),
+        (vec!["[::2/127]"], "[::1]"),
+    ] {
+        let got = fetched(Some(list.clone()), host).await;
+        assert_eq!(got, "ECONNREFUSEDtrue", "{list:?}");
+    }
+    let named = format!("localhost:{port}");
+    assert_eq!(
+        fetched(Some(vec!["10.0.0.0/8", &named]), "localhost").await,
+        204
+    );
+    let listener = server.join().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    assert!(
+        listener.accept().is_err(),
+        "nothing else may have connected"
+    );
+}
+
+#[tokio::test]
+async fn an_egress_list_opens_nothing_that_is_refused_to_everyone() {
+    // LE-346, NC-22
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for (rule, host) in [
+        ("127.0.0.1".to_owned(), "127.0.0.1"),
+        (format!("127.0.0.1:{port}"), "127.0.0.1"),
+        ("0.0.0.0/0".to_owned(), "127.0.0.1"),
+        ("localhost".to_owned(), "localhost"),
+        (format!("localhost:{port}"), "localhost"),
+    ] {
+        let code = format!(
+            "exports.handler = async () => fetch('http://{host}:{port}/').then((r) => r.status, (e) => [e.name, e.cause?.code, /LE-346/.test(e.cause?.message)])"
+        );
+        let f = load_as(&[("index.js", &code)], Compat::Strict, |f| {
+            f.egress = Some(vec![rule.parse().unwrap()]);
+        })
+        .unwrap();
+        let got = f.ok(Value::Null).await;
+        assert_eq!(got, json!(["TypeError", "ECONNREFUSED", true]), "{rule}");
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nothing may have connected");
 }
 
 #[tokio::test]

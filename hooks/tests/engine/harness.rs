@@ -68,6 +68,9 @@ pub(crate) fn function(name: &str) -> Function {
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        log_group: None,
+        egress: None,
+        credentials: None,
     }
 }
 
@@ -111,6 +114,7 @@ impl Tried {
             event_type: EventType::ViewerRequest,
             timeout: self.timeout,
             request_id: id.into(),
+            viewer_request_id: format!("viewer-{id}"),
         };
         let json = POOL.invoke(&self.prepared, call).await?;
         Ok(String::from_utf8(json).expect("results are UTF-8"))

@@ -31,6 +31,7 @@ impl Inlined {
             event_type: EventType::ViewerRequest,
             timeout: Duration::from_secs(1),
             request_id: "id".into(),
+            viewer_request_id: String::new(),
         };
         let result = self.pool.invoke(&self.prepared, call).await?;
         Ok(String::from_utf8(result).expect("results are JSON"))

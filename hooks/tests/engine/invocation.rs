@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use fourfront_hooks::{ExecutionFault, log::LogLevel};
-use fourfront_model::Compat;
+use fourfront_hooks::{Call, ExecutionFault, HookPool, bundle::Bundle, log::LogLevel};
+use fourfront_model::{Compat, Credentials, EventType};
 use serde_json::{Value, json};
 
-use super::harness::{js, load_as, value};
+use super::harness::{function, js, load_as, settings, value};
 
 #[tokio::test]
 async fn async_callback_and_returned_promises_give_the_same_result() {
@@ -27,6 +27,77 @@ async fn async_callback_and_returned_promises_give_the_same_result() {
             "{code}"
         );
     }
+}
+
+#[tokio::test]
+async fn callbacks_work_in_both_modes() {
+    // LE-320, LE-309
+    let code = [(
+        "index.js",
+        "exports.handler = (event, context, callback) => { callback(null, event.n + arguments.length) }",
+    )];
+    for compat in [Compat::Strict, Compat::Relaxed] {
+        let f = load_as(&code, compat, |_| {}).unwrap();
+        // A module's own wrapper has five arguments.
+        assert_eq!(f.ok(json!({ "n": 1 })).await, json!(6), "{compat:?}");
+    }
+}
+
+#[tokio::test]
+async fn handlers_that_stream_are_refused_by_name() {
+    // LE-321
+    for code in [
+        "exports.handler = awslambda.streamifyResponse(async (event, stream) => { stream.end('x') })",
+        "awslambda.HttpResponseStream.from({}, {}); exports.handler = async () => {}",
+    ] {
+        match load_as(&[("index.js", code)], Compat::Strict, |_| {}) {
+            Err(ExecutionFault::Load { message, .. }) => {
+                assert!(
+                    message.contains("cannot stream") && message.contains("LE-321"),
+                    "{message}"
+                );
+            }
+            other => panic!("loaded: {:?}", other.map(|f| f.name)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_and_log_groups_can_be_ones_own() {
+    // LE-326, LE-330
+    let code = "exports.handler = async (e, c) => [c.functionName, c.logGroupName, process.env.AWS_LAMBDA_FUNCTION_NAME, \
+                process.env.AWS_LAMBDA_LOG_GROUP_NAME]";
+    let mut settings = settings();
+    settings.host.name_prefix = "".into();
+    let pool = HookPool::new(settings);
+    let mut function = function("plain");
+    for (log_group, shown) in [
+        (None, "/aws/lambda/plain"),
+        (Some("/edge/own"), "/edge/own"),
+    ] {
+        function.log_group = log_group.map(str::to_owned);
+        let bundle = Bundle::from_files([("index.js", code)]);
+        let prepared = pool
+            .prepare_bundle(&function, Compat::Strict, bundle)
+            .unwrap();
+        let call = Call {
+            event: b"{}".to_vec(),
+            event_type: EventType::ViewerRequest,
+            timeout: Duration::from_secs(5),
+            request_id: "id".into(),
+            viewer_request_id: String::new(),
+        };
+        let seen: Value =
+            serde_json::from_slice(&pool.invoke(&prepared, call).await.unwrap()).unwrap();
+        assert_eq!(seen, json!(["plain", shown, "plain", shown]));
+    }
+    // With AWS's prefix, a log group of one's own still has none.
+    let f = load_as(&[("index.js", code)], Compat::Strict, |f| {
+        f.log_group = Some("own".into())
+    })
+    .unwrap();
+    let name = format!("us-east-1.{}", f.name);
+    assert_eq!(f.ok(Value::Null).await, json!([name, "own", name, "own"]));
 }
 
 #[tokio::test]
@@ -252,6 +323,37 @@ async fn the_environment_is_the_reserved_names_and_nothing_of_the_host() {
     assert_eq!(
         value("(process.env.X = 1, [process.env.X, 'HOME' in process.env])").await,
         json!(["1", false])
+    );
+}
+
+#[tokio::test]
+async fn credentials_are_there_for_who_was_granted_some() {
+    // LE-342, NC-71
+    let code = [(
+        "index.js",
+        "exports.handler = async () => ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', '_X_AMZN_TRACE_ID'].map((n) => process.env[n] ?? null)",
+    )];
+    let seen = |credentials| {
+        let f = load_as(&code, Compat::Strict, |f| f.credentials = credentials).unwrap();
+        async move { f.ok(Value::Null).await }
+    };
+    assert_eq!(seen(None).await, json!([null, null, null, null]));
+    let lasting = Credentials {
+        access_key_id: "AKID".into(),
+        secret_access_key: "secret".into(),
+        session_token: None,
+    };
+    assert_eq!(
+        seen(Some(lasting.clone())).await,
+        json!(["AKID", "secret", null, null])
+    );
+    let temporary = Credentials {
+        session_token: Some("token".into()),
+        ..lasting
+    };
+    assert_eq!(
+        seen(Some(temporary)).await,
+        json!(["AKID", "secret", "token", null])
     );
 }
 

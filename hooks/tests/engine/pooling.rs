@@ -14,6 +14,7 @@ fn call() -> Call {
         event_type: EventType::OriginRequest,
         timeout: Duration::from_secs(5),
         request_id: "id".into(),
+        viewer_request_id: String::new(),
     }
 }
 
@@ -34,7 +35,7 @@ async fn state_survives_between_calls_and_is_not_shared_between_versions() {
 
 #[tokio::test]
 async fn concurrent_calls_get_isolates_of_their_own() {
-    // LE-348
+    // LE-348: the first is still waiting when a busy machine has started the last isolate.
     let f = Arc::new(js(
         "let busy = false; exports.handler = async () => { const was = busy; busy = true; await new Promise((r) => setTimeout(r, 500)); busy = false; return was }",
     ));

@@ -84,6 +84,7 @@ pub(crate) const SITE: Table = Table {
         read("distributions"),
         read("cache_mode"),
         read("compat"),
+        read("strict_header_keys"),
         read("identity"),
         refused(
             "cloudfront_functions",
@@ -164,6 +165,7 @@ pub(crate) const HOOKS: Table = Table {
         read("threads"),
         read("concurrency"),
         read("local_egress"),
+        read("function_name_prefix"),
         read("limit_profile"),
     ]],
 };
@@ -192,6 +194,9 @@ pub(crate) const FUNCTION: Table = Table {
         read("timeout"),
         read("memory"),
         read("environment"),
+        read("credentials"),
+        read("egress"),
+        read("log_group"),
         read("runtime"),
         ignored("description"),
         refused(
@@ -238,6 +243,15 @@ pub(crate) const FUNCTION: Table = Table {
     ]],
 };
 
+pub(crate) const CREDENTIALS: Table = Table {
+    what: "`credentials`",
+    groups: &[&[
+        read("access_key_id"),
+        read("secret_access_key"),
+        read("session_token"),
+    ]],
+};
+
 pub(crate) const DISTRIBUTION: Table = Table {
     what: "a distribution",
     groups: &[&[
@@ -254,6 +268,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("http_version"),
         read("cache_mode"),
         read("compat"),
+        read("strict_header_keys"),
         read("identity"),
         ignored("caller_reference"),
         ignored("price_class"),
@@ -483,7 +498,7 @@ pub(crate) const ON: Table = Table {
 
 pub(crate) const ASSOCIATION: Table = Table {
     what: "a function association",
-    groups: &[&[read("function"), read("include_body")]],
+    groups: &[&[read("function"), read("include_body"), read("on_error")]],
 };
 
 pub(crate) const CACHE_POLICY: Table = Table {
@@ -526,6 +541,7 @@ pub(crate) const ALL: &[&Table] = &[
     &LOG,
     &LIMITS,
     &FUNCTION,
+    &CREDENTIALS,
     &DISTRIBUTION,
     &ORIGIN,
     &CUSTOM_ORIGIN,

@@ -57,6 +57,9 @@ pub struct HookSettings {
     /// Whether functions reach this machine's own addresses, by connections of their own or by an origin that
     /// they name (LE-346). The admin listener stays out of reach. Default false.
     pub local_egress: bool,
+    /// What stands before a function's name in `context` and the environment (LE-326). Default `us-east-1.`, which
+    /// replicas on AWS report.
+    pub function_name_prefix: String,
     /// Which of AWS's published ceilings bind functions of strict distributions (LE-262).
     pub limit_profile: LimitProfile,
 }
@@ -67,6 +70,7 @@ impl Default for HookSettings {
             threads: None,
             concurrency: 100,
             local_egress: false,
+            function_name_prefix: "us-east-1.".to_owned(),
             limit_profile: LimitProfile::default(),
         }
     }

@@ -97,6 +97,8 @@ pub struct Distribution {
     pub cache_mode: CacheMode,
     /// How closely AWS's refusals are followed.
     pub compat: Compat,
+    /// Refuse a header's `key` that is not its name, instead of a warning (LE-200).
+    pub strict_header_keys: bool,
     /// Brand strings.
     pub identity: Identity,
 }
@@ -259,6 +261,7 @@ mod tests {
             default_behavior: behavior("*"),
             cache_mode: CacheMode::default(),
             compat: Compat::default(),
+            strict_header_keys: false,
             identity: Identity::default(),
         })
     }

@@ -3,6 +3,8 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
+use crate::EgressRule;
+
 /// One of CloudFront's four trigger points (LE-001).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventType {
@@ -234,6 +236,32 @@ pub struct Function {
     pub memory_mb: Option<u32>,
     /// User environment variables; only in [`Compat::Relaxed`] (LE-340).
     pub environment: Vec<(String, String)>,
+    /// The name of its log group; `None` takes `/aws/lambda/` and the name (LE-330).
+    pub log_group: Option<String>,
+    /// What its own connections may reach; `None` is anything that is not refused to every function (LE-346).
+    pub egress: Option<Vec<EgressRule>>,
+    /// AWS credentials that its environment holds; `None` is none (LE-342).
+    pub credentials: Option<Credentials>,
+}
+
+/// AWS credentials that an operator grants a function, where AWS would give it those of its role (LE-342).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`, which only temporary credentials have.
+    pub session_token: Option<String>,
+}
+
+/// The secrets stay out of whatever prints a configuration.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Function {
@@ -250,13 +278,26 @@ impl Function {
     }
 }
 
-/// A function attached to one event type of a behaviour (LE-376).
+/// What becomes of a request when a function at one of its triggers fails (LE-281).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It ends there: the viewer gets the failure's answer.
+    #[default]
+    Fail,
+    /// It goes on as if no function were attached; only in [`Compat::Relaxed`].
+    Bypass,
+}
+
+/// A function attached to one event type of a behaviour (LE-376). One function may be attached at several events,
+/// behaviours and distributions (LE-378).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionAssociation {
     /// The function that runs.
     pub function: Arc<Function>,
     /// Whether the event carries `request.body` (LE-120); request triggers only (LE-377).
     pub include_body: bool,
+    /// What a failure does to the request.
+    pub on_error: OnError,
 }
 
 /// The functions of a behaviour: at most one per event type (LE-374).
@@ -323,18 +364,70 @@ mod tests {
         }
     }
 
-    #[test]
-    fn default_timeouts_depend_on_the_trigger() {
-        // LE-262
-        let f = Function {
-            name: "f".parse().unwrap(),
+    fn function(name: &str) -> Function {
+        Function {
+            name: name.parse().unwrap(),
             version: FunctionVersion(1),
             source: FunctionSource::File("f.js".into()),
             handler: HandlerPath::default(),
             timeout: None,
             memory_mb: None,
             environment: vec![],
+            log_group: None,
+            egress: None,
+            credentials: None,
+        }
+    }
+
+    #[test]
+    fn a_function_takes_the_place_of_the_one_attached_before() {
+        // LE-373, LE-374
+        let association = |name| FunctionAssociation {
+            function: Arc::new(function(name)),
+            include_body: false,
+            on_error: OnError::default(),
         };
+        let mut all = FunctionAssociations::default();
+        let event = EventType::OriginRequest;
+        assert_eq!(all.attach(event, association("old")), None);
+        assert_eq!(
+            all.attach(EventType::ViewerRequest, association("old")),
+            None
+        );
+        assert_eq!(
+            all.attach(event, association("new")),
+            Some(association("old"))
+        );
+        let names: Vec<_> = all
+            .iter()
+            .map(|(e, a)| (e, a.function.name.as_str()))
+            .collect();
+        assert_eq!(names, [(EventType::ViewerRequest, "old"), (event, "new")]);
+    }
+
+    #[test]
+    fn credentials_are_not_printed() {
+        // LE-342
+        let credentials = Credentials {
+            access_key_id: "AKID".into(),
+            secret_access_key: "hidden".into(),
+            session_token: Some("hidden".into()),
+        };
+        let function = Function {
+            credentials: Some(credentials),
+            ..function("f")
+        };
+        let printed = format!("{function:?}");
+        assert!(
+            printed.contains("AKID") && !printed.contains("hidden"),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn default_timeouts_depend_on_the_trigger() {
+        // LE-262
+        let f = function("f");
         assert_eq!(
             f.timeout_at(EventType::ViewerResponse),
             Duration::from_secs(5)

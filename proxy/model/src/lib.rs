@@ -9,6 +9,7 @@
 
 mod behavior;
 mod distribution;
+mod egress;
 mod function;
 mod headers;
 mod identity;
@@ -21,10 +22,11 @@ pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, PathPatternSlot, ViewerProtocolPolicy,
 };
 pub use distribution::{Distribution, HostName, HostNameError, Site};
+pub use egress::{EgressHost, EgressRule, EgressRuleError};
 pub use function::{
-    Compat, EventType, Function, FunctionAssociation, FunctionAssociations, FunctionName,
-    FunctionNameError, FunctionSource, FunctionVersion, HandlerPath, HandlerPathError,
-    LimitProfile, UnknownEventType,
+    Compat, Credentials, EventType, Function, FunctionAssociation, FunctionAssociations,
+    FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
+    HandlerPathError, LimitProfile, OnError, UnknownEventType,
 };
 pub use headers::{HeaderLine, HeaderLines, may_be_custom_header};
 pub use identity::Identity;

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc};
 
 use fourfront_control::{Loaded, LogFormat, LogSettings, NodeSettings};
-use fourfront_hooks::log::{AuthorPaths, TracingSink};
+use fourfront_hooks::log::AuthorPaths;
 
 use super::{Exit, say, start, watch::Watch};
 use crate::{node::Node, observe::logs};
@@ -17,7 +17,7 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
     };
     logs::install(&loaded.node.log, logs::Detail::FaultsOnce);
     // Who develops wants the names of their own files, not of those a function sees.
-    let functions = Arc::new(AuthorPaths(TracingSink));
+    let functions = Arc::new(AuthorPaths(logs::FunctionLog::new(&loaded.node.log)));
     let Some(node) = start::start_node(&loaded, metrics, functions) else {
         return Exit::Failed;
     };

@@ -17,6 +17,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 threads: hook_threads,
                 concurrency,
                 local_egress,
+                function_name_prefix,
                 // Decides what the loader accepts.
                 limit_profile: _,
             },
@@ -48,6 +49,10 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         (
             "node.hooks.local_egress",
             *local_egress != now.hooks.local_egress,
+        ),
+        (
+            "node.hooks.function_name_prefix",
+            *function_name_prefix != now.hooks.function_name_prefix,
         ),
         ("node.log.format", *format != now.log.format),
         ("node.log.level", *level != now.log.level),

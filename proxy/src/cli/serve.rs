@@ -3,7 +3,6 @@
 use std::{path::Path, sync::Arc};
 
 use fourfront_control::NodeSettings;
-use fourfront_hooks::log::TracingSink;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, say, start};
@@ -23,7 +22,8 @@ pub(super) fn run(config: &Path) -> Exit {
         return Exit::Failed;
     };
     logs::install(&loaded.node.log, logs::Detail::Everything);
-    let Some(node) = start::start_node(&loaded, metrics, Arc::new(TracingSink)) else {
+    let functions = Arc::new(logs::FunctionLog::new(&loaded.node.log));
+    let Some(node) = start::start_node(&loaded, metrics, functions) else {
         return Exit::Failed;
     };
     let Some(listeners) = start::start_listeners(&node, &loaded) else {

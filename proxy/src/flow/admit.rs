@@ -1,5 +1,5 @@
 //! Admission: what is checked before any function sees a request (CF-010 steps 1 to 9,
-//! LE-009), so that a function never sees one CloudFront would refuse.
+//! LE-009), so that a function never sees one CloudFront would refuse (LE-021).
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -145,6 +145,7 @@ impl HookInput<'_> {
         };
         let input = Input {
             compat: distribution.compat,
+            strict_header_keys: distribution.strict_header_keys,
             response: self.response_view(),
             configured_origin: self.origin,
             known_origins: &known,

@@ -70,6 +70,7 @@ impl OriginRequest {
             attempts: 0,
             two_names: None,
             refused_name: None,
+            unhooked: false,
         }
     }
 
@@ -86,6 +87,7 @@ impl OriginRequest {
             kept: Kept::Bypassed,
             origin_status: None,
             not_modified: None,
+            unhooked: false,
         }
     }
 }
@@ -114,6 +116,8 @@ pub struct Fetch {
     pub two_names: Option<(SocketAddr, Tls)>,
     /// A name the origin's certificate turned out not to carry (CF-423).
     pub refused_name: Option<String>,
+    /// Whether a function on this side failed and was passed by (LE-281).
+    pub unhooked: bool,
 }
 
 impl Fetch {
@@ -130,6 +134,7 @@ impl Fetch {
             kept: Kept::Bypassed,
             origin_status: None,
             not_modified: None,
+            unhooked: self.unhooked,
         }
     }
 }
@@ -218,6 +223,8 @@ pub struct Store {
     pub origin_status: Option<StatusCode>,
     /// The fields of the origin's 304, when that is what it answered (CF-282).
     pub not_modified: Option<HeaderMap>,
+    /// Whether a function on the origin's side failed and was passed by; then it is this viewer's alone (LE-281).
+    pub unhooked: bool,
 }
 
 impl Store {

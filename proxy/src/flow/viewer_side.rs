@@ -28,7 +28,7 @@ impl ViewerRequest {
             Some(object) if path == b"/" => Some(format!("/{object}").into_bytes().into()),
             _ => None,
         };
-        // CF-114, CF-215, CF-216.
+        // CF-114, CF-215, CF-216. What may not use the cache still passes all four triggers (LE-041).
         let bypass = policy::may_use_cache(&self.exchange.route.store_rules(), method).err();
         let reason = bypass.clone().unwrap_or(Reason::Absent);
         Lookup {
@@ -40,7 +40,7 @@ impl ViewerRequest {
         }
     }
 
-    /// The function answered itself (LE-163): no look-up, no origin, no viewer-response function.
+    /// The function answered itself (LE-163, LE-022): no look-up, no origin, no viewer-response function.
     pub fn generated(self) -> Deliver {
         Deliver::new(self.exchange, Served::GeneratedAtViewer)
     }

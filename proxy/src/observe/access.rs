@@ -29,6 +29,8 @@ pub struct HookRecord {
     pub event_type: EventType,
     /// The function's name.
     pub function: String,
+    /// `context.awsRequestId` of the call.
+    pub invocation_id: String,
     /// Wall time, queueing included.
     pub duration: Duration,
     /// `None` when it produced an acceptable result, else the class's token and the rule.
@@ -326,6 +328,7 @@ mod tests {
             hooks: vec![HookRecord {
                 event_type: EventType::ViewerRequest,
                 function: "auth".into(),
+                invocation_id: "5f0c".into(),
                 duration: Duration::from_micros(40),
                 fault: Some(("LambdaExecutionError", "LE-271")),
             }],

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use fourfront_control::{LogFormat, LogSettings};
-use fourfront_hooks::log::{LogRecord, LogSink};
+use fourfront_control::{LogFormat, LogLevel, LogSettings};
+use fourfront_hooks::log::{self, LogRecord, LogSink, TracingSink};
 use prometheus::IntCounter;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -147,5 +147,137 @@ impl LogSink for StderrLog {
             record.level.as_str(),
             record.message
         ));
+    }
+}
+
+/// The same for all functions of a node, in the format and from the level that its settings choose (LE-351). One
+/// stream has what Lambda keeps in one per function, so a record also says which function and version wrote it, and
+/// for which viewer request (LE-282).
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionLog {
+    format: LogFormat,
+    level: LogLevel,
+}
+
+impl FunctionLog {
+    /// A log as the site file wants it.
+    pub const fn new(settings: &LogSettings) -> Self {
+        Self {
+            format: settings.format,
+            level: settings.level,
+        }
+    }
+
+    fn shows(self, level: log::LogLevel) -> bool {
+        let level = match level {
+            log::LogLevel::Trace => LogLevel::Trace,
+            log::LogLevel::Debug => LogLevel::Debug,
+            log::LogLevel::Info => LogLevel::Info,
+            log::LogLevel::Warn => LogLevel::Warn,
+            log::LogLevel::Error => LogLevel::Error,
+        };
+        // From the gravest to the least.
+        level <= self.level
+    }
+}
+
+impl LogSink for FunctionLog {
+    fn record(&self, record: &LogRecord<'_>) {
+        match self.format {
+            // It has the level from its subscriber.
+            LogFormat::Json => TracingSink.record(record),
+            LogFormat::Text if self.shows(record.level) => say(&text(record)),
+            LogFormat::Text => {}
+        }
+    }
+}
+
+/// Ids that are not there are `-`, as in an access log.
+fn text(record: &LogRecord<'_>) -> String {
+    let id = |id: &'_ str| {
+        if id.is_empty() {
+            "-".to_owned()
+        } else {
+            id.to_owned()
+        }
+    };
+    format!(
+        "{}\t{}\t{}\t{}:{}\t{}\t{}",
+        super::access::rfc3339(record.time),
+        id(record.invocation_id),
+        record.level.as_str(),
+        record.function,
+        record.version,
+        id(record.viewer_request_id),
+        record.message
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, time::SystemTime};
+
+    use fourfront_model::FunctionSource;
+
+    use super::*;
+
+    #[test]
+    fn a_record_names_time_call_level_function_and_request() {
+        // LE-351, LE-282
+        let source = FunctionSource::File(PathBuf::from("auth.js"));
+        let record = LogRecord {
+            time: SystemTime::UNIX_EPOCH,
+            level: log::LogLevel::Info,
+            invocation_id: "5f0c",
+            viewer_request_id: "aZ1",
+            function: "auth",
+            version: 3,
+            source: &source,
+            message: "one\ntwo",
+        };
+        assert_eq!(
+            text(&record),
+            "1970-01-01T00:00:00.000Z\t5f0c\tINFO\tauth:3\taZ1\tone\ntwo"
+        );
+        let loading = LogRecord {
+            invocation_id: "",
+            viewer_request_id: "",
+            ..record
+        };
+        assert!(text(&loading).contains("Z\t-\tINFO\tauth:3\t-\tone"));
+    }
+
+    #[test]
+    fn records_below_the_least_level_are_not_shown() {
+        // LE-351
+        let least = |level| {
+            FunctionLog::new(&LogSettings {
+                level,
+                ..LogSettings::default()
+            })
+        };
+        let shown = |level| {
+            [
+                log::LogLevel::Error,
+                log::LogLevel::Warn,
+                log::LogLevel::Info,
+                log::LogLevel::Debug,
+                log::LogLevel::Trace,
+            ]
+            .into_iter()
+            .filter(|l| least(level).shows(*l))
+            .count()
+        };
+        assert_eq!(
+            [
+                LogLevel::Error,
+                LogLevel::Warn,
+                LogLevel::Info,
+                LogLevel::Debug,
+                LogLevel::Trace
+            ]
+            .map(shown),
+            [1, 2, 3, 4, 5]
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use fourfront_cache::Outcome;
-use fourfront_model::Origin;
+use fourfront_model::{EventType, Origin};
 
 use crate::{
     flow::{Fault, Flow, Generated, RequestBody, Served},
@@ -69,6 +69,15 @@ pub struct Record {
     pub outcome: Option<Outcome>,
     /// What went wrong, for the operator.
     pub error: Option<String>,
+}
+
+impl Record {
+    /// Whether the function at a trigger failed. The request goes on only where its association says so (LE-281).
+    pub(super) fn passed_by(&self, event: EventType) -> bool {
+        self.hooks
+            .iter()
+            .any(|call| call.event_type == event && call.fault.is_some())
+    }
 }
 
 impl Ctx {

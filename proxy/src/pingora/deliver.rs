@@ -19,7 +19,8 @@ use crate::flow::{
     reason,
 };
 
-/// The viewer's request as the viewer-request function left it (LE-095).
+/// The viewer's request as the viewer-request function left it (LE-095), with the whole query whatever the policies
+/// are (LE-093).
 pub(super) fn viewer_parts(session: &Session) -> RequestParts {
     let request = session.req_header();
     let (path, query) = RequestParts::split_target(request.raw_path());

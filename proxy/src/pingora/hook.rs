@@ -9,7 +9,7 @@ use fourfront_hooks::{
     pool::Call,
     validate::{HookResult, RequestResult, ResponseResult, Violation},
 };
-use fourfront_model::EventType;
+use fourfront_model::{EventType, OnError};
 use rand::Rng as _;
 
 use super::context::Record;
@@ -35,10 +35,11 @@ pub(super) struct Shown<'a> {
     pub(super) response: Option<&'a ResponseParts>,
 }
 
-/// Runs the function at `event`, if one is attached. `None` when there is none.
+/// Runs the function at `event`, if one is attached. `None` when there is none, and when it has failed and its
+/// association lets requests go on without it. The request waits for it here (LE-002).
 ///
 /// # Errors
-/// [`Fault::Hook`] when the call fails or its result breaks a rule. Failures fail closed (LE-281).
+/// [`Fault::Hook`] when the call fails or its result breaks a rule. Failures fail closed (LE-281) otherwise.
 pub(super) async fn run(
     node: &Node,
     exchange: &Exchange,
@@ -62,7 +63,9 @@ pub(super) async fn run(
         event_type,
         timeout: hook.function.timeout_at(event_type),
         request_id: invocation_id(),
+        viewer_request_id: exchange.request_id.as_str().to_owned(),
     };
+    let invocation_id = call.request_id.clone();
     let started = Instant::now();
     let returned = node.hooks().invoke(&hook.prepared, call).await;
     let judged = verdict(returned, |result| input.judge(result));
@@ -72,15 +75,17 @@ pub(super) async fn run(
     let noted = |fault| HookRecord {
         event_type,
         function: function.to_owned(),
+        invocation_id,
         duration,
         fault,
     };
     match judged {
         Ok(outcome) => {
-            record.hooks.push(noted(None));
+            let call = noted(None);
             for warning in outcome.warnings {
                 tracing::warn!(
                     request_id = exchange.request_id.as_str(),
+                    id = call.invocation_id,
                     distribution = exchange.route.metrics().distribution(),
                     function,
                     event_type = event_type.as_str(),
@@ -89,18 +94,26 @@ pub(super) async fn run(
                     warning.message
                 );
             }
+            record.hooks.push(call);
             Ok(Some(outcome.result))
         }
         Err(fault) => {
-            record
-                .hooks
-                .push(noted(Some((fault.class().token(), fault.rule()))));
-            Err(failed(node, exchange, event_type, fault, record))
+            let call = noted(Some((fault.class().token(), fault.rule())));
+            let ended = match hook.on_error {
+                OnError::Fail => Err(failed(node, exchange, &call, fault, &mut record.error)),
+                OnError::Bypass => {
+                    tell(node, exchange, &call, &fault, "bypass");
+                    Ok(None)
+                }
+            };
+            record.hooks.push(call);
+            ended
         }
     }
 }
 
-/// The failure of a call whose result was accepted, and turns out not to be one that may be followed (LE-346).
+/// The failure of a call whose result was accepted, and turns out not to be one that may be followed (LE-346). No
+/// association lets a request go on after that: the function has spoken, and what it said is refused.
 pub(super) fn refused_late(
     node: &Node,
     exchange: &Exchange,
@@ -110,26 +123,35 @@ pub(super) fn refused_late(
 ) -> Fault {
     let fault = HookFault::from(violation);
     let mut calls = record.hooks.iter_mut().rev();
-    if let Some(call) = calls.find(|call| call.event_type == event_type) {
-        call.fault = Some((fault.class().token(), fault.rule()));
+    match calls.find(|call| call.event_type == event_type) {
+        Some(call) => {
+            call.fault = Some((fault.class().token(), fault.rule()));
+            failed(node, exchange, call, fault, &mut record.error)
+        }
+        None => NodeFault::Internal("a result without its call".to_owned()).into(),
     }
-    failed(node, exchange, event_type, fault, record)
 }
 
-/// Counts and logs the failure of a call.
+/// A failure that ends its request.
 fn failed(
     node: &Node,
     exchange: &Exchange,
-    event_type: EventType,
+    call: &HookRecord,
     fault: HookFault,
-    record: &mut Record,
+    error: &mut Option<String>,
 ) -> Fault {
-    let function = exchange
-        .route
-        .hook(event_type)
-        .map_or("", |hook| hook.function.name.as_str());
+    *error = Some(fault.to_string());
+    tell(node, exchange, call, &fault, "fail");
+    Fault::Hook {
+        event: call.event_type,
+        fault,
+    }
+}
+
+/// Counts and logs the failure of a call, apart from those of origins (LE-284).
+fn tell(node: &Node, exchange: &Exchange, call: &HookRecord, fault: &HookFault, on_error: &str) {
+    let (function, event_type) = (call.function.as_str(), call.event_type);
     let (class, rule) = (fault.class().token(), fault.rule());
-    record.error = Some(fault.to_string());
     node.metrics()
         .hook_fault(function, event_type.as_str(), class, rule);
     // LE-282, LE-283: the distribution's own stream, naming rule and offender.
@@ -138,25 +160,23 @@ fn failed(
             tracing::warn!(
                 target: $target,
                 request_id = exchange.request_id.as_str(),
+                id = call.invocation_id,
                 distribution = exchange.route.metrics().distribution(),
                 behavior = exchange.route.metrics().behavior(),
                 function,
                 event_type = event_type.as_str(),
                 class,
                 rule,
-                stack = stack(&fault),
+                on_error,
+                stack = stack(fault),
                 "{fault}"
             )
         };
     }
-    if is_in_the_functions_log(&fault) {
+    if is_in_the_functions_log(fault) {
         warn_under!(LOGGED_FAULT);
     } else {
         warn_under!(module_path!());
-    }
-    Fault::Hook {
-        event: event_type,
-        fault,
     }
 }
 

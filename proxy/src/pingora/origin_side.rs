@@ -80,7 +80,8 @@ impl Edge {
                 if let Some(body) = result.as_mut().and_then(|r| r.body.take()) {
                     ctx.body.replace(body.into());
                 }
-                let fetch = state.send(result, object);
+                let mut fetch = state.send(result, object);
+                fetch.unhooked = ctx.record.passed_by(event);
                 ctx.origin = Some(fetch.origin.clone());
                 request_body::invite(session, ctx).await?;
                 ctx.flow = Flow::Fetch(Box::new(fetch));
@@ -91,6 +92,7 @@ impl Edge {
                     .await?;
                 Ok(false)
             }
+            // LE-047: no trigger that has not been reached runs any more.
             Err(fault) => {
                 ctx.flow = Flow::OriginRequest(Box::new(state));
                 Err(ctx.fail(fault))
@@ -98,7 +100,9 @@ impl Edge {
         }
     }
 
-    /// The request as the policies leave it (LE-091, CF section 4.2).
+    /// The request as the policies leave it (LE-091, CF section 4.2): its query is what will be sent, whatever the
+    /// viewer's was (LE-092), and of headers that a viewer-request function added only those that a policy names are
+    /// left (LE-148).
     fn origin_parts(&self, session: &Session, lookup: &Lookup) -> RequestParts {
         let viewer = session.req_header();
         let route = &lookup.exchange.route;
@@ -157,7 +161,7 @@ impl Edge {
     }
 
     /// In strict mode the configured origin's name must resolve before its origin-request function runs
-    /// (LE-038, LE-A25). Asking is tried as often as connecting (CF-391).
+    /// (LE-038, LE-276, LE-A25). Asking is tried as often as connecting (CF-391).
     async fn resolve_first(&self, state: &OriginRequest) -> std::result::Result<(), OriginFault> {
         if state.exchange.route.distribution().compat != Compat::Strict {
             return Ok(());
@@ -384,6 +388,7 @@ impl Edge {
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
         match self.origin_response(&fetch, &parts, ctx).await {
             Ok(changed) => {
+                fetch.unhooked |= ctx.record.passed_by(EventType::OriginResponse);
                 self.take_answer(session, head, ctx, fetch, parts, changed)
                     .await
             }

@@ -69,7 +69,8 @@ impl Edge {
         error
     }
 
-    /// Whether there is another try after a fault. Without one the fault is remembered for `fail_to_proxy`.
+    /// Whether there is another try after a fault. Without one the fault is remembered for `fail_to_proxy`, and
+    /// neither response trigger runs: there is no response of an origin (LE-037).
     fn try_failed(
         &self,
         session: &mut Session,

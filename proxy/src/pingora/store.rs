@@ -50,6 +50,10 @@ impl Edge {
             store.kept = Kept::Not(Refusal::Method);
             return Ok(Uncacheable(NoCacheReason::Deferred));
         }
+        if store.unhooked {
+            store.kept = Kept::Not(Refusal::Unhooked);
+            return Ok(Uncacheable(NoCacheReason::OriginNotCache));
+        }
         let now = self.node().clock().now();
         let request = RequestFacts {
             method,
@@ -161,6 +165,9 @@ impl Edge {
         // As for a fetched one: what answers HEAD does not fill (AMB-04).
         if *method == Method::HEAD {
             return Err(Refusal::Method);
+        }
+        if store.unhooked {
+            return Err(Refusal::Unhooked);
         }
         let request = RequestFacts {
             method,

@@ -177,8 +177,8 @@ impl Edge {
         }
     }
 
-    /// `should_serve_stale` while the object is being refreshed (CF-257). The request that got the key's lock is
-    /// the one that starts the refresh.
+    /// `should_serve_stale` while the object is being refreshed (CF-257): of the functions, this viewer's own run
+    /// (LE-039). The request that got the key's lock is the one that starts the refresh.
     pub(super) fn serve_while_revalidating(&self, session: &Session, ctx: &Ctx) -> bool {
         let Flow::Lookup(lookup) = &ctx.flow else {
             return false;
@@ -222,7 +222,9 @@ impl Edge {
         Ok(())
     }
 
-    /// Lets an exchange use the cache. Followers wait as long as the leader would for its origin (CF-405).
+    /// Lets an exchange use the cache. Misses of one key are one fetch: its leader runs the origin's triggers, and
+    /// followers share what it stores (LE-010, LE-043). They wait as long as the leader would for its origin
+    /// (CF-405).
     pub(super) fn enable(&self, cache: &mut HttpCache, exchange: &Exchange) {
         let route = &exchange.route;
         let origin = route.distribution().origin_of(route.behavior());

@@ -253,6 +253,16 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+impl Answer {
+    /// A field's value, by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (field, value) = line.split_once(':')?;
+            field.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
 /// Asks once, on a connection of its own.
 pub(crate) fn get(address: SocketAddr, target: &str, headers: &[&str]) -> Answer {
     let mut stream = TcpStream::connect(address).expect("a listener");

@@ -92,6 +92,84 @@ fn terminating_finishes_what_runs_and_writes_what_was_logged() {
 }
 
 #[test]
+fn functions_log_in_the_format_and_from_the_level_that_is_asked_for() {
+    // LE-351, LE-282, CP-600
+    let site = Site::answering("");
+    site.write(
+        "f.js",
+        "exports.handler = async (event, context) => { console.log('un%s', 'seen'); console.warn('seen\\nagain'); return { status: '200', body: context.awsRequestId }; };",
+    );
+    let yaml = site.read("fourfront.yaml");
+    for format in ["text", "json"] {
+        let log = format!("threads: 1, log: {{ format: {format}, level: warn }}");
+        site.write("fourfront.yaml", &yaml.replace("threads: 1", &log));
+        let (node, viewer, _) = serve(&site);
+        let answer = get(viewer, "/", &[]);
+        let id = answer
+            .header("x-amz-cf-id")
+            .expect("every answer has an id");
+        let line = node.stderr_until("seen").pop().unwrap();
+        let record: Vec<&str> = line.split('\t').collect();
+        if format == "text" {
+            assert!(record[0].ends_with('Z'), "{line}");
+            assert_eq!(record[1..], [&answer.body, "WARN", "f:1", id, "seen"]);
+        } else {
+            let record: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
+            for (field, value) in [
+                ("level", "WARN"),
+                ("id", &answer.body),
+                ("request_id", id),
+                ("function", "f"),
+                ("message", "seen\nagain"),
+            ] {
+                assert_eq!(record[field], value, "{line}");
+            }
+            assert!(record["timestamp"].is_string(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_result_stands_in_the_nodes_log_under_both_ids() {
+    // LE-282, LE-283
+    let site = Site::answering("");
+    site.write(
+        "f.js",
+        "exports.handler = async (event, context) => { console.log(context.awsRequestId); return { status: '200', headers: { location: [{ value: 'a\\rb' }] } }; };",
+    );
+    let yaml = site.read("fourfront.yaml");
+    site.write(
+        "fourfront.yaml",
+        &yaml.replace("threads: 1", "threads: 1, log: { format: json }"),
+    );
+    let (node, viewer, _) = serve(&site);
+    let answer = get(viewer, "/", &[]);
+    assert_eq!(answer.status, 502);
+    let lines = node.stderr_until("LE-204");
+    let record = |wanted: &str| -> serde_json::Value {
+        let line = lines.iter().find(|l| l.contains(wanted)).expect("a record");
+        serde_json::from_str(line).expect("one line of JSON")
+    };
+    let (logged, told) = (record("\"INFO\""), record("LE-204"));
+    for (field, value) in [
+        ("id", logged["message"].as_str()),
+        ("request_id", answer.header("x-amz-cf-id")),
+        ("function", Some("f")),
+        ("event_type", Some("viewer-request")),
+        ("class", Some("LambdaValidationError")),
+        ("rule", Some("LE-204")),
+        ("on_error", Some("fail")),
+    ] {
+        assert_eq!(told[field].as_str(), value, "{told}");
+    }
+    let message = told["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains("V-HDR-CHAR: `headers.location`") && message.contains("%0D"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_reader_of_the_logs_that_stops_holds_up_neither_calls_nor_the_end() {
     // LE-352
     let site = Site::answering("fine");

@@ -252,7 +252,8 @@ impl Judge<'_> {
                     "LE-226",
                     format!("{at}.{name}"),
                     "a custom header may have 256 characters of name and 1783 of value",
-                ));
+                )
+                .with_value(format!("{} and {}", key.len(), value.len())));
             }
             total += key.len() + value.len();
         }

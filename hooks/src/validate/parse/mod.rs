@@ -124,6 +124,17 @@ pub(in crate::validate) enum RawKey<'a> {
     Odd,
 }
 
+impl RawKey<'_> {
+    /// The key in words, for a message.
+    pub(in crate::validate) fn shown(&self) -> &str {
+        match self {
+            Self::Absent => "nothing",
+            Self::Given(key) => key,
+            Self::Odd => "what is no string",
+        }
+    }
+}
+
 /// What is wrong with a header map's shape, and at which name.
 #[derive(Debug)]
 pub(in crate::validate) struct HeaderFault {

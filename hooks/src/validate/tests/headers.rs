@@ -283,6 +283,12 @@ fn strict_header_keys_refuse_a_foreign_key() {
         "LE-200",
         "V-HDR-NAME",
     );
+    // LE-283
+    let told = call.edited(|r| r["headers"]["date"][0]["key"] = json!("Expires"));
+    assert_eq!(
+        told.unwrap_err().to_string(),
+        "LE-200 V-HDR-NAME: `headers.date`: `key` must be the header's name, got `Expires`"
+    );
     assert!(
         call.edited(|r| r["headers"]["date"][0]["key"] = json!("DATE"))
             .is_ok()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fourfront_model::{
     AllowedMethods, CacheBehavior, CachePolicy, CachedMethods, Compat, EventType,
-    FunctionAssociation, FunctionAssociations, Origin, OriginHeaders, OriginKind,
+    FunctionAssociation, FunctionAssociations, OnError, Origin, OriginHeaders, OriginKind,
     OriginRequestPolicy, PathPattern, PathPatternSlot, ViewerProtocolPolicy,
 };
 
@@ -226,6 +226,7 @@ fn associations(
     for association in raw {
         let event = association.event;
         let include_body = include_body(&association, report);
+        let on_error = on_error(&association, around.compat, report);
         let name = &association.function;
         let is_lambda = match around.functions.look_up(&name.value) {
             Lookup::Lambda(declared) => {
@@ -236,6 +237,7 @@ fn associations(
                         FunctionAssociation {
                             function,
                             include_body,
+                            on_error,
                         },
                     );
                 }
@@ -289,6 +291,21 @@ fn include_body(association: &RawAssociation, report: &Report) -> bool {
         report.error(&flag.at, message);
     }
     true
+}
+
+/// LE-281: AWS knows no such setting, and whoever guards something with a function must not lose the guard unasked.
+fn on_error(association: &RawAssociation, compat: Compat, report: &Report) -> OnError {
+    let Some(chosen) = &association.on_error else {
+        return OnError::default();
+    };
+    if chosen.value == OnError::Bypass && compat == Compat::Strict {
+        report.error_help(
+            &chosen.at,
+            "InvalidLambdaFunctionAssociation: Lambda@Edge never lets a request pass a function that failed",
+            "set `compat: relaxed` for the distribution".to_owned(),
+        );
+    }
+    chosen.value
 }
 
 fn unknown_function(name: &Spanned<String>, functions: &Functions, report: &Report) {

@@ -100,6 +100,10 @@ impl Placed {
                 origins: origins.into_iter().map(|(_, o)| o).collect::<Option<_>>()?,
                 cache_mode: modes.cache_mode.or(site.cache_mode).unwrap_or_default(),
                 compat,
+                strict_header_keys: modes
+                    .strict_header_keys
+                    .or(site.strict_header_keys)
+                    .unwrap_or_default(),
                 identity: modes
                     .identity
                     .or_else(|| site.identity.clone())

@@ -13,11 +13,10 @@ use fourfront_model::{
     LimitProfile,
 };
 
-use super::{Context, files, package::zipped_size};
+use super::{Context, files, grants, package::zipped_size};
 use crate::{
     Location,
     cursor::shorten,
-    expand::is_variable,
     raw::{Named, RawFunction, RawSource},
     report::{At, Report, Spanned},
     spelling::nearest,
@@ -281,7 +280,16 @@ fn lower_one(
     if let Some(runtime) = &raw.runtime {
         check_runtime(runtime, context.report);
     }
-    let environment = environment(raw.environment, context.report);
+    let environment = grants::environment(raw.environment, context.report);
+    let egress = raw
+        .egress
+        .map(|rules| grants::egress(&rules, context.report));
+    let credentials = raw
+        .credentials
+        .and_then(|granted| grants::credentials(granted, context.report));
+    let log_group = raw
+        .log_group
+        .and_then(|name| grants::log_group(name, context.report));
     let source = raw.source.as_ref().and_then(|s| source(s, context));
     let handler = match (&raw.source, &source) {
         (Some(RawSource::File(text)), _) => {
@@ -301,6 +309,9 @@ fn lower_one(
         timeout: raw.timeout.map(|t| t.value),
         memory_mb: raw.memory.and_then(|m| u32::try_from(m.value).ok()),
         environment,
+        log_group,
+        egress,
+        credentials,
     })
 }
 
@@ -429,30 +440,6 @@ fn check_runtime(runtime: &Spanned<String>, report: &Report) {
             "functions are JavaScript: `nodejs18.x` or later".to_owned(),
         ),
     }
-}
-
-/// Names a shell would take, none of those the runtime itself sets (LE-341).
-fn environment(raw: Vec<(Spanned<String>, String)>, report: &Report) -> Vec<(String, String)> {
-    const RESERVED: &[&str] = &[
-        "_HANDLER",
-        "_X_AMZN_TRACE_ID",
-        "LAMBDA_TASK_ROOT",
-        "LAMBDA_RUNTIME_DIR",
-    ];
-    for (name, value) in &raw {
-        if !is_variable(&name.value) {
-            let message = format!("`{}` is not the name of a variable", shorten(&name.value));
-            report.error(&name.at, message);
-        } else if name.value.starts_with("AWS_") || RESERVED.contains(&name.value.as_str()) {
-            let message = format!("`{}` is reserved: the runtime sets it", name.value);
-            report.error(&name.at, message);
-        } else if value.contains('\0') {
-            report.error(&name.at, "the value contains a NUL character");
-        }
-    }
-    raw.into_iter()
-        .map(|(name, value)| (name.value, value))
-        .collect()
 }
 
 fn path_of(source: &FunctionSource) -> &Path {

@@ -5,6 +5,7 @@ mod behavior;
 mod distribution;
 mod files;
 mod function;
+mod grants;
 mod headers;
 mod node;
 mod origin;

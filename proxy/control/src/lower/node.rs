@@ -87,6 +87,9 @@ pub(crate) fn lower(
             threads: count(raw.hook_threads),
             concurrency: count(raw.concurrency).unwrap_or(default.hooks.concurrency),
             local_egress: raw.local_egress.unwrap_or(default.hooks.local_egress),
+            function_name_prefix: raw
+                .function_name_prefix
+                .map_or(default.hooks.function_name_prefix, |p| p.value),
             limit_profile: context.profile,
         },
         log: LogSettings {

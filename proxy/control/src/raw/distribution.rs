@@ -1,6 +1,8 @@
 //! One entry of `distributions:` as written: origins and behaviours.
 
-use fourfront_model::{AllowedMethods, CachedMethods, EventType, OriginProtocol, SslProtocol};
+use fourfront_model::{
+    AllowedMethods, CachedMethods, EventType, OnError, OriginProtocol, SslProtocol,
+};
 
 use super::{Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, named};
 use crate::{
@@ -100,6 +102,7 @@ pub(crate) struct RawAssociation {
     pub(crate) at: At,
     pub(crate) function: Spanned<String>,
     pub(crate) include_body: Option<Spanned<bool>>,
+    pub(crate) on_error: Option<Spanned<OnError>>,
 }
 
 impl RawDistribution {
@@ -450,6 +453,7 @@ fn association(event: EventType, cursor: &Cursor<'_>) -> Option<RawAssociation> 
             at,
             function: cursor.text()?,
             include_body: None,
+            on_error: None,
         });
     }
     if !cursor.is_mapping() {
@@ -466,5 +470,8 @@ fn association(event: EventType, cursor: &Cursor<'_>) -> Option<RawAssociation> 
         at,
         function: function.text()?,
         include_body: block.get("include_body").and_then(Cursor::boolean),
+        on_error: block.get("on_error").and_then(|c| {
+            c.choice(&[("fail", Ok(OnError::Fail)), ("bypass", Ok(OnError::Bypass))])
+        }),
     })
 }

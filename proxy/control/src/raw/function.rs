@@ -18,6 +18,31 @@ pub(crate) struct RawFunction {
     pub(crate) memory: Option<Spanned<u64>>,
     pub(crate) runtime: Option<Spanned<String>>,
     pub(crate) environment: Vec<(Spanned<String>, String)>,
+    pub(crate) log_group: Option<Spanned<String>>,
+    pub(crate) egress: Option<Vec<Spanned<String>>>,
+    pub(crate) credentials: Option<RawCredentials>,
+}
+
+/// `credentials`.
+#[derive(Debug)]
+pub(crate) struct RawCredentials {
+    pub(crate) at: At,
+    pub(crate) access_key_id: Option<Spanned<String>>,
+    pub(crate) secret_access_key: Option<Spanned<String>>,
+    pub(crate) session_token: Option<Spanned<String>>,
+}
+
+impl RawCredentials {
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let block = Block::open(cursor, &keys::CREDENTIALS)?;
+        let text = |key: &str| block.get(key).and_then(Cursor::text);
+        Some(Self {
+            at: cursor.at.clone(),
+            access_key_id: text("access_key_id"),
+            secret_access_key: text("secret_access_key"),
+            session_token: text("session_token"),
+        })
+    }
 }
 
 /// Where its code is said to lie.
@@ -39,6 +64,9 @@ impl RawFunction {
                 memory: None,
                 runtime: None,
                 environment: Vec::new(),
+                log_group: None,
+                egress: None,
+                credentials: None,
             });
         }
         if !cursor.is_mapping() {
@@ -64,6 +92,11 @@ impl RawFunction {
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value.text()?.value)))
                 .collect(),
+            credentials: block.get("credentials").and_then(RawCredentials::read),
+            log_group: block.get("log_group").and_then(Cursor::text),
+            egress: block
+                .get("egress")
+                .and_then(|c| c.texts("a list of hosts that the function may connect to")),
         })
     }
 }

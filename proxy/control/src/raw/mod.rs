@@ -12,7 +12,7 @@ pub(crate) use distribution::{
     RawAssociation, RawBehavior, RawCustomOrigin, RawDistribution, RawOrigin, RawOriginBlock,
     RawProtocol,
 };
-pub(crate) use function::{RawFunction, RawSource};
+pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use node::RawNode;
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
@@ -32,12 +32,13 @@ pub(crate) struct Named<T> {
     pub(crate) value: Option<T>,
 }
 
-/// The three modes a user chooses, for the site or for one distribution.
+/// The modes a user chooses, for the site or for one distribution.
 #[derive(Debug, Default)]
 pub(crate) struct RawModes {
     pub(crate) cache_mode: Option<CacheMode>,
     pub(crate) compat: Option<Compat>,
     pub(crate) identity: Option<Identity>,
+    pub(crate) strict_header_keys: Option<bool>,
 }
 
 /// A site file.
@@ -100,7 +101,9 @@ impl RawModes {
         let identity = block
             .get("identity")
             .and_then(|c| c.choice(&[("fourfront", Ok(false)), ("cloudfront", Ok(true))]));
+        let strict_header_keys = block.get("strict_header_keys").and_then(Cursor::boolean);
         Self {
+            strict_header_keys: strict_header_keys.map(|b| b.value),
             cache_mode: cache_mode.map(|c| c.value),
             compat: compat.map(|c| c.value),
             identity: identity.map(|c| {

@@ -6,7 +6,7 @@ use fourfront_model::LimitProfile;
 
 use crate::{
     LogFormat, LogLevel,
-    cursor::{Block, Cursor},
+    cursor::{Block, Cursor, shorten},
     keys,
     report::Spanned,
 };
@@ -22,6 +22,7 @@ pub(crate) struct RawNode {
     pub(crate) hook_threads: Option<u64>,
     pub(crate) concurrency: Option<u64>,
     pub(crate) local_egress: Option<bool>,
+    pub(crate) function_name_prefix: Option<Spanned<String>>,
     pub(crate) limit_profile: Option<LimitProfile>,
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<LogLevel>,
@@ -77,6 +78,7 @@ impl RawNode {
                 .get("local_egress")
                 .and_then(Cursor::boolean)
                 .map(|b| b.value);
+            raw.function_name_prefix = hooks.get("function_name_prefix").and_then(name_prefix);
             raw.limit_profile = hooks
                 .get("limit_profile")
                 .and_then(|c| {
@@ -136,6 +138,23 @@ impl RawNode {
             .and_then(|c| c.size(0..=1 << 50))
             .map(|c| c.value);
     }
+}
+
+/// LE-326: what a name may hold, and the dot that ends AWS's own prefix. An empty text is no prefix.
+fn name_prefix(cursor: &Cursor<'_>) -> Option<Spanned<String>> {
+    let text = cursor.text()?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if text.value.len() <= 64 && text.value.bytes().all(fits) {
+        return Some(text);
+    }
+    cursor.error_help(
+        format!(
+            "`{}` cannot begin the name of a function",
+            shorten(&text.value)
+        ),
+        "at most 64 letters, digits, `-`, `_` and `.`; AWS's is `us-east-1.`".to_owned(),
+    );
+    None
 }
 
 fn address(cursor: &Cursor<'_>) -> Option<Spanned<SocketAddr>> {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use fourfront_model::EventType;
+use fourfront_model::{EventType, OnError};
 
-use super::{accepted, refused, with_default_behavior};
+use super::{DIR, accepted, parse_in, refused, with_default_behavior};
 
 const ON: &str = "distributions.site.default_cache_behavior.on";
 
@@ -97,6 +97,65 @@ fn only_requests_have_a_body_to_include() {
             )],
         );
     }
+}
+
+#[test]
+fn a_failure_may_be_passed_by_in_relaxed_alone() {
+    // LE-281
+    let text = |top: &str, word: &str| {
+        with_default_behavior(&format!(
+            "on: {{ viewer-request: {{ function: auth, on_error: {word} }}, viewer-response: headers }}"
+        )) + top
+    };
+    let of = |text: &str| {
+        let loaded = accepted(text);
+        let on = &loaded.site.distributions()[0].default_behavior.functions;
+        [EventType::ViewerRequest, EventType::ViewerResponse].map(|e| on.at(e).unwrap().on_error)
+    };
+    assert_eq!(of(&text("", "fail")), [OnError::Fail; 2]);
+    assert_eq!(
+        of(&text("compat: relaxed\n", "bypass")),
+        [OnError::Bypass, OnError::Fail]
+    );
+    refused(
+        &text("", "bypass"),
+        &[&format!(
+            "5:57: {ON}.viewer-request.on_error: InvalidLambdaFunctionAssociation: Lambda@Edge never lets a request pass a function that failed (help: set `compat: relaxed` for the distribution)"
+        )],
+    );
+    refused(
+        &text("compat: relaxed\n", "ignore"),
+        &[&format!(
+            "5:57: {ON}.viewer-request.on_error: expected `fail` or `bypass`, found `ignore`"
+        )],
+    );
+}
+
+#[test]
+fn what_no_association_can_be_is_refused() {
+    // LE-570, LE-371, LE-375, LE-377
+    refused(
+        &with_default_behavior("on: { viewer-request: \"auth:$LATEST\" }"),
+        &[&format!(
+            "5:29: {ON}.viewer-request: InvalidLambdaFunctionAssociation: `auth:$LATEST` names a version, an alias or an ARN"
+        )],
+    );
+    refused(
+        &with_default_behavior("on: { origin-response: { function: auth, include_body: true } }"),
+        &[&format!(
+            "5:62: {ON}.origin-response.include_body: InvalidLambdaFunctionAssociation: origin-response has no request body"
+        )],
+    );
+    let mixed = with_default_behavior("on: { viewer-request: auth, viewer-response: small }")
+        + "cloudfront_functions: { small: { file: ./auth.js } }\n";
+    let errors = DIR
+        .with(|dir| parse_in(dir.path(), &mixed))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        errors.contains("InvalidFunctionAssociation: viewer events of one behaviour are all Lambda@Edge or all CloudFront Functions"),
+        "{errors}"
+    );
 }
 
 #[test]

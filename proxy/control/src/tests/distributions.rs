@@ -5,6 +5,24 @@ use fourfront_model::{CacheMode, Compat, EventType, Identity, Selection};
 use super::{accepted, refused, with_default_behavior};
 
 #[test]
+fn foreign_header_keys_are_refused_where_a_file_says_so() {
+    // LE-200
+    let site = |top: &str, own: &str| {
+        let text = format!(
+            "{top}distributions: {{ site: {{ {own} origins: {{ app: \"http://a.test\" }} }} }}\n"
+        );
+        accepted(&text).site.distributions()[0].strict_header_keys
+    };
+    assert!(!site("", ""));
+    assert!(site("strict_header_keys: true\n", ""));
+    assert!(site("", "strict_header_keys: true,"));
+    assert!(!site(
+        "strict_header_keys: true\n",
+        "strict_header_keys: false,"
+    ));
+}
+
+#[test]
 fn a_minimal_file_gets_all_defaults() {
     // CP-641, CF-035
     let loaded = accepted("distributions: { my-site: { origins: { app: \"http://a.test\" } } }\n");

@@ -2,18 +2,18 @@
 
 use std::{fs, time::Duration};
 
-use fourfront_model::{Compat, EventType, FunctionSource, FunctionVersion};
+use fourfront_model::{EventType, FunctionSource, FunctionVersion};
 
 use super::{accepted, parse_in, refused, site_dir};
 
-const SITE: &str = "distributions: { site: { origins: { app: \"http://a.test\" } } }\n";
+pub(super) const SITE: &str = "distributions: { site: { origins: { app: \"http://a.test\" } } }\n";
 
-fn with_function(function: &str) -> String {
+pub(super) fn with_function(function: &str) -> String {
     format!("functions:\n  f: {function}\n{SITE}")
 }
 
 /// A site whose function `f` has `settings` (flow style, line 2) and is attached at `event` (line 5).
-fn attached(settings: &str, event: &str, top: &str) -> String {
+pub(super) fn attached(settings: &str, event: &str, top: &str) -> String {
     format!(
         "functions:\n  f: {{ {settings} }}\ndistributions:\n  site:\n    default_cache_behavior: {{ on: {{ {event}: f }} }}\n    \
          origins: {{ app: \"http://a.test\" }}\n{top}"
@@ -321,49 +321,35 @@ fn packages_are_weighed_as_their_zip_would_be() {
 }
 
 #[test]
-fn environment_is_for_relaxed_distributions() {
-    // LE-340
-    let settings = "file: auth.js, environment: { STAGE: \"${PORT}\", B: 2 }";
-    let refusal = "2:38: functions.f.environment.STAGE: ";
-    refused(
-        &attached(settings, "viewer-request", ""),
-        &[&format!(
-            "{refusal}InvalidLambdaFunctionAssociation: Lambda@Edge functions have no environment variables (viewer-request on line 5) (help: set `compat: relaxed`"
-        )],
-    );
-    refused(
-        &with_function(&format!("{{ {settings} }}")),
-        &[&format!(
-            "{refusal}Lambda@Edge functions have no environment variables"
-        )],
-    );
-    let loaded = accepted(&attached(settings, "viewer-request", "compat: relaxed\n"));
-    assert_eq!(
-        loaded.site.functions()[0].environment,
-        [("STAGE".into(), "3000".into()), ("B".into(), "2".into())]
-    );
-    assert_eq!(loaded.site.distributions()[0].compat, Compat::Relaxed);
-    // A relaxed distribution speaks for a function it uses, whatever the site's mode.
-    accepted(
-        &attached(settings, "viewer-request", "")
-            .replace("  site:\n", "  site:\n    compat: relaxed\n"),
-    );
-}
-
-#[test]
-fn reserved_and_malformed_variables_are_refused() {
-    // LE-341
-    refused(
-        &format!(
-            "compat: relaxed\nfunctions:\n  f:\n    file: auth.js\n    environment:\n      AWS_REGION: x\n      _HANDLER: x\n      a-b: x\n      OK: [x]\n      N: \"a\\0b\"\n{SITE}"
-        ),
-        &[
-            "6:7: functions.f.environment.AWS_REGION: `AWS_REGION` is reserved",
-            "7:7: functions.f.environment._HANDLER: `_HANDLER` is reserved",
-            "8:7: functions.f.environment.a-b: `a-b` is not the name of a variable",
-            "9:11: functions.f.environment.OK: expected text, found a list",
-            "10:7: functions.f.environment.N: the value contains a NUL character",
-        ],
+fn packages_have_a_ceiling_in_either_profile() {
+    // LE-254, LE-255, LE-266
+    let dir = site_dir();
+    let mut state = 1_u32;
+    let mut noise = vec![0_u8; 51 << 20];
+    for chunk in noise.chunks_mut(2) {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        chunk.copy_from_slice(&state.to_be_bytes()[..chunk.len()]);
+    }
+    fs::write(dir.path().join("rewrite/data.bin"), noise).unwrap();
+    for profile in ["", "node: { hooks: { limit_profile: aws-2023 } }\n"] {
+        let errors = parse_in(
+            dir.path(),
+            &attached("dir: rewrite", "origin-request", profile),
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(
+            errors.contains("InvalidLambdaFunctionAssociation: the package is 5")
+                && errors.contains("above the 52428800 bytes of this trigger"),
+            "{errors}"
+        );
+    }
+    assert!(
+        parse_in(
+            dir.path(),
+            &attached("dir: rewrite", "origin-request", "compat: relaxed\n")
+        )
+        .is_ok()
     );
 }
 

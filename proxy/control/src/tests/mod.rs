@@ -4,6 +4,7 @@ mod associations;
 mod behaviors;
 mod distributions;
 mod functions;
+mod grants;
 mod node;
 mod origins;
 mod policies;

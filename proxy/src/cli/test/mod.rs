@@ -84,6 +84,9 @@ fn test(args: &TestArgs) -> Result<Exit, String> {
     let log = Arc::new(AuthorPaths(StderrLog));
     let mut settings = PoolSettings::new(log, start::now());
     settings.threads = NonZeroUsize::MIN;
+    if let Some(loaded) = &loaded {
+        settings.host.name_prefix = loaded.node.hooks.function_name_prefix.as_str().into();
+    }
     let pool = HookPool::new(settings);
     let prepared = match pool.prepare(&function, rules.compat) {
         Ok(prepared) => prepared,
@@ -94,6 +97,7 @@ fn test(args: &TestArgs) -> Result<Exit, String> {
         event_type: shown.event_type,
         timeout: function.timeout_at(shown.event_type),
         request_id: shown.request_id.clone(),
+        viewer_request_id: String::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -122,6 +126,7 @@ fn test(args: &TestArgs) -> Result<Exit, String> {
 /// What a result is judged by beside its event.
 struct Rules {
     compat: Compat,
+    strict_header_keys: bool,
     known_origins: Vec<OriginObject>,
     max_request_bytes: usize,
 }
@@ -130,6 +135,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             compat: Compat::Strict,
+            strict_header_keys: false,
             known_origins: Vec::new(),
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
         }
@@ -157,6 +163,7 @@ impl Rules {
         }
         Self {
             compat: distribution.compat,
+            strict_header_keys: distribution.strict_header_keys,
             known_origins: distribution
                 .origins
                 .iter()
@@ -271,6 +278,9 @@ fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> 
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        log_group: None,
+        egress: None,
+        credentials: None,
     };
     Ok((function, None))
 }

@@ -85,6 +85,7 @@ impl Shown {
         };
         Input {
             compat: rules.compat,
+            strict_header_keys: rules.strict_header_keys,
             known_origins: &rules.known_origins,
             max_request_bytes: rules.max_request_bytes,
             response: self
