@@ -1,4 +1,4 @@
-//! What functions' own connections ask the host (NC-18..22, NC-33, NC-96, LE-346).
+//! What functions' own connections ask the host (NC-18, NC-19, NC-20, NC-21, NC-22, NC-33, NC-91, NC-96, LE-346).
 //!
 //! Sockets, TLS and the HTTP parser are those of the `deno_*` crates; whether an address may be connected to is
 //! asked of [`super::egress`] when it is connected to, whatever name led there.

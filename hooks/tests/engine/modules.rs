@@ -78,7 +78,7 @@ const NAMES: &[&str] = &[
 
 #[tokio::test]
 async fn every_built_in_loads_and_can_be_copied_key_by_key() {
-    // NC-1, NC-2, NC-3
+    // NC-1, NC-2, NC-3, LE-356, LE-358
     let f = js(
         "exports.handler = async (names) => {
             const wrong = [];
@@ -143,7 +143,7 @@ async fn imports_have_every_name_that_require_has() {
 
 #[tokio::test]
 async fn what_cannot_be_had_says_so_as_node_would_deliver_it() {
-    // NC-90, NC-94, NC-96, NC-97
+    // NC-90, NC-94, NC-96, NC-97, LE-359
     let got = value(
         "await (async () => {
             const code = (act) => { try { act(); return 'nothing' } catch (e) { return [e.code, e.message] } };
