@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The release node beside nginx and workerd, driven by wrk, and a function beside hostile ones. Arguments go to
+# The release node beside nginx and workerd, driven by wrk, a function beside hostile ones, and many functions. Arguments go to
 # conformance/load/load.py (`scripts/load.sh --help`), which then runs alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,4 +14,7 @@ peers=$target/peers
 workerd=$peers/node_modules/.bin/workerd
 [ -x "$workerd" ] || npm install --no-audit --no-fund --prefix "$peers" workerd@1.20261117.1
 python3 conformance/load/load.py --fourfront "$target/release/fourfront" --workerd "$workerd" "$@"
-[ $# -gt 0 ] || python3 conformance/load/hostile.py --fourfront "$target/release/fourfront"
+if [ $# -eq 0 ]; then
+  python3 conformance/load/hostile.py --fourfront "$target/release/fourfront"
+  python3 conformance/load/many.py --fourfront "$target/release/fourfront"
+fi

@@ -164,6 +164,7 @@ pub(crate) const HOOKS: Table = Table {
     groups: &[&[
         read("threads"),
         read("concurrency"),
+        read("idle_timeout"),
         read("local_egress"),
         read("function_name_prefix"),
         read("limit_profile"),

@@ -54,6 +54,8 @@ pub struct HookSettings {
     pub threads: Option<usize>,
     /// Calls of one function at the same time; one more is 503-L (LE-265). Default 100.
     pub concurrency: usize,
+    /// How long an isolate that nobody calls is kept (LE-350). Default ten minutes.
+    pub idle_timeout: Duration,
     /// Whether functions reach this machine's own addresses, by connections of their own or by an origin that
     /// they name (LE-346). The admin listener stays out of reach. Default false.
     pub local_egress: bool,
@@ -69,6 +71,7 @@ impl Default for HookSettings {
         Self {
             threads: None,
             concurrency: 100,
+            idle_timeout: Duration::from_secs(600),
             local_egress: false,
             function_name_prefix: "us-east-1.".to_owned(),
             limit_profile: LimitProfile::default(),

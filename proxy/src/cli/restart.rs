@@ -16,6 +16,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
             HookSettings {
                 threads: hook_threads,
                 concurrency,
+                idle_timeout,
                 local_egress,
                 function_name_prefix,
                 // Decides what the loader accepts.
@@ -45,6 +46,10 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         (
             "node.hooks.concurrency",
             *concurrency != now.hooks.concurrency,
+        ),
+        (
+            "node.hooks.idle_timeout",
+            *idle_timeout != now.hooks.idle_timeout,
         ),
         (
             "node.hooks.local_egress",

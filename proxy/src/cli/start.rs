@@ -64,6 +64,7 @@ fn start_pool(loaded: &Loaded, functions: Arc<dyn LogSink>) -> HookPool {
         settings.threads = threads;
     }
     settings.concurrency_per_function = hooks.concurrency;
+    settings.idle_ttl = hooks.idle_timeout;
     settings.host.egress = node::egress(&loaded.node);
     settings.host.name_prefix = hooks.function_name_prefix.as_str().into();
     HookPool::new(settings)

@@ -86,6 +86,7 @@ pub(crate) fn lower(
         hooks: HookSettings {
             threads: count(raw.hook_threads),
             concurrency: count(raw.concurrency).unwrap_or(default.hooks.concurrency),
+            idle_timeout: raw.idle_timeout.unwrap_or(default.hooks.idle_timeout),
             local_egress: raw.local_egress.unwrap_or(default.hooks.local_egress),
             function_name_prefix: raw
                 .function_name_prefix

@@ -21,6 +21,7 @@ pub(crate) struct RawNode {
     pub(crate) max_object_size: Option<Spanned<u64>>,
     pub(crate) hook_threads: Option<u64>,
     pub(crate) concurrency: Option<u64>,
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) local_egress: Option<bool>,
     pub(crate) function_name_prefix: Option<Spanned<String>>,
     pub(crate) limit_profile: Option<LimitProfile>,
@@ -74,6 +75,10 @@ impl RawNode {
                 .get("concurrency")
                 .and_then(|c| c.integer(1..=1_000_000, "a number of calls"))
                 .map(|c| c.value);
+            raw.idle_timeout = hooks
+                .get("idle_timeout")
+                .and_then(|c| c.seconds(86_400))
+                .map(|s| s.value);
             raw.local_egress = hooks
                 .get("local_egress")
                 .and_then(Cursor::boolean)

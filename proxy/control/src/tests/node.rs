@@ -52,7 +52,7 @@ admin: 127.0.0.2:0
 threads: 3
 cache_memory: 1GiB
 max_object_size: 4096
-hooks: { threads: 4, concurrency: 7, local_egress: true, limit_profile: aws-2023 }
+hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, limit_profile: aws-2023 }
 log: { format: json, level: trace, access: false }
 limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0 }
 shutdown_grace: 0.5
@@ -71,6 +71,7 @@ origin_ca: ./ca.pem",
     );
     assert_eq!(node.hooks.limit_profile, LimitProfile::Aws2023);
     assert!(node.hooks.local_egress);
+    assert_eq!(node.hooks.idle_timeout, Duration::from_millis(1500));
     assert_eq!(
         (node.log.format, node.log.level, node.log.access),
         (LogFormat::Json, LogLevel::Trace, false)
