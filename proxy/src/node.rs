@@ -458,6 +458,7 @@ impl Admin for Node {
 pub fn egress(settings: &NodeSettings) -> Egress {
     Egress {
         allow_local: settings.hooks.local_egress,
+        allow_private: settings.hooks.private_egress,
         admin: Some(settings.admin),
         deny: Vec::new(),
     }

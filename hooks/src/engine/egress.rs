@@ -19,8 +19,7 @@ use ipnet::{IpNet, Ipv6Net};
 
 use super::trial;
 
-/// Refused unless allowed: loopback, link-local and this-network addresses; [`is_local`] in the engine's
-/// words. Addresses of private networks (`10.0.0.0/8`, `fc00::/7` and so on) are other machines.
+/// Refused unless allowed: loopback, link-local and this-network addresses; [`is_local`] in the engine's words.
 const LOCAL: &[&str] = &[
     "127.0.0.0/8",
     "0.0.0.0/8",
@@ -33,11 +32,25 @@ const LOCAL: &[&str] = &[
 /// `fe80::/10`, which the engine's list cannot spell.
 const LINK_LOCAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
 
+/// Refused unless allowed: private networks, in which a node often stands beside what trusts its neighbours (LE-A50);
+/// [`is_private`] in the engine's words.
+const PRIVATE: &[&str] = &[
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+];
+
+/// `fc00::/7`, which the engine's list cannot spell.
+const UNIQUE_LOCAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7);
+
 /// What outgoing connections of functions are refused.
 #[derive(Clone, Debug, Default)]
 pub struct Egress {
     /// Lets functions reach loopback and link-local addresses: for development against local APIs.
     pub allow_local: bool,
+    /// Lets functions reach the addresses of private networks.
+    pub allow_private: bool,
     /// The node's own admin listener, which no function reaches in any case: it asks nobody who they are.
     pub admin: Option<SocketAddr>,
     /// Further hosts, addresses, subnets or `host:port` pairs to refuse to functions' own connections.
@@ -53,6 +66,9 @@ pub enum EgressRefusal {
     /// Loopback, link-local or unspecified.
     #[error("an address inside this machine or of its link")]
     Local,
+    /// Of a private network.
+    #[error("an address of a private network")]
+    Private,
 }
 
 impl Egress {
@@ -72,6 +88,8 @@ impl Egress {
             Err(EgressRefusal::Admin)
         } else if is_local(ip) && !self.allow_local && !configured_host {
             Err(EgressRefusal::Local)
+        } else if is_private(ip) && !self.allow_private && !configured_host {
+            Err(EgressRefusal::Private)
         } else {
             Ok(())
         }
@@ -126,11 +144,17 @@ impl Egress {
                 NetDescriptor(Host::Ip(Ipv6Addr::UNSPECIFIED.into()), port),
             ]);
         }
-        if !self.allow_local {
-            for entry in LOCAL {
+        let refused = [
+            (self.allow_local, LOCAL, LINK_LOCAL_V6),
+            (self.allow_private, PRIVATE, UNIQUE_LOCAL_V6),
+        ];
+        for (allow, entries, (address, bits)) in refused {
+            if allow {
+                continue;
+            }
+            for entry in entries {
                 denied.push(parse(entry)?);
             }
-            let (address, bits) = LINK_LOCAL_V6;
             let subnet = Ipv6Net::new(address, bits).map_err(|e| e.to_string())?;
             denied.push(NetDescriptor(Host::IpSubnet(IpNet::V6(subnet)), None));
         }
@@ -178,6 +202,14 @@ const fn is_local(ip: IpAddr) -> bool {
     }
 }
 
+/// RFC 1918, RFC 6598 or RFC 4193, given in its canonical form.
+const fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,13 +243,42 @@ mod tests {
             assert_eq!(judge(&egress, local, true), Ok(()), "{local}");
             assert_eq!(judge(&open, local, false), Ok(()), "{local}");
         }
-        for other in [
-            "10.0.0.1:80",
-            "192.0.2.1:80",
-            "[fc00::1]:80",
-            "[fec0::1]:80",
-        ] {
+        for other in ["192.0.2.1:80", "[fec0::1]:80"] {
             assert_eq!(judge(&egress, other, false), Ok(()), "{other}");
+        }
+    }
+
+    #[test]
+    fn private_networks_are_refused_unless_allowed() {
+        // LE-346, LE-A50
+        let egress = Egress::default();
+        let open = Egress {
+            allow_private: true,
+            ..Egress::default()
+        };
+        for private in [
+            "10.0.0.1:80",
+            "100.64.0.1:80",
+            "100.127.255.254:80",
+            "172.16.0.1:80",
+            "172.31.255.254:80",
+            "192.168.1.1:80",
+            "[fc00::1]:80",
+            "[fdff::1]:80",
+            "[::ffff:10.0.0.1]:80",
+        ] {
+            let refused = Err(EgressRefusal::Private);
+            assert_eq!(judge(&egress, private, false), refused, "{private}");
+            assert_eq!(judge(&egress, private, true), Ok(()), "{private}");
+            assert_eq!(judge(&open, private, false), Ok(()), "{private}");
+        }
+        for public in [
+            "100.63.255.255:80",
+            "100.128.0.1:80",
+            "172.32.0.1:80",
+            "[fe00::1]:80",
+        ] {
+            assert_eq!(judge(&egress, public, false), Ok(()), "{public}");
         }
     }
 
@@ -227,7 +288,7 @@ mod tests {
         let egress = Egress {
             allow_local: true,
             admin: Some("127.0.0.1:9400".parse().unwrap()),
-            deny: Vec::new(),
+            ..Egress::default()
         };
         for admin in [
             "127.0.0.1:9400",

@@ -166,6 +166,7 @@ pub(crate) const HOOKS: Table = Table {
         read("concurrency"),
         read("idle_timeout"),
         read("local_egress"),
+        read("private_egress"),
         read("function_name_prefix"),
         read("limit_profile"),
     ]],

@@ -59,6 +59,8 @@ pub struct HookSettings {
     /// Whether functions reach this machine's own addresses, by connections of their own or by an origin that
     /// they name (LE-346). The admin listener stays out of reach. Default false.
     pub local_egress: bool,
+    /// Whether they reach the addresses of private networks in the same ways (LE-346, LE-A50). Default false.
+    pub private_egress: bool,
     /// What stands before a function's name in `context` and the environment (LE-326). Default `us-east-1.`, which
     /// replicas on AWS report.
     pub function_name_prefix: String,
@@ -73,6 +75,7 @@ impl Default for HookSettings {
             concurrency: 100,
             idle_timeout: Duration::from_secs(600),
             local_egress: false,
+            private_egress: false,
             function_name_prefix: "us-east-1.".to_owned(),
             limit_profile: LimitProfile::default(),
         }

@@ -53,6 +53,7 @@ fn read_site(path: &Path, listen: SocketAddr) -> Option<Loaded> {
     };
     // Who develops runs what functions call on the same machine (LE-346).
     loaded.node.hooks.local_egress = true;
+    loaded.node.hooks.private_egress = true;
     Some(loaded)
 }
 

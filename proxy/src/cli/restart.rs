@@ -18,6 +18,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 concurrency,
                 idle_timeout,
                 local_egress,
+                private_egress,
                 function_name_prefix,
                 // Decides what the loader accepts.
                 limit_profile: _,
@@ -54,6 +55,10 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         (
             "node.hooks.local_egress",
             *local_egress != now.hooks.local_egress,
+        ),
+        (
+            "node.hooks.private_egress",
+            *private_egress != now.hooks.private_egress,
         ),
         (
             "node.hooks.function_name_prefix",

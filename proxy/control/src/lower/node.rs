@@ -88,6 +88,7 @@ pub(crate) fn lower(
             concurrency: count(raw.concurrency).unwrap_or(default.hooks.concurrency),
             idle_timeout: raw.idle_timeout.unwrap_or(default.hooks.idle_timeout),
             local_egress: raw.local_egress.unwrap_or(default.hooks.local_egress),
+            private_egress: raw.private_egress.unwrap_or(default.hooks.private_egress),
             function_name_prefix: raw
                 .function_name_prefix
                 .map_or(default.hooks.function_name_prefix, |p| p.value),

@@ -23,6 +23,7 @@ pub(crate) struct RawNode {
     pub(crate) concurrency: Option<u64>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) local_egress: Option<bool>,
+    pub(crate) private_egress: Option<bool>,
     pub(crate) function_name_prefix: Option<Spanned<String>>,
     pub(crate) limit_profile: Option<LimitProfile>,
     pub(crate) log_format: Option<LogFormat>,
@@ -81,6 +82,10 @@ impl RawNode {
                 .map(|s| s.value);
             raw.local_egress = hooks
                 .get("local_egress")
+                .and_then(Cursor::boolean)
+                .map(|b| b.value);
+            raw.private_egress = hooks
+                .get("private_egress")
                 .and_then(Cursor::boolean)
                 .map(|b| b.value);
             raw.function_name_prefix = hooks.get("function_name_prefix").and_then(name_prefix);

@@ -27,7 +27,7 @@ fn a_file_without_node_settings_takes_the_defaults() {
     assert_eq!(node.shutdown_grace, Duration::from_secs(30));
     assert_eq!((node.hooks.threads, node.hooks.concurrency), (None, 100));
     assert_eq!(node.hooks.limit_profile, LimitProfile::AwsCurrent);
-    assert!(!node.hooks.local_egress);
+    assert!(!node.hooks.local_egress && !node.hooks.private_egress);
     assert_eq!(
         (node.log.format, node.log.level),
         (LogFormat::Text, LogLevel::Info)
@@ -52,7 +52,7 @@ admin: 127.0.0.2:0
 threads: 3
 cache_memory: 1GiB
 max_object_size: 4096
-hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, limit_profile: aws-2023 }
+hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, private_egress: true, limit_profile: aws-2023 }
 log: { format: json, level: trace, access: false }
 limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0 }
 shutdown_grace: 0.5
@@ -70,7 +70,7 @@ origin_ca: ./ca.pem",
         (1 << 30, Some(4096))
     );
     assert_eq!(node.hooks.limit_profile, LimitProfile::Aws2023);
-    assert!(node.hooks.local_egress);
+    assert!(node.hooks.local_egress && node.hooks.private_egress);
     assert_eq!(node.hooks.idle_timeout, Duration::from_millis(1500));
     assert_eq!(
         (node.log.format, node.log.level, node.log.access),
