@@ -38,6 +38,7 @@ fn function() -> Function {
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        kind: fourfront_model::FunctionKind::Lambda,
     }
 }
 

@@ -37,6 +37,7 @@ fn load(pool: &HookPool, code: &str, n: u32) -> Arc<fourfront_hooks::Prepared> {
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        kind: fourfront_model::FunctionKind::Lambda,
     };
     pool.prepare_bundle(
         &function,

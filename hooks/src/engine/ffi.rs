@@ -137,7 +137,7 @@ pub(super) extern "C" fn on_promise_reject(message: v8::PromiseRejectMessage<'_>
 pub(super) fn watch_collections(isolate: &mut v8::Isolate, limits: &Arc<Limits>) {
     let data = Arc::as_ptr(limits).cast_mut().cast();
     isolate.add_gc_prologue_callback(on_collection, data, v8::GCType::kGCTypeAll);
-    isolate.add_gc_epilogue_callback(on_collection, data, v8::GCType::kGCTypeAll);
+    isolate.add_gc_epilogue_callback(on_collected, data, v8::GCType::kGCTypeAll);
 }
 
 unsafe extern "C" fn on_collection(
@@ -153,6 +153,24 @@ unsafe extern "C" fn on_collection(
             &*data.cast::<Limits>(),
         )
     };
+    limits.collection_begins();
+    memory::collecting(&mut isolate, limits);
+}
+
+unsafe extern "C" fn on_collected(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    data: *mut c_void,
+) {
+    // SAFETY: as in `on_collection`.
+    let (mut isolate, limits) = unsafe {
+        (
+            v8::Isolate::from_raw_isolate_ptr(isolate),
+            &*data.cast::<Limits>(),
+        )
+    };
+    limits.collection_ends();
     memory::collecting(&mut isolate, limits);
 }
 
@@ -186,6 +204,68 @@ unsafe impl deno_core::GarbageCollected for Stream {
     fn get_name(&self) -> &'static std::ffi::CStr {
         c"CompressionResource"
     }
+}
+
+/// An isolate without a runtime that is the thread's current one until this is dropped; see [`Entered`].
+pub(super) struct EnteredIsolate<'a>(&'a mut v8::OwnedIsolate);
+
+impl<'a> EnteredIsolate<'a> {
+    pub(super) fn new(isolate: &'a mut v8::OwnedIsolate) -> Self {
+        // SAFETY: the isolate lives on this thread (it is not `Send`) and is left in `drop`.
+        unsafe { isolate.enter() };
+        Self(isolate)
+    }
+}
+
+impl Deref for EnteredIsolate<'_> {
+    type Target = v8::Isolate;
+
+    fn deref(&self) -> &v8::Isolate {
+        self.0
+    }
+}
+
+impl DerefMut for EnteredIsolate<'_> {
+    fn deref_mut(&mut self) -> &mut v8::Isolate {
+        self.0
+    }
+}
+
+impl Drop for EnteredIsolate<'_> {
+    fn drop(&mut self) {
+        // SAFETY: entered in `new`, and every isolate entered since has been left.
+        unsafe { self.0.exit() };
+    }
+}
+
+/// Leaves an isolate that `v8::Isolate::new` entered.
+pub(super) fn leave(isolate: &mut v8::OwnedIsolate) {
+    // SAFETY: a new isolate is the current one of this thread.
+    unsafe { isolate.exit() };
+}
+
+/// Drops an isolate in place.
+pub(super) fn drop_isolate(isolate: &mut std::mem::ManuallyDrop<v8::OwnedIsolate>) {
+    // SAFETY: the isolate lives on this thread, and its drop leaves it; called once, by its owner's `drop` or before
+    // there is an owner, and the field is not used afterwards.
+    unsafe {
+        isolate.enter();
+        std::mem::ManuallyDrop::drop(isolate);
+    }
+}
+
+/// Ends the run that fills the heap. The limits must live as long as the isolate.
+pub(super) fn watch_heap(isolate: &mut v8::Isolate, limits: &Arc<Limits>) {
+    let data = Arc::as_ptr(limits).cast_mut().cast();
+    isolate.add_near_heap_limit_callback(on_heap_limit, data);
+}
+
+unsafe extern "C" fn on_heap_limit(data: *mut c_void, current: usize, _: usize) -> usize {
+    // SAFETY: `data` is what `watch_heap` was given.
+    let limits = unsafe { &*data.cast::<Limits>() };
+    limits.run_out_of_memory();
+    // Room to unwind: V8 ends the process when it cannot grow.
+    current + (4 << 30)
 }
 
 /// Drops a runtime in place.

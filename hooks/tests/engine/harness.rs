@@ -68,6 +68,7 @@ pub(crate) fn function(name: &str) -> Function {
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+        kind: fourfront_model::FunctionKind::Lambda,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use fourfront_model::{
-    Compat, EventType, Function, FunctionName, FunctionSource, FunctionVersion, HandlerPath,
+    Compat, EventType, Function, FunctionKind, FunctionName, FunctionSource, FunctionVersion, HandlerPath,
     LimitProfile,
 };
 
@@ -301,6 +301,7 @@ fn lower_one(
         timeout: raw.timeout.map(|t| t.value),
         memory_mb: raw.memory.and_then(|m| u32::try_from(m.value).ok()),
         environment,
+        kind: FunctionKind::Lambda,
     })
 }
 

@@ -271,6 +271,7 @@ fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> 
         timeout: None,
         memory_mb: None,
         environment: Vec::new(),
+kind: fourfront_model::FunctionKind::Lambda,
     };
     Ok((function, None))
 }
