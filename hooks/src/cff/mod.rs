@@ -1,10 +1,73 @@
 //! CloudFront Functions without an engine: what a function is shown, what it may answer, and what its code may be (LE
 //! section 8).
 
+mod event;
+mod fields;
+mod judge;
+mod origin;
 mod scanner;
 pub mod source;
+#[cfg(test)]
+mod tests;
+mod tree;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use fourfront_model::{Compat, EventType, Origin};
+
+pub use event::{EdgeLocation, build};
+pub use origin::OriginChange;
+
+use crate::{
+    event::{RequestView, ResponseView},
+    validate::{HookResult, MAX_RESULT_BYTES, Violation, Warning, result_too_large},
+};
+
+/// What a run's event was built from, so that "unchanged" can be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Viewer-request or viewer-response.
+    pub event_type: EventType,
+    /// Whether conveniences beyond AWS are on.
+    pub compat: Compat,
+    /// The request the function was shown.
+    pub request: RequestView<'a>,
+    /// The response it was shown; viewer-response only.
+    pub response: Option<ResponseView<'a>>,
+    /// The origin that the behaviour assigns (LE-476).
+    pub assigned: &'a Arc<Origin>,
+    /// All origins of the distribution (LE-479).
+    pub origins: &'a [Arc<Origin>],
+    /// The largest request, line and headers, that a function may make (LE-225).
+    pub max_request_bytes: usize,
+}
+
+/// An accepted result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// What to do. A request's `origin` and `body` are never given: see [`Self::origin`], and LE-411.
+    pub result: HookResult,
+    /// The origin that was chosen (LE-475..481).
+    pub origin: Option<OriginChange>,
+    /// What `cf.logCustomData` noted, URL-encoded (LE-483).
+    pub log_data: Option<String>,
+    /// What was odd, for the function's log.
+    pub warnings: Vec<Warning>,
+}
+
+/// Judges what the engine handed out of a run.
+///
+/// # Errors
+/// The first rule that the result breaks (LE-273).
+pub fn judge(input: &Input<'_>, output: &[u8]) -> Result<Judged, Violation> {
+    if output.len() > MAX_RESULT_BYTES {
+        return Err(result_too_large());
+    }
+    judge::judge(input, output)
+}
 
 /// A time as `meta()` of a store tells it (LE-472): ISO 8601 in UTC, with milliseconds.
 pub fn iso8601(time: SystemTime) -> String {
@@ -31,20 +94,4 @@ pub fn iso8601(time: SystemTime) -> String {
         seconds % 60,
         since.subsec_millis()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn times_are_written_in_iso_8601() {
-        // LE-472
-        let at = |millis| iso8601(UNIX_EPOCH + Duration::from_millis(millis));
-        assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(at(1_709_208_000_123), "2024-02-29T12:00:00.123Z");
-        assert_eq!(at(1_772_528_399_999), "2026-03-03T08:59:59.999Z");
-    }
 }

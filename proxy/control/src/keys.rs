@@ -81,15 +81,12 @@ pub(crate) const SITE: Table = Table {
     groups: &[&[
         read("node"),
         read("functions"),
+        read("cloudfront_functions"),
+        read("stores"),
         read("distributions"),
         read("cache_mode"),
         read("compat"),
         read("identity"),
-        refused(
-            "cloudfront_functions",
-            "not available yet: it needs the CloudFront Functions runtime",
-        ),
-        refused("stores", "not available yet: it needs key-value stores"),
         refused(
             "cache_policies",
             "not available yet: it needs named policies; write the policy in the behaviour, and share it with a YAML anchor",
@@ -165,6 +162,7 @@ pub(crate) const HOOKS: Table = Table {
         read("concurrency"),
         read("local_egress"),
         read("limit_profile"),
+        read("compute_budget"),
     ]],
 };
 
@@ -236,6 +234,25 @@ pub(crate) const FUNCTION: Table = Table {
             "not supported: a site file has no customer-managed keys",
         ),
     ]],
+};
+
+pub(crate) const CLOUDFRONT_FUNCTION: Table = Table {
+    what: "a CloudFront Function",
+    groups: &[&[
+        read("file"),
+        read("runtime"),
+        read("store"),
+        ignored("comment"),
+        refused(
+            "stage",
+            "not a setting here: what a site file holds is the published (LIVE) stage",
+        ),
+    ]],
+};
+
+pub(crate) const STORE: Table = Table {
+    what: "a store",
+    groups: &[&[read("file"), read("id"), ignored("comment")]],
 };
 
 pub(crate) const DISTRIBUTION: Table = Table {
@@ -526,6 +543,8 @@ pub(crate) const ALL: &[&Table] = &[
     &LOG,
     &LIMITS,
     &FUNCTION,
+    &CLOUDFRONT_FUNCTION,
+    &STORE,
     &DISTRIBUTION,
     &ORIGIN,
     &CUSTOM_ORIGIN,

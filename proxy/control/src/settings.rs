@@ -59,6 +59,8 @@ pub struct HookSettings {
     pub local_egress: bool,
     /// Which of AWS's published ceilings bind functions of strict distributions (LE-262).
     pub limit_profile: LimitProfile,
+    /// Processor time that is 100 percent of a CloudFront Function's compute utilisation (LE-437). Default 1 ms.
+    pub compute_budget: Duration,
 }
 
 impl Default for HookSettings {
@@ -68,6 +70,7 @@ impl Default for HookSettings {
             concurrency: 100,
             local_egress: false,
             limit_profile: LimitProfile::default(),
+            compute_budget: Duration::from_millis(1),
         }
     }
 }

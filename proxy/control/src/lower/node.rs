@@ -88,6 +88,7 @@ pub(crate) fn lower(
             concurrency: count(raw.concurrency).unwrap_or(default.hooks.concurrency),
             local_egress: raw.local_egress.unwrap_or(default.hooks.local_egress),
             limit_profile: context.profile,
+            compute_budget: raw.compute_budget.unwrap_or(default.hooks.compute_budget),
         },
         log: LogSettings {
             format: raw.log_format.unwrap_or(default.log.format),

@@ -23,6 +23,7 @@ pub(crate) struct RawNode {
     pub(crate) concurrency: Option<u64>,
     pub(crate) local_egress: Option<bool>,
     pub(crate) limit_profile: Option<LimitProfile>,
+    pub(crate) compute_budget: Option<Duration>,
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) log_access: Option<bool>,
@@ -77,6 +78,10 @@ impl RawNode {
                 .get("local_egress")
                 .and_then(Cursor::boolean)
                 .map(|b| b.value);
+            raw.compute_budget = hooks
+                .get("compute_budget")
+                .and_then(|c| c.seconds(1))
+                .map(|s| s.value);
             raw.limit_profile = hooks
                 .get("limit_profile")
                 .and_then(|c| {
