@@ -23,7 +23,7 @@ pub use origin::OriginChange;
 
 use crate::{
     event::{RequestView, ResponseView},
-    validate::{HookResult, MAX_RESULT_BYTES, Violation, Warning, result_too_large},
+    validate::{Check, HookResult, MAX_RESULT_BYTES, Violation, Warning, result_too_large},
 };
 
 /// What a run's event was built from, so that "unchanged" can be judged.
@@ -67,6 +67,13 @@ pub fn judge(input: &Input<'_>, output: &[u8]) -> Result<Judged, Violation> {
         return Err(result_too_large());
     }
     judge::judge(input, output)
+}
+
+/// The violation of a body for a response that cannot have another one: it has none, or is a part of one (LE-422).
+/// Whoever sends it finds out.
+pub fn no_body_to_replace() -> Violation {
+    let message = "this response has no body that another one could take the place of";
+    Violation::new(Check::BodyType, "LE-422", "body", message)
 }
 
 /// A time as `meta()` of a store tells it (LE-472): ISO 8601 in UTC, with milliseconds.

@@ -19,6 +19,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 local_egress,
                 // Decides what the loader accepts.
                 limit_profile: _,
+                compute_budget,
             },
         log: LogSettings {
             format,
@@ -48,6 +49,10 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         (
             "node.hooks.local_egress",
             *local_egress != now.hooks.local_egress,
+        ),
+        (
+            "node.hooks.compute_budget",
+            *compute_budget != now.hooks.compute_budget,
         ),
         ("node.log.format", *format != now.log.format),
         ("node.log.level", *level != now.log.level),

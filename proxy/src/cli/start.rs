@@ -65,6 +65,7 @@ fn start_pool(loaded: &Loaded, functions: Arc<dyn LogSink>) -> HookPool {
     }
     settings.concurrency_per_function = hooks.concurrency;
     settings.host.egress = node::egress(&loaded.node);
+    settings.host.compute.budget = hooks.compute_budget;
     HookPool::new(settings)
 }
 

@@ -65,7 +65,7 @@ fn viewer_events_are_all_of_one_kind() {
             "viewer-request: redirects, viewer-response: auth",
         ),
         &[
-            "7:41: distributions.site.default_cache_behavior.on.viewer-response: InvalidFunctionAssociation: viewer events of one behaviour are all Lambda@Edge or all CloudFront Functions; line 7 has the other kind",
+            "7:57: distributions.site.default_cache_behavior.on.viewer-response: InvalidFunctionAssociation: viewer events of one behaviour are all Lambda@Edge or all CloudFront Functions; line 7 has the other kind",
         ],
     );
     accepted(&site(
@@ -83,8 +83,8 @@ fn a_function_runs_at_viewer_events_without_the_body() {
             "origin-request: redirects, viewer-request: { function: redirects, include_body: true }",
         ),
         &[
-            "7:13: distributions.site.default_cache_behavior.on.origin-request: InvalidFunctionAssociation: `redirects` is a CloudFront Function, which runs at viewer-request and viewer-response only",
-            "7:80: distributions.site.default_cache_behavior.on.viewer-request.include_body: InvalidFunctionAssociation: `redirects` is a CloudFront Function, which never sees the request body",
+            "7:29: distributions.site.default_cache_behavior.on.origin-request: InvalidFunctionAssociation: `redirects` is a CloudFront Function, which runs at viewer-request and viewer-response only",
+            "7:93: distributions.site.default_cache_behavior.on.viewer-request.include_body: InvalidFunctionAssociation: `redirects` is a CloudFront Function, which never sees the request body",
         ],
     );
 }
@@ -99,14 +99,14 @@ fn functions_are_checked_like_all_others() {
         &text,
         &[
             "1:25: cloudfront_functions.auth: `auth` is already a function of `functions` on line 3",
-            "1:51: cloudfront_functions.a: the function has no code",
-            "1:86: cloudfront_functions.b",
-            "1:86: cloudfront_functions.b",
-            "1:124: cloudfront_functions.c",
-            "1:124: cloudfront_functions.c",
-            "1:173: cloudfront_functions.d",
-            "1:222: cloudfront_functions.large: FunctionSizeLimitExceeded: the code has 10241 bytes",
-            "8:45: distributions.site",
+            "1:54: cloudfront_functions.a: the function has no code",
+            "1:97: cloudfront_functions.b.file: file `./gone.js` does not exist",
+            "1:108: cloudfront_functions.b.stage: `stage` is not a setting here: what a site file holds is the published (LIVE) stage",
+            "1:134: cloudfront_functions.c.file: `./notes.txt` is not a JavaScript file",
+            "1:156: cloudfront_functions.c.runtime: expected `cloudfront-js-1.0` or `cloudfront-js-2.0`, found `nodejs22.x`",
+            "1:208: cloudfront_functions.d.store: there is no store `route` (help: did you mean `routes`?)",
+            "1:217: cloudfront_functions.large: FunctionSizeLimitExceeded: the code has 10241 bytes",
+            "8:53: distributions.site.default_cache_behavior.on.viewer-response: there is no function `redirect`",
         ],
     );
     let relaxed = site(
@@ -131,7 +131,7 @@ fn stores_are_read_and_held_against_the_quotas() {
             "1:63: stores.d: file `./gone.json` does not exist",
             "1:79: stores.e: the store has no data",
             "1:90: stores.f g: `f g` is not a name for a store",
-            "1:137: stores.h.key: `key` is not a setting of a store",
+            "1:136: stores.h.key: `key` is not a setting of a store",
         ],
     );
 }
