@@ -1,7 +1,7 @@
 // The realm of CloudFront Functions (LE section 8): what a context has, and one run in it.
 //
 // The body of a function of `native` (the host's operations), `version` (1 or 2), `frozen` and `library` (the body of
-// `cff_library.js`). Called while the snapshot is made, once for every context in it. Returns what the host calls.
+// `cff_library.js`). Called once for every context. Returns what the host calls.
 //
 // No state passes from one run to the next (LE-441), and a context costs fifty times what a run does. So there are two
 // kinds of context. In a *frozen* one nothing that runs share can be changed: a run evaluates the function's file anew, so
@@ -42,8 +42,10 @@ const KEPT = [
   "encodeURI", "encodeURIComponent", "eval", "globalThis", "isFinite", "isNaN", "parseFloat", "parseInt", "undefined",
 ];
 if (version === 2) KEPT.push("AggregateError");
+for (const name of ownKeys(globalThis)) {
+  if (!KEPT.includes(name)) delete globalThis[name];
+}
 for (const name of ownKeys(globals)) {
-  KEPT.push(name);
   defineProperty(globalThis, name, { value: globals[name], writable: true, enumerable: false, configurable: true });
 }
 // Traces of the last match of whoever matched last.
@@ -132,8 +134,8 @@ function overridable(object, name) {
   });
 }
 
-/** Everything that can be reached from the global object and from the language's hidden prototypes, to be frozen. */
-function shared() {
+/** Freezes everything that can be reached from the global object and from the language's hidden prototypes. */
+function freezeAll() {
   const hidden = [
     async function () {}, function* () {}, async function* () {}, (function* () {})(), (async function* () {})(),
     [][Symbol.iterator](), new Map()[Symbol.iterator](), new Set()[Symbol.iterator](), ""[Symbol.iterator](), "".matchAll(/./g),
@@ -157,18 +159,7 @@ function shared() {
       if (property?.get) freeze(property.get), freeze(property.set);
     }
   }
-  return [...all];
-}
-
-/**
- * The last steps of a context, which cannot be part of the snapshot: V8 adds to some objects when it makes a context out of
- * one (`WebAssembly`, `Error.stackTraceLimit`), and ends the process when they are frozen.
- */
-function open() {
-  for (const name of ownKeys(globalThis)) {
-    if (!apply(has, kept, [name])) delete globalThis[name];
-  }
-  for (let i = 0; i < frozenLater.length; i++) freeze(frozenLater[i]);
+  for (const object of all) freeze(object);
 }
 
 // --- One run -------------------------------------------------------------------------------------------------
@@ -262,7 +253,5 @@ function describe(error) {
   return `${name}\n${message.length}\n${message}${stack}`;
 }
 
-const kept = new Set(KEPT);
-const { has } = Set.prototype;
-const frozenLater = frozen ? shared() : [];
-return { open, check, run, settled };
+if (frozen) freezeAll();
+return { check, run, settled };

@@ -206,54 +206,6 @@ unsafe impl deno_core::GarbageCollected for Stream {
     }
 }
 
-/// An isolate without a runtime that is the thread's current one until this is dropped; see [`Entered`].
-pub(super) struct EnteredIsolate<'a>(&'a mut v8::OwnedIsolate);
-
-impl<'a> EnteredIsolate<'a> {
-    pub(super) fn new(isolate: &'a mut v8::OwnedIsolate) -> Self {
-        // SAFETY: the isolate lives on this thread (it is not `Send`) and is left in `drop`.
-        unsafe { isolate.enter() };
-        Self(isolate)
-    }
-}
-
-impl Deref for EnteredIsolate<'_> {
-    type Target = v8::Isolate;
-
-    fn deref(&self) -> &v8::Isolate {
-        self.0
-    }
-}
-
-impl DerefMut for EnteredIsolate<'_> {
-    fn deref_mut(&mut self) -> &mut v8::Isolate {
-        self.0
-    }
-}
-
-impl Drop for EnteredIsolate<'_> {
-    fn drop(&mut self) {
-        // SAFETY: entered in `new`, and every isolate entered since has been left.
-        unsafe { self.0.exit() };
-    }
-}
-
-/// Leaves an isolate that `v8::Isolate::new` entered.
-pub(super) fn leave(isolate: &mut v8::OwnedIsolate) {
-    // SAFETY: a new isolate is the current one of this thread.
-    unsafe { isolate.exit() };
-}
-
-/// Drops an isolate in place.
-pub(super) fn drop_isolate(isolate: &mut std::mem::ManuallyDrop<v8::OwnedIsolate>) {
-    // SAFETY: the isolate lives on this thread, and its drop leaves it; called once, by its owner's `drop` or before
-    // there is an owner, and the field is not used afterwards.
-    unsafe {
-        isolate.enter();
-        std::mem::ManuallyDrop::drop(isolate);
-    }
-}
-
 /// Ends the run that fills the heap. The limits must live as long as the isolate.
 pub(super) fn watch_heap(isolate: &mut v8::Isolate, limits: &Arc<Limits>) {
     let data = Arc::as_ptr(limits).cast_mut().cast();

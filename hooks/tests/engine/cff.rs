@@ -11,7 +11,7 @@ use fourfront_model::{
 };
 use serde_json::{Value, json};
 
-use super::harness::{LOGS, POOL, function, settings, unique};
+use super::harness::{LOGS, POOL, function, js, settings, unique};
 
 const V1: CffRuntime = CffRuntime::V1;
 const V2: CffRuntime = CffRuntime::V2;
@@ -137,6 +137,22 @@ async fn a_handler_is_given_the_event_and_its_result_comes_back() {
         let code = format!("function handler() {{ return {nothing}; }}");
         assert_eq!(cff(V2, &code).ok().await, Value::Null);
     }
+}
+
+#[tokio::test]
+async fn both_kinds_of_function_live_in_one_process() {
+    let lambda = js("exports.handler = async (event) => Buffer.from('lambda').toString();");
+    let cff = cff(
+        V2,
+        "function handler() { return Buffer.from('cff').toString(); }",
+    );
+    for _ in 0..3 {
+        assert_eq!(lambda.ok(Value::Null).await, "lambda");
+        assert_eq!(cff.ok().await, "cff");
+    }
+    let late = js("exports.handler = async (event) => typeof process;");
+    assert_eq!(late.ok(Value::Null).await, "object");
+    assert_eq!(value_in_both("typeof process").await, "undefined");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Running CloudFront Functions (LE section 8).
 //!
-//! An isolate belongs to one version of a function, as with Lambda@Edge. It is a plain V8 isolate from a small snapshot of
-//! its own (`realm`): nothing of Node is in it.
+//! An isolate belongs to one version of a function, as with Lambda@Edge. It runs in contexts of a kind
+//! of their own (`realm`): nothing of Node is in them.
 //!
 //! # No state between runs (LE-441)
 //!
@@ -16,7 +16,7 @@
 //! # What it costs
 //!
 //! Measured beside [the engine's other figures](super), event of 600 bytes: see `cargo bench -p fourfront-hooks
-//! --bench engine`. A frozen run costs a third of a warm call of a Lambda@Edge function, and a fresh one some 60 us more.
+//! --bench engine`. @COST@
 
 mod compute;
 mod natives;
@@ -30,16 +30,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use deno_core::v8;
+use deno_core::{JsRuntime, RuntimeOptions, v8};
 use fourfront_model::{CffRuntime, CloudFrontFunction, KeyValueStore};
 
 pub(crate) use compute::Compute;
 pub use compute::ComputeLimits;
-use realm::{Kind, Realm, Snapshot};
+use realm::{Kind, Realm};
 
 use super::{
-    Program, failure::Thrown, ffi, isolate::Progress, isolate::Trial, limits::Limits, memory,
-    sched, trial,
+    Program, extensions, failure::Thrown, failure::from_core, ffi, ffi::Entered, isolate::Progress,
+    isolate::Trial, limits::Limits, memory, sched, startup, trial,
 };
 use crate::{
     ExecutionFault,
@@ -52,7 +52,7 @@ use crate::{
 const MAX_LOG: usize = 10 * 1024;
 
 /// V8's own heap beside what the function may use (LE-435): the context, compiled code and room for young objects.
-const HEAP_BASE: usize = 6 << 20;
+const HEAP_BASE: usize = 16 << 20;
 
 /// Runs of an isolate whose time says more about V8 than about the function: its code is compiled in them.
 const COLD_RUNS: u32 = 5;
@@ -115,9 +115,8 @@ impl Run {
 
 /// A CloudFront Function on its thread.
 pub(crate) struct CffIsolate {
-    isolate: ManuallyDrop<v8::OwnedIsolate>,
+    runtime: ManuallyDrop<JsRuntime>,
     run: Rc<Run>,
-    snapshot: &'static Snapshot,
     frozen: Realm,
     /// The function's file as a function, within the frozen context.
     body: Option<v8::Global<v8::Function>>,
@@ -130,15 +129,22 @@ impl CffIsolate {
     /// An isolate with nothing of the function run yet.
     pub(super) fn new(program: &Arc<Program>) -> Result<Self, ExecutionFault> {
         let incomplete = || import_error("the engine's own JavaScript is incomplete".into());
-        let snapshot = realm::snapshot().ok_or_else(incomplete)?;
+        let startup = startup::startup();
         let limits = Arc::new(Limits::new(program.function.memory_limit_mb()));
-        let params = snapshot
-            .params()
+        let params = v8::CreateParams::default()
             .heap_limits(0, HEAP_BASE + limits.limit_bytes())
             .array_buffer_allocator(ffi::counting_allocator(&limits).make_shared());
-        let mut isolate = v8::Isolate::new(params);
+        let mut runtime = JsRuntime::try_new(RuntimeOptions {
+            startup_snapshot: Some(startup.snapshot),
+            residual_lazy_js_sources: startup.scripts,
+            residual_lazy_esm_sources: startup.modules,
+            extensions: extensions::for_isolate(&program.host.egress),
+            create_params: Some(params),
+            ..RuntimeOptions::default()
+        })
+        .map_err(|e| from_core(e).at_load())?;
+        let isolate = runtime.v8_isolate();
         limits.attach(isolate.thread_safe_handle());
-        isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
         let run = Rc::new(Run {
             program: program.clone(),
             limits: limits.clone(),
@@ -147,23 +153,24 @@ impl CffIsolate {
             log_left: Cell::new(MAX_LOG),
         });
         isolate.set_slot(run.clone());
-        ffi::watch_collections(&mut isolate, &limits);
-        ffi::watch_heap(&mut isolate, &limits);
-        let runtime = run.runtime();
+        realm::take_over(isolate);
+        ffi::watch_collections(isolate, &limits);
+        ffi::watch_heap(isolate, &limits);
+        let runtime_of = run.runtime();
         let frozen = {
-            v8::scope!(scope, &mut isolate);
-            snapshot.realm(scope, runtime, Kind::Frozen)
+            v8::scope!(scope, isolate);
+            Realm::new(scope, runtime_of, Kind::Frozen)
         };
-        ffi::leave(&mut isolate);
-        let mut isolate = ManuallyDrop::new(isolate);
+        ffi::leave_new(&mut runtime);
+        let mut runtime = ManuallyDrop::new(runtime);
         let Some(frozen) = frozen else {
-            ffi::drop_isolate(&mut isolate);
+            ffi::enter_to_drop(&mut runtime);
+            ffi::drop_runtime(&mut runtime);
             return Err(incomplete());
         };
         Ok(Self {
-            isolate,
+            runtime,
             run,
-            snapshot,
             frozen,
             body: None,
             runs: 0,
@@ -181,8 +188,8 @@ impl CffIsolate {
         let text = self.text()?;
         let (body, fault) = {
             let path = resolve_path(&self.run.program);
-            let mut isolate = ffi::EnteredIsolate::new(&mut self.isolate);
-            v8::scope_with_context!(scope, &mut *isolate, &self.frozen.context);
+            let mut entered = Entered::new(&mut self.runtime);
+            v8::scope_with_context!(scope, entered.v8_isolate(), &self.frozen.context);
             let body = compile(scope, &self.run, &text)?;
             let check = v8::Local::new(scope, &self.frozen.check);
             let fault = evaluate_once(scope, check, body);
@@ -221,18 +228,13 @@ impl CffIsolate {
         limit: Duration,
     ) -> Result<Vec<u8>, ExecutionFault> {
         self.begin(request_id, limit);
-        let began = sched::thread_time();
-        let collected = self.run.limits.collection_time();
         let result = self.run_somewhere(input);
-        // Collecting garbage is V8's business, and falls to whichever run comes along.
-        let collecting = self.run.limits.collection_time() - collected;
-        self.used = (sched::thread_time() - began).saturating_sub(collecting);
         if let Some(fault) = self.run.limits.fault() {
             return Err(fault);
         }
-        if memory::above(&mut self.isolate, &self.run.limits) && {
-            let mut isolate = ffi::EnteredIsolate::new(&mut self.isolate);
-            memory::exceeded(&mut isolate, &self.run.limits)
+        if memory::above(self.runtime.v8_isolate(), &self.run.limits) && {
+            let mut entered = Entered::new(&mut self.runtime);
+            memory::exceeded(entered.v8_isolate(), &self.run.limits)
         } {
             return Err(self.run.limits.out_of_memory());
         }
@@ -258,12 +260,16 @@ impl CffIsolate {
             self.run.lines.borrow_mut().clear();
             self.run.log_left.set(MAX_LOG);
         }
-        let seed = seed();
-        let outcome = self.in_fresh_context(|scope, realm, body| {
+        let limits = self.run.limits.clone();
+        let now = (program.host.now)();
+        let (outcome, used) = self.in_fresh_context(|scope, realm, body| {
             let run = v8::Local::new(scope, &realm.run);
             let settled = v8::Local::new(scope, &realm.settled);
-            run_once(scope, run, settled, body, input, seed, (program.host.now)())
+            measured(&limits, || {
+                run_once(scope, run, settled, body, input, seed(), now)
+            })
         })?;
+        self.used = used;
         if outcome.is_ok() {
             self.run.program.needs_fresh.store(true, Ordering::Relaxed);
         }
@@ -272,15 +278,19 @@ impl CffIsolate {
 
     fn in_frozen_context(&mut self, input: &[u8]) -> Result<Vec<u8>, Thrown> {
         let now = (self.run.program.host.now)();
-        let mut isolate = ffi::EnteredIsolate::new(&mut self.isolate);
-        v8::scope_with_context!(scope, &mut *isolate, &self.frozen.context);
+        let mut entered = Entered::new(&mut self.runtime);
+        v8::scope_with_context!(scope, entered.v8_isolate(), &self.frozen.context);
         let Some(body) = &self.body else {
             return Err(Thrown::default());
         };
         let body = v8::Local::new(scope, body);
         let run = v8::Local::new(scope, &self.frozen.run);
         let settled = v8::Local::new(scope, &self.frozen.settled);
-        run_once(scope, run, settled, body, input, seed(), now)
+        let (outcome, used) = measured(&self.run.limits, || {
+            run_once(scope, run, settled, body, input, seed(), now)
+        });
+        self.used = used;
+        outcome
     }
 
     /// Makes a context, compiles the function there and does something with it.
@@ -290,11 +300,9 @@ impl CffIsolate {
     ) -> Result<T, ExecutionFault> {
         let text = self.text()?;
         let runtime = self.run.runtime();
-        let mut isolate = ffi::EnteredIsolate::new(&mut self.isolate);
-        v8::scope!(scope, &mut *isolate);
-        let realm = self
-            .snapshot
-            .realm(scope, runtime, Kind::Fresh)
+        let mut entered = Entered::new(&mut self.runtime);
+        v8::scope!(scope, entered.v8_isolate());
+        let realm = Realm::new(scope, runtime, Kind::Fresh)
             .ok_or_else(|| self.run.limits.out_of_memory())?;
         let context = v8::Local::new(scope, &realm.context);
         let scope = &mut v8::ContextScope::new(scope, context);
@@ -382,7 +390,8 @@ impl CffIsolate {
 impl Drop for CffIsolate {
     fn drop(&mut self) {
         // Taken once, here: the field is not touched again.
-        ffi::drop_isolate(&mut self.isolate);
+        ffi::enter_to_drop(&mut self.runtime);
+        ffi::drop_runtime(&mut self.runtime);
     }
 }
 
@@ -467,6 +476,16 @@ fn evaluate_once(
         return Some(uncaught(scope));
     };
     (!answer.is_undefined()).then(|| Thrown::parse(&answer.to_rust_string_lossy(scope)))
+}
+
+/// Does something, and says how much processor time it took. Collecting garbage is V8's business, and falls to whichever
+/// run comes along.
+fn measured<T>(limits: &Limits, act: impl FnOnce() -> T) -> (T, Duration) {
+    let (began, collected) = (sched::thread_time(), limits.collection_time());
+    let done = act();
+    let used = sched::thread_time() - began;
+    let collecting = limits.collection_time() - collected;
+    (done, used.saturating_sub(collecting))
 }
 
 /// One run within a context.

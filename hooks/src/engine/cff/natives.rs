@@ -1,6 +1,6 @@
 //! The operations that the JavaScript of CloudFront Functions reaches the host through. There are no others.
 
-use std::{borrow::Cow, rc::Rc, sync::LazyLock};
+use std::{rc::Rc, sync::LazyLock};
 
 use base64::{
     Engine as _, alphabet,
@@ -29,18 +29,7 @@ fn table() -> [(&'static str, v8::FunctionCallback); 8] {
     ]
 }
 
-/// What a snapshot refers to outside of itself: the same list when it is made and when it is read.
-pub(super) fn external_references() -> Cow<'static, [v8::ExternalReference]> {
-    table()
-        .iter()
-        .map(|(_, function)| v8::ExternalReference {
-            function: *function,
-        })
-        .collect::<Vec<_>>()
-        .into()
-}
-
-/// The object that JavaScript calls `native`.
+/// What JavaScript finds in `native`.
 pub(super) fn object<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Object>> {
     let native = v8::Object::new(scope);
     for (name, function) in table() {

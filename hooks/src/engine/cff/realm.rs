@@ -1,15 +1,17 @@
-//! Contexts of CloudFront Functions: the snapshot they start from.
+//! Contexts of CloudFront Functions.
 //!
-//! A plain V8 isolate, not a `deno_core` runtime: there is no event loop, no module loader and no operation beside the
-//! few of [`super::natives`]. One snapshot holds four contexts, a frozen and a fresh one for each runtime (`js/cff.js` says
-//! what that means); making it takes some 10 ms, once per process.
-
-use std::sync::OnceLock;
+//! Within a context there is no event loop, no module loader, and no operation beside the few of [`super::natives`].
+//!
+//! All isolates of a process share the read-only part of the first one's snapshot, so there can be but one snapshot, and
+//! what is in it refers to `deno_core`'s operations and sources. So isolates for CloudFront Functions are `deno_core`
+//! runtimes, too, whose own context is never entered. Theirs start from the snapshot's bare context, in which the two files
+//! of ours are evaluated; `js/cff.js` says what a frozen and a fresh context are.
 
 use deno_core::v8;
 use fourfront_model::CffRuntime;
 
 use super::natives;
+use crate::engine::startup::BuiltinCache;
 
 /// How a context is to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,26 +22,6 @@ pub(super) enum Kind {
     Fresh,
 }
 
-impl Kind {
-    const ALL: [Self; 2] = [Self::Frozen, Self::Fresh];
-}
-
-/// The snapshot, and where in it things are.
-pub(super) struct Snapshot {
-    blob: &'static [u8],
-    contexts: [[Place; 2]; 2],
-}
-
-/// Indices of a context and of its functions within the snapshot.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    context: usize,
-    open: usize,
-    check: usize,
-    run: usize,
-    settled: usize,
-}
-
 /// A context with the functions that the host calls.
 pub(super) struct Realm {
     pub(super) context: v8::Global<v8::Context>,
@@ -48,94 +30,7 @@ pub(super) struct Realm {
     pub(super) settled: v8::Global<v8::Function>,
 }
 
-/// The snapshot; `None` when this binary's own JavaScript does not evaluate, which every test would meet.
-pub(super) fn snapshot() -> Option<&'static Snapshot> {
-    static SNAPSHOT: OnceLock<Option<Snapshot>> = OnceLock::new();
-    SNAPSHOT
-        .get_or_init(|| {
-            // V8's flags and platform are set where the Node runtime starts.
-            crate::engine::startup::startup();
-            make()
-        })
-        .as_ref()
-}
-
-fn make() -> Option<Snapshot> {
-    let mut isolate = v8::Isolate::snapshot_creator(Some(natives::external_references()), None);
-    let mut contexts = [[Place::default(); 2]; 2];
-    let mut complete = true;
-    {
-        v8::scope!(scope, &mut isolate);
-        let bare = v8::Context::new(scope, v8::ContextOptions::default());
-        scope.set_default_context(bare);
-        for runtime in CffRuntime::ALL {
-            for kind in Kind::ALL {
-                match add_context(scope, runtime, kind) {
-                    Some(place) => contexts[runtime.index()][kind as usize] = place,
-                    None => complete = false,
-                }
-            }
-        }
-    }
-    let blob = isolate.create_blob(v8::FunctionCodeHandling::Keep)?;
-    // Kept for as long as the process, like every isolate's other beginnings.
-    let blob = blob.to_vec().leak();
-    complete.then_some(Snapshot { blob, contexts })
-}
-
-fn add_context(
-    scope: &mut v8::PinScope<'_, '_, ()>,
-    runtime: CffRuntime,
-    kind: Kind,
-) -> Option<Place> {
-    let context = v8::Context::new(scope, v8::ContextOptions::default());
-    let functions = {
-        let scope = &mut v8::ContextScope::new(scope, context);
-        let native = natives::object(scope)?;
-        let version = v8::Integer::new(scope, if runtime == CffRuntime::V1 { 1 } else { 2 });
-        let frozen = v8::Boolean::new(scope, kind == Kind::Frozen);
-        let library = evaluate(
-            scope,
-            "ext:fourfront/cff_library.js",
-            include_str!("../../../js/cff_library.js"),
-            &["native", "version", "state"],
-        )?;
-        let boot = evaluate(
-            scope,
-            "ext:fourfront/cff.js",
-            include_str!("../../../js/cff.js"),
-            &["native", "version", "frozen", "library"],
-        )?;
-        let this = v8::undefined(scope).into();
-        v8::tc_scope!(let scope, scope);
-        let made = boot.call(
-            scope,
-            this,
-            &[native.into(), version.into(), frozen.into(), library.into()],
-        );
-        let Some(made) = made.and_then(|made| made.to_object(scope)) else {
-            tell(scope, "cff.js");
-            return None;
-        };
-        ["open", "check", "run", "settled"].map(|name| {
-            let name = v8::String::new(scope, name)?;
-            let function = made.get(scope, name.into())?;
-            v8::Local::<v8::Function>::try_from(function).ok()
-        })
-    };
-    let [Some(open), Some(check), Some(run), Some(settled)] = functions else {
-        return None;
-    };
-    Some(Place {
-        open: scope.add_context_data(context, open),
-        check: scope.add_context_data(context, check),
-        run: scope.add_context_data(context, run),
-        settled: scope.add_context_data(context, settled),
-        context: scope.add_context(context),
-    })
-}
-
-/// Compiles a file of ours as the body of a function.
+/// Compiles a file of ours as the body of a function; the first time for all isolates.
 fn evaluate<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     name: &str,
@@ -148,18 +43,38 @@ fn evaluate<'s>(
         .iter()
         .map(|p| v8::String::new(scope, p))
         .collect::<Option<Vec<_>>>()?;
-    let mut source = v8::script_compiler::Source::new(text, Some(&origin));
+    let known = BuiltinCache::get(name);
+    let (mut source, how) = match known {
+        Some(code) => (
+            v8::script_compiler::Source::new_with_cached_data(
+                text,
+                Some(&origin),
+                v8::CachedData::new(code),
+            ),
+            v8::script_compiler::CompileOptions::ConsumeCodeCache,
+        ),
+        None => (
+            v8::script_compiler::Source::new(text, Some(&origin)),
+            v8::script_compiler::CompileOptions::EagerCompile,
+        ),
+    };
     v8::tc_scope!(let scope, scope);
     let compiled = v8::script_compiler::compile_function(
         scope,
         &mut source,
         &parameters,
         &[],
-        v8::script_compiler::CompileOptions::NoCompileOptions,
+        how,
         v8::script_compiler::NoCacheReason::NoReason,
     );
-    if compiled.is_none() {
-        tell(scope, name);
+    match compiled {
+        None => tell(scope, name),
+        Some(function) if known.is_none() => {
+            if let Some(code) = function.create_code_cache() {
+                BuiltinCache::put(name, &code);
+            }
+        }
+        Some(_) => {}
     }
     compiled
 }
@@ -196,39 +111,104 @@ pub(super) fn origin<'s>(
     ))
 }
 
-impl Snapshot {
-    /// The parameters of an isolate that starts from it.
-    pub(super) fn params(&self) -> v8::CreateParams {
-        v8::CreateParams::default()
-            .snapshot_blob(self.blob.into())
-            .external_references(natives::external_references())
-    }
+/// Puts what the isolate asks the host about into our hands: `deno_core`'s answers look for a runtime's own context.
+pub(super) fn take_over(isolate: &mut v8::Isolate) {
+    isolate.set_promise_reject_callback(ignore_rejection);
+    isolate.set_prepare_stack_trace_callback(stack_trace);
+    isolate.set_host_import_module_dynamically_callback(refuse_import);
+}
 
-    /// A new context of a kind.
-    pub(super) fn realm(
-        &self,
+/// A run ends with what its handler's promise comes to, whatever else was rejected.
+extern "C" fn ignore_rejection(_: v8::PromiseRejectMessage<'_>) {}
+
+/// A stack as V8 itself writes it.
+fn stack_trace<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    error: v8::Local<'s, v8::Value>,
+    sites: v8::Local<'s, v8::Array>,
+) -> v8::Local<'s, v8::Value> {
+    v8::tc_scope!(let scope, scope);
+    let mut text = error.to_rust_string_lossy(scope);
+    for at in 0..sites.length() {
+        if let Some(site) = sites.get_index(scope, at) {
+            text.push_str("\n    at ");
+            text.push_str(&site.to_rust_string_lossy(scope));
+        }
+    }
+    scope.reset();
+    match v8::String::new(scope, &text) {
+        Some(text) => text.into(),
+        None => v8::undefined(scope).into(),
+    }
+}
+
+/// Imports stand at the beginning of the file (LE-461).
+fn refuse_import<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    _: v8::Local<'s, v8::Data>,
+    _: v8::Local<'s, v8::Value>,
+    _: v8::Local<'s, v8::String>,
+    _: v8::Local<'s, v8::FixedArray>,
+) -> Option<v8::Local<'s, v8::Promise>> {
+    let message = v8::String::new(scope, "import() is not available (LE-461)")?;
+    let error = v8::Exception::type_error(scope, message);
+    scope.throw_exception(error);
+    None
+}
+
+impl Realm {
+    /// A new context of a kind. `None` when our own JavaScript does not evaluate, which every test would meet, or when
+    /// the function's memory is used up.
+    pub(super) fn new(
         scope: &mut v8::PinScope<'_, '_, ()>,
         runtime: CffRuntime,
         kind: Kind,
-    ) -> Option<Realm> {
-        let place = self.contexts[runtime.index()][kind as usize];
-        let context =
-            v8::Context::from_snapshot(scope, place.context, v8::ContextOptions::default())?;
+    ) -> Option<Self> {
+        let context = v8::Context::new(scope, v8::ContextOptions::default());
         // LE-438: `eval` and `Function` throw.
         context.set_allow_generation_from_strings(false);
         let scope = &mut v8::ContextScope::new(scope, context);
-        let take = |index| {
-            let data = scope.get_context_data_from_snapshot_once::<v8::Function>(index);
-            data.ok()
-        };
-        let open = take(place.open)?;
-        let [check, run, settled] = [place.check, place.run, place.settled].map(take);
+        let native = natives::object(scope)?;
+        let version = v8::Integer::new(scope, if runtime == CffRuntime::V1 { 1 } else { 2 });
+        let frozen = v8::Boolean::new(scope, kind == Kind::Frozen);
+        let library = evaluate(
+            scope,
+            "ext:fourfront/cff_library.js",
+            include_str!("../../../js/cff_library.js"),
+            &["native", "version", "state"],
+        )?;
+        let boot = evaluate(
+            scope,
+            "ext:fourfront/cff.js",
+            include_str!("../../../js/cff.js"),
+            &["native", "version", "frozen", "library"],
+        )?;
         let this = v8::undefined(scope).into();
-        open.call(scope, this, &[])?;
-        Some(Realm {
-            check: v8::Global::new(scope, check?),
-            run: v8::Global::new(scope, run?),
-            settled: v8::Global::new(scope, settled?),
+        let made = {
+            v8::tc_scope!(let scope, scope);
+            let made = boot.call(
+                scope,
+                this,
+                &[native.into(), version.into(), frozen.into(), library.into()],
+            );
+            match made.and_then(|made| made.to_object(scope)) {
+                Some(made) => made,
+                None => {
+                    tell(scope, "cff.js");
+                    return None;
+                }
+            }
+        };
+        let take = |name: &str| {
+            let name = v8::String::new(scope, name)?;
+            let function = made.get(scope, name.into())?;
+            let function = v8::Local::<v8::Function>::try_from(function).ok()?;
+            Some(v8::Global::new(scope, function))
+        };
+        Some(Self {
+            check: take("check")?,
+            run: take("run")?,
+            settled: take("settled")?,
             context: v8::Global::new(scope, context),
         })
     }
