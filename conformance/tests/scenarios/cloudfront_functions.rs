@@ -196,7 +196,7 @@ async fn a_function_that_does_not_end_is_throttled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_kinds_work_together_in_one_behaviour() {
-    // LE-375, LE-410
+    // LE-375
     let origin = Origin::saying("x").await;
     let edge = Edge::new()
         .cloudfront_function("first", "function handler(e) { e.request.headers['x-first'] = { value: '1' }; return e.request; }", "")
@@ -340,6 +340,30 @@ async fn custom_data_goes_to_the_access_record() {
         record["viewer-response-log-data"],
         "a%20b%3Dviewer-response"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_can_ask_for_the_raw_query_and_the_place_it_runs_at() {
+    // LE-401, LE-412, LE-482
+    let origin = Origin::saying("x").await;
+    let code = "import cf from 'cloudfront';
+        function handler(e) {
+            const r = e.request;
+            return { statusCode: 200, body: JSON.stringify([r.rawQueryString(), cf.edgeLocation, e.context.eventType, e.context.distributionDomainName]) };
+        }";
+    let edge = Edge::new()
+        .cloudfront_function("f", code, "runtime: cloudfront-js-2.0")
+        .behavior("on: { viewer-request: f }")
+        .start(&origin)
+        .await;
+    for (target, raw) in [("/a?b=1&b", "\"b=1&b\""), ("/a?", "\"\""), ("/a", "null")] {
+        assert_eq!(
+            edge.get(target).await.text(),
+            format!(
+                "[{raw},{{\"name\":\"FFN00-C1\",\"serverIp\":\"127.0.0.1\",\"region\":\"\"}},\"viewer-request\",\"site.fourfront.localhost\"]"
+            )
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

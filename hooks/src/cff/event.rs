@@ -20,11 +20,13 @@ pub struct EdgeLocation<'a> {
 }
 
 /// Writes what one run is given: the event (LE-400), the raw query for `rawQueryString()` (LE-412), and where it runs.
-/// `response` is what viewer-response shows; viewer-request ignores it.
+/// `response` is what viewer-response shows; viewer-request ignores it. `bare_query` tells a query that is empty from one that
+/// is not there.
 pub fn build(
     config: &EventConfig<'_>,
     request: &RequestView<'_>,
     response: Option<&ResponseView<'_>>,
+    bare_query: bool,
     edge: &EdgeLocation<'_>,
 ) -> Vec<u8> {
     let response = response.filter(|_| !config.event_type.is_request());
@@ -60,7 +62,7 @@ pub fn build(
         response_cookies(response.headers).write(&mut out);
     }
     out.extend_from_slice(b"}}");
-    if !request.querystring.is_empty() {
+    if bare_query || !request.querystring.is_empty() {
         out.extend_from_slice(br#","raw":"#);
         json::bytes(&mut out, request.querystring);
     }
@@ -180,7 +182,7 @@ mod tests {
             client_ip: "::ffff:203.0.113.9".parse().unwrap(),
             method: "GET",
             uri: b"/a%20b",
-            querystring: query.as_bytes(),
+            querystring: query.trim_start_matches('?').as_bytes(),
             headers: &headers,
             body: None,
             origin: None,
@@ -201,12 +203,19 @@ mod tests {
             server_ip: Some("192.0.2.1".parse().unwrap()),
             region: "",
         };
-        serde_json::from_slice(&build(&config, &request, Some(&response), &edge)).unwrap()
+        serde_json::from_slice(&build(
+            &config,
+            &request,
+            Some(&response),
+            query == "?",
+            &edge,
+        ))
+        .unwrap()
     }
 
     #[test]
     fn a_viewer_request_event_has_exactly_these_fields() {
-        // LE-400, LE-401, LE-402, LE-403, LE-404, LE-405, LE-406, LE-407, LE-410, LE-411, LE-412, LE-482
+        // LE-400, LE-401, LE-402, LE-403, LE-404, LE-405, LE-406, LE-407, LE-411, LE-412, LE-482
         assert_eq!(
             event(EventType::ViewerRequest, "ID=42&mv=1&mv=2&flag"),
             json!({
@@ -267,5 +276,12 @@ mod tests {
         );
         assert_eq!(event["event"]["request"]["querystring"], json!({}));
         assert_eq!((event.get("raw"), event.get("edge")), (None, None));
+    }
+
+    #[test]
+    fn a_bare_question_mark_is_a_query_that_is_empty() {
+        // LE-412
+        let raw = |query| event(EventType::ViewerRequest, query).get("raw").cloned();
+        assert_eq!((raw("?"), raw("")), (Some(json!("")), None));
     }
 }

@@ -135,13 +135,14 @@ impl HookInput<'_> {
         if self.is_of_cloudfront() {
             let edge = EdgeLocation {
                 name: POP,
-                server_ip: None,
+                server_ip: self.exchange.server,
                 region: "",
             };
             return cff::build(
                 &config,
                 &self.request_view(),
                 self.response_view().as_ref(),
+                self.exchange.bare_query,
                 &edge,
             );
         }

@@ -110,7 +110,9 @@ impl Edge {
             limits: &snapshot.settings().limits,
         };
         match admit(&snapshot, &facts) {
-            Ok(state) => {
+            Ok(mut state) => {
+                let server = session.as_downstream().server_addr();
+                state.exchange.server = server.and_then(|a| a.as_inet()).map(|a| a.ip());
                 ctx.flow = Flow::ViewerRequest(Box::new(state));
                 Ok(())
             }
