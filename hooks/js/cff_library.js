@@ -486,6 +486,7 @@ const handle = nonEnumerable({}, {
   async exists(key) {
     return native.kvsGet(String(key)) !== undefined;
   },
+  // No `count()`: the documented helpers have none (LE-473).
   async meta() {
     return JSON.parse(native.kvsMeta());
   },

@@ -19,7 +19,7 @@ pub struct EdgeLocation<'a> {
     pub region: &'a str,
 }
 
-/// Writes what one run is given: the event (LE-400), the raw query for `rawQueryString()` (LE-412), and where it runs.
+/// Writes what one run is given: the event (LE-400..402), the raw query for `rawQueryString()` (LE-412), and where it runs.
 /// `response` is what viewer-response shows; viewer-request ignores it. `bare_query` tells a query that is empty from one that
 /// is not there.
 pub fn build(
@@ -39,6 +39,7 @@ pub fn build(
     json::string(&mut out, config.event_type.as_str());
     out.extend_from_slice(br#","requestId":"#);
     json::string(&mut out, config.request_id);
+    // LE-402: the connecting peer.
     out.extend_from_slice(br#"},"viewer":{"ip":""#);
     json::display(&mut out, shown_ip(request.client_ip));
     out.extend_from_slice(br#""},"request":{"method":"#);

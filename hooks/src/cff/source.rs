@@ -116,7 +116,7 @@ fn is_identifier(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$')
 }
 
-/// LE-450..454, by what keywords stand in the code: those words can stand nowhere else but as names of properties.
+/// LE-450..454 (templates, arrows, rest parameters and `**` are in both, LE-453), by what keywords stand in the code: those words can stand nowhere else but as names of properties.
 fn check_level(code: &str, tokens: &[Token], runtime: CffRuntime) -> Result<(), SyntaxFault> {
     let text = |i: usize| tokens.get(i).map_or("", |t| &code[t.start..t.end]);
     for (i, token) in tokens.iter().enumerate() {

@@ -325,6 +325,13 @@ async fn each_runtime_has_its_own_globals() {
 }
 
 #[tokio::test]
+async fn templates_arrows_rest_parameters_and_powers_work_in_both_runtimes() {
+    // LE-450, LE-453
+    let expression = "(function () { var f = (a, ...rest) => `${a}:${rest.length}`; return [f(1, 2, 3), 2 ** 5]; })()";
+    assert_eq!(value_in_both(expression).await, json!(["1:2", 32]));
+}
+
+#[tokio::test]
 async fn time_stands_still_and_random_is_seeded_anew() {
     // LE-439, LE-462
     let still = "(function () {
@@ -537,7 +544,7 @@ async fn strings_of_bytes_are_there_in_1_0() {
 
 #[tokio::test]
 async fn a_store_is_read_by_its_function() {
-    // LE-461, LE-470, LE-471, LE-472
+    // LE-461, LE-470, LE-471, LE-472, LE-473
     let read = |expression: &str| {
         cff(
             V2,

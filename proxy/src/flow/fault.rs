@@ -260,6 +260,7 @@ impl ErrorAnswer {
             status,
             served: fault.served(),
             body: Bytes::from(body),
+            // LE-279, LE-444
             no_store: matches!(fault, Fault::Hook { .. }),
             allow: (status == 405).then_some("GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE"),
             close: fault.closes(),

@@ -246,7 +246,7 @@ impl Edge {
         let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
         let exchange = deliver.exchange.clone();
         let served = deliver.served;
-        // LE-023..036: the gate is the effective status.
+        // LE-023..036, LE-424: the gate is the effective status.
         if head.status.as_u16() >= 400 || ctx.background {
             return add_node_fields(head, &exchange, served, Some(outcome));
         }

@@ -231,7 +231,7 @@ fn kvs_get(
     }
 }
 
-/// What `meta()` answers, as JSON (LE-472).
+/// What `meta()` answers, as JSON (LE-472); the number of keys stands there and nowhere else (LE-473).
 fn kvs_meta(
     scope: &mut v8::PinScope<'_, '_>,
     _: v8::FunctionCallbackArguments<'_>,
