@@ -206,17 +206,16 @@ fn lines(
     let shown = header_fields(lines, cookie);
     let mut change = Change::read(result.get("headers"), &shown, "headers")?;
     check_headers(input, &shown, &mut change, cookie, generated)?;
-    let (cookies, to_lines): (Fields, fn(&str, &[Value]) -> Vec<String>) =
-        if *cookie == header::COOKIE {
-            (request_cookies(lines), |name, values| {
-                values
-                    .iter()
-                    .map(|v| format!("{name}={}", v.value))
-                    .collect()
-            })
-        } else {
-            (response_cookies(lines), set_cookies)
-        };
+    let (cookies, to_lines): (Fields, CookieLines) = if *cookie == header::COOKIE {
+        (request_cookies(lines), |name, values| {
+            values
+                .iter()
+                .map(|v| format!("{name}={}", v.value))
+                .collect()
+        })
+    } else {
+        (response_cookies(lines), set_cookies)
+    };
     let cookie_change = Change::read(result.get("cookies"), &cookies, "cookies")?;
     if change.is_none() && cookie_change.is_none() {
         return Ok((lines.to_vec(), false));
@@ -278,6 +277,9 @@ fn lines(
     }
     Ok((out, true))
 }
+
+/// How the values of a cookie are written.
+type CookieLines = fn(&str, &[Value]) -> Vec<String>;
 
 /// LE-409.
 fn set_cookies(name: &str, values: &[Value]) -> Vec<String> {

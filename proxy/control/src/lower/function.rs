@@ -98,7 +98,7 @@ impl Functions {
         let declared = self.declared.iter().map(|d| d.name.as_str());
         let cloudfront = self.cloudfront.iter().map(|d| d.name.as_str());
         let names: Vec<&str> = declared.chain(cloudfront).collect();
-        nearest(name, names.into_iter())
+        nearest(name, names)
     }
 
     /// LE-340 for functions no behaviour uses, which no distribution's `compat` speaks for.

@@ -93,8 +93,7 @@ fn a_function_runs_at_viewer_events_without_the_body() {
 fn functions_are_checked_like_all_others() {
     // LE-387, LE-435, CP-643
     let top = "cloudfront_functions: { auth: ./cff/redirects.js, a: { runtime: cloudfront-js-2.0 }, b: { file: ./gone.js, stage: LIVE }, c: { file: ./notes.txt, runtime: nodejs22.x }, d: { file: ./cff/redirects.js, store: route }, large: ./cff/large.js }\nstores: { routes: ./routes.json }";
-    let text =
-        site(top, "viewer-request: large, viewer-response: redirect").replacen('\n', "\n", 1);
+    let text = site(top, "viewer-request: large, viewer-response: redirect");
     refused(
         &text,
         &[
