@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -37,6 +37,22 @@ const HARD_LIMIT: u32 = 10;
 /// three runs a minute meet a page fault or a compilation, which says nothing about it.
 const SHARE: u64 = 20;
 
+/// Runs that are measured exactly after one that seemed to take too long.
+///
+/// The clock of a thread's processor time costs a call into the kernel, up to two microseconds, which is more than most
+/// functions take. The clock of the day costs a tenth. So a run is measured by the latter, which never shows less, and only
+/// when it shows too much, the runs that follow are measured by the former. One overrun is tolerated anyway (LE-437).
+const MEASURED: u32 = 100;
+
+/// How long a run has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Used {
+    /// It was not longer than that: what it waited for a core is in it.
+    AtMost(Duration),
+    /// Processor time.
+    Exactly(Duration),
+}
+
 /// What the runs of one version have used.
 #[derive(Debug)]
 pub(crate) struct Compute {
@@ -44,6 +60,8 @@ pub(crate) struct Compute {
     /// Nanoseconds of the last run.
     last: AtomicU64,
     runs: AtomicU64,
+    /// Runs that are still to be measured exactly.
+    measured: AtomicU32,
     overruns: Mutex<Overruns>,
     epoch: Instant,
     /// Nanoseconds since `epoch` until which nothing is run; 0 when nothing ever was in the way.
@@ -64,6 +82,7 @@ impl Compute {
             limits,
             last: AtomicU64::new(0),
             runs: AtomicU64::new(0),
+            measured: AtomicU32::new(0),
             overruns: Mutex::default(),
             epoch: Instant::now(),
             throttled_until: AtomicU64::new(0),
@@ -76,14 +95,28 @@ impl Compute {
     }
 
     /// Takes note of a run; `counts` is false for those that say little about the function.
-    pub(super) fn used(&self, used: Duration, counts: bool) {
+    pub(super) fn used(&self, used: Used, counts: bool) {
         self.used_at(used, counts, Instant::now());
     }
 
-    fn used_at(&self, used: Duration, counts: bool, now: Instant) {
-        self.last.store(nanos(used), Ordering::Relaxed);
+    /// Whether the next run is to be measured exactly.
+    pub(super) fn is_to_be_exact(&self) -> bool {
+        self.measured.load(Ordering::Relaxed) > 0
+    }
+
+    fn used_at(&self, used: Used, counts: bool, now: Instant) {
+        let (Used::AtMost(time) | Used::Exactly(time)) = used;
+        self.last.store(nanos(time), Ordering::Relaxed);
         let runs = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
-        if used <= self.limits.budget || !counts {
+        if time <= self.limits.budget || !counts {
+            let left = self.measured.load(Ordering::Relaxed);
+            if left > 0 {
+                self.measured.store(left - 1, Ordering::Relaxed);
+            }
+            return;
+        }
+        self.measured.store(MEASURED, Ordering::Relaxed);
+        if matches!(used, Used::AtMost(_)) {
             return;
         }
         let mut over = self.overruns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,8 +165,8 @@ fn nanos(time: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const OVER: Duration = Duration::from_millis(2);
-    const UNDER: Duration = Duration::from_micros(230);
+    const OVER: Used = Used::Exactly(Duration::from_millis(2));
+    const UNDER: Used = Used::AtMost(Duration::from_micros(230));
 
     #[test]
     fn utilisation_is_the_share_of_the_budget() {
@@ -176,5 +209,20 @@ mod tests {
         }
         compute.used_at(OVER, false, start);
         assert!(!compute.is_throttled_at(start));
+    }
+
+    #[test]
+    fn a_run_that_may_only_have_waited_has_those_after_it_measured() {
+        // LE-437
+        let compute = Compute::new(ComputeLimits::default());
+        let start = Instant::now();
+        for _ in 0..10 {
+            compute.used_at(Used::AtMost(Duration::from_millis(50)), true, start);
+        }
+        assert!(compute.is_to_be_exact() && !compute.is_throttled_at(start));
+        for _ in 0..MEASURED {
+            compute.used_at(Used::Exactly(Duration::from_micros(9)), true, start);
+        }
+        assert!(!compute.is_to_be_exact());
     }
 }

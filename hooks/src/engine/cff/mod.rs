@@ -27,7 +27,7 @@ use std::{
     mem::ManuallyDrop,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
@@ -35,6 +35,7 @@ use fourfront_model::{CffRuntime, CloudFrontFunction, KeyValueStore};
 
 pub(crate) use compute::Compute;
 pub use compute::ComputeLimits;
+use compute::Used;
 use realm::{Kind, Realm};
 
 use super::{
@@ -122,7 +123,7 @@ pub(crate) struct CffIsolate {
     body: Option<v8::Global<v8::Function>>,
     runs: u32,
     /// What the last run took, until it is counted.
-    used: Duration,
+    used: Used,
 }
 
 impl CffIsolate {
@@ -174,7 +175,7 @@ impl CffIsolate {
             frozen,
             body: None,
             runs: 0,
-            used: Duration::ZERO,
+            used: Used::AtMost(Duration::ZERO),
         })
     }
 
@@ -241,11 +242,11 @@ impl CffIsolate {
         // LE-437
         let compute = &self.run.program.compute;
         let most = compute.hard_limit();
-        if self.used > most && self.runs >= COLD_RUNS {
-            return Err(ExecutionFault::OverBudget {
-                used: self.used,
-                limit: most,
-            });
+        if let Used::Exactly(used) = self.used
+            && used > most
+            && self.runs >= COLD_RUNS
+        {
+            return Err(ExecutionFault::OverBudget { used, limit: most });
         }
         result
     }
@@ -260,12 +261,12 @@ impl CffIsolate {
             self.run.lines.borrow_mut().clear();
             self.run.log_left.set(MAX_LOG);
         }
-        let limits = self.run.limits.clone();
+        let shared = self.run.clone();
         let now = (program.host.now)();
         let (outcome, used) = self.in_fresh_context(|scope, realm, body| {
             let run = v8::Local::new(scope, &realm.run);
             let settled = v8::Local::new(scope, &realm.settled);
-            measured(&limits, || {
+            measured(&shared, || {
                 run_once(scope, run, settled, body, input, seed(), now)
             })
         })?;
@@ -286,7 +287,7 @@ impl CffIsolate {
         let body = v8::Local::new(scope, body);
         let run = v8::Local::new(scope, &self.frozen.run);
         let settled = v8::Local::new(scope, &self.frozen.settled);
-        let (outcome, used) = measured(&self.run.limits, || {
+        let (outcome, used) = measured(&self.run, || {
             run_once(scope, run, settled, body, input, seed(), now)
         });
         self.used = used;
@@ -337,7 +338,7 @@ impl CffIsolate {
         run.lines.borrow_mut().clear();
         run.log_left.set(MAX_LOG);
         run.limits.set_timeout(limit);
-        self.used = Duration::ZERO;
+        self.used = Used::AtMost(Duration::ZERO);
     }
 
     /// [`Self::run`] as a trial on a thread of the proxy's.
@@ -478,14 +479,22 @@ fn evaluate_once(
     (!answer.is_undefined()).then(|| Thrown::parse(&answer.to_rust_string_lossy(scope)))
 }
 
-/// Does something, and says how much processor time it took. Collecting garbage is V8's business, and falls to whichever
-/// run comes along.
-fn measured<T>(limits: &Limits, act: impl FnOnce() -> T) -> (T, Duration) {
-    let (began, collected) = (sched::thread_time(), limits.collection_time());
+/// Does something, and says how long it took. Collecting garbage is V8's business, and falls to whichever run comes along.
+fn measured<T>(run: &Run, act: impl FnOnce() -> T) -> (T, Used) {
+    let limits = &run.limits;
+    let collected = limits.collection_time();
+    if run.program.compute.is_to_be_exact() {
+        let began = sched::thread_time();
+        let done = act();
+        let used = sched::thread_time() - began;
+        let collecting = limits.collection_time() - collected;
+        return (done, Used::Exactly(used.saturating_sub(collecting)));
+    }
+    let began = Instant::now();
     let done = act();
-    let used = sched::thread_time() - began;
+    let used = began.elapsed();
     let collecting = limits.collection_time() - collected;
-    (done, used.saturating_sub(collecting))
+    (done, Used::AtMost(used.saturating_sub(collecting)))
 }
 
 /// One run within a context.
