@@ -3,7 +3,7 @@
 // The body of a function of `native` (the host's operations), `version` (1 or 2), `frozen` and `library` (the body of
 // `cff_library.js`). Called once for every context. Returns what the host calls.
 //
-// No state passes from one run to the next (LE-441), and a context costs fifty times what a run does. So there are two
+// No state passes from one run to the next (LE-441), and a context costs far more than a run. So there are two
 // kinds of context. In a *frozen* one nothing that runs share can be changed: a run evaluates the function's file anew, so
 // its own variables are new as well, and the next run finds everything as it was. A function that changes built-ins fails
 // there, and is given a *fresh* context for every run (`engine/cff`).

