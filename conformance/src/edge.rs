@@ -38,6 +38,8 @@ const EPOCH_MILLIS: u64 = 1_772_528_400_000;
 pub struct Edge {
     dir: TempDir,
     functions: String,
+    cloudfront_functions: String,
+    stores: String,
     distribution: String,
     behaviors: String,
     default_behavior: String,
@@ -64,6 +66,8 @@ impl Edge {
         Self {
             dir: TempDir::new().expect("a temporary directory"),
             functions: String::new(),
+            cloudfront_functions: String::new(),
+            stores: String::new(),
             distribution: String::new(),
             behaviors: String::new(),
             default_behavior: String::new(),
@@ -99,6 +103,26 @@ impl Edge {
     pub fn hook(self, event: &str, code: &str) -> Self {
         self.function("hook", &handler(code))
             .behavior(&format!("on: {{ {event}: hook }}"))
+    }
+
+    /// Adds a CloudFront Function with further settings, as in `runtime: cloudfront-js-1.0`.
+    #[must_use]
+    pub fn cloudfront_function(mut self, name: &str, code: &str, settings: &str) -> Self {
+        self.write(&format!("{name}.js"), code);
+        let comma = if settings.is_empty() { "" } else { ", " };
+        let _ = writeln!(
+            self.cloudfront_functions,
+            "  {name}: {{ file: ./{name}.js{comma}{settings} }}"
+        );
+        self
+    }
+
+    /// Adds a key-value store with its data, a JSON file as CloudFront imports it.
+    #[must_use]
+    pub fn store(mut self, name: &str, data: &str) -> Self {
+        self.write(&format!("{name}.json"), data);
+        let _ = writeln!(self.stores, "  {name}: ./{name}.json");
+        self
     }
 
     /// Adds a function whose bundle is a directory made of these files.
@@ -205,6 +229,14 @@ impl Edge {
         if !self.functions.is_empty() {
             let _ = write!(text, "functions:\n{}", self.functions);
         }
+        for (block, entries) in [
+            ("cloudfront_functions", &self.cloudfront_functions),
+            ("stores", &self.stores),
+        ] {
+            if !entries.is_empty() {
+                let _ = write!(text, "{block}:\n{entries}");
+            }
+        }
         if !self.node.is_empty() {
             let _ = write!(text, "node:\n{}", self.node);
         }
@@ -291,6 +323,7 @@ impl Edge {
         settings.concurrency_per_function = self.concurrency;
         settings.host.egress = egress(&loaded.node);
         settings.host.name_prefix = loaded.node.hooks.function_name_prefix.as_str().into();
+        settings.host.compute.budget = loaded.node.hooks.compute_budget;
         let parts = NodeParts {
             hooks: HookPool::new(settings),
             clock: Arc::new(clock.clone()),

@@ -3,6 +3,8 @@
 
 mod scenarios {
     mod cache_size;
+    mod cloudfront_functions;
+    mod cloudfront_functions_official;
     mod collapsed_misses;
     mod credentials;
     mod default_root_object;

@@ -14,7 +14,10 @@ use fourfront_hooks::{
     engine::probe::Probe,
     log::{LogRecord, LogSink},
 };
-use fourfront_model::{Compat, EventType, Function, FunctionSource, FunctionVersion, HandlerPath};
+use fourfront_model::{
+    CloudFrontFunction, Compat, EventType, Function, FunctionKind, FunctionSource, FunctionVersion,
+    HandlerPath,
+};
 
 /// An event of the usual size: a viewer request with a dozen headers.
 const EVENT: &[u8] = br#"{"Records":[{"cf":{"config":{"distributionDomainName":"d111111abcdef8.cloudfront.net","distributionId":"EDFDVBD6EXAMPLE","eventType":"viewer-request","requestId":"4TyzHTaYWb1GX1qTfsHhEqV6HUDd_BzoBZnwfnvQc_1oF26ClkoUSEQ=="},"request":{"clientIp":"203.0.113.178","headers":{"host":[{"key":"Host","value":"d111111abcdef8.cloudfront.net"}],"user-agent":[{"key":"User-Agent","value":"curl/7.66.0"}],"accept":[{"key":"accept","value":"*/*"}]},"method":"GET","querystring":"","uri":"/"}}}]}"#;
@@ -41,6 +44,7 @@ fn function() -> Function {
         log_group: None,
         egress: None,
         credentials: None,
+        kind: FunctionKind::Lambda,
     }
 }
 
@@ -77,6 +81,37 @@ fn engine(c: &mut Criterion) {
     });
 }
 
+/// The same request for a CloudFront Function.
+const CFF_INPUT: &[u8] = br#"{"event":{"version":"1.0","context":{"distributionDomainName":"d111111abcdef8.cloudfront.net","distributionId":"EDFDVBD6EXAMPLE","eventType":"viewer-request","requestId":"4TyzHTaYWb1GX1qTfsHhEqV6HUDd_BzoBZnwfnvQc_1oF26ClkoUSEQ=="},"viewer":{"ip":"203.0.113.178"},"request":{"method":"GET","uri":"/","querystring":{},"headers":{"host":{"value":"d111111abcdef8.cloudfront.net"},"user-agent":{"value":"curl/7.66.0"},"accept":{"value":"*/*"}},"cookies":{}}}}"#;
+
+fn cloudfront(c: &mut Criterion) {
+    let probe = |code| {
+        let function = Function {
+            kind: FunctionKind::CloudFront(CloudFrontFunction::default()),
+            ..function()
+        };
+        Probe::new(function, bundle(code), settings().host).expect("the engine starts")
+    };
+    let plain = probe("function handler(event) { return event.request; }");
+    c.bench_function("cold isolate, CloudFront Function", |b| {
+        b.iter_batched(
+            || (),
+            |()| plain.isolate().expect("it loads"),
+            BatchSize::PerIteration,
+        );
+    });
+    let mut isolate = plain.isolate().expect("it loads");
+    c.bench_function("warm run, CloudFront Function", |b| {
+        b.iter(|| isolate.call(CFF_INPUT).expect("it answers"));
+    });
+    let changes =
+        probe("String.prototype.x = 1; function handler(event) { return event.request; }");
+    let mut isolate = changes.isolate().expect("it loads");
+    c.bench_function("warm run, CloudFront Function in a fresh context", |b| {
+        b.iter(|| isolate.call(CFF_INPUT).expect("it answers"));
+    });
+}
+
 fn pool(c: &mut Criterion) {
     let pool = HookPool::new(settings());
     let prepared = pool
@@ -105,6 +140,6 @@ fn pool(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
-    targets = engine, pool
+    targets = engine, cloudfront, pool
 }
 criterion_main!(benches);

@@ -40,6 +40,7 @@ fn load(pool: &HookPool, code: &str, n: u32) -> Arc<fourfront_hooks::Prepared> {
         log_group: None,
         egress: None,
         credentials: None,
+        kind: fourfront_model::FunctionKind::Lambda,
     };
     pool.prepare_bundle(
         &function,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::validate::Violation;
 
-/// The three failure classes of Lambda@Edge functions (LE-270..272).
+/// The failure classes of functions, three of each kind (LE-270..275).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultClass {
     /// 502, `LambdaValidationError`: the result is not acceptable (LE-270).
@@ -13,23 +13,34 @@ pub enum FaultClass {
     Execution,
     /// 503, `LambdaLimitExceeded`: the function was not run (LE-272).
     Limit,
+    /// 502, `FunctionValidationError`: a CloudFront Function's result is not acceptable (LE-273).
+    FunctionValidation,
+    /// 503, `FunctionExecutionError`: a CloudFront Function did not produce a result (LE-274).
+    FunctionExecution,
+    /// 503, `FunctionThrottledError`: a CloudFront Function takes too long, or was not run for that (LE-275).
+    FunctionThrottled,
 }
 
 impl FaultClass {
     /// The viewer's status.
     pub const fn status(self) -> u16 {
         match self {
-            Self::Validation => 502,
-            Self::Execution | Self::Limit => 503,
+            Self::Validation | Self::FunctionValidation => 502,
+            Self::Execution | Self::Limit | Self::FunctionExecution | Self::FunctionThrottled => {
+                503
+            }
         }
     }
 
-    /// The token in `X-Cache` and in the log (LE-270..272, LE-277).
+    /// The token in `X-Cache` and in the log (LE-270..275, LE-277).
     pub const fn token(self) -> &'static str {
         match self {
             Self::Validation => "LambdaValidationError",
             Self::Execution => "LambdaExecutionError",
             Self::Limit => "LambdaLimitExceeded",
+            Self::FunctionValidation => "FunctionValidationError",
+            Self::FunctionExecution => "FunctionExecutionError",
+            Self::FunctionThrottled => "FunctionThrottledError",
         }
     }
 }
@@ -47,6 +58,14 @@ pub enum HookFault {
     /// The function was not run because a limit was reached.
     #[error("{0}")]
     Limit(#[from] LimitFault),
+    /// One of these of a CloudFront Function, which are told apart from those of Lambda@Edge (LE-273..275).
+    #[error("{fault}")]
+    Function {
+        /// What the viewer is told.
+        class: FaultClass,
+        /// What happened.
+        fault: Box<Self>,
+    },
 }
 
 impl HookFault {
@@ -56,6 +75,32 @@ impl HookFault {
             Self::Validation(_) => FaultClass::Validation,
             Self::Execution(_) => FaultClass::Execution,
             Self::Limit(_) => FaultClass::Limit,
+            Self::Function { class, .. } => *class,
+        }
+    }
+
+    /// The fault as that of a CloudFront Function.
+    #[must_use]
+    pub fn of_cloudfront_function(self) -> Self {
+        let class = match &self {
+            Self::Function { .. } => return self,
+            Self::Validation(_) => FaultClass::FunctionValidation,
+            // LE-275: over its budget, in one run or in many.
+            Self::Execution(ExecutionFault::Timeout { .. } | ExecutionFault::OverBudget { .. })
+            | Self::Limit(_) => FaultClass::FunctionThrottled,
+            Self::Execution(_) => FaultClass::FunctionExecution,
+        };
+        Self::Function {
+            class,
+            fault: Box::new(self),
+        }
+    }
+
+    /// The fault without the kind of function it is of.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Function { fault, .. } => fault,
+            other => other,
         }
     }
 
@@ -64,7 +109,15 @@ impl HookFault {
         match self {
             Self::Validation(v) => v.rule(),
             Self::Execution(e) => e.rule(),
-            Self::Limit(_) => "LE-265",
+            Self::Limit(LimitFault::Concurrency { .. }) => "LE-265",
+            Self::Limit(LimitFault::Compute) => "LE-437",
+            Self::Function { fault, .. } => match fault.rule() {
+                // What Lambda@Edge's rules say of a failed call, section 8 says of a failed run.
+                "LE-271" | "LE-308" | "LE-315" => "LE-274",
+                "LE-250" => "LE-437",
+                "LE-264" => "LE-435",
+                rule => rule,
+            },
         }
     }
 }
@@ -108,6 +161,14 @@ pub enum ExecutionFault {
         /// The limit that was reached, in MiB.
         limit_mb: u32,
     },
+    /// A CloudFront Function used more processor time than a run may (LE-437).
+    #[error("used {} us of processor time, {} us are allowed", .used.as_micros(), .limit.as_micros())]
+    OverBudget {
+        /// What it used.
+        used: Duration,
+        /// What it may use.
+        limit: Duration,
+    },
     /// `process.exit` and friends (NC-93).
     #[error("the function ended its process with code {code}")]
     Exit {
@@ -128,6 +189,7 @@ impl ExecutionFault {
             Self::NeverSettled => "LE-315",
             Self::Timeout { .. } => "LE-250",
             Self::OutOfMemory { .. } => "LE-264",
+            Self::OverBudget { .. } => "LE-437",
             Self::Exit { .. } => "NC-93",
         }
     }
@@ -143,4 +205,38 @@ pub enum LimitFault {
         /// The limit that was reached.
         limit: usize,
     },
+    /// A CloudFront Function has run beyond its compute budget again and again (LE-437).
+    #[error("throttled: its runs have used more than the compute budget too often")]
+    Compute,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_of_cloudfront_functions_have_their_own_classes() {
+        // LE-273, LE-274, LE-275
+        let class = |fault: HookFault| {
+            let class = fault.of_cloudfront_function().class();
+            (class.status(), class.token())
+        };
+        let timeout = Duration::from_millis(10);
+        assert_eq!(
+            class(ExecutionFault::NeverSettled.into()),
+            (503, "FunctionExecutionError")
+        );
+        assert_eq!(
+            class(ExecutionFault::OutOfMemory { limit_mb: 2 }.into()),
+            (503, "FunctionExecutionError")
+        );
+        for throttled in [
+            ExecutionFault::Timeout { limit: timeout }.into(),
+            LimitFault::Compute.into(),
+        ] {
+            assert_eq!(class(throttled), (503, "FunctionThrottledError"));
+        }
+        let violation = crate::validate::result_too_large();
+        assert_eq!(class(violation.into()), (502, "FunctionValidationError"));
+    }
 }

@@ -7,6 +7,7 @@
 //! buffer in, one result buffer or a [`HookFault`] out.
 
 pub mod bundle;
+pub mod cff;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod event;
@@ -18,6 +19,8 @@ pub mod pool;
 mod scan;
 pub mod validate;
 
+#[cfg(feature = "engine")]
+pub use engine::ComputeLimits;
 #[cfg(feature = "engine")]
 pub use pool::{Call, HookExecutor, HookPool, PoolSettings, Prepared};
 

@@ -123,10 +123,10 @@ impl NodeFields {
 
 /// Location code (CF-502): pattern `AAA00-C0`. A node knows no airport, so all say the same until one can be
 /// configured.
-const POP: &str = "FFN00-C1";
+pub const POP: &str = "FFN00-C1";
 
 /// CF-510..516, most frequent first.
-const X_CACHE_TOKENS: [&str; 8] = [
+const X_CACHE_TOKENS: [&str; 12] = [
     "Hit",
     "Miss",
     "RefreshHit",
@@ -135,6 +135,10 @@ const X_CACHE_TOKENS: [&str; 8] = [
     "LambdaValidationError",
     "LambdaExecutionError",
     "LambdaLimitExceeded",
+    "FunctionGeneratedResponse",
+    "FunctionValidationError",
+    "FunctionExecutionError",
+    "FunctionThrottledError",
 ];
 
 /// One configuration, ready to serve.
@@ -185,10 +189,12 @@ impl Snapshot {
 #[non_exhaustive]
 pub enum SnapshotError {
     /// A function cannot be loaded.
-    #[error("{location}: functions.{name}: {fault}{stack}")]
+    #[error("{location}: {section}.{name}: {fault}{stack}")]
     Function {
         /// `file:line:column` of the function in the site file.
         location: String,
+        /// Where in the site file: `functions` or `cloudfront_functions`.
+        section: &'static str,
         /// Its name.
         name: FunctionName,
         /// Why.
@@ -607,8 +613,13 @@ fn function_error(loaded: &Loaded, name: &FunctionName, fault: ExecutionFault) -
     } else {
         format!("\n{}", named(&stack))
     };
+    let section = match source.map(|f| f.cloudfront().is_some()) {
+        Some(true) => "cloudfront_functions",
+        _ => "functions",
+    };
     SnapshotError::Function {
         location,
+        section,
         name: name.clone(),
         fault,
         stack,

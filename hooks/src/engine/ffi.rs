@@ -137,7 +137,7 @@ pub(super) extern "C" fn on_promise_reject(message: v8::PromiseRejectMessage<'_>
 pub(super) fn watch_collections(isolate: &mut v8::Isolate, limits: &Arc<Limits>) {
     let data = Arc::as_ptr(limits).cast_mut().cast();
     isolate.add_gc_prologue_callback(on_collection, data, v8::GCType::kGCTypeAll);
-    isolate.add_gc_epilogue_callback(on_collection, data, v8::GCType::kGCTypeAll);
+    isolate.add_gc_epilogue_callback(on_collected, data, v8::GCType::kGCTypeAll);
 }
 
 unsafe extern "C" fn on_collection(
@@ -153,6 +153,24 @@ unsafe extern "C" fn on_collection(
             &*data.cast::<Limits>(),
         )
     };
+    limits.collection_begins();
+    memory::collecting(&mut isolate, limits);
+}
+
+unsafe extern "C" fn on_collected(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    data: *mut c_void,
+) {
+    // SAFETY: as in `on_collection`.
+    let (mut isolate, limits) = unsafe {
+        (
+            v8::Isolate::from_raw_isolate_ptr(isolate),
+            &*data.cast::<Limits>(),
+        )
+    };
+    limits.collection_ends();
     memory::collecting(&mut isolate, limits);
 }
 
@@ -186,6 +204,20 @@ unsafe impl deno_core::GarbageCollected for Stream {
     fn get_name(&self) -> &'static std::ffi::CStr {
         c"CompressionResource"
     }
+}
+
+/// Ends the run that fills the heap. The limits must live as long as the isolate.
+pub(super) fn watch_heap(isolate: &mut v8::Isolate, limits: &Arc<Limits>) {
+    let data = Arc::as_ptr(limits).cast_mut().cast();
+    isolate.add_near_heap_limit_callback(on_heap_limit, data);
+}
+
+unsafe extern "C" fn on_heap_limit(data: *mut c_void, current: usize, _: usize) -> usize {
+    // SAFETY: `data` is what `watch_heap` was given.
+    let limits = unsafe { &*data.cast::<Limits>() };
+    limits.run_out_of_memory();
+    // Room to unwind: V8 ends the process when it cannot grow.
+    current + (4 << 30)
 }
 
 /// Drops a runtime in place.

@@ -31,7 +31,7 @@ use crate::{
 const UNHANDLED: &str = "Runtime.UnhandledPromiseRejection";
 
 /// A loaded function version on its thread.
-pub(crate) struct Isolate {
+pub(crate) struct LambdaIsolate {
     runtime: std::mem::ManuallyDrop<JsRuntime>,
     shared: Rc<Shared>,
     limits: Arc<Limits>,
@@ -47,19 +47,19 @@ pub(crate) struct Isolate {
 pub(crate) enum Progress {
     /// The call has ended: JSON, or why there is none.
     Done(Result<Vec<u8>, ExecutionFault>),
-    /// The call waits for timers or the network: poll [`Isolate::poll`].
+    /// The call waits for timers or the network: poll [`LambdaIsolate::poll`].
     Pending,
 }
 
 /// What a call that was tried came to.
 pub(crate) enum Trial {
-    /// It has ended. Nobody has seen it until [`Isolate::accept`].
+    /// It has ended. Nobody has seen it until [`LambdaIsolate::accept`].
     Done(Result<Vec<u8>, ExecutionFault>),
     /// It wants to wait, or to leave the isolate: it is to be run again, and the isolate dropped.
     Abandoned,
 }
 
-impl Isolate {
+impl LambdaIsolate {
     /// An isolate with nothing of the function run yet. Must be called within a Tokio runtime.
     ///
     /// # Errors
@@ -346,15 +346,7 @@ impl Isolate {
 
     /// Writes a call's fault into the function's log (LE-278, LE-282).
     pub(crate) fn log_fault(&self, level: LogLevel, fault: &ExecutionFault) {
-        let text = match fault {
-            ExecutionFault::Thrown { stack, .. } | ExecutionFault::Load { stack, .. }
-                if !stack.is_empty() =>
-            {
-                format!("{fault}\n{stack}")
-            }
-            fault => fault.to_string(),
-        };
-        self.shared.emit(level, &text);
+        self.shared.emit(level, &fault_text(fault));
     }
 
     fn begin(&mut self, ids: Ids<'_>, left: Duration, limit: Duration) {
@@ -535,7 +527,7 @@ impl Isolate {
     }
 }
 
-impl Drop for Isolate {
+impl Drop for LambdaIsolate {
     fn drop(&mut self) {
         self.shared.rejections.take();
         self.shared.uncached.take();
@@ -543,6 +535,18 @@ impl Drop for Isolate {
         ffi::enter_to_drop(&mut self.runtime);
         // Taken once, here: the field is not touched again.
         ffi::drop_runtime(&mut self.runtime);
+    }
+}
+
+/// A fault as a function's log tells it: with its stack (LE-278).
+pub(super) fn fault_text(fault: &ExecutionFault) -> String {
+    match fault {
+        ExecutionFault::Thrown { stack, .. } | ExecutionFault::Load { stack, .. }
+            if !stack.is_empty() =>
+        {
+            format!("{fault}\n{stack}")
+        }
+        fault => fault.to_string(),
     }
 }
 

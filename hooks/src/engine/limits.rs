@@ -3,13 +3,14 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use deno_core::v8::IsolateHandle;
 
+use super::sched;
 use crate::ExecutionFault;
 
 const RUNNING: u8 = 0;
@@ -30,6 +31,9 @@ pub(crate) struct Limits {
     told: AtomicUsize,
     refused: AtomicBool,
     looking: AtomicBool,
+    /// Nanoseconds of the thread's time at which a collection of garbage began, and those of all before it.
+    collection_began: AtomicU64,
+    collected: AtomicU64,
     handle: OnceLock<IsolateHandle>,
     timeout: Mutex<Duration>,
 }
@@ -45,6 +49,8 @@ impl Limits {
             told: AtomicUsize::new(0),
             refused: AtomicBool::new(false),
             looking: AtomicBool::new(false),
+            collection_began: AtomicU64::new(0),
+            collected: AtomicU64::new(0),
             handle: OnceLock::new(),
             timeout: Mutex::new(Duration::ZERO),
         }
@@ -170,6 +176,24 @@ impl Limits {
         held.cast_signed().wrapping_sub(told.cast_signed()) as i64
     }
 
+    /// V8 begins to collect garbage.
+    pub(super) fn collection_begins(&self) {
+        let now = nanos(sched::thread_time());
+        self.collection_began.store(now, Ordering::Relaxed);
+    }
+
+    /// It has.
+    pub(super) fn collection_ends(&self) {
+        let began = self.collection_began.load(Ordering::Relaxed);
+        let took = nanos(sched::thread_time()).saturating_sub(began);
+        self.collected.fetch_add(took, Ordering::Relaxed);
+    }
+
+    /// The processor time that collecting garbage has taken so far.
+    pub(super) fn collection_time(&self) -> Duration {
+        Duration::from_nanos(self.collected.load(Ordering::Relaxed))
+    }
+
     /// The isolate's handle, unless a look is on its way already: see [`Self::looked`].
     pub(super) fn look(&self) -> Option<&IsolateHandle> {
         let handle = self.handle.get()?;
@@ -180,6 +204,10 @@ impl Limits {
     pub(super) fn looked(&self) {
         self.looking.store(false, Ordering::Relaxed);
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Memory that the host holds for a function: counted until this is dropped.

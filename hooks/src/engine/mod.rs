@@ -49,6 +49,7 @@
 //! callback grants room for it, because V8 ends the process when it is refused.
 
 mod builtin_names;
+mod cff;
 mod compile;
 mod compression;
 mod egress;
@@ -66,6 +67,7 @@ mod ports;
 #[doc(hidden)]
 pub mod probe;
 mod rejections;
+mod runner;
 pub(crate) mod sched;
 mod settings;
 mod source_map;
@@ -77,7 +79,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -86,9 +88,12 @@ use std::{
 
 use fourfront_model::{Compat, Function};
 
+pub(crate) use cff::Compute;
+pub use cff::ComputeLimits;
 pub use egress::{Egress, EgressRefusal};
-pub(crate) use isolate::{Isolate, Progress, Trial};
+pub(crate) use isolate::{Progress, Trial};
 pub(crate) use limits::Limits;
+pub(crate) use runner::Isolate;
 
 use crate::{bundle::Bundle, log::LogSink};
 
@@ -110,6 +115,8 @@ pub struct Host {
     pub max_result_bytes: usize,
     /// Bytes of log text per call; records beyond are dropped and counted (LE-352).
     pub max_log_bytes: usize,
+    /// Processor time of CloudFront Functions (LE-437).
+    pub compute: ComputeLimits,
 }
 
 impl fmt::Debug for Host {
@@ -129,6 +136,10 @@ pub(crate) struct Program {
     pub(crate) host: Host,
     /// V8's compiled form of the version's files: compiled by the first isolate, reused by the rest.
     code: Mutex<HashMap<String, Arc<[u8]>>>,
+    /// What a CloudFront Function's runs have used.
+    pub(crate) compute: Compute,
+    /// Whether a CloudFront Function changes what runs share, so that each needs a context of its own.
+    needs_fresh: AtomicBool,
 }
 
 impl Program {
@@ -139,8 +150,10 @@ impl Program {
             function,
             compat,
             bundle,
+            compute: Compute::new(host.compute),
             host,
             code: Mutex::default(),
+            needs_fresh: AtomicBool::new(false),
         }
     }
 

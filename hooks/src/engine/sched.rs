@@ -80,6 +80,20 @@ mod linux {
         set_policy(0, libc::SCHED_OTHER)
     }
 
+    /// The processor time that the calling thread has had.
+    pub(crate) fn thread_time() -> std::time::Duration {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the structure is written by the call alone, which cannot fail for this clock.
+        let _ = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+        std::time::Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or(0),
+            u32::try_from(time.tv_nsec).unwrap_or(0),
+        )
+    }
+
     fn set_policy(thread: i32, policy: i32) -> bool {
         let parameters = libc::sched_param { sched_priority: 0 };
         // SAFETY: the structure is only read. A number that no thread has any more is refused, and threads of the pool
@@ -111,6 +125,12 @@ mod other {
 
     pub(crate) fn set_normal() -> bool {
         true
+    }
+
+    /// Time that passes, in place of time that is used.
+    pub(crate) fn thread_time() -> std::time::Duration {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        START.get_or_init(std::time::Instant::now).elapsed()
     }
 }
 

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::{headers::text_of, scan::is_plain};
 
 /// A string from raw bytes, read as UTF-8 or else as ISO-8859-1 (LE-235).
-pub(super) fn bytes(out: &mut Vec<u8>, raw: &[u8]) {
+pub(crate) fn bytes(out: &mut Vec<u8>, raw: &[u8]) {
     if is_plain(raw) {
         plain(out, raw);
     } else {
@@ -17,7 +17,7 @@ pub(super) fn bytes(out: &mut Vec<u8>, raw: &[u8]) {
 }
 
 /// A string.
-pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     if is_plain(text.as_bytes()) {
         plain(out, text.as_bytes());
     } else {
@@ -61,13 +61,13 @@ fn escape(out: &mut Vec<u8>, b: u8) {
 }
 
 /// A value whose text needs no escaping: a number, an address.
-pub(super) fn display(out: &mut Vec<u8>, value: impl fmt::Display) {
+pub(crate) fn display(out: &mut Vec<u8>, value: impl fmt::Display) {
     // A `Vec` takes every write, so there is no error to pass on.
     let _ = write!(out, "{value}");
 }
 
 /// A string of standard, padded base64 (LE-122).
-pub(super) fn base64(out: &mut Vec<u8>, data: &[u8]) {
+pub(crate) fn base64(out: &mut Vec<u8>, data: &[u8]) {
     out.push(b'"');
     let from = out.len();
     out.resize(from + data.len().div_ceil(3) * 4, 0);

@@ -4,7 +4,7 @@
 //! and knows no engine. Which fields exist depends on the trigger alone (LE-070..084); whatever
 //! else a view carries is left out, so a caller cannot leak an origin into a viewer trigger.
 
-mod json;
+pub(crate) mod json;
 mod origin;
 
 use std::net::IpAddr;

@@ -176,7 +176,7 @@ impl Here {
             i.try_load(LOAD_LIMIT)
         });
         if let Trial::Done(Ok(_)) = trial {
-            isolate.accept();
+            isolate.accept_load();
             version.counters.cold_start();
             return Some(isolate);
         }

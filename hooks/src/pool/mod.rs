@@ -38,7 +38,7 @@ use std::{
 use fourfront_model::{Compat, EventType, Function};
 use tokio::sync::oneshot;
 
-pub use crate::engine::{Egress, EgressRefusal, Host, Now};
+pub use crate::engine::{ComputeLimits, Egress, EgressRefusal, Host, Now};
 use crate::{
     ExecutionFault, HookFault, LimitFault,
     bundle::Bundle,
@@ -88,6 +88,7 @@ impl PoolSettings {
                 egress: Egress::default(),
                 max_result_bytes: 6 * 1024 * 1024,
                 max_log_bytes: 256 * 1024,
+                compute: ComputeLimits::default(),
             },
         }
     }
@@ -147,6 +148,12 @@ impl Prepared {
     /// isolates keep their state (LE-347, LE-350).
     pub fn is_of(&self, function: &Function, bundle: &Bundle) -> bool {
         *self.program.function == *function && self.program.bundle == *bundle
+    }
+
+    /// Percent of the compute budget that the last run of a CloudFront Function used (LE-436).
+    pub fn compute_utilization(&self) -> Option<u8> {
+        let compute = &self.program.compute;
+        self.function().cloudfront().map(|_| compute.utilization())
     }
 
     /// What its calls have come to.
@@ -287,6 +294,18 @@ impl HookPool {
     /// [`LimitFault::Concurrency`] at once when too many calls run already (LE-265), otherwise what
     /// the function's run came to.
     pub async fn invoke(&self, version: &Arc<Prepared>, call: Call) -> Result<Vec<u8>, HookFault> {
+        let result = self.invoke_any(version, call).await;
+        if version.function().cloudfront().is_some() {
+            return result.map_err(HookFault::of_cloudfront_function);
+        }
+        result
+    }
+
+    async fn invoke_any(&self, version: &Arc<Prepared>, call: Call) -> Result<Vec<u8>, HookFault> {
+        if version.program.compute.is_throttled() {
+            version.counters.refused();
+            return Err(LimitFault::Compute.into());
+        }
         let limit = self.inner.settings.concurrency_per_function;
         if version.in_flight.fetch_add(1, Ordering::AcqRel) >= limit {
             version.in_flight.fetch_sub(1, Ordering::AcqRel);

@@ -504,7 +504,7 @@ pub(super) fn shape_fault(
 }
 
 /// The first control character that a field value may not hold (LE-204).
-pub(super) fn control(value: &str) -> Option<u8> {
+pub(crate) fn control(value: &str) -> Option<u8> {
     if is_without_controls(value.as_bytes()) {
         return None;
     }

@@ -6,10 +6,10 @@
 //! code, so nothing here panics, recurses with the input or grows past the transport limit.
 
 mod body;
-mod header_map;
-mod origin;
+pub(crate) mod header_map;
+pub(crate) mod origin;
 mod parse;
-mod request;
+pub(crate) mod request;
 mod response;
 mod violation;
 
@@ -24,7 +24,7 @@ use crate::{
     headers::HeaderLines,
 };
 use parse::{Kind, Mistake, RawResult};
-use violation::Warnings;
+pub(crate) use violation::Warnings;
 
 /// The longest result that is read: 6 MB, the largest synchronous answer on Lambda (LE-136).
 pub const MAX_RESULT_BYTES: usize = 6 * 1024 * 1024;

@@ -154,7 +154,7 @@ fn illegal(text: &str) -> Option<u8> {
 }
 
 /// A changed path (LE-230, LE-233).
-fn check_uri(uri: &str, warnings: &mut Warnings) -> Result<String, Violation> {
+pub(crate) fn check_uri(uri: &str, warnings: &mut Warnings) -> Result<String, Violation> {
     if !uri.starts_with('/') {
         return Err(
             Violation::new(Check::Uri, "LE-230", "uri", "must start with `/`").with_value(uri),
@@ -179,7 +179,7 @@ fn check_uri(uri: &str, warnings: &mut Warnings) -> Result<String, Violation> {
 }
 
 /// A changed query (LE-232).
-fn check_query(query: &str) -> Result<(), Violation> {
+pub(crate) fn check_query(query: &str) -> Result<(), Violation> {
     illegal(query).map_or(Ok(()), |b| {
         Err(query_violation("may not contain spaces, control characters or `#`").with_char(b))
     })
@@ -189,7 +189,7 @@ fn query_violation(message: &str) -> Violation {
     Violation::new(Check::QueryString, "LE-232", "querystring", message)
 }
 
-fn check_length(uri: &str, query: &str) -> Result<(), Violation> {
+pub(crate) fn check_length(uri: &str, query: &str) -> Result<(), Violation> {
     // Bytes bound characters from above, and counting them is not free.
     if uri.len() + query.len() < URL_CHARACTERS {
         return Ok(());
@@ -210,11 +210,11 @@ fn check_length(uri: &str, query: &str) -> Result<(), Violation> {
 }
 
 /// Bytes of the request line and the headers as HTTP/1.1 writes them.
-fn size(method: &str, uri: &[u8], query: &[u8], headers: &[HeaderLine]) -> usize {
+pub(crate) fn size(method: &str, uri: &[u8], query: &[u8], headers: &[HeaderLine]) -> usize {
     let mark = usize::from(!query.is_empty());
     method.len() + 1 + uri.len() + mark + query.len() + " HTTP/1.1\r\n".len() + wire_size(headers)
 }
 
-fn size_violation(message: String) -> Violation {
+pub(crate) fn size_violation(message: String) -> Violation {
     Violation::new(Check::RequestSize, "LE-225", "", message)
 }

@@ -107,7 +107,7 @@ struct Details {
 }
 
 impl Violation {
-    pub(super) fn new(
+    pub(crate) fn new(
         check: Check,
         rule: &'static str,
         field: impl AsRef<str>,
@@ -124,13 +124,13 @@ impl Violation {
     }
 
     /// Names the offending value: printable, and cut where it is long.
-    pub(super) fn with_value(mut self, value: impl AsRef<str>) -> Self {
+    pub(crate) fn with_value(mut self, value: impl AsRef<str>) -> Self {
         self.0.value = Some(printable(value.as_ref()));
         self
     }
 
     /// Names the offending character, percent-encoded.
-    pub(super) fn with_char(self, byte: u8) -> Self {
+    pub(crate) fn with_char(self, byte: u8) -> Self {
         self.with_value(format!("%{byte:02X}"))
     }
 
@@ -196,12 +196,12 @@ impl fmt::Display for Warning {
 
 /// Warnings of one result; bounded, because a hostile result can earn one per header.
 #[derive(Default)]
-pub(super) struct Warnings(Vec<Warning>);
+pub(crate) struct Warnings(Vec<Warning>);
 
 impl Warnings {
     const MOST: usize = 16;
 
-    pub(super) fn push(&mut self, rule: &'static str, message: impl FnOnce() -> String) {
+    pub(crate) fn push(&mut self, rule: &'static str, message: impl FnOnce() -> String) {
         if self.0.len() < Self::MOST {
             self.0.push(Warning {
                 rule,
@@ -210,7 +210,7 @@ impl Warnings {
         }
     }
 
-    pub(super) fn into_vec(self) -> Vec<Warning> {
+    pub(crate) fn into_vec(self) -> Vec<Warning> {
         self.0
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn function(name: &str) -> Function {
         log_group: None,
         egress: None,
         credentials: None,
+        kind: fourfront_model::FunctionKind::Lambda,
     }
 }
 

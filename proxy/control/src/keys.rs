@@ -81,16 +81,13 @@ pub(crate) const SITE: Table = Table {
     groups: &[&[
         read("node"),
         read("functions"),
+        read("cloudfront_functions"),
+        read("stores"),
         read("distributions"),
         read("cache_mode"),
         read("compat"),
         read("strict_header_keys"),
         read("identity"),
-        refused(
-            "cloudfront_functions",
-            "not available yet: it needs the CloudFront Functions runtime",
-        ),
-        refused("stores", "not available yet: it needs key-value stores"),
         refused(
             "cache_policies",
             "not available yet: it needs named policies; write the policy in the behaviour, and share it with a YAML anchor",
@@ -169,6 +166,7 @@ pub(crate) const HOOKS: Table = Table {
         read("private_egress"),
         read("function_name_prefix"),
         read("limit_profile"),
+        read("compute_budget"),
     ]],
 };
 
@@ -252,6 +250,25 @@ pub(crate) const CREDENTIALS: Table = Table {
         read("secret_access_key"),
         read("session_token"),
     ]],
+};
+
+pub(crate) const CLOUDFRONT_FUNCTION: Table = Table {
+    what: "a CloudFront Function",
+    groups: &[&[
+        read("file"),
+        read("runtime"),
+        read("store"),
+        ignored("comment"),
+        refused(
+            "stage",
+            "not a setting here: what a site file holds is the published (LIVE) stage",
+        ),
+    ]],
+};
+
+pub(crate) const STORE: Table = Table {
+    what: "a store",
+    groups: &[&[read("file"), read("id"), ignored("comment")]],
 };
 
 pub(crate) const DISTRIBUTION: Table = Table {
@@ -544,6 +561,8 @@ pub(crate) const ALL: &[&Table] = &[
     &LIMITS,
     &FUNCTION,
     &CREDENTIALS,
+    &CLOUDFRONT_FUNCTION,
+    &STORE,
     &DISTRIBUTION,
     &ORIGIN,
     &CUSTOM_ORIGIN,

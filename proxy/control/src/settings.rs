@@ -66,6 +66,8 @@ pub struct HookSettings {
     pub function_name_prefix: String,
     /// Which of AWS's published ceilings bind functions of strict distributions (LE-262).
     pub limit_profile: LimitProfile,
+    /// Processor time that is 100 percent of a CloudFront Function's compute utilisation (LE-437). Default 1 ms.
+    pub compute_budget: Duration,
 }
 
 impl Default for HookSettings {
@@ -78,6 +80,7 @@ impl Default for HookSettings {
             private_egress: false,
             function_name_prefix: "us-east-1.".to_owned(),
             limit_profile: LimitProfile::default(),
+            compute_budget: Duration::from_millis(1),
         }
     }
 }

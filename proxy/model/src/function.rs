@@ -3,7 +3,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
-use crate::EgressRule;
+use crate::{CFF_MEMORY_MB, CloudFrontFunction, EgressRule, FunctionKind};
 
 /// One of CloudFront's four trigger points (LE-001).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -219,7 +219,7 @@ pub enum FunctionSource {
     Dir(PathBuf),
 }
 
-/// A Lambda@Edge-style function as configured.
+/// A function as configured, of either kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
     /// Unique within a site.
@@ -242,6 +242,8 @@ pub struct Function {
     pub egress: Option<Vec<EgressRule>>,
     /// AWS credentials that its environment holds; `None` is none (LE-342).
     pub credentials: Option<Credentials>,
+    /// Whether it is a Lambda@Edge-style function or a CloudFront Function.
+    pub kind: FunctionKind,
 }
 
 /// AWS credentials that an operator grants a function, where AWS would give it those of its role (LE-342).
@@ -267,14 +269,31 @@ impl fmt::Debug for Credentials {
 impl Function {
     /// The timeout of a call at `event`: the configured one, else 5 s at viewer triggers and 30 s at origin
     /// triggers (LE-262).
+    ///
+    /// A CloudFront Function is held by the processor time it uses (LE-437). Its wall time ends what is stuck and
+    /// leaves room for a machine that is busy with others.
     pub fn timeout_at(&self, event: EventType) -> Duration {
+        if self.cloudfront().is_some() {
+            return Duration::from_millis(500);
+        }
         let default = if event.is_viewer() { 5 } else { 30 };
         self.timeout.unwrap_or_else(|| Duration::from_secs(default))
     }
 
-    /// Memory in MiB, 128 unless configured (LE-262).
+    /// Memory in MiB, 128 unless configured (LE-262); 2 for a CloudFront Function (LE-435).
     pub fn memory_limit_mb(&self) -> u32 {
-        self.memory_mb.unwrap_or(128)
+        match self.kind {
+            FunctionKind::Lambda => self.memory_mb.unwrap_or(128),
+            FunctionKind::CloudFront(_) => CFF_MEMORY_MB,
+        }
+    }
+
+    /// What only CloudFront Functions have, if it is one.
+    pub const fn cloudfront(&self) -> Option<&CloudFrontFunction> {
+        match &self.kind {
+            FunctionKind::Lambda => None,
+            FunctionKind::CloudFront(function) => Some(function),
+        }
     }
 }
 
@@ -376,6 +395,7 @@ mod tests {
             log_group: None,
             egress: None,
             credentials: None,
+            kind: FunctionKind::Lambda,
         }
     }
 

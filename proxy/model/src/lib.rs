@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod behavior;
+mod cloudfront_function;
 mod distribution;
 mod egress;
 mod function;
@@ -20,6 +21,10 @@ mod policy;
 
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, PathPatternSlot, ViewerProtocolPolicy,
+};
+pub use cloudfront_function::{
+    CFF_MAX_CODE_BYTES, CFF_MEMORY_MB, CffRuntime, CloudFrontFunction, FunctionKind, KeyValueStore,
+    StoreQuotaError,
 };
 pub use distribution::{Distribution, HostName, HostNameError, Site};
 pub use egress::{EgressHost, EgressRule, EgressRuleError};

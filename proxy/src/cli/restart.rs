@@ -22,6 +22,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 function_name_prefix,
                 // Decides what the loader accepts.
                 limit_profile: _,
+                compute_budget,
             },
         log: LogSettings {
             format,
@@ -63,6 +64,10 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         (
             "node.hooks.function_name_prefix",
             *function_name_prefix != now.hooks.function_name_prefix,
+        ),
+        (
+            "node.hooks.compute_budget",
+            *compute_budget != now.hooks.compute_budget,
         ),
         ("node.log.format", *format != now.log.format),
         ("node.log.level", *level != now.log.level),

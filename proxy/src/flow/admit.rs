@@ -47,6 +47,9 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
         route,
         request_id: RequestId::random(),
         viewer: facts.viewer,
+        // Known to whoever holds the connection.
+        server: None,
+        bare_query: memchr::memchr(b'?', facts.target) == facts.target.len().checked_sub(1),
     };
     match check_route(facts, &exchange) {
         Ok(()) => Ok(ViewerRequest { exchange }),

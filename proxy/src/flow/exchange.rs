@@ -1,6 +1,10 @@
 //! What is true of a request from admission to its log line.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use fourfront_cache::policy::{OriginClass, StoreRules};
@@ -136,6 +140,10 @@ pub struct Exchange {
     pub request_id: RequestId,
     /// The connecting peer (LE-074, CF-354).
     pub viewer: SocketAddr,
+    /// The address it connected to, where that is known (LE-482).
+    pub server: Option<IpAddr>,
+    /// Whether the target ended in a `?` with nothing behind it (LE-412).
+    pub bare_query: bool,
 }
 
 impl Exchange {

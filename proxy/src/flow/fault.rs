@@ -6,7 +6,7 @@
 //! sees. It has neither page nor request id (CF-780, CF-781), and leaves no access record.
 
 use bytes::Bytes;
-use fourfront_hooks::HookFault;
+use fourfront_hooks::{FaultClass, HookFault};
 use fourfront_model::{EventType, Identity};
 use fourfront_origin::OriginFault;
 
@@ -200,13 +200,13 @@ impl Fault {
         match self {
             Self::Viewer(v) => format!("The request was refused: {v}."),
             Self::Hook { event, fault } => match fault.class() {
-                fourfront_hooks::FaultClass::Validation => {
+                FaultClass::Validation | FaultClass::FunctionValidation => {
                     format!("The {event} function returned a result that is not valid.")
                 }
-                fourfront_hooks::FaultClass::Execution => {
+                FaultClass::Execution | FaultClass::FunctionExecution => {
                     format!("The {event} function failed to run.")
                 }
-                fourfront_hooks::FaultClass::Limit => {
+                FaultClass::Limit | FaultClass::FunctionThrottled => {
                     format!("The {event} function was throttled.")
                 }
             },
@@ -260,6 +260,7 @@ impl ErrorAnswer {
             status,
             served: fault.served(),
             body: Bytes::from(body),
+            // LE-279, LE-444
             no_store: matches!(fault, Fault::Hook { .. }),
             allow: (status == 405).then_some("GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE"),
             close: fault.closes(),
@@ -358,9 +359,6 @@ mod tests {
             event: EventType::OriginRequest,
             fault: LimitFault::Concurrency { limit: 1 }.into(),
         };
-        assert_eq!(
-            throttled.served(),
-            Served::Fault(fourfront_hooks::FaultClass::Limit)
-        );
+        assert_eq!(throttled.served(), Served::Fault(FaultClass::Limit));
     }
 }

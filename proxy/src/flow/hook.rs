@@ -6,13 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fourfront_hooks::{
     ExecutionFault, HookFault,
+    cff::{self, EdgeLocation, OriginChange},
     event::{self, BodyView, OriginObject, RequestView, ResponseView},
     validate::{self, Input, Outcome, Violation},
 };
 use fourfront_model::{Compat, EventType, HeaderLines, Origin};
 use http::Method;
 
-use super::Exchange;
+use super::{Exchange, Route};
+use crate::node::POP;
 
 /// A request as one side of the cache knows it: the viewer's, or the one about to go to an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,17 +123,67 @@ impl HookInput<'_> {
         })
     }
 
-    /// The event as JSON (LE-060).
+    /// Whether the function is a CloudFront Function, which has events and results of its own (LE section 8).
+    fn is_of_cloudfront(&self) -> bool {
+        let hook = self.exchange.route.hook(self.event_type);
+        hook.is_some_and(|h| h.function.cloudfront().is_some())
+    }
+
+    /// The event as JSON (LE-060, LE-400).
     pub fn event(&self) -> Vec<u8> {
         let config = self.exchange.event_config(self.event_type);
+        if self.is_of_cloudfront() {
+            let edge = EdgeLocation {
+                name: POP,
+                server_ip: self.exchange.server,
+                region: "",
+            };
+            return cff::build(
+                &config,
+                &self.request_view(),
+                self.response_view().as_ref(),
+                self.exchange.bare_query,
+                &edge,
+            );
+        }
         event::build(&config, &self.request_view(), self.response_view().as_ref())
     }
 
-    /// Judges a result in the order of LE-285..300.
+    /// Judges a result in the order of LE-285..300, or as CloudFront Functions' are.
     ///
     /// # Errors
     /// The first rule the result breaks.
-    pub fn judge(&self, result: &[u8]) -> Result<Outcome, Violation> {
+    pub fn judge(&self, result: &[u8]) -> Result<Verdict, Violation> {
+        if self.is_of_cloudfront() {
+            return self.judge_cloudfront(result);
+        }
+        self.judge_lambda(result).map(Verdict::from)
+    }
+
+    fn judge_cloudfront(&self, result: &[u8]) -> Result<Verdict, Violation> {
+        let route = &self.exchange.route;
+        let distribution = route.distribution();
+        let input = cff::Input {
+            event_type: self.event_type,
+            compat: distribution.compat,
+            request: self.request_view(),
+            response: self.response_view(),
+            assigned: distribution.origin_of(route.behavior()),
+            origins: &distribution.origins,
+            max_request_bytes: max_request_bytes(route),
+        };
+        let judged = cff::judge(&input, result)?;
+        Ok(Verdict {
+            outcome: Outcome {
+                result: judged.result,
+                warnings: judged.warnings,
+            },
+            origin: judged.origin.map(Box::new),
+            log_data: judged.log_data,
+        })
+    }
+
+    fn judge_lambda(&self, result: &[u8]) -> Result<Outcome, Violation> {
         let route = &self.exchange.route;
         let distribution = route.distribution();
         // Only relaxed origin-request results look at the other origins (LE-A42).
@@ -149,11 +201,35 @@ impl HookInput<'_> {
             response: self.response_view(),
             configured_origin: self.origin,
             known_origins: &known,
-            max_request_bytes: usize::try_from(route.snapshot().settings().limits.max_header_bytes)
-                .unwrap_or(usize::MAX),
+            max_request_bytes: max_request_bytes(route),
             ..Input::new(self.event_type, self.request_view())
         };
         validate::validate(&input, result)
+    }
+}
+
+fn max_request_bytes(route: &Route) -> usize {
+    usize::try_from(route.snapshot().settings().limits.max_header_bytes).unwrap_or(usize::MAX)
+}
+
+/// An accepted result of a function of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What to do.
+    pub outcome: Outcome,
+    /// The origin that a CloudFront Function chose (LE-475).
+    pub origin: Option<Box<OriginChange>>,
+    /// What a CloudFront Function noted for the access record (LE-483).
+    pub log_data: Option<String>,
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            origin: None,
+            log_data: None,
+        }
     }
 }
 
@@ -164,10 +240,10 @@ const RESULT_TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 ///
 /// # Errors
 /// [`HookFault`] of whichever class.
-pub fn verdict(
+pub fn verdict<T>(
     returned: Result<Vec<u8>, HookFault>,
-    judge: impl FnOnce(&[u8]) -> Result<Outcome, Violation>,
-) -> Result<Outcome, HookFault> {
+    judge: impl FnOnce(&[u8]) -> Result<T, Violation>,
+) -> Result<T, HookFault> {
     match returned {
         Ok(result) => judge(&result).map_err(HookFault::from),
         // The engine holds back what is longer than a result may be; the class is validation's (LE-136).
@@ -212,7 +288,9 @@ mod tests {
                 message: String::new(),
                 stack: String::new(),
             };
-            let judged = verdict(Err(fault.into()), |_| unreachable!("nothing came back"));
+            let judged = verdict(Err(fault.into()), |_| -> Result<Outcome, _> {
+                unreachable!("nothing came back")
+            });
             let fault = judged.unwrap_err();
             (fault.class().status(), fault.rule())
         };

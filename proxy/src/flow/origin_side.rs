@@ -7,7 +7,7 @@ use fourfront_cache::{
     Kept, Outcome, Reason,
     policy::{Authorization, Varies},
 };
-use fourfront_hooks::{event::OriginObject, validate::RequestResult};
+use fourfront_hooks::{cff::OriginChange, event::OriginObject, validate::RequestResult};
 use fourfront_model::{CacheBehavior, Origin, OriginKind};
 use fourfront_origin::select::Tls;
 use http::{HeaderMap, StatusCode, header};
@@ -26,19 +26,25 @@ pub struct OriginRequest {
     pub reason: Reason,
     /// The request as the policies leave it: what the function is shown (LE-091).
     pub request: RequestParts,
-    /// The configured origin.
+    /// The configured origin, or the one that a CloudFront Function chose.
     pub origin: Arc<Origin>,
+    /// What it chose (LE-475).
+    pub change: Option<Box<OriginChange>>,
 }
 
 impl OriginRequest {
-    /// A request to the behaviour's own origin (LE-003).
-    pub fn new(exchange: Exchange, reason: Reason, request: RequestParts) -> Self {
-        let origin = exchange
-            .route
-            .distribution()
-            .origin_of(exchange.route.behavior())
-            .clone();
+    /// A request to the behaviour's own origin (LE-003), or to the one that a CloudFront Function chose.
+    pub fn new(
+        exchange: Exchange,
+        reason: Reason,
+        request: RequestParts,
+        change: Option<Box<OriginChange>>,
+    ) -> Self {
+        let route = &exchange.route;
+        let assigned = route.distribution().origin_of(route.behavior());
+        let origin = change.as_ref().map_or(assigned, |c| &c.origin).clone();
         Self {
+            change,
             exchange,
             reason,
             request,
@@ -55,16 +61,21 @@ impl OriginRequest {
         };
         let origin = chosen_origin(&self.origin, changed.as_ref());
         let configured = &self.exchange.route.distribution().origins;
-        let choice = match changed {
-            Some(_) => OriginChoice::of_function(&origin, configured),
-            None => OriginChoice::Configured,
+        let choice = match (&changed, &self.change) {
+            (None, None) => OriginChoice::Configured,
+            _ => OriginChoice::of_function(&origin, configured),
         };
+        let server_name = self
+            .change
+            .filter(|_| changed.is_none())
+            .and_then(|change| change.server_name.or(change.host));
         Fetch {
             exchange: self.exchange,
             reason: self.reason,
             request,
             origin,
             choice,
+            server_name,
             origin_object: changed.or(object),
             addresses: Vec::new(),
             attempts: 0,
@@ -106,6 +117,8 @@ pub struct Fetch {
     pub origin: Arc<Origin>,
     /// Who says so.
     pub choice: OriginChoice,
+    /// The name for TLS that a CloudFront Function gave (LE-478).
+    pub server_name: Option<String>,
     /// `request.origin` as functions see it; built only when a function runs.
     pub origin_object: Option<OriginObject>,
     /// The origin's addresses, once resolved; tries go through them in turn (CF-398).

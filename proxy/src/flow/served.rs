@@ -23,11 +23,19 @@ pub enum ResultType {
     LambdaValidationError,
     /// A function produced no result.
     LambdaExecutionError,
+    /// Made by a CloudFront Function at viewer-request.
+    FunctionGeneratedResponse,
+    /// A CloudFront Function's result was not acceptable.
+    FunctionValidationError,
+    /// A CloudFront Function produced no result.
+    FunctionExecutionError,
+    /// A CloudFront Function takes too long.
+    FunctionThrottledError,
 }
 
 impl ResultType {
     /// Every value, in the order of [`Self::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Hit,
         Self::RefreshHit,
         Self::Miss,
@@ -36,6 +44,10 @@ impl ResultType {
         Self::LambdaGeneratedResponse,
         Self::LambdaValidationError,
         Self::LambdaExecutionError,
+        Self::FunctionGeneratedResponse,
+        Self::FunctionValidationError,
+        Self::FunctionExecutionError,
+        Self::FunctionThrottledError,
     ];
 
     /// Position in [`Self::ALL`].
@@ -54,6 +66,10 @@ impl ResultType {
             Self::LambdaGeneratedResponse => "LambdaGeneratedResponse",
             Self::LambdaValidationError => "LambdaValidationError",
             Self::LambdaExecutionError => "LambdaExecutionError",
+            Self::FunctionGeneratedResponse => "FunctionGeneratedResponse",
+            Self::FunctionValidationError => "FunctionValidationError",
+            Self::FunctionExecutionError => "FunctionExecutionError",
+            Self::FunctionThrottledError => "FunctionThrottledError",
         }
     }
 }
@@ -76,6 +92,8 @@ pub enum Served {
     GeneratedAtOrigin,
     /// Made by a viewer-request function (CF-515).
     GeneratedAtViewer,
+    /// Made by a CloudFront Function at viewer-request (LE-429).
+    GeneratedByFunction,
     /// Made by the node for a function that failed (CF-516).
     Fault(FaultClass),
     /// Made by the node for a request it refuses or an origin that fails; the word is the log detail of CF-705.
@@ -88,6 +106,7 @@ impl Served {
         match self {
             Self::Fault(class) => class.token(),
             Self::GeneratedAtViewer => "LambdaGeneratedResponse",
+            Self::GeneratedByFunction => "FunctionGeneratedResponse",
             Self::NodeError(_) => "Error",
             // CF-513, CF-261: a status of 400 or more is an Error, stored or not.
             _ if status >= 400 => "Error",
@@ -97,12 +116,21 @@ impl Served {
         }
     }
 
-    /// `x-edge-result-type` (LE-270..272, CF-703).
+    /// Whether a viewer-request function made it: then no viewer-response function runs (LE-163, LE-425).
+    pub const fn is_generated_at_viewer(self) -> bool {
+        matches!(self, Self::GeneratedAtViewer | Self::GeneratedByFunction)
+    }
+
+    /// `x-edge-result-type` (LE-270..275, CF-703).
     pub fn result_type(self, status: u16) -> ResultType {
         match self {
             Self::Fault(FaultClass::Validation) => ResultType::LambdaValidationError,
             Self::Fault(FaultClass::Execution) => ResultType::LambdaExecutionError,
+            Self::Fault(FaultClass::FunctionValidation) => ResultType::FunctionValidationError,
+            Self::Fault(FaultClass::FunctionExecution) => ResultType::FunctionExecutionError,
+            Self::Fault(FaultClass::FunctionThrottled) => ResultType::FunctionThrottledError,
             Self::GeneratedAtViewer => ResultType::LambdaGeneratedResponse,
+            Self::GeneratedByFunction => ResultType::FunctionGeneratedResponse,
             Self::NodeError("LimitExceeded") => ResultType::LimitExceeded,
             // LE-A26: a throttled call is `Error` with its own detail.
             Self::Fault(FaultClass::Limit) | Self::NodeError(_) => ResultType::Error,
@@ -133,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_words_agree_for_every_way_of_answering() {
-        // CF-510, CF-511, CF-512, CF-513, CF-515, CF-516, LE-167, LE-270, LE-271, LE-272
+        // CF-510, CF-511, CF-512, CF-513, CF-515, CF-516, LE-167, LE-270, LE-271, LE-272, LE-273, LE-274, LE-275, LE-429
         let rows: &[(Served, u16, &str, &str, &str)] = &[
             (Served::Hit, 200, "Hit", "Hit", "Hit"),
             (Served::Hit, 404, "Error", "Error", "Error"),
@@ -181,6 +209,34 @@ mod tests {
                 "LambdaLimitExceeded",
                 "Error",
                 "LambdaLimitExceeded",
+            ),
+            (
+                Served::GeneratedByFunction,
+                302,
+                "FunctionGeneratedResponse",
+                "FunctionGeneratedResponse",
+                "FunctionGeneratedResponse",
+            ),
+            (
+                Served::Fault(FaultClass::FunctionValidation),
+                502,
+                "FunctionValidationError",
+                "FunctionValidationError",
+                "FunctionValidationError",
+            ),
+            (
+                Served::Fault(FaultClass::FunctionExecution),
+                503,
+                "FunctionExecutionError",
+                "FunctionExecutionError",
+                "FunctionExecutionError",
+            ),
+            (
+                Served::Fault(FaultClass::FunctionThrottled),
+                503,
+                "FunctionThrottledError",
+                "FunctionThrottledError",
+                "FunctionThrottledError",
             ),
             (
                 Served::NodeError("OriginDnsError"),

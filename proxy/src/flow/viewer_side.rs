@@ -5,8 +5,8 @@ use fourfront_cache::{
     Reason,
     policy::{self, Grace},
 };
-use fourfront_hooks::validate::ResponseResult;
-use fourfront_model::HeaderLines;
+use fourfront_hooks::{cff::OriginChange, validate::ResponseResult};
+use fourfront_model::{EventType, HeaderLines};
 use http::Method;
 
 use super::{BodyPlan, ErrorAnswer, Exchange, OriginRequest, Served, hook::RequestParts};
@@ -37,12 +37,18 @@ impl ViewerRequest {
             bypass,
             reason,
             grace: None,
+            origin: None,
         }
     }
 
     /// The function answered itself (LE-163, LE-022): no look-up, no origin, no viewer-response function.
     pub fn generated(self) -> Deliver {
-        Deliver::new(self.exchange, Served::GeneratedAtViewer)
+        let hook = self.exchange.route.hook(EventType::ViewerRequest);
+        let served = match hook.and_then(|h| h.function.cloudfront()) {
+            Some(_) => Served::GeneratedByFunction,
+            None => Served::GeneratedAtViewer,
+        };
+        Deliver::new(self.exchange, served)
     }
 
     /// The function failed (LE-046).
@@ -64,6 +70,8 @@ pub struct Lookup {
     pub reason: Reason,
     /// Whether the entry found is stale, and what that allows; `None` while nothing stale was found.
     pub grace: Option<Grace>,
+    /// The origin that a CloudFront Function chose; the key does not follow it (LE-481).
+    pub origin: Option<Box<OriginChange>>,
 }
 
 impl Lookup {
@@ -79,7 +87,7 @@ impl Lookup {
 
     /// The request has to go to an origin, as `request` (CF-010.13).
     pub fn missed(self, request: RequestParts) -> OriginRequest {
-        OriginRequest::new(self.exchange, self.reason, request)
+        OriginRequest::new(self.exchange, self.reason, request, self.origin)
     }
 }
 

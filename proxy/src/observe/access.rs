@@ -73,6 +73,8 @@ pub struct AccessRecord {
     pub origin: Option<Duration>,
     /// What went wrong, in words, for the operator.
     pub error: Option<String>,
+    /// What CloudFront Functions noted at viewer-request and viewer-response, URL-encoded (LE-483).
+    pub log_data: [Option<String>; 2],
 }
 
 impl AccessRecord {
@@ -148,6 +150,12 @@ impl AccessRecord {
                 .collect();
             put("ff-hooks", Value::Array(hooks));
         }
+        let names = ["viewer-request-log-data", "viewer-response-log-data"];
+        for (name, data) in names.into_iter().zip(&self.log_data) {
+            if let Some(data) = data {
+                put(name, json!(data));
+            }
+        }
         if let Some(error) = &self.error {
             put("ff-error", json!(error));
         }
@@ -185,6 +193,9 @@ impl AccessRecord {
         }
         if let Some(origin) = self.origin {
             let _ = write!(line, " origin={:.1}ms", millis(origin));
+        }
+        for data in self.log_data.iter().flatten() {
+            let _ = write!(line, " data={data}");
         }
         if let Some(error) = &self.error {
             let _ = write!(line, " error={error:?}");
@@ -334,6 +345,7 @@ mod tests {
             }],
             origin: None,
             error: None,
+            log_data: [None, None],
         }
     }
 

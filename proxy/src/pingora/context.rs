@@ -69,6 +69,8 @@ pub struct Record {
     pub outcome: Option<Outcome>,
     /// What went wrong, for the operator.
     pub error: Option<String>,
+    /// What CloudFront Functions noted with `cf.logCustomData` at viewer-request and viewer-response (LE-483).
+    pub log_data: [Option<String>; 2],
 }
 
 impl Record {
@@ -94,6 +96,7 @@ impl Ctx {
                 served: None,
                 outcome: None,
                 error: None,
+                log_data: [None, None],
             },
             fault: None,
             origin: None,

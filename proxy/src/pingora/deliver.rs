@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use fourfront_cache::Outcome;
+use fourfront_hooks::cff;
 use fourfront_model::{CacheMode, EventType};
 use http::{HeaderValue, Method, header};
 use pingora::{Result, http::ResponseHeader, proxy::Session};
@@ -152,21 +153,22 @@ impl Edge {
         let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
         let exchange = deliver.exchange.clone();
         let mut served = deliver.served;
-        if served != Served::GeneratedAtViewer
-            && !ctx.background
-            && head.status.as_u16() < 400
-            && let Err(fault) = self
-                .viewer_response(session, ctx, &exchange, &mut head)
-                .await
-        {
-            let answer = ErrorAnswer::new(
-                &fault,
-                exchange.request_id.as_str(),
-                &exchange.route.distribution().identity,
-            );
-            head = error_head(&answer)?;
-            served = answer.served;
-            body = answer.body;
+        if !served.is_generated_at_viewer() && !ctx.background && head.status.as_u16() < 400 {
+            let ran = self.viewer_response(session, ctx, &exchange, &mut head);
+            match ran.await {
+                Ok(None) => {}
+                Ok(Some(replaced)) => body = replaced,
+                Err(fault) => {
+                    let answer = ErrorAnswer::new(
+                        &fault,
+                        exchange.request_id.as_str(),
+                        &exchange.route.distribution().identity,
+                    );
+                    head = error_head(&answer)?;
+                    served = answer.served;
+                    body = answer.body;
+                }
+            }
         }
         ctx.record.served = Some(served);
         add_node_fields(&mut head, &exchange, served, outcome)?;
@@ -186,17 +188,18 @@ impl Edge {
         Ok(())
     }
 
-    /// Runs the viewer-response function on a head that is about to be sent (LE-190..195).
+    /// Runs the viewer-response function on a head that is about to be sent (LE-190..195, LE-416). Gives the body that
+    /// takes the place of the answer's own, which only a CloudFront Function can make (LE-422).
     pub(super) async fn viewer_response(
         &self,
         session: &Session,
         ctx: &mut Ctx,
         exchange: &Exchange,
         head: &mut ResponseHeader,
-    ) -> std::result::Result<(), Fault> {
+    ) -> std::result::Result<Option<Bytes>, Fault> {
         let event = EventType::ViewerResponse;
         if exchange.route.hook(event).is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let request = viewer_parts(session);
         let response = response_parts(head);
@@ -208,7 +211,7 @@ impl Edge {
         };
         let Some(result) = hook::run(self.node(), exchange, event, shown, &mut ctx.record).await?
         else {
-            return Ok(());
+            return Ok(None);
         };
         let result = hook::response_only(result)?;
         if result.headers_changed {
@@ -218,12 +221,18 @@ impl Edge {
                 None => set_lines(head, &result.headers)?,
             }
         }
-        if let Some(description) = result.status_description
+        let mut description = result.status_description;
+        if result.status != response.status {
+            // LE-421: a CloudFront Function may.
+            head.set_status(result.status).map_err(|e| internal(&e))?;
+            description.get_or_insert_with(|| reason(result.status).to_owned());
+        }
+        if let Some(description) = description
             && description != response.description
         {
             let _ = head.set_reason_phrase(Some(&description));
         }
-        Ok(())
+        Ok(result.body.map(Bytes::from))
     }
 
     /// The end of every relayed or stored answer: `Age`, the viewer-response function, the node's fields. A
@@ -238,15 +247,64 @@ impl Edge {
         let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
         let exchange = deliver.exchange.clone();
         let served = deliver.served;
-        // LE-023..036: the gate is the effective status.
+        // LE-023..036, LE-424: the gate is the effective status.
         if head.status.as_u16() >= 400 || ctx.background {
             return add_node_fields(head, &exchange, served, Some(outcome));
         }
+        let replaceable = !ends_with_head(head) && head.status.as_u16() != 206;
         match self.viewer_response(session, ctx, &exchange, head).await {
-            Ok(()) => add_node_fields(head, &exchange, served, Some(outcome)),
+            Ok(None) => add_node_fields(head, &exchange, served, Some(outcome)),
+            Ok(Some(body)) if replaceable || body.is_empty() => {
+                replace_body(session, head, ctx, body, replaceable)?;
+                add_node_fields(head, &exchange, served, Some(outcome))
+            }
+            Ok(Some(_)) => {
+                let event = EventType::ViewerResponse;
+                let violation = cff::no_body_to_replace();
+                let node = self.node();
+                let fault = hook::refused_late(node, &exchange, event, violation, &mut ctx.record);
+                swap(session, head, ctx, &fault)
+            }
             Err(fault) => swap(session, head, ctx, &fault),
         }
     }
+}
+
+/// Whether the answer that Pingora is about to send ends with this head: then no body callback comes that could send
+/// another body.
+fn ends_with_head(head: &ResponseHeader) -> bool {
+    matches!(head.status.as_u16(), 204 | 304)
+        || head
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|l| l == "0")
+}
+
+/// Has the body callbacks send a function's body in place of the answer's own (LE-422); the length is the node's
+/// (LE-423).
+fn replace_body(
+    session: &Session,
+    head: &mut ResponseHeader,
+    ctx: &mut Ctx,
+    mut body: Bytes,
+    has_body: bool,
+) -> Result<()> {
+    head.remove_header(&header::TRANSFER_ENCODING);
+    if matches!(head.status.as_u16(), 204 | 304) {
+        // A status the function has chosen: neither has a body.
+        head.remove_header(&header::CONTENT_LENGTH);
+        body.clear();
+    } else {
+        head.insert_header("Content-Length", body.len())?;
+    }
+    if session.req_header().method == Method::HEAD {
+        body.clear();
+    }
+    if has_body {
+        let deliver = ctx.flow.deliver_mut().map_err(|e| ctx_internal(&e))?;
+        deliver.replacement = Some(Replacement { body: Some(body) });
+    }
+    Ok(())
 }
 
 /// Puts the page for a fault in the place of the answer Pingora is about to send: head here, body in the body
@@ -260,11 +318,7 @@ pub(super) fn swap(
 ) -> Result<()> {
     // Where no body can follow any more, the replacement's is left out and the length says so.
     let to_head = session.req_header().method == Method::HEAD;
-    let no_body = matches!(head.status.as_u16(), 204 | 304)
-        || head
-            .headers
-            .get(header::CONTENT_LENGTH)
-            .is_some_and(|l| l == "0");
+    let no_body = ends_with_head(head);
     let deliver = ctx.flow.deliver_mut().map_err(|e| ctx_internal(&e))?;
     let exchange = &deliver.exchange;
     let identity = &exchange.route.distribution().identity;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use fourfront_hooks::{
     HookFault,
+    cff::OriginChange,
     event::{BodyView, OriginObject},
     pool::Call,
     validate::{HookResult, RequestResult, ResponseResult, Violation},
@@ -47,9 +48,25 @@ pub(super) async fn run(
     shown: Shown<'_>,
     record: &mut Record,
 ) -> Result<Option<HookResult>, Fault> {
+    let ran = run_any(node, exchange, event_type, shown, record).await?;
+    Ok(ran.map(|(result, _)| result))
+}
+
+/// [`run`] at a viewer trigger, where a CloudFront Function may also choose an origin (LE-475).
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_any(
+    node: &Node,
+    exchange: &Exchange,
+    event_type: EventType,
+    shown: Shown<'_>,
+    record: &mut Record,
+) -> Result<Option<(HookResult, Option<Box<OriginChange>>)>, Fault> {
     let Some(hook) = exchange.route.hook(event_type) else {
         return Ok(None);
     };
+    let is_of_cloudfront = hook.function.cloudfront().is_some();
     let input = HookInput {
         exchange,
         event_type,
@@ -62,13 +79,23 @@ pub(super) async fn run(
         event: input.event(),
         event_type,
         timeout: hook.function.timeout_at(event_type),
-        request_id: invocation_id(),
+        // Lines of a CloudFront Function carry the viewer request's id (LE-440).
+        request_id: if is_of_cloudfront {
+            exchange.request_id.as_str().to_owned()
+        } else {
+            invocation_id()
+        },
         viewer_request_id: exchange.request_id.as_str().to_owned(),
     };
     let invocation_id = call.request_id.clone();
     let started = Instant::now();
     let returned = node.hooks().invoke(&hook.prepared, call).await;
     let judged = verdict(returned, |result| input.judge(result));
+    let judged = if is_of_cloudfront {
+        judged.map_err(HookFault::of_cloudfront_function)
+    } else {
+        judged
+    };
     let duration = started.elapsed();
     hook.duration.observe(duration.as_secs_f64());
     let function = hook.function.name.as_str();
@@ -80,9 +107,12 @@ pub(super) async fn run(
         fault,
     };
     match judged {
-        Ok(outcome) => {
+        Ok(verdict) => {
             let call = noted(None);
-            for warning in outcome.warnings {
+            if let Some(data) = verdict.log_data {
+                record.log_data[usize::from(!event_type.is_request())] = Some(data);
+            }
+            for warning in verdict.outcome.warnings {
                 tracing::warn!(
                     request_id = exchange.request_id.as_str(),
                     id = call.invocation_id,
@@ -95,7 +125,7 @@ pub(super) async fn run(
                 );
             }
             record.hooks.push(call);
-            Ok(Some(outcome.result))
+            Ok(Some((verdict.outcome.result, verdict.origin)))
         }
         Err(fault) => {
             let call = noted(Some((fault.class().token(), fault.rule())));
@@ -121,7 +151,11 @@ pub(super) fn refused_late(
     violation: Violation,
     record: &mut Record,
 ) -> Fault {
-    let fault = HookFault::from(violation);
+    let mut fault = HookFault::from(violation);
+    let hook = exchange.route.hook(event_type);
+    if hook.is_some_and(|h| h.function.cloudfront().is_some()) {
+        fault = fault.of_cloudfront_function();
+    }
     let mut calls = record.hooks.iter_mut().rev();
     match calls.find(|call| call.event_type == event_type) {
         Some(call) => {
@@ -199,9 +233,9 @@ fn invocation_id() -> String {
 }
 
 /// Whether the engine has told the function's own log of it: what ended a call that had begun (LE-278).
-const fn is_in_the_functions_log(fault: &HookFault) -> bool {
+fn is_in_the_functions_log(fault: &HookFault) -> bool {
     use fourfront_hooks::ExecutionFault::{Load, WorkerGone};
-    match fault {
+    match fault.cause() {
         HookFault::Execution(Load { .. } | WorkerGone) => false,
         HookFault::Execution(_) => true,
         _ => false,
@@ -210,7 +244,7 @@ const fn is_in_the_functions_log(fault: &HookFault) -> bool {
 
 fn stack(fault: &HookFault) -> &str {
     use fourfront_hooks::ExecutionFault::{Load, Thrown};
-    match fault {
+    match fault.cause() {
         HookFault::Execution(Load { stack, .. } | Thrown { stack, .. }) => stack,
         _ => "",
     }

@@ -107,7 +107,8 @@ impl Edge {
         let viewer = session.req_header();
         let route = &lookup.exchange.route;
         let (distribution, behavior) = (route.distribution(), route.behavior());
-        let origin = distribution.origin_of(behavior);
+        let chosen = lookup.origin.as_deref();
+        let origin = chosen.map_or_else(|| distribution.origin_of(behavior), |c| &c.origin);
         let received = lines(viewer);
         let (path, query) = super::viewer_side::split(viewer.raw_path());
         let policies = (
@@ -152,6 +153,19 @@ impl Edge {
             &hop,
             &selected,
         );
+        let mut request = request;
+        if let Some(host) = chosen.and_then(|c| c.host.as_ref()) {
+            // LE-478
+            for line in request
+                .headers
+                .iter_mut()
+                .filter(|l| l.name == header::HOST)
+            {
+                if let Ok(value) = HeaderValue::from_str(host) {
+                    line.value = value;
+                }
+            }
+        }
         RequestParts {
             method: viewer.method.clone(),
             path: request.path,
@@ -273,7 +287,11 @@ impl Edge {
                     .get(index)
                     .copied()
                     .ok_or_else(|| internal(&"an origin without address"))?;
-                if let Some(tls) = target.tls.take() {
+                if let Some(mut tls) = target.tls.take() {
+                    if let Some(name) = &fetch.server_name {
+                        tls.server_name.clone_from(name);
+                        tls.other_name = None;
+                    }
                     let mut tls = self.certificates.order(address, tls);
                     if fetch.refused_name.as_ref() == Some(&tls.server_name) {
                         tls = tls.swapped();
@@ -304,7 +322,12 @@ impl Edge {
             };
             let named = OriginObject::from(fetch.origin.as_ref());
             let violation = refused_address(&named, *address, why);
-            let event = EventType::OriginRequest;
+            let route = &fetch.exchange.route;
+            let event = match route.hook(EventType::OriginRequest) {
+                Some(_) => EventType::OriginRequest,
+                // A CloudFront Function named it.
+                None => EventType::ViewerRequest,
+            };
             return Err(hook::refused_late(
                 self.node(),
                 &fetch.exchange,

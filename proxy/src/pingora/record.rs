@@ -254,6 +254,7 @@ impl Edge {
             hooks: std::mem::take(&mut ctx.record.hooks),
             origin: ctx.record.origin,
             error: ctx.record.error.take(),
+            log_data: std::mem::take(&mut ctx.record.log_data),
         });
     }
 }

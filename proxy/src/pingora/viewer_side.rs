@@ -13,6 +13,7 @@ use fourfront_cache::{
     key::{CacheKey, KeyRequest, cache_key},
     policy::{Grace, Reuse, Verdict},
 };
+use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
 use http::{HeaderName, Uri, header};
 use parking_lot::Mutex;
@@ -44,6 +45,7 @@ use crate::flow::{
 pub(super) struct Refresh {
     exchange: Exchange,
     head: RequestHeader,
+    origin: Option<Box<OriginChange>>,
 }
 
 /// Refreshes that Pingora is about to start, by connection and request head.
@@ -108,7 +110,9 @@ impl Edge {
             limits: &snapshot.settings().limits,
         };
         match admit(&snapshot, &facts) {
-            Ok(state) => {
+            Ok(mut state) => {
+                let server = session.as_downstream().server_addr();
+                state.exchange.server = server.and_then(|a| a.as_inet()).map(|a| a.ip());
                 ctx.flow = Flow::ViewerRequest(Box::new(state));
                 Ok(())
             }
@@ -141,7 +145,14 @@ impl Edge {
             origin: None,
             response: None,
         };
-        let result = hook::run(self.node(), &state.exchange, event, shown, &mut ctx.record).await;
+        let ran = hook::run_any(self.node(), &state.exchange, event, shown, &mut ctx.record).await;
+        let mut origin = None;
+        let result = ran.map(|ran| {
+            ran.map(|(result, chosen)| {
+                origin = chosen;
+                result
+            })
+        });
         match result.map(Decision::from) {
             Ok(Decision::Continue(changes)) => {
                 let mut request = request;
@@ -160,7 +171,9 @@ impl Edge {
                         set_lines(head, &request.lines).map_err(|e| ctx_internal(&e))?;
                     }
                 }
-                ctx.flow = Flow::Lookup(Box::new(state.pass(&request.path, &request.method)));
+                let mut lookup = state.pass(&request.path, &request.method);
+                lookup.origin = origin;
+                ctx.flow = Flow::Lookup(Box::new(lookup));
                 Ok(false)
             }
             Ok(Decision::Respond(response)) => {
@@ -190,6 +203,7 @@ impl Edge {
             let refresh = Refresh {
                 exchange: lookup.exchange.clone(),
                 head: session.req_header().clone(),
+                origin: lookup.origin.clone(),
             };
             self.refreshes.lock().insert(refresh_key(session), refresh);
         }
@@ -209,7 +223,9 @@ impl Edge {
         let state = ViewerRequest {
             exchange: refresh.exchange,
         };
-        ctx.flow = Flow::Lookup(Box::new(state.pass(path, &request.method)));
+        let mut lookup = state.pass(path, &request.method);
+        lookup.origin = refresh.origin;
+        ctx.flow = Flow::Lookup(Box::new(lookup));
         Ok(())
     }
 

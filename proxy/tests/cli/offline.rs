@@ -207,3 +207,80 @@ fn a_function_that_is_nowhere_is_named() {
         missing.stderr
     );
 }
+
+#[test]
+fn a_cloudfront_function_is_run_and_judged() {
+    // LE-436, LE-443, LE-483, CP-605
+    let site = Site::answering("x");
+    site.write(
+        "event.json",
+        r#"{"version": "1.0",
+            "context": {"eventType": "viewer-request", "requestId": "r", "distributionId": "E1"},
+            "viewer": {"ip": "192.0.2.7"},
+            "request": {"method": "GET", "uri": "/a", "headers": {"host": {"value": "a.test"}},
+                "cookies": {"id": {"value": "1"}}, "querystring": {"b": {"value": "2"}}}}"#,
+    );
+    site.write(
+        "rewrite.js",
+        "function handler(e) { console.log('seen'); e.request.uri = '/b' + e.request.uri; return e.request; }",
+    );
+    site.write(
+        "expected.json",
+        r#"{"method": "GET", "uri": "/b/a", "headers": {"host": {"value": "a.test"}},
+        "cookies": {"id": {"value": "1"}}, "querystring": {"b": {"value": "2"}}}"#,
+    );
+    let test = |file: &str, more: &[&str]| {
+        run(&[&["test", file, "event.json"], more].concat(), site.path())
+    };
+    let good = test("rewrite.js", &["--expect", "expected.json"]);
+    assert_eq!(good.code, Some(0), "{}", good.stderr);
+    assert!(good.stdout.contains("\"uri\":\"/b/a\""), "{}", good.stdout);
+    for said in ["seen", "compute utilization: "] {
+        assert!(good.stderr.contains(said), "{}", good.stderr);
+    }
+
+    site.write(
+        "host.js",
+        "function handler(e) { e.request.headers.host.value = 'b.test'; return e.request; }",
+    );
+    let refused = test("host.js", &[]);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused
+            .stderr
+            .contains("502 FunctionValidationError (LE-214)"),
+        "{}",
+        refused.stderr
+    );
+
+    site.write(
+        "old.js",
+        "const a = 1; function handler(e) { return e.request; }",
+    );
+    assert_eq!(test("old.js", &[]).code, Some(0));
+    let old = test("old.js", &["--runtime", "cloudfront-js-1.0"]);
+    assert_eq!(old.code, Some(1));
+    assert!(old.stderr.contains("LE-451"), "{}", old.stderr);
+
+    // In a site file, with its store.
+    site.write(
+        "reads.js",
+        "import cf from 'cloudfront'; async function handler(e) { e.request.uri = await cf.kvs().get('to'); return e.request; }",
+    );
+    site.write(
+        "routes.json",
+        r#"{"data": [{"key": "to", "value": "/there"}]}"#,
+    );
+    let yaml = site.read("fourfront.yaml");
+    site.write(
+        "fourfront.yaml",
+        &format!("{yaml}\ncloudfront_functions: {{ reads: {{ file: ./reads.js, store: routes }} }}\nstores: {{ routes: ./routes.json }}\n"),
+    );
+    let named = test("reads", &[]);
+    assert_eq!(named.code, Some(0), "{}", named.stderr);
+    assert!(
+        named.stdout.contains("\"uri\":\"/there\""),
+        "{}",
+        named.stdout
+    );
+}

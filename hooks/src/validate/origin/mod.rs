@@ -81,6 +81,21 @@ pub(super) fn check(
     Ok(changed.then_some(object))
 }
 
+/// Judges an origin that a CloudFront Function changed (LE-475) by the rules of origin objects.
+pub(crate) fn judge(
+    input: &Input<'_>,
+    object: &OriginObject,
+    assigned: &OriginObject,
+) -> Result<(), Violation> {
+    let like = Some(assigned).filter(|a| a.same_kind(object));
+    Judge {
+        input,
+        object,
+        like,
+    }
+    .check()
+}
+
 /// The violation of an origin whose name leads where functions may not send requests (LE-346). Only whoever
 /// resolves the name finds out.
 pub fn refused_address(

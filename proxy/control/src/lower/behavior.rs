@@ -225,11 +225,11 @@ fn associations(
     let mut viewer_kind: Option<(bool, usize)> = None;
     for association in raw {
         let event = association.event;
-        let include_body = include_body(&association, report);
         let on_error = on_error(&association, around.compat, report);
         let name = &association.function;
         let is_lambda = match around.functions.look_up(&name.value) {
             Lookup::Lambda(declared) => {
+                let include_body = include_body(&association, report);
                 let function = declared.attach(event, &association.at, around.compat, context);
                 if let Some(function) = function {
                     attached.attach(
@@ -243,12 +243,27 @@ fn associations(
                 }
                 true
             }
-            Lookup::CloudFront => {
-                let message = format!(
-                    "`{}` is a CloudFront Function, which is not available yet",
-                    name.value
-                );
-                report.error(&name.at, message);
+            Lookup::CloudFront(declared) => {
+                if let Some(flag) = association.include_body.as_ref().filter(|f| f.value) {
+                    // LE-411
+                    let message = format!(
+                        "InvalidFunctionAssociation: `{}` is a CloudFront Function, which never sees the request body",
+                        name.value
+                    );
+                    report.error(&flag.at, message);
+                }
+                let function = declared.attach(event, &association.at, around.compat, context);
+                if let Some(function) = function {
+                    let include_body = false;
+                    attached.attach(
+                        event,
+                        FunctionAssociation {
+                            function,
+                            include_body,
+                            on_error,
+                        },
+                    );
+                }
                 false
             }
             Lookup::Unknown => {

@@ -9,15 +9,18 @@ use std::{
 };
 
 use fourfront_model::{
-    Compat, EventType, Function, FunctionName, FunctionSource, FunctionVersion, HandlerPath,
-    LimitProfile,
+    Compat, EventType, Function, FunctionKind, FunctionName, FunctionSource, FunctionVersion,
+    HandlerPath, LimitProfile,
 };
 
-use super::{Context, files, grants, package::zipped_size};
+use super::{
+    Context, cloudfront_function::DeclaredCloudFront, files, grants, package::zipped_size,
+    store::Stores,
+};
 use crate::{
     Location,
     cursor::shorten,
-    raw::{Named, RawFunction, RawSource},
+    raw::{Named, RawCloudFrontFunction, RawFunction, RawSource},
     report::{At, Report, Spanned},
     spelling::nearest,
 };
@@ -25,8 +28,7 @@ use crate::{
 /// All functions of a file, by name.
 pub(crate) struct Functions {
     declared: Vec<Declared>,
-    /// Names of CloudFront Functions, which this node refuses for now.
-    cloudfront: Vec<String>,
+    cloudfront: Vec<DeclaredCloudFront>,
 }
 
 /// One function and where its settings stand.
@@ -46,20 +48,35 @@ pub(crate) struct Declared {
 /// What a name in `on` turns out to be.
 pub(crate) enum Lookup<'f> {
     Lambda(&'f Declared),
-    CloudFront,
+    CloudFront(&'f DeclaredCloudFront),
     Unknown,
 }
 
 impl Functions {
     pub(crate) fn lower(
         raw: Vec<Named<RawFunction>>,
-        cloudfront: Vec<String>,
+        cloudfront: Vec<Named<RawCloudFrontFunction>>,
+        stores: &Stores,
         context: &Context<'_>,
     ) -> Self {
-        let declared = raw
+        let declared: Vec<Declared> = raw
             .into_iter()
             .map(|named| Declared::lower(named, context))
             .collect();
+        let cloudfront: Vec<DeclaredCloudFront> = cloudfront
+            .into_iter()
+            .map(|named| DeclaredCloudFront::lower(named, stores, context))
+            .collect();
+        for function in &cloudfront {
+            // `on` names functions of both kinds.
+            if let Some(other) = declared.iter().find(|d| d.name == function.name) {
+                let message = format!(
+                    "`{}` is already a function of `functions` on line {}",
+                    function.name, other.at.line
+                );
+                context.report.error(&function.at, message);
+            }
+        }
         Self {
             declared,
             cloudfront,
@@ -69,8 +86,8 @@ impl Functions {
     pub(crate) fn look_up(&self, name: &str) -> Lookup<'_> {
         if let Some(d) = self.declared.iter().find(|d| d.name == name) {
             Lookup::Lambda(d)
-        } else if self.cloudfront.iter().any(|n| n == name) {
-            Lookup::CloudFront
+        } else if let Some(d) = self.cloudfront.iter().find(|d| d.name == name) {
+            Lookup::CloudFront(d)
         } else {
             Lookup::Unknown
         }
@@ -78,7 +95,10 @@ impl Functions {
 
     /// The declared name nearest to one that is not declared.
     pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
-        nearest(name, self.declared.iter().map(|d| d.name.as_str()))
+        let declared = self.declared.iter().map(|d| d.name.as_str());
+        let cloudfront = self.cloudfront.iter().map(|d| d.name.as_str());
+        let names: Vec<&str> = declared.chain(cloudfront).collect();
+        nearest(name, names)
     }
 
     /// LE-340 for functions no behaviour uses, which no distribution's `compat` speaks for.
@@ -92,10 +112,7 @@ impl Functions {
 
     /// Files and directories the code lies in.
     pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        self.declared
-            .iter()
-            .filter_map(|d| d.function.as_ref())
-            .map(|f| path_of(&f.source).to_path_buf())
+        self.all().map(|f| path_of(&f.source).to_path_buf())
     }
 
     /// Where each function is declared.
@@ -103,17 +120,22 @@ impl Functions {
         &self,
         report: &Report,
     ) -> impl Iterator<Item = (FunctionName, Location)> {
-        self.declared.iter().filter_map(|d| {
-            let name = d.function.as_ref()?.name.clone();
-            Some((name, report.location(&d.at)))
+        let declared = self.declared.iter().map(|d| (&d.function, &d.at));
+        let cloudfront = self.cloudfront.iter().map(|d| (&d.function, &d.at));
+        declared.chain(cloudfront).filter_map(|(function, at)| {
+            let name = function.as_ref()?.name.clone();
+            Some((name, report.location(at)))
         })
     }
 
+    fn all(&self) -> impl Iterator<Item = &Arc<Function>> {
+        let declared = self.declared.iter().filter_map(|d| d.function.as_ref());
+        let cloudfront = self.cloudfront.iter().filter_map(|d| d.function.as_ref());
+        declared.chain(cloudfront)
+    }
+
     pub(crate) fn into_all(self) -> Vec<Arc<Function>> {
-        self.declared
-            .into_iter()
-            .filter_map(|d| d.function)
-            .collect()
+        self.all().cloned().collect()
     }
 }
 
@@ -312,6 +334,7 @@ fn lower_one(
         log_group,
         egress,
         credentials,
+        kind: FunctionKind::Lambda,
     })
 }
 

@@ -2,6 +2,7 @@
 //! files looked for; what leaves this stage is not checked again anywhere.
 
 mod behavior;
+mod cloudfront_function;
 mod distribution;
 mod files;
 mod function;
@@ -11,6 +12,7 @@ mod node;
 mod origin;
 mod package;
 mod policy;
+mod store;
 
 use std::{
     collections::HashMap,
@@ -24,6 +26,7 @@ use crate::{Loaded, raw::RawSite, report::Report};
 
 use distribution::Placed;
 use function::Functions;
+use store::Stores;
 
 /// What every part of stage three needs.
 pub(crate) struct Context<'a> {
@@ -42,7 +45,9 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);
-    let functions = Functions::lower(raw.functions, raw.cloudfront_functions, &context);
+    let stores = Stores::lower(raw.stores, &context);
+    watched.extend(stores.paths());
+    let functions = Functions::lower(raw.functions, raw.cloudfront_functions, &stores, &context);
     watched.extend(functions.paths());
 
     let mut distributions = Vec::new();

@@ -93,6 +93,7 @@ pub(crate) fn lower(
                 .function_name_prefix
                 .map_or(default.hooks.function_name_prefix, |p| p.value),
             limit_profile: context.profile,
+            compute_budget: raw.compute_budget.unwrap_or(default.hooks.compute_budget),
         },
         log: LogSettings {
             format: raw.log_format.unwrap_or(default.log.format),

@@ -1,6 +1,7 @@
 //! Stage two: the tree read into types that mirror the file. Every key is known, every value has its type
 //! and its place; whether names exist, numbers agree and files are there is stage three (`lower`).
 
+mod cloudfront_function;
 mod distribution;
 mod function;
 mod node;
@@ -8,6 +9,7 @@ mod policy;
 
 use fourfront_model::{CacheMode, Compat, Identity};
 
+pub(crate) use cloudfront_function::{RawCloudFrontFunction, RawStore};
 pub(crate) use distribution::{
     RawAssociation, RawBehavior, RawCustomOrigin, RawDistribution, RawOrigin, RawOriginBlock,
     RawProtocol,
@@ -47,8 +49,8 @@ pub(crate) struct RawSite {
     pub(crate) at: At,
     pub(crate) node: RawNode,
     pub(crate) functions: Vec<Named<RawFunction>>,
-    /// Names under `cloudfront_functions`: the block is refused, but the names explain what `on` means.
-    pub(crate) cloudfront_functions: Vec<String>,
+    pub(crate) cloudfront_functions: Vec<Named<RawCloudFrontFunction>>,
+    pub(crate) stores: Vec<Named<RawStore>>,
     pub(crate) distributions: Vec<Named<RawDistribution>>,
     pub(crate) modes: RawModes,
 }
@@ -77,7 +79,14 @@ impl RawSite {
                 .and_then(RawNode::read)
                 .unwrap_or_default(),
             functions,
-            cloudfront_functions: refused_names(root, "cloudfront_functions"),
+            cloudfront_functions: block
+                .get("cloudfront_functions")
+                .map_or_else(Vec::new, |c| {
+                    named(c, "a map of function names", RawCloudFrontFunction::read)
+                }),
+            stores: block.get("stores").map_or_else(Vec::new, |c| {
+                named(c, "a map of store names", RawStore::read)
+            }),
             distributions,
             modes: RawModes::read(&block),
         })
@@ -129,18 +138,4 @@ fn named<'n, T>(
         value: read(&value),
     };
     entries.into_iter().map(one).collect()
-}
-
-/// The names in a block that its table refuses.
-fn refused_names(root: &Cursor<'_>, key: &str) -> Vec<String> {
-    let entries = root.entries("a site file").unwrap_or_default();
-    let block = entries.into_iter().find(|(k, _)| k.value == key);
-    let names = block
-        .filter(|(_, v)| v.is_mapping())
-        .and_then(|(_, v)| v.entries("names"));
-    names
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, _)| name.value)
-        .collect()
 }

@@ -26,6 +26,7 @@ pub(crate) struct RawNode {
     pub(crate) private_egress: Option<bool>,
     pub(crate) function_name_prefix: Option<Spanned<String>>,
     pub(crate) limit_profile: Option<LimitProfile>,
+    pub(crate) compute_budget: Option<Duration>,
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) log_access: Option<bool>,
@@ -89,6 +90,10 @@ impl RawNode {
                 .and_then(Cursor::boolean)
                 .map(|b| b.value);
             raw.function_name_prefix = hooks.get("function_name_prefix").and_then(name_prefix);
+            raw.compute_budget = hooks
+                .get("compute_budget")
+                .and_then(|c| c.seconds(1))
+                .map(|s| s.value);
             raw.limit_profile = hooks
                 .get("limit_profile")
                 .and_then(|c| {

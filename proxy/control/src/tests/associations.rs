@@ -204,23 +204,3 @@ fn a_function_with_faults_of_its_own_is_not_also_unknown() {
         &["1:20: functions.auth: expected the path of a file"],
     );
 }
-
-#[test]
-fn cloudfront_functions_are_named_as_what_they_are() {
-    // LE-374, LE-375
-    let text = with_default_behavior(
-        "on: { viewer-request: redirects, viewer-response: auth, origin-request: auth }",
-    ) + "cloudfront_functions: { redirects: { file: ./r.js } }\n";
-    refused(
-        &text,
-        &[
-            &format!(
-                "5:29: {ON}.viewer-request: `redirects` is a CloudFront Function, which is not available yet"
-            ),
-            &format!(
-                "5:57: {ON}.viewer-response: InvalidFunctionAssociation: viewer events of one behaviour are all Lambda@Edge or all CloudFront Functions; line 5 has the other kind"
-            ),
-            "7:1: cloudfront_functions: `cloudfront_functions` is not available yet",
-        ],
-    );
-}

@@ -2,6 +2,7 @@
 
 mod associations;
 mod behaviors;
+mod cloudfront_functions;
 mod distributions;
 mod functions;
 mod grants;
@@ -17,6 +18,15 @@ use std::{fs, path::Path};
 use tempfile::TempDir;
 
 use crate::{Loaded, SiteErrors, parse};
+
+/// A CloudFront Function that is too long: comments count.
+const LARGE: &str = {
+    const TEXT: [u8; 10_241] = [b'/'; 10_241];
+    match std::str::from_utf8(&TEXT) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+};
 
 /// A directory with what the site files of these tests name.
 fn site_dir() -> TempDir {
@@ -34,11 +44,28 @@ fn site_dir() -> TempDir {
         ("typed/index.ts", "export const handler = async () => {};"),
         ("public/index.html", "<p>hello</p>"),
         ("ca.pem", "not read here"),
+        (
+            "cff/redirects.js",
+            "function handler(e) { return e.request; }",
+        ),
+        ("cff/large.js", LARGE),
+        ("routes.json", r#"{"data":[{"key":"/old","value":"/new"}]}"#),
+        (
+            "twice.json",
+            r#"{"data":[{"key":"a","value":"1"},{"key":"a","value":"2"}]}"#,
+        ),
+        ("list.json", r#"[{"key":"a","value":"1"}]"#),
     ] {
         let path = dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
+    // A value that no store takes.
+    let long = format!(
+        r#"{{"data":[{{"key":"a","value":"{}"}}]}}"#,
+        "v".repeat(1025)
+    );
+    fs::write(dir.path().join("long.json"), long).unwrap();
     dir
 }
 

@@ -21,11 +21,19 @@ fn reference_dir() -> tempfile::TempDir {
         "functions/security-headers.js",
         "functions/auth.mjs",
         "functions/rewrite/index.js",
+        "functions/canonical.js",
+        "functions/redirects.js",
+        "stores/flags.json",
+        "stores/routes.json",
         "public/index.html",
     ] {
         let path = dir.path().join(path);
+        let text = match path.extension() {
+            Some(e) if e == "json" => r#"{"data":[]}"#,
+            _ => "",
+        };
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, "").unwrap();
+        fs::write(path, text).unwrap();
     }
     dir
 }
@@ -61,7 +69,7 @@ fn the_reference_is_a_site_file() {
         loaded.site.distribution_for("nobody.test").unwrap().id,
         "ESITE"
     );
-    assert_eq!(loaded.site.functions().len(), 3);
+    assert_eq!(loaded.site.functions().len(), 5);
 }
 
 #[test]

@@ -62,6 +62,17 @@ const HOSTS: &[Host] = &[
         path: "distributions.a.",
     },
     Host {
+        table: &keys::CLOUDFRONT_FUNCTION,
+        text: |s| {
+            format!(
+                "distributions:\n  a:\n    origins: {{ app: \"http://a.test\" }}\ncloudfront_functions:\n  f:\n    {s}\n    file: ./cff/redirects.js\n"
+            )
+        },
+        line: 6,
+        column: 5,
+        path: "cloudfront_functions.f.",
+    },
+    Host {
         table: &keys::ORIGIN,
         text: |s| with_origin(&format!("{s}\ndir: public")),
         line: 5,

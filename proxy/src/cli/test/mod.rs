@@ -1,5 +1,6 @@
 //! `fourfront test` (CP-605): one function, one event, the result judged as the node would.
 
+mod cloudfront;
 mod shown;
 
 use std::{
@@ -20,7 +21,8 @@ use fourfront_hooks::{
     validate::{self, DEFAULT_MAX_REQUEST_BYTES},
 };
 use fourfront_model::{
-    Compat, Distribution, Function, FunctionSource, FunctionVersion, HandlerPath,
+    CffRuntime, CloudFrontFunction, Compat, Distribution, Function, FunctionKind, FunctionSource,
+    FunctionVersion, HandlerPath,
 };
 use serde_json::Value;
 
@@ -44,6 +46,10 @@ pub(super) struct TestArgs {
     /// The handler, as `file.export`.
     #[arg(long, default_value = "index.handler")]
     handler: HandlerPath,
+    /// The runtime of a CloudFront Function in a file: `cloudfront-js-1.0` or `cloudfront-js-2.0`. Without it an event
+    /// of CloudFront Functions means 2.0.
+    #[arg(long, value_parser = runtime)]
+    runtime: Option<CffRuntime>,
     /// The site file that names functions.
     #[arg(short, long, default_value = "fourfront.yaml")]
     config: PathBuf,
@@ -72,6 +78,10 @@ fn test(args: &TestArgs) -> Result<Exit, String> {
     let text = read(&args.event)?;
     let event: Value =
         serde_json::from_str(&text).map_err(|e| format!("{}: {e}", args.event.display()))?;
+    let function = as_event_says(function, loaded.is_none(), &event, args.runtime);
+    if function.cloudfront().is_some() {
+        return cloudfront::test(args, &function, loaded.as_ref(), &event);
+    }
     let shown = Shown::parse(&event).map_err(|e| format!("{}: {e}", args.event.display()))?;
     let mut rules = match &loaded {
         Some(loaded) => Rules::of(loaded, &function, &shown),
@@ -121,6 +131,28 @@ fn test(args: &TestArgs) -> Result<Exit, String> {
         Some(expected) => compare(expected, &result),
         None => Ok(Exit::Ok),
     }
+}
+
+fn runtime(name: &str) -> Result<CffRuntime, String> {
+    let known = CffRuntime::ALL.map(CffRuntime::as_str).join(" or ");
+    CffRuntime::from_name(name).ok_or_else(|| format!("expected {known}"))
+}
+
+/// A file does not say which kind of function is in it: the runtime does, or else the event.
+fn as_event_says(
+    mut function: Function,
+    is_file: bool,
+    event: &Value,
+    runtime: Option<CffRuntime>,
+) -> Function {
+    let is_of_cloudfront = event.get("context").is_some() && event.get("Records").is_none();
+    if is_file && (runtime.is_some() || is_of_cloudfront) {
+        function.kind = FunctionKind::CloudFront(CloudFrontFunction {
+            runtime: runtime.unwrap_or_default(),
+            store: None,
+        });
+    }
+    function
 }
 
 /// What a result is judged by beside its event.
@@ -185,7 +217,7 @@ fn report(function: &Function, fault: &HookFault) -> Exit {
         named(&fault.to_string())
     ));
     // The stack of what a call threw stands in the function's log, just above.
-    if let HookFault::Execution(ExecutionFault::Load { stack, .. }) = fault
+    if let HookFault::Execution(ExecutionFault::Load { stack, .. }) = fault.cause()
         && !stack.is_empty()
     {
         logs::say(&named(stack));
@@ -281,6 +313,7 @@ fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> 
         log_group: None,
         egress: None,
         credentials: None,
+        kind: FunctionKind::Lambda,
     };
     Ok((function, None))
 }
