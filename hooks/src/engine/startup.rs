@@ -64,6 +64,11 @@ const BEFORE: &[(&str, &str, &str)] = &[
         "ext:upstream/scrypt.ts",
         include_str!("../../js/scrypt.js"),
     ),
+    (
+        "ext:deno_node/internal/errors.ts",
+        "ext:upstream/errors.ts",
+        include_str!("../../js/fixes/errors.js"),
+    ),
 ];
 
 /// V8's flags; the first entry stands for the program's name.
