@@ -20,6 +20,7 @@ const {
   ObjectDefineProperty,
   ObjectHasOwn,
   PromisePrototypeThen,
+  PromiseResolve,
   ReflectApply,
   String,
   StringPrototypeSlice,
@@ -222,8 +223,19 @@ async function load(path, kind, name) {
   }
 }
 
-/** Starts one call. What it ends with is told by `op_ff_done`, now or later. */
+/**
+ * Starts one call. What it ends with is told by `op_ff_done`, now or later.
+ *
+ * As a promise job, like Lambda's own runtime: a built-in that is loaded by its first use in there would otherwise have
+ * the engine run the handler's promise jobs before their time (NC-34).
+ */
 function invoke(json, requestId) {
+  PromisePrototypeThen(settled, () => handle(json, requestId));
+}
+
+const settled = PromiseResolve();
+
+function handle(json, requestId) {
   const call = { done: false, waiting: undefined, wait: true, promised: false };
   current = call;
   const finish = (error, result) => {

@@ -58,7 +58,9 @@ function props(value, state, skip) {
 function failure(error, state) {
   const out = { error: className(error), name: describe(error.name, state), message: text(String(error.message)) };
   if (error.code !== undefined) out.code = describe(error.code, state);
-  const own = props(error, state, (k) => k === 'name' || k === 'message' || k === 'code' || k === 'stack' || k === 'cause');
+  const own = props(error, state, (k) => k === 'name' || k === 'message' || k === 'code' || k === 'stack' || k === 'cause'
+    // Where classes of the web keep their state, and OpenSSL's trace of its own calls: nobody's to read.
+    || typeof k === 'symbol' || k === 'opensslErrorStack');
   // What an error carries counts, the order in which it was put there does not.
   own.sort((a, b) => (a[0] < b[0] ? -1 : 1));
   if (own.length > 0) out.own = own;

@@ -28,6 +28,8 @@ class Base extends Error {
     ObjectSetPrototypeOf(this, prototypes[`Node${name}`] ?? ErrorPrototype);
     this.name = `${name} [${code}]`;
     ErrorCaptureStackTrace(this, new.target);
+    // The first line is made when the stack is first read.
+    void this.stack;
     delete this.name;
     this.code = code;
     // The derived constructors assign it; it stays out of sight if it is there before.

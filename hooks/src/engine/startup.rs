@@ -42,6 +42,14 @@ const OWN: &[(&str, &str)] = &[
     ("ext:deno_fs/30_fs.js", include_str!("../../js/absent.js")),
     ("ext:deno_os/30_os.js", include_str!("../../js/absent.js")),
     ("ext:deno_io/12_io.js", include_str!("../../js/io.js")),
+    (
+        "ext:fourfront/fixes/crypto_errors.js",
+        include_str!("../../js/fixes/crypto_errors.js"),
+    ),
+    (
+        "ext:deno_node/internal/hide_stack_frames.ts",
+        include_str!("../../js/fixes/stack_frames.js"),
+    ),
     ("ext:fourfront/fs.js", include_str!("../../js/fs.js")),
     ("ext:fourfront/os.js", include_str!("../../js/os.js")),
     ("ext:fourfront/tty.js", include_str!("../../js/tty.js")),
@@ -68,6 +76,26 @@ const BEFORE: &[(&str, &str, &str)] = &[
         "ext:deno_node/internal/errors.ts",
         "ext:upstream/errors.ts",
         include_str!("../../js/fixes/errors.js"),
+    ),
+    (
+        "ext:deno_node/crypto.ts",
+        "ext:upstream/crypto.ts",
+        include_str!("../../js/fixes/crypto.js"),
+    ),
+    (
+        "ext:deno_node/internal/util/inspect.mjs",
+        "ext:upstream/inspect.mjs",
+        include_str!("../../js/fixes/inspect.js"),
+    ),
+    (
+        "ext:deno_node/util.ts",
+        "ext:upstream/util.ts",
+        include_str!("../../js/fixes/util.js"),
+    ),
+    (
+        "ext:deno_node/internal/buffer.mjs",
+        "ext:upstream/buffer.mjs",
+        include_str!("../../js/fixes/buffer.js"),
     ),
 ];
 
