@@ -9,6 +9,7 @@ import { startCounting, countFetch } from "ext:fourfront/memory.js";
 import { builtin, builtinName } from "ext:fourfront/builtins.js";
 import { bridge, isCommonJs, loadMain } from "ext:fourfront/loader.js";
 import { console } from "ext:fourfront/console.js";
+import "ext:fourfront/fixes/web.js";
 const {
   ArrayPrototypePush,
   Error,
@@ -160,7 +161,7 @@ for (let i = 0; i < named.length; i++) {
   } }[name];
   core.registerErrorClass(name, kind);
 }
-const dom = ["OperationError", "NotSupportedError", "NetworkError", "AbortError", "InvalidCharacterError", "DataError", "SyntaxError", "IndexSizeError", "TypeMismatchError", "InvalidAccessError"];
+const dom = ["OperationError", "NotSupportedError", "NetworkError", "AbortError", "InvalidCharacterError", "DataError", "SyntaxError", "IndexSizeError", "TypeMismatchError", "InvalidAccessError", "QuotaExceededError", "InvalidStateError", "DataCloneError", "TimeoutError"];
 for (let i = 0; i < dom.length; i++) {
   core.registerErrorBuilder(`DOMException${dom[i]}`, (message) => new DOMException(message, dom[i]));
 }

@@ -1,8 +1,10 @@
 "use strict"; return ((function () {
 // `node:buffer` where the crate is laxer than Node, or says it in other words (NC-13). Stands before the crate's file.
 const { core, primordials } = __bootstrap;
-const { Number, NumberIsInteger, ObjectDefineProperty, ReflectApply, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetLength } = primordials;
+const { Number, NumberIsInteger, ObjectDefineProperty, ReflectApply, StringPrototypeToLowerCase, TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetLength, Uint8Array } = primordials;
 const upstream = core.loadExtScript("ext:upstream/buffer.mjs");
+const { isArrayBufferView, isUint8Array } = core.loadExtScript("ext:deno_node/internal/util/types.ts");
 const { ERR_INVALID_ARG_TYPE, ERR_INVALID_BUFFER_SIZE, ERR_OUT_OF_RANGE } = core.loadExtScript("ext:deno_node/internal/errors.ts");
 const { Buffer } = upstream;
 const { prototype } = Buffer;
@@ -47,6 +49,25 @@ for (const bits of [16, 32, 64]) {
     return ReflectApply(swap, this, []);
   });
 }
+replace(["fill"], (fill) => function (value, offset, end, encoding) {
+  // Nothing lies behind the end.
+  if (typeof offset === "number" && offset > TypedArrayPrototypeGetLength(this) && end === undefined) return this;
+  return ReflectApply(fill, this, [value, offset, end, encoding]);
+});
+
+const { isAscii, transcode } = upstream.default;
+/** As bytes, whatever the view counts in. */
+const bytes = (view) => isArrayBufferView(view) && !isUint8Array(view) ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : view;
+const fixed = {
+  isAscii: (input) => isAscii(bytes(input)),
+  transcode(source, from, to) {
+    const given = Buffer.isEncoding(from) && isUint8Array(source) ? StringPrototypeToLowerCase(from) : "";
+    if (given !== "latin1" && given !== "binary") return transcode(source, from, to);
+    return transcode(Buffer.from(Buffer.from(source).latin1Slice(), "utf8"), "utf8", to);
+  },
+};
+upstream.isAscii = upstream.default.isAscii = fixed.isAscii;
+upstream.transcode = upstream.default.transcode = fixed.transcode;
 return upstream;
 })()
 );

@@ -3,9 +3,11 @@
 // mode, which the crate leaves out. Stands before the crate's file.
 const { core, primordials } = __bootstrap;
 const {
-  ObjectDefineProperty, ObjectGetOwnPropertyNames, ObjectKeys, ReflectApply, ReflectConstruct, SafeWeakMap, StringPrototypeToLowerCase,
-  TypedArrayPrototypeSet, TypedArrayPrototypeSlice, TypeError, Uint8Array, WeakMapPrototypeGet, WeakMapPrototypeSet,
+  ObjectDefineProperty, ObjectGetOwnPropertyNames, ObjectKeys, ReflectApply, ReflectConstruct, SafeWeakMap, StringPrototypeIndexOf, StringPrototypeSlice,
+  StringPrototypeStartsWith, StringPrototypeToLowerCase, TypedArrayPrototypeSet, TypedArrayPrototypeSlice, TypeError, Uint8Array, WeakMapPrototypeGet, WeakMapPrototypeSet,
 } = primordials;
+const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
+const { isAnyArrayBuffer, isArrayBufferView } = core.loadExtScript("ext:deno_node/internal/util/types.ts");
 const { translated } = core.loadExtScript("ext:fourfront/fixes/crypto_errors.js");
 
 // === AES-192-CBC, over the block cipher itself ===
@@ -16,7 +18,7 @@ const chained = new SafeWeakMap();
 
 function chain(create, key, iv) {
   if (iv.length !== BLOCK) throw new TypeError("Invalid initialization vector");
-  const context = { __proto__: null };
+  const context = {};
   WeakMapPrototypeSet(chained, context, { inner: create("aes-192-ecb", key, new Uint8Array(0), -1), last: TypedArrayPrototypeSlice(iv) });
   return context;
 }
@@ -175,7 +177,7 @@ const byCipher = (args) => {
 };
 
 const fixed = { __proto__: null };
-const { Cipheriv, Decipheriv, Sign, Verify, Hmac, Hash, ECDH, X509Certificate, KeyObject } = crypto;
+const { Cipheriv, Decipheriv, Sign, Verify, Hash, ECDH, X509Certificate } = crypto;
 methods(Cipheriv.prototype, ["update", "final", "setAAD"]);
 methods(Decipheriv.prototype, ["update", "final", "setAAD", "setAuthTag"]);
 const { final } = Decipheriv.prototype;
@@ -192,20 +194,52 @@ methods(ECDH.prototype, ["computeSecret", "getPublicKey", "getPrivateKey", "setP
 fixed.Cipheriv = translatingClass(Cipheriv, byCipher);
 fixed.Decipheriv = translatingClass(Decipheriv, byCipher);
 fixed.ECDH = translatingClass(ECDH);
-fixed.Hmac = translatingClass(Hmac, byDigest);
-fixed.Hash = translatingClass(Hash, byDigest);
-fixed.createCipheriv = function createCipheriv(cipher, key, iv, options) {
-  return new fixed.Cipheriv(cipher, key, iv, options);
-};
-fixed.createDecipheriv = function createDecipheriv(cipher, key, iv, options) {
-  return new fixed.Decipheriv(cipher, key, iv, options);
-};
+fixed.createCipheriv = translating(crypto.createCipheriv, byCipher);
+fixed.createDecipheriv = translating(crypto.createDecipheriv, byCipher);
 fixed.createECDH = translating(crypto.createECDH);
 for (const name of ["createHash", "createHmac", "createSign", "createVerify", "hash"]) {
   fixed[name] = translating(crypto[name], name === "createSign" || name === "createVerify" ? undefined : byDigest);
 }
-for (const name of ["createPrivateKey", "createPublicKey", "sign", "verify", "publicEncrypt", "publicDecrypt", "privateEncrypt", "privateDecrypt", "generateKeyPairSync", "diffieHellman"]) {
-  fixed[name] = translating(crypto[name]);
+/** Text before the first line of a key, which some tools write, is skipped. */
+function fromFirstLine(key) {
+  if (typeof key === "string") {
+    const at = StringPrototypeIndexOf(key, "-----BEGIN ");
+    return at > 0 ? StringPrototypeSlice(key, at) : key;
+  }
+  if (typeof key?.key === "string" && key.format !== "der") return { ...key, key: fromFirstLine(key.key) };
+  return key;
+}
+const byKey = (at) => (args) => {
+  args[at] = fromFirstLine(args[at]);
+};
+for (const name of ["createPrivateKey", "createPublicKey", "publicEncrypt", "publicDecrypt", "privateEncrypt", "privateDecrypt"]) {
+  fixed[name] = translating(crypto[name], byKey(0));
+}
+for (const name of ["generateKeyPairSync", "diffieHellman"]) fixed[name] = translating(crypto[name]);
+/** Without a digest, RSA and EC keys sign by SHA-256; Ed25519 has its own. */
+const withDigest = (act) => function (algorithm, data, key, ...others) {
+  try {
+    return act(algorithm, data, key, ...others);
+  } catch (error) {
+    if (algorithm !== null && algorithm !== undefined || !StringPrototypeStartsWith(`${error?.message}`, "Algorithm must be specified")) throw error;
+    return act("sha256", data, key, ...others);
+  }
+};
+const named = (fn, name) => ObjectDefineProperty(fn, "name", { __proto__: null, value: name, configurable: true });
+fixed.sign = translating(named(withDigest(crypto.sign), "sign"), byKey(2));
+const { ERR_INVALID_ARG_TYPE } = core.loadExtScript("ext:deno_node/internal/errors.ts");
+fixed.verify = translating(named(withDigest(crypto.verify), "verify"), (args) => {
+  args[2] = fromFirstLine(args[2]);
+  const signature = args[3];
+  if (!isArrayBufferView(signature) && !isAnyArrayBuffer(signature)) {
+    throw new ERR_INVALID_ARG_TYPE("signature", ["Buffer", "TypedArray", "DataView"], signature);
+  }
+});
+for (const { prototype } of [Cipheriv, Decipheriv]) {
+  const { setAAD } = prototype;
+  prototype.setAAD = function (data, options) {
+    return ReflectApply(setAAD, this, [typeof data === "string" ? Buffer.from(data, options?.encoding) : data, options]);
+  };
 }
 fixed.X509Certificate = class X509CertificateWithErrors extends X509Certificate {
   constructor(buffer) {

@@ -62,7 +62,7 @@ const table = [
   [/expecting "RSA PRIVATE KEY"/, coded(TypeError, "ERR_CRYPTO_INVALID_KEY_OBJECT_TYPE", "Invalid key object type public, expected private.")],
 ];
 // Codes of the crates that are theirs alone; any other code is Node's already.
-const theirs = { __proto__: null, ERR_CRYPTO_DECIPHER: true, ERR_CRYPTO_INVALID_KEY_LENGTH: true, ERR_OSSL_EVP_WRONG_FINAL_BLOCK_LENGTH: true, ERR_OSSL_EVP_BAD_DECRYPT: true, ERR_OSSL_EVP_NOT_XOF_OR_INVALID_LENGTH: true, ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: true, ERR_OSSL_ILLEGAL_OR_UNSUPPORTED_PADDING_MODE: true, ERR_OSSL_RSA_OAEP_DECODING_ERROR: true, ERR_OSSL_EVP_INVALID_DIGEST: true };
+const theirs = { __proto__: null, ERR_CRYPTO_DECIPHER: true, ERR_CRYPTO_INVALID_KEY_LENGTH: true, ERR_OSSL_EVP_WRONG_FINAL_BLOCK_LENGTH: true, ERR_OSSL_EVP_BAD_DECRYPT: true, ERR_OSSL_WRONG_FINAL_BLOCK_LENGTH: true, ERR_OSSL_BAD_DECRYPT: true, ERR_OSSL_EVP_NOT_XOF_OR_INVALID_LENGTH: true, ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: true, ERR_OSSL_ILLEGAL_OR_UNSUPPORTED_PADDING_MODE: true, ERR_OSSL_RSA_OAEP_DECODING_ERROR: true, ERR_OSSL_EVP_INVALID_DIGEST: true };
 
 /** The error to throw for `error`, its stack beginning at the caller of `at`. */
 function translated(error, at) {

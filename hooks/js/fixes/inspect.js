@@ -15,6 +15,7 @@ const OPEN = "\uf8f2", CLOSE = "\uf8f3";
 const MARKED_KEY = new SafeRegExp("\uf8f2([^\uf8f3]*)\uf8f3: ", "g");
 const MARKED = new SafeRegExp("[\uf8f2\uf8f3]", "g");
 const COLOURED_KEY = new SafeRegExp("(\\u001b\\[[0-9]+m)(Symbol\\([^\\u001b]*\\))(\\u001b\\[39m): ", "g");
+const COLOURED_QUOTED = new SafeRegExp("(\\u001b\\[[0-9]+m)Symbol\\((['\"`])([^\\\\\\u001b]*)\\2\\)", "g");
 const QUOTED = new SafeRegExp("^Symbol\\((['\"`])([^\\\\]*)\\1\\)$", "s");
 const DIGITS = new SafeRegExp("^(-?)(\\d+)(?:\\.(\\d+))?(n?)$");
 const THREE_BEFORE = new SafeRegExp("\\B(?=(\\d{3})+$)", "g");
@@ -56,7 +57,10 @@ function printing(print, self, args, given) {
   try {
     let text = ReflectApply(print, self, args);
     if (typeof text !== "string") return text;
-    if (StringPrototypeIncludes(text, "\u001b[")) text = StringPrototypeReplace(text, COLOURED_KEY, "[$1$2$3]: ");
+    if (StringPrototypeIncludes(text, "\u001b[")) {
+      text = StringPrototypeReplace(text, COLOURED_QUOTED, "$1Symbol($3)");
+      text = StringPrototypeReplace(text, COLOURED_KEY, "[$1$2$3]: ");
+    }
     if (!marked) return text;
     text = StringPrototypeReplace(text, MARKED_KEY, "[$1]: ");
     return StringPrototypeReplace(text, MARKED, "");
