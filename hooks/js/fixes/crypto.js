@@ -200,11 +200,13 @@ fixed.createECDH = translating(crypto.createECDH);
 for (const name of ["createHash", "createHmac", "createSign", "createVerify", "hash"]) {
   fixed[name] = translating(crypto[name], name === "createSign" || name === "createVerify" ? undefined : byDigest);
 }
-/** Text before the first line of a key, which some tools write, is skipped. */
+/** Text around the key, which some tools write, is skipped. */
 function fromFirstLine(key) {
   if (typeof key === "string") {
     const at = StringPrototypeIndexOf(key, "-----BEGIN ");
-    return at > 0 ? StringPrototypeSlice(key, at) : key;
+    const end = StringPrototypeIndexOf(key, "-----END ", at);
+    const last = StringPrototypeIndexOf(key, "-----", end + 9);
+    return at === -1 || end === -1 || last === -1 ? key : `${StringPrototypeSlice(key, at, last + 5)}\n`;
   }
   if (typeof key?.key === "string" && key.format !== "der") return { ...key, key: fromFirstLine(key.key) };
   return key;
@@ -241,16 +243,7 @@ for (const { prototype } of [Cipheriv, Decipheriv]) {
     return ReflectApply(setAAD, this, [typeof data === "string" ? Buffer.from(data, options?.encoding) : data, options]);
   };
 }
-fixed.X509Certificate = class X509CertificateWithErrors extends X509Certificate {
-  constructor(buffer) {
-    try {
-      super(buffer);
-    } catch (error) {
-      throw translated(error, X509CertificateWithErrors);
-    }
-  }
-};
-ObjectDefineProperty(fixed.X509Certificate, "name", { __proto__: null, value: "X509Certificate" });
+fixed.X509Certificate = translatingClass(X509Certificate);
 
 // === Smaller things ===
 fixed.getFips = function getFips() {

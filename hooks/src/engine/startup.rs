@@ -47,6 +47,10 @@ const OWN: &[(&str, &str)] = &[
         include_str!("../../js/fixes/crypto_errors.js"),
     ),
     (
+        "ext:fourfront/fixes/process.js",
+        include_str!("../../js/fixes/process.js"),
+    ),
+    (
         "ext:deno_node/internal/hide_stack_frames.ts",
         include_str!("../../js/fixes/stack_frames.js"),
     ),
@@ -86,6 +90,11 @@ const BEFORE: &[(&str, &str, &str)] = &[
         "ext:deno_node/internal/util/inspect.mjs",
         "ext:upstream/inspect.mjs",
         include_str!("../../js/fixes/inspect.js"),
+    ),
+    (
+        "ext:deno_web/08_text_encoding.js",
+        "ext:upstream/08_text_encoding.js",
+        include_str!("../../js/fixes/text_encoding.js"),
     ),
     (
         "ext:deno_node/util.ts",
