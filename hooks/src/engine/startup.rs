@@ -47,6 +47,10 @@ const OWN: &[(&str, &str)] = &[
         include_str!("../../js/fixes/crypto_errors.js"),
     ),
     (
+        "ext:fourfront/fixes/brotli.js",
+        include_str!("../../js/fixes/brotli.js"),
+    ),
+    (
         "ext:fourfront/fixes/process.js",
         include_str!("../../js/fixes/process.js"),
     ),
