@@ -47,6 +47,8 @@ function printed(run) {
 }
 
 async function run(file, prefix, isHook) {
+  // Handlers run as a promise job, so the program does as well.
+  await undefined;
   const functions = require(`./cases/${file}.js`);
   const outcomes = {};
   for (const [name, cases] of Object.entries(functions)) {

@@ -9,7 +9,7 @@ import { startCounting, countFetch } from "ext:fourfront/memory.js";
 import { builtin, builtinName } from "ext:fourfront/builtins.js";
 import { bridge, isCommonJs, loadMain } from "ext:fourfront/loader.js";
 import { console } from "ext:fourfront/console.js";
-import "ext:fourfront/fixes/web.js";
+import { fetchFailure } from "ext:fourfront/fixes/web.js";
 const {
   ArrayPrototypePush,
   Error,
@@ -47,7 +47,17 @@ const file = lazyScript("ext:deno_web/09_file.js");
 const base64 = lazyScript("ext:deno_web/05_base64.js");
 const ports = lazyScript("ext:deno_web/13_message_port.js");
 const compression = lazyScript("ext:deno_web/14_compression.js");
-const performance = lazyScript("ext:deno_web/15_performance.js");
+const performanceScript = lazyScript("ext:deno_web/15_performance.js");
+let timeOriginKnown = false;
+const performance = () => {
+  const found = performanceScript();
+  if (!timeOriginKnown) {
+    timeOriginKnown = true;
+    found.setTimeOrigin();
+  }
+  return found;
+};
+const broadcast = lazyScript("ext:deno_web/01_broadcast_channel.js");
 const headers = lazyScript("ext:deno_fetch/20_headers.js");
 const formData = lazyScript("ext:deno_fetch/21_formdata.js");
 const request = lazyScript("ext:deno_fetch/23_request.js");
@@ -75,6 +85,7 @@ const globals = {
   AbortController: core.propNonEnumerable(abort.AbortController),
   AbortSignal: core.propNonEnumerable(abort.AbortSignal),
   Blob: classOf(file, "Blob"),
+  BroadcastChannel: classOf(broadcast, "BroadcastChannel"),
   Buffer: classOf(buffer, "Buffer"),
   CloseEvent: core.propNonEnumerable(event.CloseEvent),
   CompressionStream: classOf(compression, "CompressionStream"),
@@ -95,6 +106,11 @@ const globals = {
   MessageEvent: core.propNonEnumerable(event.MessageEvent),
   MessagePort: classOf(ports, "MessagePort"),
   Performance: classOf(performance, "Performance"),
+  PerformanceEntry: classOf(performance, "PerformanceEntry"),
+  PerformanceMark: classOf(performance, "PerformanceMark"),
+  PerformanceMeasure: classOf(performance, "PerformanceMeasure"),
+  PerformanceObserver: classOf(performance, "PerformanceObserver"),
+  PerformanceObserverEntryList: classOf(performance, "PerformanceObserverEntryList"),
   ReadableByteStreamController: classOf(streams, "ReadableByteStreamController"),
   ReadableStream: classOf(streams, "ReadableStream"),
   ReadableStreamBYOBReader: classOf(streams, "ReadableStreamBYOBReader"),
@@ -129,7 +145,7 @@ const globals = {
     return PromisePrototypeThen(asked, (answer) => {
       countFetch(answer);
       return answer;
-    }, refused);
+    }, (error) => refused(fetchFailure(error, input)));
   }),
   global: core.propWritable(globalThis),
   performance: valueOf(performance, "performance"),
@@ -141,6 +157,7 @@ const globals = {
 };
 ObjectDefineProperty(globals.fetch.value, "name", { __proto__: null, value: "fetch" });
 core.defineGlobalProperties(globalThis, globals);
+ObjectDefineProperty(globalThis, "process", { __proto__: null, enumerable: false });
 ObjectDefineProperty(globalThis, "navigator", {
   __proto__: null,
   configurable: true,

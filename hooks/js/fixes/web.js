@@ -5,7 +5,7 @@
 import { core, primordials } from "ext:core/mod.js";
 const {
   ErrorCaptureStackTrace, ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, ObjectPrototypeIsPrototypeOf, Proxy, ReflectApply, ReflectConstruct,
-  StringPrototypeIndexOf, StringPrototypeSlice, StringPrototypeStartsWith, SymbolFor, TypeError, TypeErrorPrototype,
+  StringPrototypeIndexOf, StringPrototypeSlice, StringPrototypeStartsWith, SymbolFor, SymbolToStringTag, TypeError, TypeErrorPrototype,
 } = primordials;
 
 const url = core.loadExtScript("ext:deno_web/00_url.js");
@@ -99,3 +99,19 @@ ObjectDefineProperty(globalThis, "queueMicrotask", {
   }, "name", { __proto__: null, value: "queueMicrotask", configurable: true }),
   writable: true, enumerable: true, configurable: true,
 });
+
+// Packages tell Node from a browser by it.
+ObjectDefineProperty(globalThis, SymbolToStringTag, { __proto__: null, value: "global", writable: false, enumerable: false, configurable: true });
+
+/** Why a `fetch` failed, in Node's form: what was wrong is the cause (NC-31). */
+export function fetchFailure(error, input) {
+  if (!ObjectPrototypeIsPrototypeOf(TypeErrorPrototype, error)) return error;
+  const { message } = error;
+  let text;
+  if (error.code === "ERR_INVALID_URL") text = `Failed to parse URL from ${input}`;
+  else if (StringPrototypeStartsWith(message, "Url scheme ") || message === "NoComma" || StringPrototypeStartsWith(message, "NetworkError when")) text = "fetch failed";
+  else return error;
+  const failed = new TypeError(text);
+  ObjectDefineProperty(failed, "cause", { __proto__: null, value: error, writable: true, enumerable: false, configurable: true });
+  return failed;
+}

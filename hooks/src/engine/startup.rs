@@ -101,6 +101,16 @@ const BEFORE: &[(&str, &str, &str)] = &[
         include_str!("../../js/fixes/text_encoding.js"),
     ),
     (
+        "ext:deno_node/querystring.js",
+        "ext:upstream/querystring.js",
+        include_str!("../../js/fixes/querystring.js"),
+    ),
+    (
+        "ext:deno_node/async_hooks.ts",
+        "ext:upstream/async_hooks.ts",
+        include_str!("../../js/fixes/async_hooks.js"),
+    ),
+    (
         "ext:deno_node/util.ts",
         "ext:upstream/util.ts",
         include_str!("../../js/fixes/util.js"),
