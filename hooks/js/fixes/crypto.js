@@ -42,9 +42,13 @@ function decryptBlocks(state, input, output) {
   }
 }
 
+/** The crate takes 0 for a failure, and 0 is the number of an isolate's first resource. */
+const context = (create, name, key, iv, tag) => create(name, key, iv, tag) || create(name, key, iv, tag);
+const creating = (create) => (name, key, iv, tag) =>
+  name === "aes-192-cbc" && key.length === 24 ? chain(create, key, iv) : context(create, name, key, iv, tag);
 const instead = {
-  op_node_create_cipheriv: (name, key, iv, tag) => name === "aes-192-cbc" && key.length === 24 ? chain(op_node_create_cipheriv, key, iv) : op_node_create_cipheriv(name, key, iv, tag),
-  op_node_create_decipheriv: (name, key, iv, tag) => name === "aes-192-cbc" && key.length === 24 ? chain(op_node_create_decipheriv, key, iv) : op_node_create_decipheriv(name, key, iv, tag),
+  op_node_create_cipheriv: creating(op_node_create_cipheriv),
+  op_node_create_decipheriv: creating(op_node_create_decipheriv),
   op_node_cipheriv_encrypt(context, input, output) {
     const state = chainOf(context);
     if (state === undefined) return op_node_cipheriv_encrypt(context, input, output);

@@ -38,7 +38,10 @@ async fn every_case_ends_as_under_node() {
     let mut rows = Vec::new();
     let mut unexplained = Vec::new();
     let mut differing = BTreeSet::new();
-    for file in files.iter().filter(|f| only.as_ref().is_none_or(|o| o == *f)) {
+    for file in files
+        .iter()
+        .filter(|f| only.as_ref().is_none_or(|o| o == *f))
+    {
         let theirs = node.outcomes(file);
         let ours = engine_outcomes(file).await;
         let cases: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
@@ -66,7 +69,10 @@ async fn every_case_ends_as_under_node() {
     let stale: Vec<&String> = explained
         .0
         .keys()
-        .filter(|id| only.as_ref().is_none_or(|o| id.starts_with(&format!("{o}/"))))
+        .filter(|id| {
+            only.as_ref()
+                .is_none_or(|o| id.starts_with(&format!("{o}/")))
+        })
         .filter(|id| !differing.contains(*id))
         .collect();
     assert!(
@@ -109,7 +115,11 @@ impl Node {
         let reference = reference.unwrap_or_else(|| {
             panic!("Node.js 20 or later is what the engine is compared with, and `{program}` is {version}")
         });
-        Self { program, version, reference }
+        Self {
+            program,
+            version,
+            reference,
+        }
     }
 
     fn outcomes(&self, file: &str) -> Outcomes {
@@ -137,7 +147,11 @@ async fn engine_outcomes(file: &str) -> Outcomes {
     let mut function = function(&unique("differential"));
     function.handler = "run.handler".parse().expect("a handler");
     let files = bundle_files();
-    let bundle = Bundle::from_files(files.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    let bundle = Bundle::from_files(
+        files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str())),
+    );
     let prepared = POOL
         .prepare_bundle(&function, Compat::Strict, bundle)
         .unwrap_or_else(|e| panic!("{file}: {e:?}"));
@@ -215,13 +229,19 @@ impl Explained {
     fn read(reference: u32) -> Self {
         let text = fs::read_to_string(directory().join("explained.tsv")).expect("explained.tsv");
         let mut entries = BTreeMap::new();
-        for line in text.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        for line in text
+            .lines()
+            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        {
             let columns: Vec<&str> = line.split('\t').collect();
             let [case, versions, reason] = columns[..] else {
                 panic!("explained.tsv: case, versions and reason, and not {line:?}");
             };
             assert!(!reason.is_empty(), "explained.tsv: {case} has no reason");
-            let versions: Vec<u32> = versions.split(',').map(|v| v.parse().expect(line)).collect();
+            let versions: Vec<u32> = versions
+                .split(',')
+                .map(|v| v.parse().expect(line))
+                .collect();
             assert!(
                 versions.iter().all(|v| REFERENCES.contains(v)),
                 "explained.tsv speaks of {REFERENCES:?}: {line:?}"
@@ -244,17 +264,26 @@ fn shown(outcome: Option<&Value>) -> String {
     if text.len() <= 600 {
         return text;
     }
-    let end = (0..=600).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    let end = (0..=600)
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0);
     format!("{}... ({} bytes)", &text[..end], text.len())
 }
 
 fn print_table(node: &Node, rows: &[(String, usize, usize, usize)]) {
     println!("beside Node {}:", node.version);
-    println!("{:<22} {:>9} {:>6} {:>11}", "module", "functions", "cases", "differences");
+    println!(
+        "{:<22} {:>9} {:>6} {:>11}",
+        "module", "functions", "cases", "differences"
+    );
     let mut total = (0, 0, 0);
     for (file, functions, cases, differences) in rows {
         println!("{file:<22} {functions:>9} {cases:>6} {differences:>11}");
         total = (total.0 + functions, total.1 + cases, total.2 + differences);
     }
-    println!("{:<22} {:>9} {:>6} {:>11}", "all", total.0, total.1, total.2);
+    println!(
+        "{:<22} {:>9} {:>6} {:>11}",
+        "all", total.0, total.1, total.2
+    );
 }
