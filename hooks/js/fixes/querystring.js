@@ -1,5 +1,5 @@
 "use strict"; return ((function () {
-// `querystring.stringify` writes by `querystring.escape` as it is now, replaced or not (NC-11). Stands before the crate's file.
+// `querystring` (NC-10): `stringify` writes by `querystring.escape` as it is now, replaced or not (NC-11). Stands before the crate's file.
 const { core } = __bootstrap;
 const upstream = core.loadExtScript("ext:upstream/querystring.js");
 const querystring = upstream.default;

@@ -30,7 +30,7 @@ fn directory() -> PathBuf {
 
 #[tokio::test]
 async fn every_case_ends_as_under_node() {
-    // NC-120
+    // NC-10, NC-11, NC-12, NC-13, NC-15, NC-17, NC-23, NC-24, NC-27, NC-30, NC-32, NC-34, NC-35, NC-120
     let node = Node::find();
     let explained = Explained::read(node.reference);
     let only = env::var("FOURFRONT_CASES").ok();
