@@ -10,6 +10,7 @@ import { startCounting, countFetch } from "ext:fourfront/memory.js";
 import { builtin, builtinName } from "ext:fourfront/builtins.js";
 import { bridge, isCommonJs, loadMain } from "ext:fourfront/loader.js";
 import { console } from "ext:fourfront/console.js";
+import { fetchFailure } from "ext:fourfront/fixes/web.js";
 const {
   ArrayPrototypePush,
   Error,
@@ -21,6 +22,7 @@ const {
   ObjectDefineProperty,
   ObjectHasOwn,
   PromisePrototypeThen,
+  PromiseResolve,
   ReflectApply,
   String,
   StringPrototypeIndexOf,
@@ -45,10 +47,19 @@ const streams = lazyScript("ext:deno_web/06_streams.js");
 const encoding = lazyScript("ext:deno_web/08_text_encoding.js");
 const file = lazyScript("ext:deno_web/09_file.js");
 const base64 = lazyScript("ext:deno_web/05_base64.js");
-const broadcast = lazyScript("ext:deno_web/01_broadcast_channel.js");
 const ports = lazyScript("ext:deno_web/13_message_port.js");
 const compression = lazyScript("ext:deno_web/14_compression.js");
-const performance = lazyScript("ext:deno_web/15_performance.js");
+const performanceScript = lazyScript("ext:deno_web/15_performance.js");
+let timeOriginKnown = false;
+const performance = () => {
+  const found = performanceScript();
+  if (!timeOriginKnown) {
+    timeOriginKnown = true;
+    found.setTimeOrigin();
+  }
+  return found;
+};
+const broadcast = lazyScript("ext:deno_web/01_broadcast_channel.js");
 const headers = lazyScript("ext:deno_fetch/20_headers.js");
 const formData = lazyScript("ext:deno_fetch/21_formdata.js");
 const request = lazyScript("ext:deno_fetch/23_request.js");
@@ -114,6 +125,11 @@ const globals = {
   MessageEvent: core.propNonEnumerable(event.MessageEvent),
   MessagePort: classOf(ports, "MessagePort"),
   Performance: classOf(performance, "Performance"),
+  PerformanceEntry: classOf(performance, "PerformanceEntry"),
+  PerformanceMark: classOf(performance, "PerformanceMark"),
+  PerformanceMeasure: classOf(performance, "PerformanceMeasure"),
+  PerformanceObserver: classOf(performance, "PerformanceObserver"),
+  PerformanceObserverEntryList: classOf(performance, "PerformanceObserverEntryList"),
   ReadableByteStreamController: classOf(streams, "ReadableByteStreamController"),
   ReadableStream: classOf(streams, "ReadableStream"),
   ReadableStreamBYOBReader: classOf(streams, "ReadableStreamBYOBReader"),
@@ -149,7 +165,7 @@ const globals = {
     return PromisePrototypeThen(asked, (answer) => {
       countFetch(answer);
       return answer;
-    }, refused);
+    }, (error) => refused(fetchFailure(error, input)));
   }),
   global: core.propWritable(globalThis),
   performance: valueOf(performance, "performance"),
@@ -161,6 +177,7 @@ const globals = {
 };
 ObjectDefineProperty(globals.fetch.value, "name", { __proto__: null, value: "fetch" });
 core.defineGlobalProperties(globalThis, globals);
+ObjectDefineProperty(globalThis, "process", { __proto__: null, enumerable: false });
 ObjectDefineProperty(globalThis, "navigator", {
   __proto__: null,
   configurable: true,
@@ -182,7 +199,7 @@ for (let i = 0; i < named.length; i++) {
   core.registerErrorClass(name, kind);
   internals.names.errors[name] = kind;
 }
-const dom = ["OperationError", "NotSupportedError", "NetworkError", "AbortError", "InvalidCharacterError", "DataError", "SyntaxError", "IndexSizeError", "TypeMismatchError", "InvalidAccessError"];
+const dom = ["OperationError", "NotSupportedError", "NetworkError", "AbortError", "InvalidCharacterError", "DataError", "SyntaxError", "IndexSizeError", "TypeMismatchError", "InvalidAccessError", "QuotaExceededError", "InvalidStateError", "DataCloneError", "TimeoutError"];
 for (let i = 0; i < dom.length; i++) {
   core.registerErrorBuilder(`DOMException${dom[i]}`, (message) => new DOMException(message, dom[i]));
 }
@@ -256,8 +273,19 @@ async function load(path, kind, name) {
   }
 }
 
-/** Starts one call. What it ends with is told by `op_ff_done`, now or later. */
+/**
+ * Starts one call. What it ends with is told by `op_ff_done`, now or later.
+ *
+ * As a promise job, like Lambda's own runtime: a built-in that is loaded by its first use in there would otherwise have
+ * the engine run the handler's promise jobs before their time (NC-34).
+ */
 function invoke(json, requestId) {
+  PromisePrototypeThen(settled, () => handle(json, requestId));
+}
+
+const settled = PromiseResolve();
+
+function handle(json, requestId) {
   const call = { done: false, waiting: undefined, promised: false };
   current = call;
   const finish = (error, result) => {

@@ -73,6 +73,7 @@ const table = {
   "process": () => globalThis.process,
   "punycode": scriptDefault("punycode.ts"),
   "querystring": scriptDefault("querystring.js"),
+  // Its export is the legacy constructor, as in Node (NC-23).
   "stream": esmDefault("node:stream"),
   "stream/consumers": script("stream/consumers.js"),
   "stream/promises": esmDefault("node:stream/promises"),

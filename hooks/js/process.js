@@ -29,7 +29,14 @@ const env = new Proxy({ ...settings.env }, {
     return true;
   },
   defineProperty(target, key, descriptor) {
-    target[key] = String(descriptor.value);
+    const { value, writable, enumerable, configurable } = descriptor;
+    if (!writable || !enumerable || !configurable) {
+      const { ERR_INVALID_OBJECT_DEFINE_PROPERTY } = core.loadExtScript("ext:deno_node/internal/errors.ts");
+      throw new ERR_INVALID_OBJECT_DEFINE_PROPERTY("get" in descriptor || "set" in descriptor
+        ? "'process.env' does not accept an accessor(getter/setter) descriptor"
+        : "'process.env' only accepts a configurable, writable, and enumerable data descriptor");
+    }
+    target[key] = String(value);
     return true;
   },
 });
@@ -189,6 +196,8 @@ lazy("stdin", () => {
   input.fd = 0;
   return input;
 });
+
+core.loadExtScript("ext:fourfront/fixes/process.js").complete(process);
 
 export default process;
 export const nextTick = process.nextTick;

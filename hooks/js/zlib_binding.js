@@ -60,6 +60,7 @@ count(binding.ZstdDecompress, ([params]) => {
   if (params[LEVEL] === UNSET || params[LEVEL] === 0) params[LEVEL] = 23;
   return MathPow(2, params[LEVEL]);
 });
+core.loadExtScript("ext:fourfront/fixes/brotli.js").reporting(binding.BrotliDecoder);
 return binding;
 })()
 );

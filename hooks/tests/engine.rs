@@ -4,6 +4,8 @@
 mod builtins;
 #[path = "engine/cff.rs"]
 mod cff;
+#[path = "engine/differential.rs"]
+mod differential;
 #[path = "engine/harness.rs"]
 mod harness;
 #[path = "engine/hostile.rs"]

@@ -35,6 +35,10 @@ pub(super) const BOOT: &[(&str, &str)] = &[
         "ext:fourfront/console.js",
         include_str!("../../js/console.js"),
     ),
+    (
+        "ext:fourfront/fixes/web.js",
+        include_str!("../../js/fixes/web.js"),
+    ),
     ("ext:fourfront/boot.js", include_str!("../../js/boot.js")),
 ];
 

@@ -39,8 +39,10 @@ impl ModuleLoader for Modules {
         if specifier.starts_with("data:text/javascript") {
             return url(specifier);
         }
-        // The engine's own code imports the handler by its URL.
-        let parent = path_of(referrer).unwrap_or_else(|| "/var/task/index.js".into());
+        // A CommonJS file goes by its path. The engine's own code imports the handler by its URL.
+        let parent = path_of(referrer)
+            .or_else(|| referrer.starts_with('/').then(|| referrer.to_owned()))
+            .unwrap_or_else(|| "/var/task/index.js".into());
         let asked = if specifier.starts_with("file:") {
             path_of(specifier).unwrap_or_default()
         } else if specifier.contains(':') && !specifier.starts_with('#') {

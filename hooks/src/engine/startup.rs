@@ -47,6 +47,22 @@ const OWN: &[(&str, &str)] = &[
         "ext:deno_node/internal/http/address_override.js",
         include_str!("../../js/address_override.js"),
     ),
+    (
+        "ext:fourfront/fixes/crypto_errors.js",
+        include_str!("../../js/fixes/crypto_errors.js"),
+    ),
+    (
+        "ext:fourfront/fixes/brotli.js",
+        include_str!("../../js/fixes/brotli.js"),
+    ),
+    (
+        "ext:fourfront/fixes/process.js",
+        include_str!("../../js/fixes/process.js"),
+    ),
+    (
+        "ext:deno_node/internal/hide_stack_frames.ts",
+        include_str!("../../js/fixes/stack_frames.js"),
+    ),
     ("ext:fourfront/fs.js", include_str!("../../js/fs.js")),
     ("ext:fourfront/os.js", include_str!("../../js/os.js")),
     (
@@ -113,6 +129,46 @@ const BEFORE: &[(&str, &str, &str)] = &[
         "ext:deno_node/internal/crypto/scrypt.ts",
         "ext:upstream/scrypt.ts",
         include_str!("../../js/scrypt.js"),
+    ),
+    (
+        "ext:deno_node/internal/errors.ts",
+        "ext:upstream/errors.ts",
+        include_str!("../../js/fixes/errors.js"),
+    ),
+    (
+        "ext:deno_node/crypto.ts",
+        "ext:upstream/crypto.ts",
+        include_str!("../../js/fixes/crypto.js"),
+    ),
+    (
+        "ext:deno_node/internal/util/inspect.mjs",
+        "ext:upstream/inspect.mjs",
+        include_str!("../../js/fixes/inspect.js"),
+    ),
+    (
+        "ext:deno_web/08_text_encoding.js",
+        "ext:upstream/08_text_encoding.js",
+        include_str!("../../js/fixes/text_encoding.js"),
+    ),
+    (
+        "ext:deno_node/querystring.js",
+        "ext:upstream/querystring.js",
+        include_str!("../../js/fixes/querystring.js"),
+    ),
+    (
+        "ext:deno_node/async_hooks.ts",
+        "ext:upstream/async_hooks.ts",
+        include_str!("../../js/fixes/async_hooks.js"),
+    ),
+    (
+        "ext:deno_node/util.ts",
+        "ext:upstream/util.ts",
+        include_str!("../../js/fixes/util.js"),
+    ),
+    (
+        "ext:deno_node/internal/buffer.mjs",
+        "ext:upstream/buffer.mjs",
+        include_str!("../../js/fixes/buffer.js"),
     ),
 ];
 

@@ -1,0 +1,289 @@
+//! Node itself as the referee: the cases of `conformance/node` under the machine's `node` and in the engine, ending alike.
+//!
+//! `FOURFRONT_NODE` names another Node than the one in the path, and `FOURFRONT_CASES` one file of cases, for working on it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
+
+use fourfront_hooks::bundle::Bundle;
+use fourfront_model::Compat;
+use serde_json::{Value, json};
+
+use super::harness::{LOGS, POOL, Tried, function, unique};
+use fourfront_hooks::log::LogLevel;
+
+/// What each case ended with, by `function/case`.
+type Outcomes = BTreeMap<String, Value>;
+
+/// The versions of Node that `explained.tsv` speaks of.
+const REFERENCES: [u32; 2] = [20, 22];
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/node")
+}
+
+#[tokio::test]
+async fn every_case_ends_as_under_node() {
+    // NC-10, NC-11, NC-12, NC-13, NC-15, NC-17, NC-23, NC-24, NC-27, NC-30, NC-32, NC-34, NC-35, NC-120
+    let node = Node::find();
+    let explained = Explained::read(node.reference);
+    let only = env::var("FOURFRONT_CASES").ok();
+    let files = case_files();
+    let mut rows = Vec::new();
+    let mut unexplained = Vec::new();
+    let mut differing = BTreeSet::new();
+    for file in files
+        .iter()
+        .filter(|f| only.as_ref().is_none_or(|o| o == *f))
+    {
+        let theirs = node.outcomes(file);
+        let ours = engine_outcomes(file).await;
+        let cases: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+        let functions: BTreeSet<&str> = cases.iter().filter_map(|c| c.split('/').next()).collect();
+        let mut differences = 0;
+        for case in &cases {
+            let (there, here) = (theirs.get(*case), ours.get(*case));
+            if there == here {
+                continue;
+            }
+            differences += 1;
+            let id = format!("{file}/{case}");
+            if !explained.covers(&id) {
+                unexplained.push(format!(
+                    "{id}\n    node:   {}\n    engine: {}",
+                    shown(there),
+                    shown(here)
+                ));
+            }
+            differing.insert(id);
+        }
+        rows.push((file.clone(), functions.len(), cases.len(), differences));
+    }
+    print_table(&node, &rows);
+    let stale: Vec<&String> = explained
+        .0
+        .keys()
+        .filter(|id| {
+            only.as_ref()
+                .is_none_or(|o| id.starts_with(&format!("{o}/")))
+        })
+        .filter(|id| !differing.contains(*id))
+        .collect();
+    assert!(
+        unexplained.is_empty(),
+        "{} cases end otherwise than under {}, and explained.tsv does not say why:\n{}",
+        unexplained.len(),
+        node.version,
+        unexplained.join("\n")
+    );
+    assert!(
+        stale.is_empty(),
+        "explained.tsv explains what does not differ from {}: {stale:#?}",
+        node.version
+    );
+}
+
+/// The reference.
+struct Node {
+    program: String,
+    version: String,
+    /// The version of `REFERENCES` that its differences are listed under.
+    reference: u32,
+}
+
+impl Node {
+    fn find() -> Self {
+        let program = env::var("FOURFRONT_NODE").unwrap_or_else(|_| "node".into());
+        let out = Command::new(&program).arg("--version").output();
+        let out = out.unwrap_or_else(|e| {
+            panic!("no Node.js to compare with: `{program} --version`: {e}; `scripts/setup.sh test` installs it")
+        });
+        let version = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+        let major: u32 = version
+            .trim_start_matches('v')
+            .split('.')
+            .next()
+            .and_then(|m| m.parse().ok())
+            .unwrap_or_else(|| panic!("`{program} --version` says {version:?}"));
+        let reference = REFERENCES.into_iter().rfind(|r| *r <= major);
+        let reference = reference.unwrap_or_else(|| {
+            panic!("Node.js 20 or later is what the engine is compared with, and `{program}` is {version}")
+        });
+        Self {
+            program,
+            version,
+            reference,
+        }
+    }
+
+    fn outcomes(&self, file: &str) -> Outcomes {
+        let out = Command::new(&self.program)
+            .args(["--no-warnings", "run.js", file])
+            .current_dir(directory())
+            .env_clear()
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("TZ", "UTC")
+            .output()
+            .expect("it ran before");
+        assert!(
+            out.status.success(),
+            "{file} under {}: {}",
+            self.version,
+            String::from_utf8_lossy(&out.stderr)
+        );
+        serde_json::from_slice(&out.stdout)
+            .unwrap_or_else(|e| panic!("{file} under {}: {e}", self.version))
+    }
+}
+
+/// The same directory as a function's bundle.
+async fn engine_outcomes(file: &str) -> Outcomes {
+    let mut function = function(&unique("differential"));
+    function.handler = "run.handler".parse().expect("a handler");
+    let files = bundle_files();
+    let bundle = Bundle::from_files(
+        files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str())),
+    );
+    let prepared = POOL
+        .prepare_bundle(&function, Compat::Strict, bundle)
+        .unwrap_or_else(|e| panic!("{file}: {e:?}"));
+    let tried = Tried {
+        name: function.name.to_string(),
+        prepared: Arc::clone(&prepared),
+        timeout: Duration::from_secs(120),
+    };
+    let text = tried
+        .raw(json!({ "file": file }), "id")
+        .await
+        .unwrap_or_else(|e| panic!("{file} in the engine: {e:?}\n{:#?}", tried.logs()));
+    let mut outcomes: Outcomes = serde_json::from_str(&text).expect("results are JSON");
+    if file == "console" {
+        fill_in_printed(&mut outcomes, &LOGS.of(&tried.name));
+    }
+    outcomes
+}
+
+/// What the console printed, from between the marks in the log, as Node's two streams would have it.
+fn fill_in_printed(outcomes: &mut Outcomes, logs: &[(LogLevel, String)]) {
+    let mut lines = logs.iter();
+    while let Some((_, text)) = lines.next() {
+        let Some(id) = text.strip_prefix("begin ") else {
+            continue;
+        };
+        let end = format!("end {id}");
+        let printed: Vec<Value> = lines
+            .by_ref()
+            .take_while(|(_, text)| *text != end)
+            .map(|(level, text)| {
+                let to_stderr = !matches!(level, LogLevel::Info | LogLevel::Debug);
+                json!([if to_stderr { "stderr" } else { "stdout" }, text])
+            })
+            .collect();
+        outcomes.insert(id.to_owned(), json!({ "printed": printed }));
+    }
+}
+
+fn case_files() -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory().join("cases"))
+        .expect("conformance/node/cases")
+        .filter_map(|entry| {
+            let name = entry.expect("an entry").file_name();
+            Some(name.to_str()?.strip_suffix(".js")?.to_owned())
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn bundle_files() -> Vec<(String, String)> {
+    let root = directory();
+    let mut files = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("conformance/node is readable") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let inside = path.strip_prefix(&root).expect("below the root");
+                let text = fs::read_to_string(&path).expect("a case file");
+                files.push((inside.to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+    files
+}
+
+/// The lines of `explained.tsv` that speak of one version.
+struct Explained(BTreeMap<String, String>);
+
+impl Explained {
+    fn read(reference: u32) -> Self {
+        let text = fs::read_to_string(directory().join("explained.tsv")).expect("explained.tsv");
+        let mut entries = BTreeMap::new();
+        for line in text
+            .lines()
+            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let [case, versions, reason] = columns[..] else {
+                panic!("explained.tsv: case, versions and reason, and not {line:?}");
+            };
+            assert!(!reason.is_empty(), "explained.tsv: {case} has no reason");
+            let versions: Vec<u32> = versions
+                .split(',')
+                .map(|v| v.parse().expect(line))
+                .collect();
+            assert!(
+                versions.iter().all(|v| REFERENCES.contains(v)),
+                "explained.tsv speaks of {REFERENCES:?}: {line:?}"
+            );
+            if versions.contains(&reference) {
+                let known = entries.insert(case.to_owned(), reason.to_owned());
+                assert!(known.is_none(), "explained.tsv has {case} twice");
+            }
+        }
+        Self(entries)
+    }
+
+    fn covers(&self, id: &str) -> bool {
+        self.0.contains_key(id)
+    }
+}
+
+fn shown(outcome: Option<&Value>) -> String {
+    let text = outcome.map_or_else(|| "no such case".into(), Value::to_string);
+    if text.len() <= 600 {
+        return text;
+    }
+    let end = (0..=600)
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0);
+    format!("{}... ({} bytes)", &text[..end], text.len())
+}
+
+fn print_table(node: &Node, rows: &[(String, usize, usize, usize)]) {
+    println!("beside Node {}:", node.version);
+    println!(
+        "{:<22} {:>9} {:>6} {:>11}",
+        "module", "functions", "cases", "differences"
+    );
+    let mut total = (0, 0, 0);
+    for (file, functions, cases, differences) in rows {
+        println!("{file:<22} {functions:>9} {cases:>6} {differences:>11}");
+        total = (total.0 + functions, total.1 + cases, total.2 + differences);
+    }
+    println!(
+        "{:<22} {:>9} {:>6} {:>11}",
+        "all", total.0, total.1, total.2
+    );
+}
