@@ -2,6 +2,8 @@
 
 #[path = "engine/builtins.rs"]
 mod builtins;
+#[path = "engine/files.rs"]
+mod files;
 #[path = "engine/harness.rs"]
 mod harness;
 #[path = "engine/hostile.rs"]

@@ -84,7 +84,7 @@ fn hand_on(
     if matches!(found.kind, Kind::CommonJs | Kind::Unclaimed)
         && let Some(bytes) = bundle.file(&found.path)
     {
-        let text = super::source_text(bytes);
+        let text = super::source_text(&bytes);
         collect(bundle, &found.path, &text, names, seen, depth + 1);
     }
 }

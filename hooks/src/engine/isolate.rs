@@ -158,10 +158,8 @@ impl Isolate {
         let function = &self.shared.program.function;
         let handler = &function.handler;
         let Some(found) = resolve::handler_file(&self.shared.program.bundle, handler.file()) else {
-            return Progress::Done(Err(crate::bundle::import_error(format!(
-                "Error: Cannot find module '{}'",
-                handler.file()
-            ))));
+            let why = resolve::no_handler_file(&self.shared.program.bundle, handler.file());
+            return Progress::Done(Err(crate::bundle::import_error(why)));
         };
         debug_assert!(found.path.starts_with(TASK_ROOT));
         let kind = kind_letter(found.kind).to_string();
@@ -552,7 +550,9 @@ impl Isolate {
             "memory": u64::from(memory) * 1024 * 1024,
             "memoryMb": memory.to_string(),
             "name": name,
+            "modules": program.bundle.modules().is_some(),
             "relaxed": program.compat == fourfront_model::Compat::Relaxed,
+            "tmpBytes": program.host.tmp_bytes,
             "v8": v8::V8::get_version(),
             "version": version,
         })

@@ -104,6 +104,9 @@ pub struct Host {
     pub egress: Egress,
     /// Bytes of JSON a result may have; more is an execution fault (LE-136).
     pub max_result_bytes: usize,
+    /// Bytes that the files in a function's `/tmp` may have (LE-261, LE-345). They lie in the function's memory,
+    /// which may be full before.
+    pub tmp_bytes: u64,
     /// Bytes of log text per call; records beyond are dropped and counted (LE-352).
     pub max_log_bytes: usize,
 }

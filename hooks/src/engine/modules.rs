@@ -123,7 +123,7 @@ impl Modules {
                 &format!("Cannot find module '{path}'"),
             ));
         };
-        let text = super::source_text(bytes);
+        let text = super::source_text(&bytes);
         let kind = resolve::kind_of(&self.0.bundle, &path);
         let wants_json = options.requested_module_type == RequestedModuleType::Json;
         match kind {

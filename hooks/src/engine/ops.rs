@@ -16,7 +16,10 @@ use super::{
     memory::{self, Charges},
 };
 use crate::{
-    bundle::resolve::{self, From, Kind},
+    bundle::{
+        Look,
+        resolve::{self, From, Kind},
+    },
     log::{LogLevel, LogRecord},
 };
 
@@ -27,19 +30,20 @@ deno_core::extension!(
         memory::op_ff_discharge,
         memory::op_ff_grown,
         memory::op_ff_wasm_memories,
-        op_ff_bytes,
         op_ff_compile,
         op_ff_done,
         op_ff_exit,
+        op_ff_file_list,
+        op_ff_file_look,
+        op_ff_file_read,
         op_ff_hrtime,
-        op_ff_list,
         op_ff_log,
         op_ff_memory,
         op_ff_read,
+        op_ff_read_link,
         op_ff_refused,
         op_ff_remaining,
         op_ff_resolve,
-        op_ff_stat,
         op_bootstrap_color_depth,
         op_current_thread_cpu_usage,
     ],
@@ -244,45 +248,61 @@ fn op_ff_read(state: &OpState, #[string] path: &str) -> Result<String, JsErrorBo
         .program
         .bundle
         .file(path)
-        .map(|bytes| super::source_text(bytes))
+        .map(|bytes| super::source_text(&bytes))
         .ok_or_else(|| {
             JsErrorBox::generic(format!("ENOENT: no such file or directory, open '{path}'"))
         })
 }
 
-/// The bytes of a file of the bundle; the caller has asked [`op_ff_stat`] before.
+/// What lies at a path: its kind (1 file, 2 folder, 3 link), its size and its permissions.
 #[op2]
-#[buffer]
-fn op_ff_bytes(state: &OpState, #[string] path: &str) -> Vec<u8> {
-    let shared = shared(state);
-    shared
-        .program
-        .bundle
-        .file(path)
-        .map(|bytes| bytes.to_vec())
-        .unwrap_or_default()
-}
-
-/// The size of a file, -1 when there is nothing, -2 for a folder.
-#[op2(fast)]
-fn op_ff_stat(state: &OpState, #[string] path: &str) -> f64 {
-    let shared = shared(state);
-    let bundle = &shared.program.bundle;
-    match bundle.file(path) {
+#[serde]
+fn op_ff_file_look(state: &OpState, #[string] path: &str) -> Option<(u32, f64, u32)> {
+    let look = shared(state).program.bundle.look(path)?;
+    Some(match look {
         #[expect(
             clippy::cast_precision_loss,
             reason = "a bundle is smaller than 2^53 bytes"
         )]
-        Some(bytes) => bytes.len() as f64,
-        None if bundle.is_dir(path) => -2.0,
-        None => -1.0,
+        Look::File(size, mode) => (1, size as f64, mode),
+        Look::Dir => (2, 0.0, 0o755),
+        Look::Link => (3, 0.0, 0o777),
+    })
+}
+
+/// The target of a link; the caller has asked [`op_ff_file_look`] before.
+#[op2]
+#[string]
+fn op_ff_read_link(state: &OpState, #[string] path: &str) -> String {
+    let shared = shared(state);
+    let target = shared.program.bundle.link(path);
+    target.unwrap_or_default().to_owned()
+}
+
+/// Copies a part of a file; answers how much that was.
+#[op2(fast)]
+#[smi]
+fn op_ff_file_read(
+    state: &OpState,
+    #[string] path: &str,
+    #[number] position: u64,
+    #[buffer] into: &mut [u8],
+) -> Result<u32, JsErrorBox> {
+    let read = shared(state).program.bundle.read_at(path, position, into);
+    match read {
+        Ok(n) => Ok(u32::try_from(n).unwrap_or(u32::MAX)),
+        // The host's own paths are not for functions to see: the log has them.
+        Err(e) => {
+            shared(state).emit(LogLevel::Error, &format!("cannot read {path}: {e}"));
+            Err(JsErrorBox::generic("EIO: i/o error, read"))
+        }
     }
 }
 
 /// The names in a folder.
 #[op2]
 #[serde]
-fn op_ff_list(state: &OpState, #[string] path: &str) -> Vec<String> {
+fn op_ff_file_list(state: &OpState, #[string] path: &str) -> Vec<String> {
     shared(state).program.bundle.list(path)
 }
 

@@ -86,6 +86,7 @@ impl PoolSettings {
                 now,
                 egress: Egress::default(),
                 max_result_bytes: 6 * 1024 * 1024,
+                tmp_bytes: 512 * 1024 * 1024,
                 max_log_bytes: 256 * 1024,
             },
         }
