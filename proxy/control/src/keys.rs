@@ -164,6 +164,7 @@ pub(crate) const HOOKS: Table = Table {
         read("threads"),
         read("concurrency"),
         read("local_egress"),
+        read("modules_dir"),
         read("limit_profile"),
     ]],
 };
@@ -188,16 +189,13 @@ pub(crate) const FUNCTION: Table = Table {
     groups: &[&[
         read("file"),
         read("dir"),
+        read("zip"),
         read("handler"),
         read("timeout"),
         read("memory"),
         read("environment"),
         read("runtime"),
         ignored("description"),
-        refused(
-            "zip",
-            "not available yet: it needs bundles; unpack it and name the directory with `dir`",
-        ),
         // LE-353
         refused("vpc_config", "not supported: a hook has no VPC"),
         refused(

@@ -57,6 +57,8 @@ pub struct HookSettings {
     /// Whether functions reach this machine's own addresses, by connections of their own or by an origin that
     /// they name (LE-346). The admin listener stays out of reach. Default false.
     pub local_egress: bool,
+    /// A directory of packages for all functions, which see it at `/opt/nodejs/node_modules` (NC-72).
+    pub modules_dir: Option<PathBuf>,
     /// Which of AWS's published ceilings bind functions of strict distributions (LE-262).
     pub limit_profile: LimitProfile,
 }
@@ -67,6 +69,7 @@ impl Default for HookSettings {
             threads: None,
             concurrency: 100,
             local_egress: false,
+            modules_dir: None,
             limit_profile: LimitProfile::default(),
         }
     }

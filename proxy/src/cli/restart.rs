@@ -17,6 +17,8 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 threads: hook_threads,
                 concurrency,
                 local_egress,
+                // Read whenever functions are loaded.
+                modules_dir: _,
                 // Decides what the loader accepts.
                 limit_profile: _,
             },

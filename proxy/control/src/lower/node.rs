@@ -76,6 +76,12 @@ pub(crate) fn lower(
         .and_then(|path| files::existing_file(&path, context));
     watched.extend(origin_ca.clone());
 
+    // NC-72
+    let modules_dir = raw
+        .modules_dir
+        .and_then(|path| files::existing_dir(&path, context));
+    watched.extend(modules_dir.clone());
+
     let count = |value: Option<u64>| value.and_then(|v| usize::try_from(v).ok());
     NodeSettings {
         listen,
@@ -87,6 +93,7 @@ pub(crate) fn lower(
             threads: count(raw.hook_threads),
             concurrency: count(raw.concurrency).unwrap_or(default.hooks.concurrency),
             local_egress: raw.local_egress.unwrap_or(default.hooks.local_egress),
+            modules_dir,
             limit_profile: context.profile,
         },
         log: LogSettings {

@@ -22,6 +22,7 @@ pub(crate) struct RawNode {
     pub(crate) hook_threads: Option<u64>,
     pub(crate) concurrency: Option<u64>,
     pub(crate) local_egress: Option<bool>,
+    pub(crate) modules_dir: Option<Spanned<String>>,
     pub(crate) limit_profile: Option<LimitProfile>,
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<LogLevel>,
@@ -77,6 +78,7 @@ impl RawNode {
                 .get("local_egress")
                 .and_then(Cursor::boolean)
                 .map(|b| b.value);
+            raw.modules_dir = hooks.get("modules_dir").and_then(Cursor::text);
             raw.limit_profile = hooks
                 .get("limit_profile")
                 .and_then(|c| {
