@@ -16,5 +16,7 @@ mod invocation;
 mod loading;
 #[path = "engine/memory.rs"]
 mod memory;
+#[path = "engine/modules.rs"]
+mod modules;
 #[path = "engine/pooling.rs"]
 mod pooling;

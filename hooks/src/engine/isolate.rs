@@ -391,7 +391,9 @@ impl Isolate {
                     Err(self.limits.out_of_memory())
                 } else {
                     let mut thrown = thrown;
-                    if let Some(code) = thrown.code.take() {
+                    if self.loading
+                        && let Some(code) = thrown.code.take()
+                    {
                         thrown.name = format!("{}\t{code}", thrown.name);
                     }
                     Err(thrown.in_call())

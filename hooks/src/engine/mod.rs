@@ -57,6 +57,7 @@ mod extensions;
 mod failure;
 mod ffi;
 mod isolate;
+mod lexer;
 mod limits;
 mod memory;
 mod modules;

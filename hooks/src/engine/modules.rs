@@ -3,26 +3,29 @@
 //! Files of the bundle are `file:///var/task/...`. CommonJS files and built-ins reached by `import`
 //! become small generated modules that hand on what `require` would give.
 
-use std::{borrow::Cow, future::Future, pin::Pin, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource,
     ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
     SourceCodeCacheInfo, error::ModuleLoaderError,
 };
-use deno_error::JsErrorBox;
+use deno_error::{AdditionalProperties, JsErrorBox, JsErrorClass, PropertyValue};
 
 use super::{
     Program,
     builtin_names::{self, Builtin},
-    ops::kind_letter,
-    source_map,
+    lexer, source_map,
     startup::BuiltinCache,
 };
 use crate::bundle::resolve::{self, From, Kind};
 
 /// The scheme of built-ins that are written here.
 const OWN_SCHEME: &str = "fourfront-builtin:";
+
+/// The file that the engine's own code imports from.
+const NOBODY: &str = "/var/task/index.js";
 
 /// The loader of one isolate.
 pub(super) struct Modules(pub(super) Arc<Program>);
@@ -37,27 +40,35 @@ impl ModuleLoader for Modules {
         if let Some(found) = builtin(specifier)? {
             return url(&found);
         }
-        if specifier.starts_with("data:text/javascript") {
+        if specifier.starts_with("data:") {
             return url(specifier);
         }
-        // The engine's own code imports the handler by its URL.
-        let parent = path_of(referrer).unwrap_or_else(|| "/var/task/index.js".into());
-        let asked = if specifier.starts_with("file:") {
-            path_of(specifier).unwrap_or_default()
-        } else if specifier.contains(':') && !specifier.starts_with('#') {
-            return Err(coded(
-                "ERR_UNSUPPORTED_ESM_URL_SCHEME",
-                &format!(
-                    "Only URLs with a scheme in: file, data, and node are supported. Received '{specifier}'"
-                ),
-            ));
-        } else {
-            specifier.to_owned()
-        };
+        // Of what is named by a URL, query and fragment belong to the module's name.
+        let parent = parent_of(referrer);
+        let (asked, suffix) = file_specifier(specifier, &parent)?;
         match resolve::resolve(&self.0.bundle, &asked, &parent, From::Import) {
-            Ok(found) => url(&file_url(&found.path)),
-            Err(e) => Err(coded(e.code, &e.message)),
+            Ok(found) => url(&format!("{}{suffix}", file_url(&found.path))),
+            Err(e) => Err(coded(e.code, e.message)),
         }
+    }
+
+    /// Unlike an import, this does not ask whether a file is there.
+    fn import_meta_resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        let bare = specifier.strip_prefix("node:").unwrap_or(specifier);
+        if builtin(specifier)?.is_some() {
+            return url(&format!("node:{bare}"));
+        }
+        if is_path(specifier) || specifier.starts_with("file:") {
+            let base = url(&file_url(&parent_of(referrer)))?;
+            return base
+                .join(specifier)
+                .map_err(|e| JsErrorBox::generic(format!("{specifier}: {e}")));
+        }
+        self.resolve(specifier, referrer, ResolutionKind::DynamicImport)
     }
 
     fn load(
@@ -101,66 +112,134 @@ impl Modules {
         specifier: &ModuleSpecifier,
         options: &ModuleLoadOptions,
     ) -> Result<ModuleSource, ModuleLoaderError> {
-        let js = |code: String| {
-            ModuleSource::new(
-                ModuleType::JavaScript,
-                ModuleSourceCode::String(code.into()),
-                specifier,
-                None,
-            )
-        };
+        let wants_json = options.requested_module_type == RequestedModuleType::Json;
+        let js = |code: String| source(ModuleType::JavaScript, code, specifier, None);
         if let Some(name) = specifier.as_str().strip_prefix(OWN_SCHEME) {
+            refuse_json(specifier, wants_json)?;
             return Ok(js(builtin_module(name)));
         }
-        if let Some(text) = specifier.as_str().strip_prefix("data:text/javascript") {
-            let code = text.split_once(',').map_or("", |t| t.1);
-            return Ok(js(percent_decode(code)));
+        if let Some(data) = specifier.as_str().strip_prefix("data:") {
+            return data_module(specifier, data, wants_json);
         }
         let path = path_of(specifier.as_str()).unwrap_or_default();
         let Some(bytes) = self.0.bundle.file(&path) else {
             return Err(coded(
                 "ERR_MODULE_NOT_FOUND",
-                &format!("Cannot find module '{path}'"),
+                format!("Cannot find module '{path}'"),
             ));
         };
-        let text = super::source_text(&bytes);
         let kind = resolve::kind_of(&self.0.bundle, &path);
-        let wants_json = options.requested_module_type == RequestedModuleType::Json;
+        if kind == Kind::Json {
+            return if wants_json {
+                let text = super::source_text(&bytes);
+                Ok(source(ModuleType::Json, text, specifier, None))
+            } else {
+                Err(coded(
+                    "ERR_IMPORT_ATTRIBUTE_MISSING",
+                    format!("Module \"{specifier}\" needs an import attribute of \"type: json\""),
+                ))
+            };
+        }
+        if let Some(extension) = unknown_extension(&path) {
+            return Err(coded(
+                "ERR_UNKNOWN_FILE_EXTENSION",
+                format!("Unknown file extension \"{extension}\" for {path}"),
+            ));
+        }
+        refuse_json(specifier, wants_json)?;
+        let text = super::source_text(&bytes);
         match kind {
-            Kind::Json if wants_json => Ok(ModuleSource::new(
-                ModuleType::Json,
-                ModuleSourceCode::String(text.into()),
-                specifier,
-                None,
-            )),
-            Kind::Json => Err(coded(
-                "ERR_IMPORT_ATTRIBUTE_MISSING",
-                &format!("Module \"{specifier}\" needs an import attribute of \"type: json\""),
-            )),
-            Kind::Module => Ok(ModuleSource::new(
-                ModuleType::JavaScript,
-                ModuleSourceCode::String(text.into()),
-                specifier,
-                Some(SourceCodeCacheInfo {
+            Kind::Module => {
+                let cached = SourceCodeCacheInfo {
                     hash: 0,
                     data: self.0.cached(&path).map(|d| Cow::Owned(d.to_vec())),
-                }),
-            )),
-            Kind::Unclaimed if has_module_syntax(&text) => Ok(js(text)),
-            Kind::Unclaimed | Kind::CommonJs | Kind::Native => {
+                };
+                Ok(source(
+                    ModuleType::JavaScript,
+                    text,
+                    specifier,
+                    Some(cached),
+                ))
+            }
+            Kind::Unclaimed if lexer::is_module(&text) => Ok(js(text)),
+            _ => {
                 let names = super::exports::of(&self.0.bundle, &path, &text);
-                Ok(js(commonjs_module(&path, kind, &names)))
+                Ok(js(commonjs_module(&path, &names)))
             }
         }
     }
 }
 
+fn source(
+    kind: ModuleType,
+    code: String,
+    specifier: &ModuleSpecifier,
+    cache: Option<SourceCodeCacheInfo>,
+) -> ModuleSource {
+    ModuleSource::new(
+        kind,
+        ModuleSourceCode::String(code.into()),
+        specifier,
+        cache,
+    )
+}
+
+/// JSON was asked for where there is code.
+fn refuse_json(specifier: &ModuleSpecifier, wants_json: bool) -> Result<(), ModuleLoaderError> {
+    if wants_json {
+        return Err(coded(
+            "ERR_IMPORT_ATTRIBUTE_TYPE_INCOMPATIBLE",
+            format!("Module \"{specifier}\" is not of type \"json\""),
+        ));
+    }
+    Ok(())
+}
+
+/// The extension of a file that is no module, if it has one.
+fn unknown_extension(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?;
+    let dot = name.rfind('.').filter(|i| *i > 0)?;
+    let extension = &name[dot..];
+    (!matches!(extension, ".js" | ".mjs" | ".cjs")).then_some(extension)
+}
+
+/// `data:text/javascript,..` and `data:application/json,..`.
+fn data_module(
+    specifier: &ModuleSpecifier,
+    data: &str,
+    wants_json: bool,
+) -> Result<ModuleSource, ModuleLoaderError> {
+    let (head, body) = data.split_once(',').unwrap_or((data, ""));
+    let mime = head.split(';').next().unwrap_or_default();
+    let mut bytes = percent_decode(body);
+    if head.ends_with(";base64") {
+        bytes = STANDARD
+            .decode(&bytes)
+            .map_err(|e| coded("ERR_INVALID_URL", format!("Invalid URL: {e}")))?;
+    }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    match mime {
+        "text/javascript" | "application/javascript" => {
+            refuse_json(specifier, wants_json)?;
+            Ok(source(ModuleType::JavaScript, text, specifier, None))
+        }
+        "application/json" if wants_json => Ok(source(ModuleType::Json, text, specifier, None)),
+        "application/json" => Err(coded(
+            "ERR_IMPORT_ATTRIBUTE_MISSING",
+            format!("Module \"{specifier}\" needs an import attribute of \"type: json\""),
+        )),
+        mime => Err(coded(
+            "ERR_UNKNOWN_MODULE_FORMAT",
+            format!("Unknown module format: {mime} for URL {specifier}"),
+        )),
+    }
+}
+
 /// An ES module that gives what `require` of a CommonJS file gives, and its visible names.
-fn commonjs_module(path: &str, kind: Kind, names: &[String]) -> String {
+fn commonjs_module(path: &str, names: &[String]) -> String {
     let path = serde_json::Value::from(path);
-    let letter = kind_letter(kind);
     let mut code = format!(
-        "const m = globalThis[Symbol.for('fourfront.modules')].commonjs({path}, '{letter}');\nexport default m;\n"
+        "const m = globalThis[Symbol.for('fourfront.modules')].commonjs({path});\nexport default m;\n"
     );
     push_names(&mut code, names.iter().map(String::as_str));
     code
@@ -185,36 +264,114 @@ fn push_names<'a>(code: &mut String, names: impl Iterator<Item = &'a str>) {
     }
 }
 
-/// A cheap test in place of a parse: a line that begins with `import` or `export` as a statement.
-fn has_module_syntax(text: &str) -> bool {
-    text.lines().map(str::trim_start).any(|l| {
-        l.starts_with("export ")
-            || l.starts_with("export{")
-            || l.starts_with("export*")
-            || l.starts_with("import ")
-            || l.starts_with("import{")
-            || l.starts_with("import\"")
-            || l.starts_with("import'")
-            || l.contains("import.meta")
-    })
+/// What is asked for by a path, decoded, with the query and fragment apart; everything else as it is.
+fn file_specifier(specifier: &str, parent: &str) -> Result<(String, String), ModuleLoaderError> {
+    let is_file = specifier.starts_with("file:");
+    if !is_file && !is_path(specifier) {
+        if specifier.contains(':') && !specifier.starts_with(['#', '@']) {
+            return Err(coded(
+                "ERR_UNSUPPORTED_ESM_URL_SCHEME",
+                format!(
+                    "Only URLs with a scheme in: file, data, and node are supported by the default ESM loader. Received protocol '{}:'",
+                    specifier.split(':').next().unwrap_or_default()
+                ),
+            ));
+        }
+        return Ok((specifier.to_owned(), String::new()));
+    }
+    let path = specifier.strip_prefix("file://").unwrap_or(specifier);
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    let (path, suffix) = path.split_at(end);
+    let lower = path.to_ascii_lowercase();
+    if lower.contains("%2f") || lower.contains("%5c") {
+        return Err(coded(
+            "ERR_INVALID_MODULE_SPECIFIER",
+            format!(
+                "Invalid module \"{specifier}\" must not include encoded \"/\" or \"\\\" characters imported from {parent}"
+            ),
+        ));
+    }
+    Ok((decoded(path), suffix.to_owned()))
+}
+
+fn is_path(specifier: &str) -> bool {
+    specifier.starts_with('/')
+        || specifier == "."
+        || specifier == ".."
+        || specifier.starts_with("./")
+        || specifier.starts_with("../")
+}
+
+/// The file that imports: ES modules are named by URLs, CommonJS by paths.
+fn parent_of(referrer: &str) -> String {
+    path_of(referrer)
+        .or_else(|| referrer.starts_with('/').then(|| referrer.to_owned()))
+        .unwrap_or_else(|| NOBODY.into())
 }
 
 fn url(text: &str) -> Result<ModuleSpecifier, ModuleLoaderError> {
     ModuleSpecifier::parse(text).map_err(|e| JsErrorBox::generic(format!("{text}: {e}")))
 }
 
-fn coded(code: &'static str, message: &str) -> ModuleLoaderError {
-    JsErrorBox::new("Error", format!("{message} [{code}]"))
+/// An error with Node's `code`, and of the class that Node gives it.
+#[derive(Debug)]
+struct Coded {
+    code: &'static str,
+    message: String,
+}
+
+fn coded(code: &'static str, message: String) -> ModuleLoaderError {
+    JsErrorBox::from_err(Coded { code, message })
+}
+
+impl fmt::Display for Coded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Coded {}
+
+impl JsErrorClass for Coded {
+    fn get_class(&self) -> Cow<'static, str> {
+        match self.code {
+            "ERR_IMPORT_ATTRIBUTE_MISSING"
+            | "ERR_IMPORT_ATTRIBUTE_TYPE_INCOMPATIBLE"
+            | "ERR_INVALID_MODULE_SPECIFIER"
+            | "ERR_INVALID_URL"
+            | "ERR_UNKNOWN_FILE_EXTENSION" => "TypeError".into(),
+            "ERR_UNKNOWN_MODULE_FORMAT" => "RangeError".into(),
+            _ => "Error".into(),
+        }
+    }
+
+    fn get_message(&self) -> Cow<'static, str> {
+        self.message.clone().into()
+    }
+
+    fn get_additional_properties(&self) -> AdditionalProperties {
+        let code = PropertyValue::String(self.code.into());
+        Box::new(std::iter::once(("code".into(), code)))
+    }
+
+    fn get_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
 }
 
 /// The virtual path of a `file:` URL.
 pub(super) fn path_of(url: &str) -> Option<String> {
     let path = url.strip_prefix("file://")?;
     let end = path.find(['?', '#']).unwrap_or(path.len());
-    Some(percent_decode(&path[..end]))
+    Some(decoded(&path[..end]))
 }
 
-fn file_url(path: &str) -> String {
+fn decoded(text: &str) -> String {
+    String::from_utf8_lossy(&percent_decode(text)).into_owned()
+}
+
+/// The `file:` URL of a virtual path.
+pub(super) fn file_url(path: &str) -> String {
     let mut url = String::from("file://");
     for b in path.bytes() {
         if b.is_ascii_alphanumeric() || b"/-_.~!$&'()*+,;=:@".contains(&b) {
@@ -226,7 +383,7 @@ fn file_url(path: &str) -> String {
     url
 }
 
-fn percent_decode(text: &str) -> String {
+fn percent_decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
@@ -243,7 +400,7 @@ fn percent_decode(text: &str) -> String {
             i += 1;
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 /// The URL behind the specifier of a built-in, with or without `node:` (NC-1).
@@ -254,14 +411,14 @@ fn builtin(specifier: &str) -> Result<Option<String>, ModuleLoaderError> {
         Some(Builtin::Own) => Ok(Some(format!("{OWN_SCHEME}{}", bare.unwrap_or(specifier)))),
         Some(Builtin::Missing) => Err(coded(
             "ERR_UNKNOWN_BUILTIN_MODULE",
-            &format!(
+            format!(
                 "the built-in module `{}` is not available in functions yet",
                 bare.unwrap_or(specifier)
             ),
         )),
         None if bare.is_some() => Err(coded(
             "ERR_UNKNOWN_BUILTIN_MODULE",
-            &format!("No such built-in module: {specifier}"),
+            format!("No such built-in module: {specifier}"),
         )),
         None => Ok(None),
     }

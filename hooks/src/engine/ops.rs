@@ -14,6 +14,7 @@ use super::{
     Program,
     limits::Limits,
     memory::{self, Charges},
+    modules,
 };
 use crate::{
     bundle::{
@@ -36,9 +37,12 @@ deno_core::extension!(
         op_ff_file_list,
         op_ff_file_look,
         op_ff_file_read,
+        op_ff_file_url,
         op_ff_hrtime,
+        op_ff_kind,
         op_ff_log,
         op_ff_memory,
+        op_ff_path_of_url,
         op_ff_read,
         op_ff_read_link,
         op_ff_refused,
@@ -238,6 +242,26 @@ pub(super) const fn kind_letter(kind: Kind) -> char {
         Kind::Json => 'j',
         Kind::Native => 'n',
     }
+}
+
+/// What the file at a path is, as a letter.
+#[op2]
+#[string]
+fn op_ff_kind(state: &OpState, #[string] path: &str) -> String {
+    let kind = resolve::kind_of(&shared(state).program.bundle, path);
+    kind_letter(kind).to_string()
+}
+
+#[op2]
+#[string]
+fn op_ff_file_url(#[string] path: &str) -> String {
+    modules::file_url(path)
+}
+
+#[op2]
+#[string]
+fn op_ff_path_of_url(#[string] url: &str) -> String {
+    modules::path_of(url).unwrap_or_default()
 }
 
 #[op2]

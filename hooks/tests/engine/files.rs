@@ -1,6 +1,6 @@
 //! `fs` (NC-25, NC-26, LE-345): Node's results, from Node, and the tree a function sees.
 
-use fourfront_hooks::{Call, ExecutionFault, HookExecutor as _, HookFault, HookPool};
+use fourfront_hooks::{Call, ExecutionFault, HookFault, HookPool};
 use fourfront_model::{Compat, EventType};
 use serde_json::{Value, json};
 

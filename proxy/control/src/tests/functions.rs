@@ -348,10 +348,7 @@ fn a_function_may_be_a_zip_file() {
             "`typed.ts` is TypeScript: compile to JavaScript first",
         ),
         ("zip: notes.txt", "`notes.txt` is not a zip file"),
-        (
-            "zip: none.zip",
-            "file `none.zip` does not exist",
-        ),
+        ("zip: none.zip", "file `none.zip` does not exist"),
         (
             "zip: app.zip, dir: rewrite",
             "`file`, `dir` and `zip` exclude each other",
