@@ -16,9 +16,13 @@ const {
   ArrayPrototypePush,
   ArrayPrototypeSplice,
   Error,
+  EvalError,
   JSONParse,
   ObjectDefineProperty,
+  RangeError,
+  ReferenceError,
   ReflectApply,
+  RegExpPrototypeExec,
   String,
   StringPrototypeIndexOf,
   StringPrototypeLastIndexOf,
@@ -26,7 +30,9 @@ const {
   StringPrototypeSplit,
   StringPrototypeStartsWith,
   Symbol,
+  SyntaxError,
   TypeError,
+  URIError,
 } = primordials;
 
 // What `op_ff_kind` says a file is.
@@ -35,8 +41,13 @@ const UNCLAIMED = "u", MODULE = "m", NATIVE = "n";
 const PROVIDED = "/opt/nodejs/node_modules";
 const RUNTIME = "/var/runtime/index.mjs";
 const kParent = Symbol("parent");
+// On a module that is an ES module.
+const kModule = Symbol("module");
+const errors = { __proto__: null, Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
 
 let runtimeMain;
+// The error with which a `require` failed last.
+let recent;
 
 function dirname(path) {
   const at = StringPrototypeLastIndexOf(path, "/");
@@ -99,7 +110,7 @@ function resolve(specifier, from) {
   if (answer[0] !== "!") return StringPrototypeSlice(answer, 1);
   const at = StringPrototypeIndexOf(answer, "\n");
   const code = StringPrototypeSlice(answer, 1, at);
-  throw fail(code === "ERR_INVALID_MODULE_SPECIFIER" ? TypeError : Error, code, StringPrototypeSlice(answer, at + 1));
+  throw fail(code === "ERR_INVALID_MODULE_SPECIFIER" || code === "ERR_PACKAGE_IMPORT_NOT_DEFINED" ? TypeError : Error, code, StringPrototypeSlice(answer, at + 1));
 }
 function isMissing(error) {
   return error?.code === "MODULE_NOT_FOUND";
@@ -122,7 +133,7 @@ Module._extensions = {
   __proto__: null,
   ".js": (module, filename) => {
     const kind = op_ff_kind(filename);
-    if (kind === MODULE) module.exports = requireModule(filename);
+    if (kind === MODULE) module.exports = requireModule(module, filename);
     else compile(module, op_ff_read(filename), filename, kind === UNCLAIMED);
   },
   ".json": (module, filename) => {
@@ -174,7 +185,7 @@ Module._resolveFilename = (request, parent, _isMain, options) => {
     }
     throw last ?? fail(Error, "MODULE_NOT_FOUND", `Cannot find module '${request}'`);
   } catch (error) {
-    throw isMissing(error) ? withStack(error, parent) : error;
+    throw isMissing(error) && error.message === `Cannot find module '${request}'` ? withStack(error, parent) : error;
   }
 };
 Module._load = (request, parent, isMain) => {
@@ -184,23 +195,21 @@ Module._load = (request, parent, isMain) => {
   const known = Module._cache[filename];
   if (known !== undefined) {
     adopt(parent, known);
+    if (known[kModule] && !known.loaded) throw cycle(filename, known[kParent]);
     return known.exports;
   }
   // A hook may answer with the name of a built-in.
   if (isBuiltin(filename)) return builtin(builtinName(filename));
   const module = new Module(filename, parent);
   Module._cache[filename] = module;
-  let done = false;
   try {
     module.load(filename);
-    done = true;
-  } finally {
-    if (!done) {
-      // A module that failed to load may be tried again, as in Node.
-      delete Module._cache[filename];
-      const at = parent?.children ? ArrayPrototypeIndexOf(parent.children, module) : -1;
-      if (at !== -1) ArrayPrototypeSplice(parent.children, at, 1);
-    }
+  } catch (error) {
+    // A module that failed to load may be tried again, as in Node.
+    delete Module._cache[filename];
+    const at = parent?.children ? ArrayPrototypeIndexOf(parent.children, module) : -1;
+    if (at !== -1) ArrayPrototypeSplice(parent.children, at, 1);
+    throw error;
   }
   return module.exports;
 };
@@ -246,7 +255,12 @@ Module.prototype.require = function (id) {
   if (id === "") {
     throw fail(TypeError, "ERR_INVALID_ARG_VALUE", "The argument 'id' must be a non-empty string. Received ''");
   }
-  return Module._load(id, this, false);
+  try {
+    return Module._load(id, this, false);
+  } catch (error) {
+    recent = error;
+    throw error;
+  }
 };
 function received(value) {
   if (value === null || value === undefined) return `${value}`;
@@ -262,7 +276,7 @@ Module.prototype.load = function (filename) {
   this.paths = Module._nodeModulePaths(dirname(filename));
   const kind = op_ff_kind(filename);
   // `.mjs` has no entry among the extensions.
-  if (kind === MODULE && StringPrototypeSlice(filename, -4) === ".mjs") this.exports = requireModule(filename);
+  if (kind === MODULE && StringPrototypeSlice(filename, -4) === ".mjs") this.exports = requireModule(this, filename);
   else if (kind === NATIVE && Module._extensions[".node"] === undefined) throw addon(filename);
   else Module._extensions[extension(filename)](this, filename);
   this.loaded = true;
@@ -282,7 +296,7 @@ function compile(module, text, filename, detect) {
   const wrapper = op_ff_compile(filename, text, detect);
   if (wrapper === null) {
     // ES module syntax in a file that no package.json claims (NC-54).
-    module.exports = requireModule(filename);
+    module.exports = requireModule(module, filename);
     return undefined;
   }
   const { exports } = module;
@@ -290,24 +304,38 @@ function compile(module, text, filename, detect) {
 }
 
 /** `require` of an ES module without top-level await (NC-54). */
-function requireModule(path) {
+function requireModule(module, path) {
+  module[kModule] = true;
   let namespace;
   try {
     namespace = op_import_sync(op_ff_file_url(path));
   } catch (error) {
-    throw refusal(error, path) ?? error;
+    throw refusal(error, path, module[kParent]) ?? error;
   }
   // The engine has marked a default export with `__esModule`, as Node does.
   return "module.exports" in namespace ? namespace["module.exports"] : namespace;
 }
 /** The engine's own refusals, as Node words them. */
-function refusal(error, path) {
+function refusal(error, path, parent) {
   const message = typeof error?.message === "string" ? error.message : "";
   if (StringPrototypeStartsWith(message, "Cannot require() ES Module ")) {
-    return fail(Error, "ERR_REQUIRE_CYCLE_MODULE", `Cannot require() ES Module ${path} in a cycle.`);
+    return cycle(path, parent);
+  }
+  // What the module itself threw comes as text: name, message and frames. What it passed on is known.
+  if (recent instanceof Error && StringPrototypeStartsWith(message, `${recent.name}: ${recent.message}`)) return recent;
+  const thrown = RegExpPrototypeExec(/^([A-Za-z]*Error): ([^]*?)\n    at /, message);
+  if (thrown !== null && errors[thrown[1]] !== undefined) {
+    const own = new errors[thrown[1]](thrown[2]);
+    own.stack = message;
+    return own;
   }
   if (message !== "Top-level await is not allowed in synchronous evaluation") return undefined;
-  return fail(Error, "ERR_REQUIRE_ASYNC_MODULE", "require() cannot be used on an ESM graph with top-level await. Use import() instead. To see where the top-level await comes from, use --experimental-print-required-tla.");
+  const from = parent?.filename ? `\n  From ${parent.filename} ` : "";
+  return fail(Error, "ERR_REQUIRE_ASYNC_MODULE", `require() cannot be used on an ESM graph with top-level await. Use import() instead. To see where the top-level await comes from, use --experimental-print-required-tla.${from}\n  Requiring ${path} `);
+}
+function cycle(path, parent) {
+  const from = parent?.filename ? ` (from ${parent.filename})` : "";
+  return fail(Error, "ERR_REQUIRE_CYCLE_MODULE", `Cannot require() ES Module ${path} in a cycle.${from}`);
 }
 
 function makeRequire(module) {

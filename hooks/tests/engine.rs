@@ -2,6 +2,8 @@
 
 #[path = "engine/builtins.rs"]
 mod builtins;
+#[path = "engine/console.rs"]
+mod console;
 #[path = "engine/files.rs"]
 mod files;
 #[path = "engine/harness.rs"]

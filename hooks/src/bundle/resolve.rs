@@ -3,6 +3,8 @@
 //! Paths are virtual and absolute. Every failure carries Node's `code`, so that handlers which
 //! probe for optional packages (`try { require('x') } catch`) see what they expect.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{
@@ -69,9 +71,9 @@ pub fn resolve(
         let folder = from == From::Require
             && (specifier.ends_with('/') || specifier.ends_with("/.") || specifier.ends_with(".."));
         let found = if folder {
-            as_folder(bundle, &path, parent)?
+            as_folder(bundle, &path, specifier, parent, from)?
         } else {
-            in_place(bundle, &path, parent, from)?
+            in_place(bundle, &path, specifier, parent, from)?
         };
         return found
             .map(|path| resolved(bundle, &path))
@@ -137,6 +139,7 @@ fn is_relative(s: &str) -> bool {
 fn in_place(
     bundle: &Bundle,
     path: &str,
+    specifier: &str,
     parent: &str,
     from: From,
 ) -> Result<Option<String>, NotFound> {
@@ -148,7 +151,8 @@ fn in_place(
             return Err(NotFound {
                 code: "ERR_UNSUPPORTED_DIR_IMPORT",
                 message: format!(
-                    "Directory import '{path}' is not supported resolving ES modules imported from {parent}"
+                    "Directory import '{path}{}' is not supported resolving ES modules imported from {parent}",
+                    if specifier.ends_with('/') { "/" } else { "" }
                 ),
             });
         }
@@ -156,7 +160,7 @@ fn in_place(
     }
     match as_file(bundle, path) {
         Some(found) => Ok(Some(found)),
-        None => as_folder(bundle, path, parent),
+        None => as_folder(bundle, path, specifier, parent, from),
     }
 }
 
@@ -175,12 +179,18 @@ fn as_index(bundle: &Bundle, dir: &str) -> Option<String> {
 }
 
 /// `LOAD_AS_DIRECTORY`, and the legacy main of `import`.
-fn as_folder(bundle: &Bundle, path: &str, parent: &str) -> Result<Option<String>, NotFound> {
+fn as_folder(
+    bundle: &Bundle,
+    path: &str,
+    specifier: &str,
+    parent: &str,
+    from: From,
+) -> Result<Option<String>, NotFound> {
     if !bundle.is_dir(path) {
         return Ok(None);
     }
     let index = as_index(bundle, path);
-    let json = read_package(bundle, path, parent)?;
+    let json = read_package(bundle, path, specifier, parent, from)?;
     let Some(main) = json
         .as_ref()
         .and_then(|p| p.get("main"))
@@ -194,6 +204,12 @@ fn as_folder(bundle: &Bundle, path: &str, parent: &str) -> Result<Option<String>
         .or_else(|| as_index(bundle, &target))
         .or(index);
     if found.is_none() {
+        if from == From::Import {
+            return Err(NotFound {
+                code: "ERR_MODULE_NOT_FOUND",
+                message: format!("Cannot find package '{target}' imported from {parent}"),
+            });
+        }
         return Err(NotFound {
             code: "MODULE_NOT_FOUND",
             message: format!(
@@ -262,7 +278,7 @@ fn in_modules(
     let (name, subpath) = split_package(specifier);
     let root = format!("{folder}/{name}");
     if bundle.is_dir(&root) {
-        let json = read_package(bundle, &root, parent)?;
+        let json = read_package(bundle, &root, specifier, parent, from)?;
         if let Some(exports) = json
             .as_ref()
             .and_then(|j| j.get("exports"))
@@ -273,10 +289,10 @@ fn in_modules(
         let target = match (subpath, from) {
             (".", From::Require) => match as_file(bundle, &root) {
                 Some(found) => Some(found),
-                None => as_folder(bundle, &root, parent)?,
+                None => as_folder(bundle, &root, specifier, parent, from)?,
             },
-            (".", From::Import) => as_folder(bundle, &root, parent).unwrap_or(None),
-            _ => in_place(bundle, &join(&root, subpath), parent, from)?,
+            (".", From::Import) => as_folder(bundle, &root, specifier, parent, from)?,
+            _ => in_place(bundle, &join(&root, subpath), specifier, parent, from)?,
         };
         if let Some(path) = target {
             return Ok(Some(resolved(bundle, &path)));
@@ -349,9 +365,12 @@ fn package_import(
         });
     }
     let root = nearest_package_dir(bundle, parent);
-    let undefined = || package::not_defined(specifier, root.as_deref(), parent);
+    let undefined = || match from {
+        From::Import => package::not_defined(specifier, root.as_deref(), parent),
+        From::Require => missing(specifier, parent, from),
+    };
     let root = root.as_deref().ok_or_else(undefined)?;
-    let json = read_package(bundle, root, parent)?.ok_or_else(undefined)?;
+    let json = read_package(bundle, root, specifier, parent, from)?.ok_or_else(undefined)?;
     let imports = json.get("imports").ok_or_else(undefined)?;
     let scope = Scope { root, parent, from };
     let found = package::imported(imports, specifier, scope)?;
@@ -405,15 +424,19 @@ fn missing(specifier: &str, parent: &str, from: From) -> NotFound {
 fn read_package(
     bundle: &Bundle,
     dir: &str,
+    specifier: &str,
     parent: &str,
-) -> Result<Option<std::sync::Arc<Value>>, NotFound> {
+    from: From,
+) -> Result<Option<Arc<Value>>, NotFound> {
     let json = bundle.package_json(dir);
     if json.is_none() && bundle.is_file(&format!("{dir}/package.json")) {
+        let base = match from {
+            From::Import => format!(" while importing \"{specifier}\" from {parent}"),
+            From::Require => String::new(),
+        };
         return Err(NotFound {
             code: "ERR_INVALID_PACKAGE_CONFIG",
-            message: format!(
-                "Invalid package config {dir}/package.json while importing from {parent}."
-            ),
+            message: format!("Invalid package config {dir}/package.json{base}."),
         });
     }
     Ok(json)

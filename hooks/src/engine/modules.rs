@@ -3,15 +3,16 @@
 //! Files of the bundle are `file:///var/task/...`. CommonJS files and built-ins reached by `import`
 //! become small generated modules that hand on what `require` would give.
 
-use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource,
     ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
-    SourceCodeCacheInfo, error::ModuleLoaderError,
+    SourceCodeCacheInfo, error::ModuleLoaderError, v8,
 };
-use deno_error::{AdditionalProperties, JsErrorBox, JsErrorClass, PropertyValue};
+use deno_error::{AdditionalProperties, JsErrorClass, PropertyValue};
+use serde_json::Value;
 
 use super::{
     Program,
@@ -23,6 +24,9 @@ use crate::bundle::resolve::{self, From, Kind};
 
 /// The scheme of built-ins that are written here.
 const OWN_SCHEME: &str = "fourfront-builtin:";
+
+/// The scheme of modules that throw.
+const FAILED_SCHEME: &str = "fourfront-failed:";
 
 /// The file that the engine's own code imports from.
 const NOBODY: &str = "/var/task/index.js";
@@ -37,18 +41,29 @@ impl ModuleLoader for Modules {
         referrer: &str,
         _kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        if let Some(found) = builtin(specifier)? {
-            return url(&found);
+        Ok(self.find(specifier, referrer)?)
+    }
+
+    /// An `import()` that fails leads to a module that throws: the engine would report every failure in its own
+    /// way, as a missing module.
+    fn resolve_with_scope(
+        &self,
+        _scope: &mut v8::PinScope<'_, '_>,
+        specifier: &str,
+        referrer: &str,
+        kind: ResolutionKind,
+        _attributes: &HashMap<String, String>,
+    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        if kind != ResolutionKind::DynamicImport {
+            return self.resolve(specifier, referrer, kind);
         }
-        if specifier.starts_with("data:") {
-            return url(specifier);
-        }
-        // Of what is named by a URL, query and fragment belong to the module's name.
-        let parent = parent_of(referrer);
-        let (asked, suffix) = file_specifier(specifier, &parent)?;
-        match resolve::resolve(&self.0.bundle, &asked, &parent, From::Import) {
-            Ok(found) => url(&format!("{}{suffix}", file_url(&found.path))),
-            Err(e) => Err(coded(e.code, e.message)),
+        let found = self.find(specifier, referrer).and_then(|url| {
+            check_extension(&url)?;
+            Ok(url)
+        });
+        match found {
+            Ok(url) => Ok(url),
+            Err(why) => Ok(failing(&why)?),
         }
     }
 
@@ -60,13 +75,13 @@ impl ModuleLoader for Modules {
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
         let bare = specifier.strip_prefix("node:").unwrap_or(specifier);
         if builtin(specifier)?.is_some() {
-            return url(&format!("node:{bare}"));
+            return Ok(url(&format!("node:{bare}"))?);
         }
         if is_path(specifier) || specifier.starts_with("file:") {
             let base = url(&file_url(&parent_of(referrer)))?;
             return base
                 .join(specifier)
-                .map_err(|e| JsErrorBox::generic(format!("{specifier}: {e}")));
+                .map_err(|e| coded("ERR_INVALID_URL", format!("{specifier}: {e}")).into());
         }
         self.resolve(specifier, referrer, ResolutionKind::DynamicImport)
     }
@@ -77,7 +92,7 @@ impl ModuleLoader for Modules {
         _referrer: Option<&ModuleLoadReferrer>,
         options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        ModuleLoadResponse::Sync(self.source(specifier, &options))
+        ModuleLoadResponse::Sync(self.source(specifier, &options).map_err(Into::into))
     }
 
     fn code_cache_ready(
@@ -107,19 +122,76 @@ impl ModuleLoader for Modules {
 }
 
 impl Modules {
+    fn find(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, Coded> {
+        if let Some(found) = builtin(specifier)? {
+            return url(&found);
+        }
+        if specifier.starts_with("data:") {
+            return url(specifier);
+        }
+        // Of what is named by a URL, query and fragment belong to the module's name.
+        let parent = parent_of(referrer);
+        let (asked, suffix) = file_specifier(specifier, &parent)?;
+        match resolve::resolve(&self.0.bundle, &asked, &parent, From::Import) {
+            Ok(found) => url(&format!("{}{suffix}", file_url(&found.path))),
+            Err(e) => Err(coded(e.code, e.message)),
+        }
+    }
+
+    /// Whether the module is JSON and was asked for as that, or neither.
+    fn check(&self, specifier: &ModuleSpecifier, wants_json: bool) -> Result<(), Coded> {
+        check_extension(specifier)?;
+        let is_json = match path_of(specifier.as_str()) {
+            None => match specifier.as_str().strip_prefix("data:") {
+                Some(data) => data_kind(specifier, data)?,
+                None => false,
+            },
+            Some(path) => resolve::kind_of(&self.0.bundle, &path) == Kind::Json,
+        };
+        match (is_json, wants_json) {
+            (true, false) => Err(coded(
+                "ERR_IMPORT_ATTRIBUTE_MISSING",
+                format!("Module \"{specifier}\" needs an import attribute of \"type: json\""),
+            )),
+            (false, true) => Err(coded(
+                "ERR_IMPORT_ATTRIBUTE_TYPE_INCOMPATIBLE",
+                format!("Module \"{specifier}\" is not of type \"json\""),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn source(
         &self,
         specifier: &ModuleSpecifier,
         options: &ModuleLoadOptions,
-    ) -> Result<ModuleSource, ModuleLoaderError> {
+    ) -> Result<ModuleSource, Coded> {
         let wants_json = options.requested_module_type == RequestedModuleType::Json;
         let js = |code: String| source(ModuleType::JavaScript, code, specifier, None);
+        if let Some(why) = specifier.as_str().strip_prefix(FAILED_SCHEME) {
+            let why = decoded(why);
+            let (code, message) = why.split_once(' ').unwrap_or(("", &why));
+            let why = coded(code.to_owned(), message.to_owned());
+            return if wants_json {
+                Err(why)
+            } else {
+                Ok(js(throwing(&why)))
+            };
+        }
+        match self.check(specifier, wants_json) {
+            Err(why) if options.is_dynamic_import && !wants_json => return Ok(js(throwing(&why))),
+            checked => checked?,
+        }
         if let Some(name) = specifier.as_str().strip_prefix(OWN_SCHEME) {
-            refuse_json(specifier, wants_json)?;
             return Ok(js(builtin_module(name)));
         }
+        let kind = if wants_json {
+            ModuleType::Json
+        } else {
+            ModuleType::JavaScript
+        };
         if let Some(data) = specifier.as_str().strip_prefix("data:") {
-            return data_module(specifier, data, wants_json);
+            return Ok(source(kind, data_text(data)?, specifier, None));
         }
         let path = path_of(specifier.as_str()).unwrap_or_default();
         let Some(bytes) = self.0.bundle.file(&path) else {
@@ -128,38 +200,15 @@ impl Modules {
                 format!("Cannot find module '{path}'"),
             ));
         };
-        let kind = resolve::kind_of(&self.0.bundle, &path);
-        if kind == Kind::Json {
-            return if wants_json {
-                let text = super::source_text(&bytes);
-                Ok(source(ModuleType::Json, text, specifier, None))
-            } else {
-                Err(coded(
-                    "ERR_IMPORT_ATTRIBUTE_MISSING",
-                    format!("Module \"{specifier}\" needs an import attribute of \"type: json\""),
-                ))
-            };
-        }
-        if let Some(extension) = unknown_extension(&path) {
-            return Err(coded(
-                "ERR_UNKNOWN_FILE_EXTENSION",
-                format!("Unknown file extension \"{extension}\" for {path}"),
-            ));
-        }
-        refuse_json(specifier, wants_json)?;
         let text = super::source_text(&bytes);
-        match kind {
+        match resolve::kind_of(&self.0.bundle, &path) {
+            Kind::Json => Ok(source(kind, text, specifier, None)),
             Kind::Module => {
                 let cached = SourceCodeCacheInfo {
                     hash: 0,
                     data: self.0.cached(&path).map(|d| Cow::Owned(d.to_vec())),
                 };
-                Ok(source(
-                    ModuleType::JavaScript,
-                    text,
-                    specifier,
-                    Some(cached),
-                ))
+                Ok(source(kind, text, specifier, Some(cached)))
             }
             Kind::Unclaimed if lexer::is_module(&text) => Ok(js(text)),
             _ => {
@@ -184,15 +233,32 @@ fn source(
     )
 }
 
-/// JSON was asked for where there is code.
-fn refuse_json(specifier: &ModuleSpecifier, wants_json: bool) -> Result<(), ModuleLoaderError> {
-    if wants_json {
-        return Err(coded(
-            "ERR_IMPORT_ATTRIBUTE_TYPE_INCOMPATIBLE",
-            format!("Module \"{specifier}\" is not of type \"json\""),
-        ));
+/// Where an `import()` that fails leads.
+fn failing(why: &Coded) -> Result<ModuleSpecifier, Coded> {
+    let mut encoded = String::from(FAILED_SCHEME);
+    push_encoded(&mut encoded, &format!("{} {}", why.code, why.message));
+    url(&encoded)
+}
+
+/// A module that throws what an import failed with. The engine takes an error for its own unless its stack has
+/// been asked for once.
+fn throwing(why: &Coded) -> String {
+    let class = why.get_class();
+    let (code, message) = (Value::from(&*why.code), Value::from(why.message.as_str()));
+    format!(
+        "const e = new {class}({message}); e.code = {code}; e.stack; e.stack = `${{e.name}} [${{e.code}}]: ${{e.message}}`; throw e;"
+    )
+}
+
+fn check_extension(specifier: &ModuleSpecifier) -> Result<(), Coded> {
+    let path = path_of(specifier.as_str()).unwrap_or_default();
+    match unknown_extension(&path) {
+        Some(extension) if extension != ".json" => Err(coded(
+            "ERR_UNKNOWN_FILE_EXTENSION",
+            format!("Unknown file extension \"{extension}\" for {path}"),
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The extension of a file that is no module, if it has one.
@@ -203,31 +269,12 @@ fn unknown_extension(path: &str) -> Option<&str> {
     (!matches!(extension, ".js" | ".mjs" | ".cjs")).then_some(extension)
 }
 
-/// `data:text/javascript,..` and `data:application/json,..`.
-fn data_module(
-    specifier: &ModuleSpecifier,
-    data: &str,
-    wants_json: bool,
-) -> Result<ModuleSource, ModuleLoaderError> {
-    let (head, body) = data.split_once(',').unwrap_or((data, ""));
-    let mime = head.split(';').next().unwrap_or_default();
-    let mut bytes = percent_decode(body);
-    if head.ends_with(";base64") {
-        bytes = STANDARD
-            .decode(&bytes)
-            .map_err(|e| coded("ERR_INVALID_URL", format!("Invalid URL: {e}")))?;
-    }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    match mime {
-        "text/javascript" | "application/javascript" => {
-            refuse_json(specifier, wants_json)?;
-            Ok(source(ModuleType::JavaScript, text, specifier, None))
-        }
-        "application/json" if wants_json => Ok(source(ModuleType::Json, text, specifier, None)),
-        "application/json" => Err(coded(
-            "ERR_IMPORT_ATTRIBUTE_MISSING",
-            format!("Module \"{specifier}\" needs an import attribute of \"type: json\""),
-        )),
+/// Whether a `data:` URL holds JSON; if it does not, it has to hold JavaScript.
+fn data_kind(specifier: &ModuleSpecifier, data: &str) -> Result<bool, Coded> {
+    let head = data.split_once(',').map_or(data, |(head, _)| head);
+    match head.split(';').next().unwrap_or_default() {
+        "text/javascript" | "application/javascript" => Ok(false),
+        "application/json" => Ok(true),
         mime => Err(coded(
             "ERR_UNKNOWN_MODULE_FORMAT",
             format!("Unknown module format: {mime} for URL {specifier}"),
@@ -235,9 +282,20 @@ fn data_module(
     }
 }
 
+fn data_text(data: &str) -> Result<String, Coded> {
+    let (head, body) = data.split_once(',').unwrap_or((data, ""));
+    let mut bytes = percent_decode(body);
+    if head.ends_with(";base64") {
+        bytes = STANDARD
+            .decode(&bytes)
+            .map_err(|e| coded("ERR_INVALID_URL", format!("Invalid URL: {e}")))?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// An ES module that gives what `require` of a CommonJS file gives, and its visible names.
 fn commonjs_module(path: &str, names: &[String]) -> String {
-    let path = serde_json::Value::from(path);
+    let path = Value::from(path);
     let mut code = format!(
         "const m = globalThis[Symbol.for('fourfront.modules')].commonjs({path});\nexport default m;\n"
     );
@@ -257,7 +315,7 @@ fn builtin_module(name: &str) -> String {
 
 fn push_names<'a>(code: &mut String, names: impl Iterator<Item = &'a str>) {
     for (i, name) in names.filter(|n| *n != "default").enumerate() {
-        let quoted = serde_json::Value::from(name);
+        let quoted = Value::from(name);
         code.push_str(&format!(
             "const m{i} = m?.[{quoted}]; export {{ m{i} as {quoted} }};\n"
         ));
@@ -265,14 +323,14 @@ fn push_names<'a>(code: &mut String, names: impl Iterator<Item = &'a str>) {
 }
 
 /// What is asked for by a path, decoded, with the query and fragment apart; everything else as it is.
-fn file_specifier(specifier: &str, parent: &str) -> Result<(String, String), ModuleLoaderError> {
+fn file_specifier(specifier: &str, parent: &str) -> Result<(String, String), Coded> {
     let is_file = specifier.starts_with("file:");
     if !is_file && !is_path(specifier) {
         if specifier.contains(':') && !specifier.starts_with(['#', '@']) {
             return Err(coded(
                 "ERR_UNSUPPORTED_ESM_URL_SCHEME",
                 format!(
-                    "Only URLs with a scheme in: file, data, and node are supported by the default ESM loader. Received protocol '{}:'",
+                    "Only URLs with a scheme in: file and data are supported by the default ESM loader. Received protocol '{}:'",
                     specifier.split(':').next().unwrap_or_default()
                 ),
             ));
@@ -287,7 +345,10 @@ fn file_specifier(specifier: &str, parent: &str) -> Result<(String, String), Mod
         return Err(coded(
             "ERR_INVALID_MODULE_SPECIFIER",
             format!(
-                "Invalid module \"{specifier}\" must not include encoded \"/\" or \"\\\" characters imported from {parent}"
+                "Invalid module \"{}\" must not include encoded \"/\" or \"\\\" characters imported from {parent}",
+                url(&file_url(parent))?
+                    .join(specifier)
+                    .map_or_else(|_| specifier.to_owned(), |u| u.path().to_owned())
             ),
         ));
     }
@@ -309,19 +370,26 @@ fn parent_of(referrer: &str) -> String {
         .unwrap_or_else(|| NOBODY.into())
 }
 
-fn url(text: &str) -> Result<ModuleSpecifier, ModuleLoaderError> {
-    ModuleSpecifier::parse(text).map_err(|e| JsErrorBox::generic(format!("{text}: {e}")))
+fn url(text: &str) -> Result<ModuleSpecifier, Coded> {
+    ModuleSpecifier::parse(text).map_err(|e| coded("ERR_INVALID_URL", format!("{text}: {e}")))
 }
 
 /// An error with Node's `code`, and of the class that Node gives it.
 #[derive(Debug)]
 struct Coded {
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
 }
 
-fn coded(code: &'static str, message: String) -> ModuleLoaderError {
-    JsErrorBox::from_err(Coded { code, message })
+fn coded(code: impl Into<Cow<'static, str>>, message: String) -> Coded {
+    let code = code.into();
+    Coded { code, message }
+}
+
+impl std::convert::From<Coded> for ModuleLoaderError {
+    fn from(error: Coded) -> Self {
+        Self::from_err(error)
+    }
 }
 
 impl fmt::Display for Coded {
@@ -334,9 +402,10 @@ impl std::error::Error for Coded {}
 
 impl JsErrorClass for Coded {
     fn get_class(&self) -> Cow<'static, str> {
-        match self.code {
+        match &*self.code {
             "ERR_IMPORT_ATTRIBUTE_MISSING"
             | "ERR_IMPORT_ATTRIBUTE_TYPE_INCOMPATIBLE"
+            | "ERR_PACKAGE_IMPORT_NOT_DEFINED"
             | "ERR_INVALID_MODULE_SPECIFIER"
             | "ERR_INVALID_URL"
             | "ERR_UNKNOWN_FILE_EXTENSION" => "TypeError".into(),
@@ -350,7 +419,7 @@ impl JsErrorClass for Coded {
     }
 
     fn get_additional_properties(&self) -> AdditionalProperties {
-        let code = PropertyValue::String(self.code.into());
+        let code = PropertyValue::String(self.code.clone());
         Box::new(std::iter::once(("code".into(), code)))
     }
 
@@ -373,14 +442,18 @@ fn decoded(text: &str) -> String {
 /// The `file:` URL of a virtual path.
 pub(super) fn file_url(path: &str) -> String {
     let mut url = String::from("file://");
-    for b in path.bytes() {
+    push_encoded(&mut url, path);
+    url
+}
+
+fn push_encoded(url: &mut String, text: &str) {
+    for b in text.bytes() {
         if b.is_ascii_alphanumeric() || b"/-_.~!$&'()*+,;=:@".contains(&b) {
             url.push(char::from(b));
         } else {
             url.push_str(&format!("%{b:02X}"));
         }
     }
-    url
 }
 
 fn percent_decode(text: &str) -> Vec<u8> {
@@ -404,7 +477,7 @@ fn percent_decode(text: &str) -> Vec<u8> {
 }
 
 /// The URL behind the specifier of a built-in, with or without `node:` (NC-1).
-fn builtin(specifier: &str) -> Result<Option<String>, ModuleLoaderError> {
+fn builtin(specifier: &str) -> Result<Option<String>, Coded> {
     let bare = specifier.strip_prefix("node:");
     match builtin_names::lookup(bare.unwrap_or(specifier)) {
         Some(Builtin::Engine) => Ok(Some(format!("node:{}", bare.unwrap_or(specifier)))),
