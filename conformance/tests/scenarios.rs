@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod scenarios {
+    mod bundles;
     mod cache_size;
     mod collapsed_misses;
     mod credentials;

@@ -351,4 +351,34 @@ mod tests {
         let said = refusal(&odd);
         assert!(said.contains("x.js is compressed with"), "{said}");
     }
+
+    #[test]
+    fn no_damage_breaks_the_reader() {
+        // CP-071
+        let whole = zipped(|w| {
+            file(w, "index.js", b"exports.handler = 1");
+            file(w, "lib/a.js", &[b'a'; 300]);
+            w.add_symlink("lib/l", "a.js", plain()).unwrap();
+        });
+        let mut read = 0;
+        for at in 0..whole.len() {
+            for change in [0x01, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= change;
+                let Ok(bundle) = Bundle::from_zip(&bytes) else {
+                    continue;
+                };
+                read += 1;
+                for (path, _) in bundle.files() {
+                    assert!(
+                        path.starts_with("/var/task/") && !path.contains("/../"),
+                        "{path}"
+                    );
+                }
+            }
+            assert!(Bundle::from_zip(&whole[..at]).is_err(), "cut at {at}");
+        }
+        // Dates and the like may be anything.
+        assert!(read > 0);
+    }
 }
