@@ -176,11 +176,11 @@ fn literal<'a>(ahead: &mut Ahead<'a>, found: &mut Found<'a>) {
     loop {
         match ahead.next() {
             Some(Token::Word(name)) => {
-                if !takes(ahead, ':') || any_word(ahead).is_some() {
-                    found.names.insert(name);
-                } else {
+                let is_plain = !takes(ahead, ':') || any_word(ahead).is_some();
+                if !is_plain {
                     return;
                 }
+                found.names.insert(name);
             }
             Some(Token::Text(name)) => {
                 if takes(ahead, ':') {

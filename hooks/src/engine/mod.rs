@@ -89,7 +89,10 @@ pub use egress::{Egress, EgressRefusal};
 pub(crate) use isolate::{Isolate, Progress, Trial};
 pub(crate) use limits::Limits;
 
-use crate::{bundle::Bundle, log::LogSink};
+use crate::{
+    bundle::Bundle,
+    log::{LogLevel, LogRecord, LogSink},
+};
 
 /// A clock that tells the time of day.
 pub type Now = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -142,6 +145,29 @@ impl Program {
             host,
             code: Mutex::default(),
         }
+    }
+
+    /// Tells whoever packs native addons that these cannot be loaded: they may never be needed (NC-92).
+    pub(crate) fn warn_of_addons(&self) {
+        let mut addons = self.bundle.files().filter(|(p, _)| p.ends_with(".node"));
+        let Some((first, _)) = addons.next() else {
+            return;
+        };
+        let others = match addons.count() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        self.host.log.record(&LogRecord {
+            time: (self.host.now)(),
+            level: LogLevel::Warn,
+            invocation_id: "",
+            function: self.function.name.as_str(),
+            version: self.function.version.0,
+            source: &self.function.source,
+            message: &format!(
+                "the bundle has native addons, which cannot be loaded in functions: {first}{others}"
+            ),
+        });
     }
 
     fn cached(&self, path: &str) -> Option<Arc<[u8]>> {

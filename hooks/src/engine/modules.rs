@@ -119,6 +119,11 @@ impl ModuleLoader for Modules {
         let path = path_of(file).unwrap_or_else(|| file.to_owned());
         source_map::find(&self.0.bundle, &path).map(Cow::Owned)
     }
+
+    /// Frames show the author's files whether these are packed or not (NC-56).
+    fn source_map_source_exists(&self, _source_url: &str) -> Option<bool> {
+        Some(true)
+    }
 }
 
 impl Modules {

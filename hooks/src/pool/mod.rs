@@ -251,6 +251,7 @@ impl HookPool {
             bundle,
             self.inner.settings.host.clone(),
         );
+        program.warn_of_addons();
         let prepared = Arc::new(Prepared {
             program: Arc::new(program),
             counters: Counters::default(),

@@ -3,6 +3,7 @@
 use fourfront_hooks::{
     ExecutionFault,
     bundle::{Bundle, ModulesDir},
+    log::LogLevel,
 };
 use fourfront_model::Compat;
 use serde_json::{Value, json};
@@ -231,6 +232,23 @@ async fn an_addon_is_refused_by_the_name_of_its_package() {
             ),
             format!("{refusal}x.node")
         ])
+    );
+}
+
+#[test]
+fn addons_in_a_bundle_are_a_warning() {
+    // NC-92
+    let f = load(&[
+        ("index.js", "exports.handler = async () => 1"),
+        ("node_modules/a/a.node", ""),
+        ("node_modules/b/b.node", ""),
+    ])
+    .expect("they may never be needed");
+    let (level, text) = f.logs().remove(0);
+    assert_eq!(level, LogLevel::Warn);
+    assert_eq!(
+        text,
+        "the bundle has native addons, which cannot be loaded in functions: /var/task/node_modules/a/a.node and 1 more"
     );
 }
 

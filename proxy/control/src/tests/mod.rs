@@ -114,7 +114,7 @@ fn with_origin(settings: &str) -> String {
 
 /// A zip file of empty files.
 fn zip_file(path: &Path, names: &[&str]) {
-    let mut writer = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+    let mut writer = zip::ZipWriter::new(fs::File::create(path).unwrap());
     for name in names {
         let options = zip::write::SimpleFileOptions::default();
         writer.start_file(*name, options).unwrap();
