@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::Write as _,
     net::SocketAddr,
     num::NonZeroUsize,
     path::Path,
@@ -145,6 +146,30 @@ impl Edge {
             dir.display()
         );
         self
+    }
+
+    /// Adds a function whose bundle is a zip file of these files, `<name>.zip`.
+    #[must_use]
+    pub fn bundle_zip(mut self, name: &str, files: &[(&str, &str)]) -> Self {
+        self.write_zip(&format!("{name}.zip"), files);
+        let _ = writeln!(self.functions, "  {name}: {{ zip: ./{name}.zip }}");
+        self
+    }
+
+    /// Writes a zip file beside the site file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write_zip(&self, path: &str, files: &[(&str, &str)]) {
+        let file = fs::File::create(self.dir.path().join(path)).expect("a writable directory");
+        let mut writer = zip::ZipWriter::new(file);
+        for (name, text) in files {
+            writer
+                .start_file(*name, zip::write::SimpleFileOptions::default())
+                .expect("a name of a file");
+            writer.write_all(text.as_bytes()).expect("a writable file");
+        }
+        writer.finish().expect("a writable file");
     }
 
     /// Writes a file beside the site file.
@@ -551,6 +576,26 @@ impl Running {
     /// When the site file itself is refused.
     pub fn rewrite(&self, path: &str, text: &str) -> Result<(), Vec<SnapshotError>> {
         self.edge.write(path, text);
+        let loaded = self
+            .edge
+            .load(&self.origin_url)
+            .expect("a site file that was accepted before");
+        self.node.reload(&loaded)
+    }
+
+    /// Writes a zip file beside the site file and reloads.
+    ///
+    /// # Errors
+    /// What the reload refuses; the node goes on with what it has.
+    ///
+    /// # Panics
+    /// When the site file itself is refused.
+    pub fn rewrite_zip(
+        &self,
+        path: &str,
+        files: &[(&str, &str)],
+    ) -> Result<(), Vec<SnapshotError>> {
+        self.edge.write_zip(path, files);
         let loaded = self
             .edge
             .load(&self.origin_url)

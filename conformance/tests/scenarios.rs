@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod scenarios {
+    mod bundles;
     mod cache_size;
     mod cloudfront_functions;
     mod cloudfront_functions_official;

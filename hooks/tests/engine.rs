@@ -1,11 +1,17 @@
 //! Functions run for real: one binary, because each one that links V8 is slow to build.
 
+#[path = "engine/built_in_names.rs"]
+mod built_in_names;
 #[path = "engine/builtins.rs"]
 mod builtins;
 #[path = "engine/cff.rs"]
 mod cff;
+#[path = "engine/console.rs"]
+mod console;
 #[path = "engine/differential.rs"]
 mod differential;
+#[path = "engine/files.rs"]
+mod files;
 #[path = "engine/harness.rs"]
 mod harness;
 #[path = "engine/hostile.rs"]

@@ -20,7 +20,7 @@ use fourfront_cache::{
 use fourfront_control::{Loaded, NodeSettings};
 use fourfront_hooks::{
     ExecutionFault,
-    bundle::{Bundle, author_paths},
+    bundle::{Bundle, ModulesDir, author_paths},
     pool::{Egress, HookPool, Prepared},
 };
 use fourfront_model::{
@@ -148,6 +148,7 @@ pub struct Snapshot {
     settings: NodeSettings,
     distributions: Vec<DistributionRuntime>,
     functions: HashMap<(FunctionName, bool), Arc<Prepared>>,
+    modules: Option<Arc<ModulesDir>>,
     dirs: HashMap<PathBuf, Arc<DirRoot>>,
 }
 
@@ -211,6 +212,9 @@ pub enum SnapshotError {
     /// The file of further certificate authorities cannot be used.
     #[error("node.origin_ca: {0}")]
     OriginCa(#[from] OriginCaError),
+    /// The directory of extra packages cannot be used.
+    #[error("node.hooks.modules_dir: {0}")]
+    Modules(ExecutionFault),
     /// A directory origin cannot be opened.
     #[error("origin directory {}: {cause}", .path.display())]
     Dir {
@@ -484,6 +488,17 @@ fn build_snapshot(
     if let Some(path) = &loaded.node.origin_ca {
         errors.extend(check_origin_ca(path).err().map(SnapshotError::from));
     }
+    // NC-72
+    let modules = match &loaded.node.hooks.modules_dir {
+        None => None,
+        Some(path) => match ModulesDir::open(path, previous.and_then(|p| p.modules.as_ref())) {
+            Ok(modules) => Some(modules),
+            Err(e) => {
+                errors.push(SnapshotError::Modules(e));
+                None
+            }
+        },
+    };
     for distribution in loaded.site.distributions() {
         let relaxed = distribution.compat == Compat::Relaxed;
         for (_, association) in distribution
@@ -496,7 +511,7 @@ fn build_snapshot(
                 continue;
             }
             let old = previous.and_then(|p| p.functions.get(&key));
-            match prepare(pool, function, distribution.compat, old) {
+            match prepare(pool, function, distribution.compat, modules.as_ref(), old) {
                 Ok(prepared) => {
                     functions.insert(key, prepared);
                 }
@@ -561,6 +576,7 @@ fn build_snapshot(
         settings: loaded.node.clone(),
         distributions,
         functions,
+        modules,
         dirs,
     })
 }
@@ -570,9 +586,10 @@ fn prepare(
     pool: &HookPool,
     function: &Function,
     compat: Compat,
+    modules: Option<&Arc<ModulesDir>>,
     old: Option<&Arc<Prepared>>,
 ) -> Result<Arc<Prepared>, ExecutionFault> {
-    let bundle = Bundle::read(&function.source)?;
+    let bundle = Bundle::read(&function.source)?.with_modules(modules.cloned());
     match old {
         Some(old) if old.is_of(function, &bundle) => Ok(old.clone()),
         _ => pool.prepare_bundle(function, compat, bundle),

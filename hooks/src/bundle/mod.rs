@@ -1,157 +1,276 @@
-//! A function's files, read once and held in memory, mounted at `/var/task` (NC-50).
+//! A function's files, read once and held in memory, mounted at `/var/task` (NC-50), and what else its isolates
+//! may read: the operator's extra packages below `/opt` (NC-72).
 //!
 //! Nothing here knows JavaScript's engine: what a file *is* (CommonJS, ES module, JSON) and what a
-//! specifier *means* are decided from names and `package.json` alone, in [`resolve`].
+//! specifier *means* are decided from names and `package.json` alone, in [`resolve`]. Paths are absolute and
+//! virtual, and so are links: none of them is ever shown to the system.
 
+mod dir;
+mod modules_dir;
+mod package;
 pub mod resolve;
+mod tree;
+mod zip;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use fourfront_model::FunctionSource;
+use serde_json::Value;
+
+pub use modules_dir::ModulesDir;
+use tree::{Entry, Tree};
 
 use crate::ExecutionFault;
 
 /// Where a function sees its own files (LE-341).
 pub const TASK_ROOT: &str = "/var/task";
 
+/// Where a function sees the operator's packages (NC-72).
+pub const MODULES_ROOT: &str = "/opt/nodejs/node_modules";
+
 /// Unpacked size beyond which a bundle is refused, as Lambda does: 250 MiB.
 const MAX_BYTES: u64 = 250 * 1024 * 1024;
 
-/// The files of one function version. Paths are absolute and virtual: `/var/task/...`.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Links followed on one path, as on Linux.
+const MAX_LINKS: usize = 40;
+
+/// The files of one function version.
+#[derive(Debug)]
 pub struct Bundle {
-    files: BTreeMap<Arc<str>, Arc<[u8]>>,
-    dirs: BTreeSet<Arc<str>>,
+    tree: Tree,
+    modules: Option<Arc<ModulesDir>>,
+    /// Each `package.json` is asked for again and again while a package is resolved.
+    packages: Mutex<HashMap<String, Option<Arc<Value>>>>,
+}
+
+/// What lies at a path, links not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// A file of so many bytes, and its permissions.
+    File(u64, u32),
+    /// A folder.
+    Dir,
+    /// A symbolic link.
+    Link,
 }
 
 impl Bundle {
-    /// Reads a file or a directory from disk.
+    /// Reads a file, a directory or a zip file from disk.
     ///
     /// # Errors
     /// [`ExecutionFault::Load`] when the source is missing, unreadable, too large, written in
-    /// TypeScript (NC-58), or has a symbolic link that leaves it.
+    /// TypeScript (NC-58), or has a symbolic link that leaves it; for a zip file also when it breaks a rule of
+    /// CP-071.
     pub fn read(source: &FunctionSource) -> Result<Self, ExecutionFault> {
-        let mut bundle = Self::default();
-        match source {
+        let tree = match source {
             FunctionSource::File(path) => {
                 let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
-                bundle.insert(single_file_name(path)?, bytes.into());
+                let mut tree = Tree::default();
+                tree.insert_file(TASK_ROOT, single_file_name(path)?, bytes.into(), 0o644)?;
+                tree
             }
-            FunctionSource::Dir(path) => {
-                let root = path.canonicalize().map_err(|e| unreadable(path, &e))?;
-                if !root.is_dir() {
+            FunctionSource::Dir(path) => dir::read(path)?,
+            FunctionSource::Zip(path) => {
+                let length = fs::metadata(path).map_err(|e| unreadable(path, &e))?.len();
+                if length > MAX_BYTES {
                     return Err(import_error(format!(
-                        "{} is not a directory",
+                        "{} is larger than {MAX_BYTES} bytes",
                         path.display()
                     )));
                 }
-                let mut left = MAX_BYTES;
-                bundle.read_dir(&root, &root, "", &mut left, 0)?;
+                zip::read(&fs::read(path).map_err(|e| unreadable(path, &e))?)
+                    .map_err(|e| import_error(format!("Could not unzip {}: {e}", path.display())))?
             }
-        }
-        Ok(bundle)
+        };
+        Ok(Self::of(tree))
+    }
+
+    /// A bundle from the bytes of a zip file.
+    ///
+    /// # Errors
+    /// [`ExecutionFault::Load`], naming the entry and the rule of CP-071 that it breaks.
+    pub fn from_zip(bytes: &[u8]) -> Result<Self, ExecutionFault> {
+        zip::read(bytes)
+            .map(Self::of)
+            .map_err(|e| import_error(format!("Could not unzip uploaded file: {e}")))
     }
 
     /// A bundle from names and contents, for tests and inline code. Names are relative to the root.
+    ///
+    /// # Panics
+    /// When two of the names exclude each other.
     pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut bundle = Self::default();
+        let mut tree = Tree::default();
         for (name, text) in files {
-            bundle.insert(name, text.as_bytes().into());
+            tree.insert_file(TASK_ROOT, name, text.as_bytes().into(), 0o644)
+                .expect("the names are the caller's own");
         }
-        bundle
+        Self::of(tree)
     }
 
-    /// The bytes of the file at a virtual absolute path.
-    pub fn file(&self, path: &str) -> Option<&Arc<[u8]>> {
-        self.files.get(path)
-    }
-
-    /// Whether a folder lies at a virtual absolute path.
-    pub fn is_dir(&self, path: &str) -> bool {
-        self.dirs.contains(path)
-    }
-
-    /// The names in the folder at a virtual absolute path, sorted.
-    pub fn list(&self, path: &str) -> Vec<String> {
-        let inside = |full: &str| {
-            full.strip_prefix(path)
-                .and_then(|rest| rest.strip_prefix('/'))
-                .filter(|rest| !rest.is_empty() && !rest.contains('/'))
-                .map(str::to_owned)
-        };
-        let names: BTreeSet<String> = self
-            .files
-            .keys()
-            .chain(&self.dirs)
-            .filter_map(|p| inside(p))
-            .collect();
-        names.into_iter().collect()
-    }
-
-    /// Every file with its contents, in the order of their paths.
-    pub fn files(&self) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
-        self.files.iter().map(|(p, b)| (&**p, b))
-    }
-
-    fn insert(&mut self, relative: &str, bytes: Arc<[u8]>) {
-        let path = format!("{TASK_ROOT}/{relative}");
-        for (at, _) in path.match_indices('/').skip(1) {
-            self.dirs.insert(path[..at].into());
+    fn of(tree: Tree) -> Self {
+        Self {
+            tree,
+            modules: None,
+            packages: Mutex::default(),
         }
-        self.files.insert(path.into(), bytes);
     }
 
-    fn read_dir(
-        &mut self,
-        root: &Path,
-        dir: &Path,
-        prefix: &str,
-        left: &mut u64,
-        depth: usize,
-    ) -> Result<(), ExecutionFault> {
-        // A link to a folder above itself would otherwise be walked for ever.
-        if depth > 64 {
-            return Err(import_error(format!(
-                "{prefix} lies more than 64 folders deep"
-            )));
+    /// The same files with the operator's packages beside them (NC-72).
+    #[must_use]
+    pub fn with_modules(self, modules: Option<Arc<ModulesDir>>) -> Self {
+        Self { modules, ..self }
+    }
+
+    /// The operator's packages, if the node has any.
+    pub const fn modules(&self) -> Option<&Arc<ModulesDir>> {
+        self.modules.as_ref()
+    }
+
+    /// What lies at an absolute path, links not followed.
+    pub fn look(&self, path: &str) -> Option<Look> {
+        self.entry(path).map(|entry| match entry {
+            Entry::File { bytes, mode } => Look::File(bytes.len(), u32::from(*mode)),
+            Entry::Dir(_) => Look::Dir,
+            Entry::Link(_) => Look::Link,
+        })
+    }
+
+    fn entry(&self, path: &str) -> Option<&Entry> {
+        match &self.modules {
+            Some(modules) if path.starts_with("/opt") => modules.entry(path),
+            _ => self.tree.get(path),
         }
-        for entry in fs::read_dir(dir).map_err(|e| unreadable(dir, &e))? {
-            let entry = entry.map_err(|e| unreadable(dir, &e))?;
-            let path = entry.path();
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else {
-                return Err(import_error(format!(
-                    "{prefix}{} is not a UTF-8 file name",
-                    name.display()
-                )));
-            };
-            let inside = format!("{prefix}{name}");
-            let real = path.canonicalize().map_err(|e| unreadable(&path, &e))?;
-            if !real.starts_with(root) {
-                return Err(import_error(format!("{inside} links outside the bundle")));
+    }
+
+    /// The target of the link at a path.
+    pub fn link(&self, path: &str) -> Option<&str> {
+        match self.entry(path)? {
+            Entry::Link(target) => Some(target),
+            _ => None,
+        }
+    }
+
+    /// The path with all its links followed, if something lies there.
+    pub fn real_path(&self, path: &str) -> Option<String> {
+        if self.entry(path).is_some_and(|e| !e.is_link()) {
+            return Some(path.to_owned());
+        }
+        let mut links = 0;
+        let mut left: Vec<String> = parts_of(path);
+        let mut real = String::new();
+        while let Some(part) = left.pop() {
+            if part == ".." {
+                real.truncate(real.rfind('/').unwrap_or(0));
+                continue;
             }
-            let meta = fs::metadata(&real).map_err(|e| unreadable(&path, &e))?;
-            if meta.is_dir() {
-                if name == ".git" {
-                    continue;
+            let next = format!("{real}/{part}");
+            match self.entry(&next)? {
+                Entry::Link(target) => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return None;
+                    }
+                    if target.starts_with('/') {
+                        real.clear();
+                    }
+                    left.extend(parts_of(target));
                 }
-                self.read_dir(root, &path, &format!("{inside}/"), left, depth + 1)?;
-            } else if meta.is_file() {
-                *left = left.checked_sub(meta.len()).ok_or_else(|| {
-                    import_error(format!("the bundle is larger than {MAX_BYTES} bytes"))
-                })?;
-                let bytes = fs::read(&real).map_err(|e| unreadable(&path, &e))?;
-                self.insert(&inside, bytes.into());
+                _ => real = next,
             }
         }
-        Ok(())
+        Some(if real.is_empty() { "/".into() } else { real })
     }
+
+    /// The bytes of the file at an absolute path, links followed.
+    pub fn file(&self, path: &str) -> Option<Arc<[u8]>> {
+        match self.entry(&self.real_path(path)?)? {
+            Entry::File { bytes, .. } => bytes.get().ok(),
+            _ => None,
+        }
+    }
+
+    /// Copies a part of the file at a real path; answers how much that was.
+    ///
+    /// # Errors
+    /// What the file system says of a file that is read when it is needed.
+    pub fn read_at(&self, path: &str, position: u64, into: &mut [u8]) -> io::Result<usize> {
+        let Some(Entry::File { bytes, .. }) = self.entry(path) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let bytes = bytes.get()?;
+        let start = usize::try_from(position).map_or(bytes.len(), |p| p.min(bytes.len()));
+        let part = &bytes[start..bytes.len().min(start.saturating_add(into.len()))];
+        into[..part.len()].copy_from_slice(part);
+        Ok(part.len())
+    }
+
+    /// Whether a file lies at an absolute path, links followed.
+    pub fn is_file(&self, path: &str) -> bool {
+        self.real_path(path)
+            .is_some_and(|p| matches!(self.look(&p), Some(Look::File(..))))
+    }
+
+    /// Whether a folder lies at an absolute path, links followed.
+    pub fn is_dir(&self, path: &str) -> bool {
+        self.real_path(path)
+            .is_some_and(|p| matches!(self.look(&p), Some(Look::Dir)))
+    }
+
+    /// The names in the folder at a real path, sorted.
+    pub fn list(&self, path: &str) -> Vec<String> {
+        match self.entry(path) {
+            Some(Entry::Dir(names)) => names.iter().map(|n| n.to_string()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Every file of the function's own, with its contents.
+    pub fn files(&self) -> impl Iterator<Item = (&str, Arc<[u8]>)> {
+        self.tree.files()
+    }
+
+    /// The `package.json` in a folder, parsed; `None` when there is none or it is no JSON.
+    fn package_json(&self, dir: &str) -> Option<Arc<Value>> {
+        let mut known = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(dir) {
+            return found.clone();
+        }
+        let parsed = self
+            .file(&format!("{dir}/package.json"))
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .map(Arc::new);
+        known.insert(dir.to_owned(), parsed.clone());
+        parsed
+    }
+}
+
+impl Default for Bundle {
+    fn default() -> Self {
+        Self::of(Tree::default())
+    }
+}
+
+/// Bundles are the same when their isolates would see the same.
+impl PartialEq for Bundle {
+    fn eq(&self, other: &Self) -> bool {
+        self.tree == other.tree && self.modules == other.modules
+    }
+}
+
+/// The components of a path, the first one last.
+fn parts_of(path: &str) -> Vec<String> {
+    path.split('/')
+        .rev()
+        .filter(|p| !p.is_empty() && *p != ".")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A text with the paths a function sees turned back into those of its author's files: stack traces for people on
@@ -175,7 +294,7 @@ pub fn author_paths<'a>(source: &FunctionSource, text: &'a str) -> Cow<'a, str> 
             // A source map may name neighbours of the file.
             inside(path.parent().unwrap_or_else(|| Path::new("")), &text)
         }
-        FunctionSource::Dir(path) => inside(path, text),
+        FunctionSource::Dir(path) | FunctionSource::Zip(path) => inside(path, text),
     })
 }
 
@@ -232,7 +351,7 @@ mod tests {
         fs::create_dir_all(dir.path().join("λ/b")).unwrap();
         fs::write(dir.path().join("λ/b/c.js"), "1").unwrap();
         let bundle = Bundle::read(&FunctionSource::Dir(dir.path().into())).unwrap();
-        assert_eq!(&**bundle.file("/var/task/λ/b/c.js").unwrap(), b"1");
+        assert_eq!(*bundle.file("/var/task/λ/b/c.js").unwrap(), *b"1");
         assert!(bundle.is_dir("/var/task/λ"));
     }
 

@@ -3,9 +3,14 @@
 //! Paths are virtual and absolute. Every failure carries Node's `code`, so that handlers which
 //! probe for optional packages (`try { require('x') } catch`) see what they expect.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::{Bundle, TASK_ROOT};
+use super::{
+    Bundle, MODULES_ROOT, TASK_ROOT,
+    package::{self, Scope, Target},
+};
 
 /// How a file is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub enum Kind {
 /// A resolved file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// Virtual absolute path.
+    /// Virtual absolute path, links followed.
     pub path: String,
     /// How it is run.
     pub kind: Kind,
@@ -60,18 +65,24 @@ pub fn resolve(
     parent: &str,
     from: From,
 ) -> Result<Resolved, NotFound> {
-    let specifier = specifier.strip_prefix("file://").unwrap_or(specifier);
-    let path = if specifier.starts_with('/') {
-        in_place(bundle, &normalize(specifier), from)
-    } else if is_relative(specifier) {
-        in_place(bundle, &join(parent_dir(parent), specifier), from)
-    } else if specifier.starts_with('#') {
+    if specifier.starts_with('/') || is_relative(specifier) {
+        let path = join(parent_dir(parent), specifier);
+        // `./lib/` is a folder, whatever file is called `lib`.
+        let folder = from == From::Require
+            && (specifier.ends_with('/') || specifier.ends_with("/.") || specifier.ends_with(".."));
+        let found = if folder {
+            as_folder(bundle, &path, specifier, parent, from)?
+        } else {
+            in_place(bundle, &path, specifier, parent, from)?
+        };
+        return found
+            .map(|path| resolved(bundle, &path))
+            .ok_or_else(|| missing(specifier, parent, from));
+    }
+    if specifier.starts_with('#') {
         return package_import(bundle, specifier, parent, from);
-    } else {
-        return package(bundle, specifier, parent, from);
-    };
-    path.map(|path| resolved(bundle, path))
-        .ok_or_else(|| missing(specifier, parent, from))
+    }
+    package(bundle, specifier, parent, from)
 }
 
 /// The file of a handler setting, in the order of LE-306.
@@ -80,8 +91,20 @@ pub fn handler_file(bundle: &Bundle, file: &str) -> Option<Resolved> {
     ["", ".js", ".mjs", ".cjs"]
         .iter()
         .map(|ext| format!("{base}{ext}"))
-        .find(|path| bundle.file(path).is_some())
-        .map(|path| resolved(bundle, path))
+        .find(|path| bundle.is_file(path))
+        .map(|path| resolved(bundle, &path))
+}
+
+/// Why there is no file for a handler setting (LE-308, NC-58).
+pub fn no_handler_file(bundle: &Bundle, file: &str) -> String {
+    let base = normalize(&format!("{TASK_ROOT}/{file}"));
+    let typescript = [".ts", ".mts", ".cts"]
+        .iter()
+        .find(|ext| bundle.is_file(&format!("{base}{ext}")));
+    match typescript {
+        Some(ext) => format!("{file}{ext} is TypeScript: compile to JavaScript first"),
+        None => format!("Error: Cannot find module '{file}'"),
+    }
 }
 
 /// What the file at `path` is, by its name and the nearest `package.json`.
@@ -92,7 +115,7 @@ pub fn kind_of(bundle: &Bundle, path: &str) -> Kind {
         Some("cjs") => Kind::CommonJs,
         Some("json") => Kind::Json,
         Some("node") => Kind::Native,
-        Some("js") => match nearest_package(bundle, path).and_then(|p| type_of(&p)) {
+        Some("js") => match type_of(bundle, path) {
             Some(true) => Kind::Module,
             Some(false) => Kind::CommonJs,
             None => Kind::Unclaimed,
@@ -101,7 +124,9 @@ pub fn kind_of(bundle: &Bundle, path: &str) -> Kind {
     }
 }
 
-fn resolved(bundle: &Bundle, path: String) -> Resolved {
+fn resolved(bundle: &Bundle, path: &str) -> Resolved {
+    // Modules are known by where they really lie: one that is linked twice is loaded once.
+    let path = bundle.real_path(path).unwrap_or_else(|| path.to_owned());
     let kind = kind_of(bundle, &path);
     Resolved { path, kind }
 }
@@ -111,41 +136,92 @@ fn is_relative(s: &str) -> bool {
 }
 
 /// The path itself, and for `require` what Node would guess from it.
-fn in_place(bundle: &Bundle, path: &str, from: From) -> Option<String> {
-    if bundle.file(path).is_some() {
-        return Some(path.to_owned());
+fn in_place(
+    bundle: &Bundle,
+    path: &str,
+    specifier: &str,
+    parent: &str,
+    from: From,
+) -> Result<Option<String>, NotFound> {
+    if bundle.is_file(path) {
+        return Ok(Some(path.to_owned()));
     }
     if from == From::Import {
-        return None;
+        if bundle.is_dir(path) {
+            return Err(NotFound {
+                code: "ERR_UNSUPPORTED_DIR_IMPORT",
+                message: format!(
+                    "Directory import '{path}{}' is not supported resolving ES modules imported from {parent}",
+                    if specifier.ends_with('/') { "/" } else { "" }
+                ),
+            });
+        }
+        return Ok(None);
     }
-    as_file(bundle, path).or_else(|| as_folder(bundle, path))
+    match as_file(bundle, path) {
+        Some(found) => Ok(Some(found)),
+        None => as_folder(bundle, path, specifier, parent, from),
+    }
 }
 
 fn as_file(bundle: &Bundle, path: &str) -> Option<String> {
     ["", ".js", ".json", ".node"]
         .iter()
         .map(|ext| format!("{path}{ext}"))
-        .find(|p| bundle.file(p).is_some())
+        .find(|p| bundle.is_file(p))
 }
 
-fn as_folder(bundle: &Bundle, path: &str) -> Option<String> {
+fn as_index(bundle: &Bundle, dir: &str) -> Option<String> {
+    ["js", "json", "node"]
+        .iter()
+        .map(|ext| format!("{dir}/index.{ext}"))
+        .find(|p| bundle.is_file(p))
+}
+
+/// `LOAD_AS_DIRECTORY`, and the legacy main of `import`.
+fn as_folder(
+    bundle: &Bundle,
+    path: &str,
+    specifier: &str,
+    parent: &str,
+    from: From,
+) -> Result<Option<String>, NotFound> {
     if !bundle.is_dir(path) {
-        return None;
+        return Ok(None);
     }
-    let main = package_json(bundle, path)
-        .and_then(|p| p.get("main").and_then(Value::as_str).map(str::to_owned));
-    if let Some(main) = main {
-        let target = join(path, &main);
-        if let Some(found) =
-            as_file(bundle, &target).or_else(|| as_file(bundle, &format!("{target}/index")))
-        {
-            return Some(found);
+    let index = as_index(bundle, path);
+    let json = read_package(bundle, path, specifier, parent, from)?;
+    let Some(main) = json
+        .as_ref()
+        .and_then(|p| p.get("main"))
+        .and_then(Value::as_str)
+        .filter(|m| !m.is_empty())
+    else {
+        return Ok(index);
+    };
+    let target = join(path, main);
+    let found = as_file(bundle, &target)
+        .or_else(|| as_index(bundle, &target))
+        .or(index);
+    if found.is_none() {
+        if from == From::Import {
+            return Err(NotFound {
+                code: "ERR_MODULE_NOT_FOUND",
+                message: format!("Cannot find package '{target}' imported from {parent}"),
+            });
         }
+        return Err(NotFound {
+            code: "MODULE_NOT_FOUND",
+            message: format!(
+                "Cannot find module '{target}'. Please verify that the package.json has a valid \"main\" entry"
+            ),
+        });
     }
-    as_file(bundle, &format!("{path}/index")).filter(|p| !p.ends_with("/index"))
+    Ok(found)
 }
 
-/// A bare specifier: the package's own name, then `node_modules` folders upwards (NC-52).
+/// A bare specifier: the package's own name, then `node_modules` folders upwards (NC-52), then the operator's
+/// packages (NC-72).
 fn package(
     bundle: &Bundle,
     specifier: &str,
@@ -153,47 +229,90 @@ fn package(
     from: From,
 ) -> Result<Resolved, NotFound> {
     let (name, subpath) = split_package(specifier);
+    if from == From::Import && is_no_package_name(name) {
+        return Err(NotFound {
+            code: "ERR_INVALID_MODULE_SPECIFIER",
+            message: format!(
+                "Invalid module \"{specifier}\" is not a valid package name imported from {parent}"
+            ),
+        });
+    }
     if let Some(root) = nearest_package_dir(bundle, parent)
-        && let Some(json) = package_json(bundle, &root)
+        && let Some(json) = bundle.package_json(&root)
         && json.get("name").and_then(Value::as_str) == Some(name)
-        && let Some(exports) = json.get("exports")
+        && let Some(exports) = json.get("exports").filter(|e| !e.is_null())
     {
-        return exported(bundle, &root, name, exports, subpath, parent, from);
+        return exported(bundle, &root, exports, subpath, parent, from);
     }
     let mut dir = parent_dir(parent);
     loop {
-        if !dir.ends_with("/node_modules") {
-            let root = format!("{dir}/node_modules/{name}");
-            if bundle.is_dir(&root) {
-                if let Some(exports) =
-                    package_json(bundle, &root).and_then(|j| j.get("exports").cloned())
-                    && !exports.is_null()
-                {
-                    return exported(bundle, &root, name, &exports, subpath, parent, from);
-                }
-                let target = if subpath == "." {
-                    as_folder(bundle, &root)
-                } else {
-                    in_place(bundle, &join(&root, subpath), from)
-                };
-                if let Some(path) = target {
-                    return Ok(resolved(bundle, path));
-                }
-            } else if subpath == "."
-                && from == From::Require
-                && let Some(path) = as_file(bundle, &root)
-            {
-                return Ok(resolved(bundle, path));
-            }
+        if !dir.ends_with("/node_modules")
+            && let Some(found) = in_modules(
+                bundle,
+                &format!("{dir}/node_modules"),
+                specifier,
+                parent,
+                from,
+            )?
+        {
+            return Ok(found);
         }
         if dir.is_empty() {
-            return Err(missing(specifier, parent, from));
+            break;
         }
         dir = parent_dir(dir);
     }
+    in_modules(bundle, MODULES_ROOT, specifier, parent, from)?
+        .ok_or_else(|| missing(specifier, parent, from))
 }
 
-/// `lodash/fp` is `("lodash", "./fp")`, `@a/b` is `("@a/b", ".")`.
+/// A package in one `node_modules` folder. A package without the file that is asked for is passed over by
+/// `require`, and ends the search of `import`.
+fn in_modules(
+    bundle: &Bundle,
+    folder: &str,
+    specifier: &str,
+    parent: &str,
+    from: From,
+) -> Result<Option<Resolved>, NotFound> {
+    let (name, subpath) = split_package(specifier);
+    let root = format!("{folder}/{name}");
+    if bundle.is_dir(&root) {
+        let json = read_package(bundle, &root, specifier, parent, from)?;
+        if let Some(exports) = json
+            .as_ref()
+            .and_then(|j| j.get("exports"))
+            .filter(|e| !e.is_null())
+        {
+            return exported(bundle, &root, exports, subpath, parent, from).map(Some);
+        }
+        let target = match (subpath, from) {
+            (".", From::Require) => match as_file(bundle, &root) {
+                Some(found) => Some(found),
+                None => as_folder(bundle, &root, specifier, parent, from)?,
+            },
+            (".", From::Import) => as_folder(bundle, &root, specifier, parent, from)?,
+            _ => in_place(bundle, &join(&root, subpath), specifier, parent, from)?,
+        };
+        if let Some(path) = target {
+            return Ok(Some(resolved(bundle, &path)));
+        }
+        if from == From::Import {
+            return Err(if subpath == "." {
+                missing(specifier, parent, from)
+            } else {
+                missing(&join(&root, subpath), parent, from)
+            });
+        }
+    } else if from == From::Require
+        && let Some(path) = as_file(bundle, &join(folder, specifier))
+    {
+        return Ok(Some(resolved(bundle, &path)));
+    }
+    Ok(None)
+}
+
+/// `lodash/fp` is `("lodash", "fp")`, `@a/b` is `("@a/b", ".")`.
 fn split_package(specifier: &str) -> (&str, &str) {
     let from = if specifier.starts_with('@') {
         specifier.find('/').map_or(specifier.len(), |i| i + 1)
@@ -206,10 +325,16 @@ fn split_package(specifier: &str) -> (&str, &str) {
     }
 }
 
+fn is_no_package_name(name: &str) -> bool {
+    name.is_empty()
+        || name.starts_with('.')
+        || name.contains(['\\', '%'])
+        || (name.starts_with('@') && !name.contains('/'))
+}
+
 fn exported(
     bundle: &Bundle,
     root: &str,
-    name: &str,
     exports: &Value,
     subpath: &str,
     parent: &str,
@@ -220,29 +345,9 @@ fn exported(
     } else {
         format!("./{subpath}")
     };
-    let target = match exports {
-        Value::Object(map) if map.keys().any(|k| k.starts_with('.')) => by_key(exports, &key, from),
-        _ if key == "." => condition(exports, "", from),
-        _ => None,
-    };
-    let path = target
-        .filter(|t| t.starts_with("./"))
-        .map(|t| join(root, &t))
-        .filter(|p| p.starts_with(root));
-    match path {
-        Some(path) if bundle.file(&path).is_some() => Ok(resolved(bundle, path)),
-        Some(path) => Err(missing(&path, parent, from)),
-        None => Err(NotFound {
-            code: "ERR_PACKAGE_PATH_NOT_EXPORTED",
-            message: if key == "." {
-                format!("No \"exports\" main defined in {root}/package.json")
-            } else {
-                format!(
-                    "Package subpath '{key}' is not defined by \"exports\" in {root}/package.json ({name})"
-                )
-            },
-        }),
-    }
+    let scope = Scope { root, parent, from };
+    let found = package::exported(exports, &key, scope)?;
+    target(bundle, found, scope)
 }
 
 fn package_import(
@@ -251,58 +356,44 @@ fn package_import(
     parent: &str,
     from: From,
 ) -> Result<Resolved, NotFound> {
-    let undefined = || NotFound {
-        code: "ERR_PACKAGE_IMPORT_NOT_DEFINED",
-        message: format!("Package import specifier \"{specifier}\" is not defined in {parent}"),
+    if specifier == "#" || specifier.starts_with("#/") {
+        return Err(NotFound {
+            code: "ERR_INVALID_MODULE_SPECIFIER",
+            message: format!(
+                "Invalid module \"{specifier}\" is not a valid internal imports specifier name imported from {parent}"
+            ),
+        });
+    }
+    let root = nearest_package_dir(bundle, parent);
+    let undefined = || match from {
+        From::Import => package::not_defined(specifier, root.as_deref(), parent),
+        From::Require => missing(specifier, parent, from),
     };
-    let root = nearest_package_dir(bundle, parent).ok_or_else(undefined)?;
-    let json = package_json(bundle, &root).ok_or_else(undefined)?;
+    let root = root.as_deref().ok_or_else(undefined)?;
+    let json = read_package(bundle, root, specifier, parent, from)?.ok_or_else(undefined)?;
     let imports = json.get("imports").ok_or_else(undefined)?;
-    let target = by_key(imports, specifier, from).ok_or_else(undefined)?;
-    if target.starts_with("./") {
-        let path = join(&root, &target);
-        if bundle.file(&path).is_some() {
-            return Ok(resolved(bundle, path));
-        }
-        return Err(missing(&path, parent, from));
-    }
-    package(bundle, &target, &format!("{root}/package.json"), from)
+    let scope = Scope { root, parent, from };
+    let found = package::imported(imports, specifier, scope)?;
+    target(bundle, found, scope)
 }
 
-/// The best key of an `exports` or `imports` map: exact, else the longest matching pattern.
-fn by_key(map: &Value, key: &str, from: From) -> Option<String> {
-    let map = map.as_object()?;
-    if let Some(target) = map.get(key)
-        && !key.contains('*')
-    {
-        return condition(target, "", from);
-    }
-    let (target, rest, _) = map
-        .iter()
-        .filter_map(|(pattern, target)| {
-            let (head, tail) = pattern.split_once('*')?;
-            let rest = key.strip_prefix(head)?.strip_suffix(tail)?;
-            (!rest.is_empty()).then_some((target, rest, head.len()))
-        })
-        .max_by_key(|(_, _, head)| *head)?;
-    condition(target, rest, from)
-}
-
-/// Descends to the first target whose conditions hold (NC-52).
-fn condition(target: &Value, rest: &str, from: From) -> Option<String> {
-    match target {
-        Value::String(s) => Some(s.replace('*', rest)),
-        Value::Array(list) => list.iter().find_map(|t| condition(t, rest, from)),
-        Value::Object(map) => map
-            .iter()
-            .filter(|(name, _)| match name.as_str() {
-                "node" | "module-sync" | "default" => true,
-                "import" => from == From::Import,
-                "require" => from == From::Require,
-                _ => false,
-            })
-            .find_map(|(_, t)| condition(t, rest, from)),
-        _ => None,
+/// The file a target stands for, if it exists.
+fn target(bundle: &Bundle, found: Target, scope: Scope<'_>) -> Result<Resolved, NotFound> {
+    match found {
+        Target::File(path) if bundle.is_file(&path) => Ok(resolved(bundle, &path)),
+        Target::File(path) => match scope.from {
+            From::Require => Err(NotFound {
+                code: "MODULE_NOT_FOUND",
+                message: format!("Cannot find module '{path}'"),
+            }),
+            From::Import => Err(missing(&path, scope.parent, scope.from)),
+        },
+        Target::Package(specifier) => package(
+            bundle,
+            &specifier,
+            &format!("{}/package.json", scope.root),
+            scope.from,
+        ),
     }
 }
 
@@ -310,7 +401,7 @@ fn missing(specifier: &str, parent: &str, from: From) -> NotFound {
     match from {
         From::Require => NotFound {
             code: "MODULE_NOT_FOUND",
-            message: format!("Cannot find module '{specifier}'\nRequire stack:\n- {parent}"),
+            message: format!("Cannot find module '{specifier}'"),
         },
         From::Import if is_relative(specifier) || specifier.starts_with('/') => NotFound {
             code: "ERR_MODULE_NOT_FOUND",
@@ -321,19 +412,40 @@ fn missing(specifier: &str, parent: &str, from: From) -> NotFound {
         },
         From::Import => NotFound {
             code: "ERR_MODULE_NOT_FOUND",
-            message: format!("Cannot find package '{specifier}' imported from {parent}"),
+            message: format!(
+                "Cannot find package '{}' imported from {parent}",
+                split_package(specifier).0
+            ),
         },
     }
 }
 
-fn package_json(bundle: &Bundle, dir: &str) -> Option<Value> {
-    serde_json::from_slice(bundle.file(&format!("{dir}/package.json"))?).ok()
+/// A package's `package.json`; one that is no JSON is an error of its own.
+fn read_package(
+    bundle: &Bundle,
+    dir: &str,
+    specifier: &str,
+    parent: &str,
+    from: From,
+) -> Result<Option<Arc<Value>>, NotFound> {
+    let json = bundle.package_json(dir);
+    if json.is_none() && bundle.is_file(&format!("{dir}/package.json")) {
+        let base = match from {
+            From::Import => format!(" while importing \"{specifier}\" from {parent}"),
+            From::Require => String::new(),
+        };
+        return Err(NotFound {
+            code: "ERR_INVALID_PACKAGE_CONFIG",
+            message: format!("Invalid package config {dir}/package.json{base}."),
+        });
+    }
+    Ok(json)
 }
 
 fn nearest_package_dir(bundle: &Bundle, path: &str) -> Option<String> {
     let mut dir = parent_dir(path);
     while !dir.is_empty() && !dir.ends_with("/node_modules") {
-        if bundle.file(&format!("{dir}/package.json")).is_some() {
+        if bundle.is_file(&format!("{dir}/package.json")) {
             return Some(dir.to_owned());
         }
         dir = parent_dir(dir);
@@ -341,12 +453,9 @@ fn nearest_package_dir(bundle: &Bundle, path: &str) -> Option<String> {
     None
 }
 
-fn nearest_package(bundle: &Bundle, path: &str) -> Option<Value> {
-    package_json(bundle, &nearest_package_dir(bundle, path)?)
-}
-
 /// `Some(true)` for `module`, `Some(false)` for `commonjs`, `None` when nothing is said.
-fn type_of(package: &Value) -> Option<bool> {
+fn type_of(bundle: &Bundle, path: &str) -> Option<bool> {
+    let package = bundle.package_json(&nearest_package_dir(bundle, path)?)?;
     match package.get("type").and_then(Value::as_str) {
         Some("module") => Some(true),
         Some("commonjs") => Some(false),

@@ -4,6 +4,9 @@ use deno_core::error::{CoreError, CoreErrorKind, JsError};
 
 use crate::ExecutionFault;
 
+const AWS_SDK: &str = "\nThe AWS SDK is not part of this runtime: pack it with the function, or name a directory that has it in \
+     `node.hooks.modules_dir`";
+
 /// An error as `describe` in `boot.js` writes it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Thrown {
@@ -55,11 +58,27 @@ impl Thrown {
 
     /// The fault of a call.
     pub(super) fn in_call(self) -> ExecutionFault {
+        let hint = self.hint();
         ExecutionFault::Thrown {
             error_type: self.name,
-            message: self.message,
+            message: self.message + hint,
             stack: self.stack,
         }
+    }
+
+    /// How to provide what AWS's own runtime has and this one has not (NC-71, NC-72).
+    fn hint(&self) -> &'static str {
+        let of_aws = ["'aws-sdk", "'@aws-sdk/", "'@smithy/"];
+        if self.is_missing() && of_aws.iter().any(|p| self.message.contains(p)) {
+            AWS_SDK
+        } else {
+            ""
+        }
+    }
+
+    fn is_missing(&self) -> bool {
+        self.message.starts_with("Cannot find module ")
+            || self.message.starts_with("Cannot find package ")
     }
 
     /// The fault of loading, with AWS's names (NC-57).
@@ -71,6 +90,10 @@ impl Thrown {
                     | "ERR_MODULE_NOT_FOUND"
                     | "ERR_PACKAGE_PATH_NOT_EXPORTED"
                     | "ERR_PACKAGE_IMPORT_NOT_DEFINED"
+                    | "ERR_INVALID_PACKAGE_CONFIG"
+                    | "ERR_INVALID_PACKAGE_TARGET"
+                    | "ERR_UNSUPPORTED_DIR_IMPORT"
+                    | "ERR_UNKNOWN_FILE_EXTENSION"
                     | "ERR_UNKNOWN_BUILTIN_MODULE"
                     | "ERR_DLOPEN_FAILED"
             )
@@ -88,7 +111,8 @@ impl Thrown {
         } else {
             format!("{}: {}", self.name, self.message)
         }
-        .replace("file:///var/", "/var/");
+        .replace("file:///var/", "/var/")
+            + self.hint();
         ExecutionFault::Load {
             error_type,
             message,
@@ -172,5 +196,30 @@ mod tests {
             ("Runtime.HandlerNotFound".into(), "m".into())
         );
         assert_eq!(of("TypeError", None), ("TypeError".into(), "m".into()));
+    }
+
+    #[test]
+    fn whoever_misses_an_aws_sdk_is_told_how_to_provide_it() {
+        // NC-71, NC-72
+        let said = |message: &str| {
+            let thrown = Thrown {
+                name: "Error".into(),
+                message: message.into(),
+                ..Thrown::default()
+            };
+            thrown.in_call().to_string()
+        };
+        for message in [
+            "Cannot find module 'aws-sdk'\nRequire stack:\n- /var/task/index.js",
+            "Cannot find module '@aws-sdk/client-s3'",
+            "Cannot find package '@aws-sdk/client-s3' imported from /var/task/index.mjs",
+        ] {
+            assert!(
+                said(message).contains("node.hooks.modules_dir"),
+                "{message}"
+            );
+        }
+        assert!(!said("Cannot find module 'lodash'").contains("modules_dir"));
+        assert!(!said("no 'aws-sdk'").contains("modules_dir"));
     }
 }

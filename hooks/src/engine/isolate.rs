@@ -160,10 +160,8 @@ impl LambdaIsolate {
         let function = &self.shared.program.function;
         let handler = &function.handler;
         let Some(found) = resolve::handler_file(&self.shared.program.bundle, handler.file()) else {
-            return Progress::Done(Err(crate::bundle::import_error(format!(
-                "Error: Cannot find module '{}'",
-                handler.file()
-            ))));
+            let why = resolve::no_handler_file(&self.shared.program.bundle, handler.file());
+            return Progress::Done(Err(crate::bundle::import_error(why)));
         };
         debug_assert!(found.path.starts_with(TASK_ROOT));
         let kind = kind_letter(found.kind).to_string();
@@ -414,7 +412,9 @@ impl LambdaIsolate {
                     Err(self.limits.out_of_memory())
                 } else {
                     let mut thrown = thrown;
-                    if let Some(code) = thrown.code.take() {
+                    if self.loading
+                        && let Some(code) = thrown.code.take()
+                    {
                         thrown.name = format!("{}\t{code}", thrown.name);
                     }
                     Err(thrown.in_call())

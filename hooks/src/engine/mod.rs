@@ -58,6 +58,7 @@ mod extensions;
 mod failure;
 mod ffi;
 mod isolate;
+mod lexer;
 mod limits;
 mod memory;
 mod modules;
@@ -95,7 +96,10 @@ pub(crate) use isolate::{Progress, Trial};
 pub(crate) use limits::Limits;
 pub(crate) use runner::Isolate;
 
-use crate::{bundle::Bundle, log::LogSink};
+use crate::{
+    bundle::Bundle,
+    log::{LogLevel, LogRecord, LogSink},
+};
 
 /// A clock that tells the time of day.
 pub type Now = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -113,6 +117,9 @@ pub struct Host {
     pub egress: Egress,
     /// Bytes of JSON a result may have; more is an execution fault (LE-136).
     pub max_result_bytes: usize,
+    /// Bytes that the files in a function's `/tmp` may have (LE-261, LE-345). They lie in the function's memory,
+    /// which may be full before.
+    pub tmp_bytes: u64,
     /// Bytes of log text per call; records beyond are dropped and counted (LE-352).
     pub max_log_bytes: usize,
     /// Processor time of CloudFront Functions (LE-437).
@@ -155,6 +162,30 @@ impl Program {
             code: Mutex::default(),
             needs_fresh: AtomicBool::new(false),
         }
+    }
+
+    /// Tells whoever packs native addons that these cannot be loaded: they may never be needed (NC-92).
+    pub(crate) fn warn_of_addons(&self) {
+        let mut addons = self.bundle.files().filter(|(p, _)| p.ends_with(".node"));
+        let Some((first, _)) = addons.next() else {
+            return;
+        };
+        let others = match addons.count() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        self.host.log.record(&LogRecord {
+            time: (self.host.now)(),
+            level: LogLevel::Warn,
+            invocation_id: "",
+            viewer_request_id: "",
+            function: self.function.name.as_str(),
+            version: self.function.version.0,
+            source: &self.function.source,
+            message: &format!(
+                "the bundle has native addons, which cannot be loaded in functions: {first}{others}"
+            ),
+        });
     }
 
     fn cached(&self, path: &str) -> Option<Arc<[u8]>> {

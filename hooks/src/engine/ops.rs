@@ -14,10 +14,13 @@ use super::{
     Program,
     limits::Limits,
     memory::{self, Charges},
-    net,
+    modules, net,
 };
 use crate::{
-    bundle::resolve::{self, From, Kind},
+    bundle::{
+        Look,
+        resolve::{self, From, Kind},
+    },
     log::{LogLevel, LogRecord},
 };
 
@@ -31,21 +34,25 @@ deno_core::extension!(
         net::op_ff_may_leave,
         net::op_ff_node_setting,
         net::op_get_env_no_permission_check,
-        op_ff_bytes,
         op_ff_compile,
         op_ff_done,
         op_ff_exit,
+        op_ff_file_list,
+        op_ff_file_look,
+        op_ff_file_read,
+        op_ff_file_url,
         op_ff_hrtime,
-        op_ff_list,
+        op_ff_kind,
         op_ff_log,
         op_ff_memory,
+        op_ff_path_of_url,
         op_ff_read,
+        op_ff_read_link,
         op_ff_refused,
         op_ff_remaining,
         op_ff_resolve,
-        op_ff_stat,
-        op_ff_uncaught,
         op_ff_stay_ended,
+        op_ff_uncaught,
         op_bootstrap_color_depth,
         op_current_thread_cpu_usage,
     ],
@@ -265,6 +272,26 @@ pub(super) const fn kind_letter(kind: Kind) -> char {
     }
 }
 
+/// What the file at a path is, as a letter.
+#[op2]
+#[string]
+fn op_ff_kind(state: &OpState, #[string] path: &str) -> String {
+    let kind = resolve::kind_of(&shared(state).program.bundle, path);
+    kind_letter(kind).to_string()
+}
+
+#[op2]
+#[string]
+fn op_ff_file_url(#[string] path: &str) -> String {
+    modules::file_url(path)
+}
+
+#[op2]
+#[string]
+fn op_ff_path_of_url(#[string] url: &str) -> String {
+    modules::path_of(url).unwrap_or_default()
+}
+
 #[op2]
 #[string]
 fn op_ff_read(state: &OpState, #[string] path: &str) -> Result<String, JsErrorBox> {
@@ -273,45 +300,61 @@ fn op_ff_read(state: &OpState, #[string] path: &str) -> Result<String, JsErrorBo
         .program
         .bundle
         .file(path)
-        .map(|bytes| super::source_text(bytes))
+        .map(|bytes| super::source_text(&bytes))
         .ok_or_else(|| {
             JsErrorBox::generic(format!("ENOENT: no such file or directory, open '{path}'"))
         })
 }
 
-/// The bytes of a file of the bundle; the caller has asked [`op_ff_stat`] before.
+/// What lies at a path: its kind (1 file, 2 folder, 3 link), its size and its permissions.
 #[op2]
-#[buffer]
-fn op_ff_bytes(state: &OpState, #[string] path: &str) -> Vec<u8> {
-    let shared = shared(state);
-    shared
-        .program
-        .bundle
-        .file(path)
-        .map(|bytes| bytes.to_vec())
-        .unwrap_or_default()
-}
-
-/// The size of a file, -1 when there is nothing, -2 for a folder.
-#[op2(fast)]
-fn op_ff_stat(state: &OpState, #[string] path: &str) -> f64 {
-    let shared = shared(state);
-    let bundle = &shared.program.bundle;
-    match bundle.file(path) {
+#[serde]
+fn op_ff_file_look(state: &OpState, #[string] path: &str) -> Option<(u32, f64, u32)> {
+    let look = shared(state).program.bundle.look(path)?;
+    Some(match look {
         #[expect(
             clippy::cast_precision_loss,
             reason = "a bundle is smaller than 2^53 bytes"
         )]
-        Some(bytes) => bytes.len() as f64,
-        None if bundle.is_dir(path) => -2.0,
-        None => -1.0,
+        Look::File(size, mode) => (1, size as f64, mode),
+        Look::Dir => (2, 0.0, 0o755),
+        Look::Link => (3, 0.0, 0o777),
+    })
+}
+
+/// The target of a link; the caller has asked [`op_ff_file_look`] before.
+#[op2]
+#[string]
+fn op_ff_read_link(state: &OpState, #[string] path: &str) -> String {
+    let shared = shared(state);
+    let target = shared.program.bundle.link(path);
+    target.unwrap_or_default().to_owned()
+}
+
+/// Copies a part of a file; answers how much that was.
+#[op2(fast)]
+#[smi]
+fn op_ff_file_read(
+    state: &OpState,
+    #[string] path: &str,
+    #[number] position: u64,
+    #[buffer] into: &mut [u8],
+) -> Result<u32, JsErrorBox> {
+    let read = shared(state).program.bundle.read_at(path, position, into);
+    match read {
+        Ok(n) => Ok(u32::try_from(n).unwrap_or(u32::MAX)),
+        // The host's own paths are not for functions to see: the log has them.
+        Err(e) => {
+            shared(state).emit(LogLevel::Error, &format!("cannot read {path}: {e}"));
+            Err(JsErrorBox::generic("EIO: i/o error, read"))
+        }
     }
 }
 
 /// The names in a folder.
 #[op2]
 #[serde]
-fn op_ff_list(state: &OpState, #[string] path: &str) -> Vec<String> {
+fn op_ff_file_list(state: &OpState, #[string] path: &str) -> Vec<String> {
     shared(state).program.bundle.list(path)
 }
 

@@ -67,7 +67,9 @@ pub(super) fn of(program: &Program) -> String {
         "memory": u64::from(memory) * 1024 * 1024,
         "memoryMb": memory.to_string(),
         "name": name,
-        "relaxed": program.compat == Compat::Relaxed,
+        "modules": program.bundle.modules().is_some(),
+            "tmpBytes": program.host.tmp_bytes,
+            "relaxed": program.compat == Compat::Relaxed,
         "v8": v8::V8::get_version(),
         "version": version,
     })

@@ -31,7 +31,7 @@ pub(super) fn find(bundle: &Bundle, path: &str) -> Option<Vec<u8>> {
 /// The map as it lies in the bundle: inline as a data URL, or beside the file.
 fn raw(bundle: &Bundle, path: &str) -> Option<Vec<u8>> {
     let bytes = bundle.file(path)?;
-    let text = std::str::from_utf8(bytes).ok()?;
+    let text = std::str::from_utf8(&bytes).ok()?;
     let url = text[text.rfind(MARK)? + MARK.len()..]
         .lines()
         .next()?

@@ -64,6 +64,56 @@ const OWN: &[(&str, &str)] = &[
         include_str!("../../js/fixes/stack_frames.js"),
     ),
     ("ext:fourfront/fs.js", include_str!("../../js/fs.js")),
+    (
+        "ext:fourfront/fs/api.js",
+        include_str!("../../js/fs/api.js"),
+    ),
+    (
+        "ext:fourfront/fs/calls.js",
+        include_str!("../../js/fs/calls.js"),
+    ),
+    (
+        "ext:fourfront/fs/constants.js",
+        include_str!("../../js/fs/constants.js"),
+    ),
+    ("ext:fourfront/fs/cp.js", include_str!("../../js/fs/cp.js")),
+    (
+        "ext:fourfront/fs/dir.js",
+        include_str!("../../js/fs/dir.js"),
+    ),
+    (
+        "ext:fourfront/fs/errors.js",
+        include_str!("../../js/fs/errors.js"),
+    ),
+    (
+        "ext:fourfront/fs/handle.js",
+        include_str!("../../js/fs/handle.js"),
+    ),
+    (
+        "ext:fourfront/fs/later.js",
+        include_str!("../../js/fs/later.js"),
+    ),
+    (
+        "ext:fourfront/fs/promises.js",
+        include_str!("../../js/fs/promises.js"),
+    ),
+    (
+        "ext:fourfront/fs/stats.js",
+        include_str!("../../js/fs/stats.js"),
+    ),
+    (
+        "ext:fourfront/fs/tree.js",
+        include_str!("../../js/fs/tree.js"),
+    ),
+    // The crate's file streams are Node's own; what they stand on is ours.
+    (
+        "ext:deno_node/fs.ts",
+        include_str!("../../js/fs/for_streams.js"),
+    ),
+    (
+        "ext:deno_node/internal/fs/handle.ts",
+        include_str!("../../js/fs/handle_module.js"),
+    ),
     ("ext:fourfront/os.js", include_str!("../../js/os.js")),
     (
         "ext:fourfront/refused.js",
@@ -77,6 +127,9 @@ const OWN: &[(&str, &str)] = &[
     ("node:url", include_str!("../../js/url_esm.js")),
     ("node:process", include_str!("../../js/process.js")),
 ];
+
+/// Those of our own files that are ES modules though they are no built-in.
+const MODULES: &[&str] = &["ext:deno_node/internal/fs/handle.ts"];
 
 /// Our own files that stand before one of the crates': they load it by the second name.
 const BEFORE: &[(&str, &str, &str)] = &[
@@ -230,7 +283,10 @@ fn make() -> Startup {
         }
     }
     for (specifier, text) in OWN {
-        if specifier.starts_with("node:") || modules.contains_key(specifier) {
+        if specifier.starts_with("node:")
+            || modules.contains_key(specifier)
+            || MODULES.contains(specifier)
+        {
             modules.insert(specifier, text);
         } else {
             scripts.insert(specifier, text);

@@ -87,6 +87,7 @@ impl PoolSettings {
                 name_prefix: "us-east-1.".into(),
                 egress: Egress::default(),
                 max_result_bytes: 6 * 1024 * 1024,
+                tmp_bytes: 512 * 1024 * 1024,
                 max_log_bytes: 256 * 1024,
                 compute: ComputeLimits::default(),
             },
@@ -269,6 +270,7 @@ impl HookPool {
             bundle,
             self.inner.settings.host.clone(),
         );
+        program.warn_of_addons();
         let prepared = Arc::new(Prepared {
             program: Arc::new(program),
             counters: Counters::default(),

@@ -238,3 +238,56 @@ async fn stacks_point_at_the_author_s_line_through_source_maps() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn stacks_are_those_of_v8_and_nothing_of_the_host_shows() {
+    // NC-56
+    let got = run(&[
+        (
+            "index.js",
+            "const lib = require('./lib/deep.js');
+             exports.handler = async () => { const o = {}; Error.captureStackTrace(o, lib.skip); const own = (() => { try { lib.fail() } catch (e) { return e.stack } })();
+               const held = {}; lib.skip(held); const limit = Error.stackTraceLimit; Error.stackTraceLimit = 1; const short = new Error('s').stack; Error.stackTraceLimit = limit;
+               const before = Error.prepareStackTrace; Error.prepareStackTrace = (e, sites) => sites.map((s) => [s.getFileName(), s.getLineNumber(), s.getFunctionName(), s.isNative()]); const sites = new Error('x').stack; Error.prepareStackTrace = before;
+               let missing; try { require('fs').readFileSync('/none') } catch (e) { missing = e.stack }
+               let required; try { require('./none') } catch (e) { required = e.stack }
+               return { limit, captured: o.stack.split('\\n')[0], own: own.split('\\n').slice(0, 3), held: held.stack.split('\\n')[1], short: short.split('\\n').length, site: sites[0], before: typeof before, missing: missing.split('\\n').slice(0, 2), host: [own, missing, required].filter((s) => /file:\\/\\/|\\/(root|home|work|usr|tmp)\\//.test(s)).length } }",
+        ),
+        (
+            "lib/deep.js",
+            "exports.fail = function fail() { throw new RangeError('deep') }\nexports.skip = function skip(o) { Error.captureStackTrace(o, skip) }",
+        ),
+    ])
+    .await;
+    assert_eq!(
+        got,
+        json!({ "limit": 10, "captured": "Error", "own": ["RangeError: deep", "    at Object.fail (/var/task/lib/deep.js:1:40)", "    at /var/task/index.js:2:129"], "held": "    at exports.handler (/var/task/index.js:3:37)",
+                "short": 2, "site": ["/var/task/index.js", 4, "exports.handler", false], "before": "undefined", "missing": ["Error: ENOENT: no such file or directory, open '/none'", "    at exports.handler (/var/task/index.js:5:49)"], "host": 0 })
+    );
+}
+
+#[tokio::test]
+async fn inline_maps_and_maps_of_modules_are_read_too() {
+    // NC-56
+    // Generated line 1 maps to line 5 of src/app.ts.
+    let map = "eyJ2ZXJzaW9uIjozLCJzb3VyY2VzIjpbInNyYy9hcHAudHMiXSwibmFtZXMiOltdLCJtYXBwaW5ncyI6IkFBSUEifQ==";
+    let code = format!(
+        "export const handler = async () => {{ throw new Error('mapped') }}\n//# sourceMappingURL=data:application/json;charset=utf-8;base64,{map}\n"
+    );
+    let f = load(&[("index.mjs", &code)]).unwrap();
+    match f.fault().await {
+        ExecutionFault::Thrown { stack, .. } => {
+            assert!(stack.contains("/var/task/src/app.ts:5:"), "{stack}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_error_s_code_does_not_change_its_type() {
+    // NC-57
+    let f = js(
+        "exports.handler = async () => { const e = new RangeError('x'); e.code = 'E_X'; throw e }",
+    );
+    assert_eq!(f.thrown().await, ("RangeError".into(), "x".into()));
+}

@@ -165,6 +165,7 @@ pub(crate) const HOOKS: Table = Table {
         read("local_egress"),
         read("private_egress"),
         read("function_name_prefix"),
+        read("modules_dir"),
         read("limit_profile"),
         read("compute_budget"),
     ]],
@@ -190,6 +191,7 @@ pub(crate) const FUNCTION: Table = Table {
     groups: &[&[
         read("file"),
         read("dir"),
+        read("zip"),
         read("handler"),
         read("timeout"),
         read("memory"),
@@ -199,10 +201,6 @@ pub(crate) const FUNCTION: Table = Table {
         read("log_group"),
         read("runtime"),
         ignored("description"),
-        refused(
-            "zip",
-            "not available yet: it needs bundles; unpack it and name the directory with `dir`",
-        ),
         // LE-353
         refused("vpc_config", "not supported: a hook has no VPC"),
         refused(

@@ -64,6 +64,8 @@ pub struct HookSettings {
     /// What stands before a function's name in `context` and the environment (LE-326). Default `us-east-1.`, which
     /// replicas on AWS report.
     pub function_name_prefix: String,
+    /// A directory of packages for all functions, which see it at `/opt/nodejs/node_modules` (NC-72).
+    pub modules_dir: Option<PathBuf>,
     /// Which of AWS's published ceilings bind functions of strict distributions (LE-262).
     pub limit_profile: LimitProfile,
     /// Processor time that is 100 percent of a CloudFront Function's compute utilisation (LE-437). Default 1 ms.
@@ -79,6 +81,7 @@ impl Default for HookSettings {
             local_egress: false,
             private_egress: false,
             function_name_prefix: "us-east-1.".to_owned(),
+            modules_dir: None,
             limit_profile: LimitProfile::default(),
             compute_budget: Duration::from_millis(1),
         }

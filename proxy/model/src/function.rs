@@ -217,6 +217,8 @@ pub enum FunctionSource {
     File(PathBuf),
     /// A directory whose root is `/var/task` (NC-50).
     Dir(PathBuf),
+    /// A zip file whose root is `/var/task` (NC-50).
+    Zip(PathBuf),
 }
 
 /// A function as configured, of either kind.

@@ -20,6 +20,8 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 local_egress,
                 private_egress,
                 function_name_prefix,
+                // Read whenever functions are loaded.
+                modules_dir: _,
                 // Decides what the loader accepts.
                 limit_profile: _,
                 compute_budget,

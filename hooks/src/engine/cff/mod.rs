@@ -322,7 +322,7 @@ impl CffIsolate {
             .file(resolve_path(program))
             .ok_or_else(|| import_error("the function has no file".into()))?;
         source::prepare(
-            &super::source_text(bytes),
+            &super::source_text(&bytes),
             self.run.runtime(),
             program.compat,
         )

@@ -253,7 +253,11 @@ impl Declared {
         {
             return Ok(size);
         }
-        let size = zipped_size(path_of(&function.source), ceiling)?;
+        let size = match &function.source {
+            // As it would be uploaded.
+            FunctionSource::Zip(path) => std::fs::metadata(path)?.len(),
+            source => zipped_size(path_of(source), ceiling)?,
+        };
         self.measured.set(Some((ceiling, size)));
         Ok(size)
     }
@@ -320,6 +324,9 @@ fn lower_one(
         (Some(RawSource::Dir(_)), Some(FunctionSource::Dir(dir))) => {
             dir_handler(raw.handler.as_ref(), &raw.at, dir, context)
         }
+        (Some(RawSource::Zip(text)), Some(FunctionSource::Zip(zip))) => {
+            zip_handler(raw.handler.as_ref(), &raw.at, text, zip, context)
+        }
         _ => None,
     };
     Some(Function {
@@ -357,13 +364,14 @@ fn source(raw: &RawSource, context: &Context<'_>) -> Option<FunctionSource> {
                     context.report.error_help(
                         &text.at,
                         format!("`{}` is not a JavaScript file", text.value),
-                        "a function is a `.js`, `.mjs` or `.cjs` file, or a directory named with `dir`".to_owned(),
+                        "a function is a `.js`, `.mjs` or `.cjs` file, a directory named with `dir`, or a zip file named with `zip`".to_owned(),
                     );
                     None
                 }
             }
         }
         RawSource::Dir(text) => files::existing_dir(text, context).map(FunctionSource::Dir),
+        RawSource::Zip(text) => files::existing_file(text, context).map(FunctionSource::Zip),
     }
 }
 
@@ -408,17 +416,77 @@ fn dir_handler(
     dir: &Path,
     context: &Context<'_>,
 ) -> Option<HandlerPath> {
-    let (at, path) = match handler {
-        Some(text) => match text.value.parse::<HandlerPath>() {
-            Ok(path) => (&text.at, path),
-            Err(e) => {
-                context.report.error(&text.at, e.to_string());
-                return None;
-            }
-        },
-        None => (function, HandlerPath::default()),
-    };
+    let (at, path) = handler_path(handler, function, context)?;
+    let known: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
     let is_there = |extension: &str| dir.join(format!("{}{extension}", path.file())).is_file();
+    look_for(at, path.clone(), is_there, &known, "directory", context)
+}
+
+/// The handler of a zip file, likewise. The rest of what such a file must not do is judged where functions are
+/// loaded (CP-071).
+fn zip_handler(
+    handler: Option<&Spanned<String>>,
+    function: &At,
+    written: &Spanned<String>,
+    zip: &Path,
+    context: &Context<'_>,
+) -> Option<HandlerPath> {
+    let (at, path) = handler_path(handler, function, context)?;
+    let names = match names_in(zip) {
+        Ok(names) => names,
+        Err(e) => {
+            let message = format!("`{}` is not a zip file: {e}", written.value);
+            context.report.error(&written.at, message);
+            return None;
+        }
+    };
+    let is_there = |extension: &str| {
+        let wanted = format!("{}{extension}", path.file());
+        names
+            .iter()
+            .any(|name| name.trim_start_matches("./") == wanted)
+    };
+    look_for(at, path.clone(), is_there, &names, "zip file", context)
+}
+
+fn names_in(zip: &Path) -> Result<Vec<String>, zip::result::ZipError> {
+    let archive = zip::ZipArchive::new(std::io::BufReader::new(std::fs::File::open(zip)?))?;
+    Ok(archive
+        .file_names_raw()
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect())
+}
+
+fn handler_path<'a>(
+    handler: Option<&'a Spanned<String>>,
+    function: &'a At,
+    context: &Context<'_>,
+) -> Option<(&'a At, HandlerPath)> {
+    let Some(text) = handler else {
+        return Some((function, HandlerPath::default()));
+    };
+    match text.value.parse::<HandlerPath>() {
+        Ok(path) => Some((&text.at, path)),
+        Err(e) => {
+            context.report.error(&text.at, e.to_string());
+            None
+        }
+    }
+}
+
+/// The handler, if its file is among the function's (LE-306).
+fn look_for(
+    at: &At,
+    path: HandlerPath,
+    is_there: impl Fn(&str) -> bool,
+    known: &[String],
+    place: &str,
+    context: &Context<'_>,
+) -> Option<HandlerPath> {
     if ["", ".js", ".mjs", ".cjs"].iter().any(|e| is_there(e)) {
         return Some(path);
     }
@@ -431,19 +499,12 @@ fn dir_handler(
         context.report.error(at, message);
         return None;
     }
-    let known: Vec<String> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
     let wanted = format!("{}.js", path.file());
     let near = nearest(&wanted, known.iter().map(String::as_str));
     context.report.error_help(
         at,
-        format!(
-            "handler `{path}`: no file `{wanted}`, `.mjs` or `.cjs` in the function's directory"
-        ),
-        near.map(|n| format!("the directory has `{n}`")),
+        format!("handler `{path}`: no file `{wanted}`, `.mjs` or `.cjs` in the function's {place}"),
+        near.map(|n| format!("the {place} has `{n}`")),
     );
     None
 }
@@ -467,6 +528,6 @@ fn check_runtime(runtime: &Spanned<String>, report: &Report) {
 
 fn path_of(source: &FunctionSource) -> &Path {
     match source {
-        FunctionSource::File(path) | FunctionSource::Dir(path) => path,
+        FunctionSource::File(path) | FunctionSource::Dir(path) | FunctionSource::Zip(path) => path,
     }
 }

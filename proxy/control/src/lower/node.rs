@@ -76,6 +76,12 @@ pub(crate) fn lower(
         .and_then(|path| files::existing_file(&path, context));
     watched.extend(origin_ca.clone());
 
+    // NC-72
+    let modules_dir = raw
+        .modules_dir
+        .and_then(|path| files::existing_dir(&path, context));
+    watched.extend(modules_dir.clone());
+
     let count = |value: Option<u64>| value.and_then(|v| usize::try_from(v).ok());
     NodeSettings {
         listen,
@@ -92,6 +98,7 @@ pub(crate) fn lower(
             function_name_prefix: raw
                 .function_name_prefix
                 .map_or(default.hooks.function_name_prefix, |p| p.value),
+            modules_dir,
             limit_profile: context.profile,
             compute_budget: raw.compute_budget.unwrap_or(default.hooks.compute_budget),
         },

@@ -50,6 +50,7 @@ impl RawCredentials {
 pub(crate) enum RawSource {
     File(Spanned<String>),
     Dir(Spanned<String>),
+    Zip(Spanned<String>),
 }
 
 impl RawFunction {
@@ -70,7 +71,7 @@ impl RawFunction {
             });
         }
         if !cursor.is_mapping() {
-            cursor.expected("the path of a file, or a block with `file` or `dir`");
+            cursor.expected("the path of a file, or a block with `file`, `dir` or `zip`");
             return None;
         }
         let block = Block::open(cursor, &keys::FUNCTION)?;
@@ -102,20 +103,22 @@ impl RawFunction {
 }
 
 fn source(block: &Block<'_>) -> Option<RawSource> {
-    match (block.get("file"), block.get("dir")) {
-        (Some(file), None) => file.text().map(RawSource::File),
-        (None, Some(dir)) => dir.text().map(RawSource::Dir),
-        (Some(_), Some(dir)) => {
-            dir.error(
-                "`file` and `dir` exclude each other: a function is one file or one directory",
+    match (block.get("file"), block.get("dir"), block.get("zip")) {
+        (Some(file), None, None) => file.text().map(RawSource::File),
+        (None, Some(dir), None) => dir.text().map(RawSource::Dir),
+        (None, None, Some(zip)) => zip.text().map(RawSource::Zip),
+        (Some(_), Some(second), _) | (_, Some(_), Some(second)) | (Some(_), _, Some(second)) => {
+            second.error(
+                "`file`, `dir` and `zip` exclude each other: a function is one file, one directory or one zip file",
             );
             None
         }
-        (None, None) => {
+        (None, None, None) => {
             block.report().error_help(
                 block.at(),
                 "the function has no code",
-                "name it with `file: ./handler.js` or `dir: ./handler`".to_owned(),
+                "name it with `file: ./handler.js`, `dir: ./handler` or `zip: ./handler.zip`"
+                    .to_owned(),
             );
             None
         }

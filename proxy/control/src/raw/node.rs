@@ -25,6 +25,7 @@ pub(crate) struct RawNode {
     pub(crate) local_egress: Option<bool>,
     pub(crate) private_egress: Option<bool>,
     pub(crate) function_name_prefix: Option<Spanned<String>>,
+    pub(crate) modules_dir: Option<Spanned<String>>,
     pub(crate) limit_profile: Option<LimitProfile>,
     pub(crate) compute_budget: Option<Duration>,
     pub(crate) log_format: Option<LogFormat>,
@@ -94,6 +95,7 @@ impl RawNode {
                 .get("compute_budget")
                 .and_then(|c| c.seconds(1))
                 .map(|s| s.value);
+            raw.modules_dir = hooks.get("modules_dir").and_then(Cursor::text);
             raw.limit_profile = hooks
                 .get("limit_profile")
                 .and_then(|c| {

@@ -169,7 +169,7 @@ fn a_handler_of_a_directory_has_its_file() {
 fn a_function_has_exactly_one_source() {
     refused(
         &with_function("{ file: auth.js, dir: rewrite }"),
-        &["2:28: functions.f.dir: `file` and `dir` exclude each other"],
+        &["2:28: functions.f.dir: `file`, `dir` and `zip` exclude each other"],
     );
     refused(
         &with_function("{ timeout: 1 }"),
@@ -178,7 +178,7 @@ fn a_function_has_exactly_one_source() {
     refused(
         &with_function("[auth.js]"),
         &[
-            "2:6: functions.f: expected the path of a file, or a block with `file` or `dir`, found a list",
+            "2:6: functions.f: expected the path of a file, or a block with `file`, `dir` or `zip`, found a list",
         ],
     );
 }
@@ -318,6 +318,61 @@ fn packages_are_weighed_as_their_zip_would_be() {
     );
     assert!(errors.contains("above the 1048576 bytes"), "{errors}");
     assert!(parse_in(dir.path(), &text("origin-request")).is_ok());
+}
+
+#[test]
+fn a_function_may_be_a_zip_file() {
+    // NC-50, NC-58, CP-642
+    let dir = site_dir();
+    super::zip_file(
+        &dir.path().join("app.zip"),
+        &["index.mjs", "./lib/app.js", "typed.ts"],
+    );
+    let with = |settings: &str| parse_in(dir.path(), &attached(settings, "viewer-request", ""));
+    let loaded = with("zip: app.zip, handler: lib/app.api").unwrap();
+    let function = &loaded.site.functions()[0];
+    assert_eq!(
+        function.source,
+        FunctionSource::Zip(dir.path().join("app.zip"))
+    );
+    assert_eq!(function.handler.to_string(), "lib/app.api");
+    assert!(loaded.watched.contains(&dir.path().join("app.zip")));
+    assert!(with("zip: app.zip").is_ok());
+    for (settings, expected) in [
+        (
+            "zip: app.zip, handler: inde.handler",
+            "no file `inde.js`, `.mjs` or `.cjs` in the function's zip file",
+        ),
+        (
+            "zip: app.zip, handler: typed.handler",
+            "`typed.ts` is TypeScript: compile to JavaScript first",
+        ),
+        ("zip: notes.txt", "`notes.txt` is not a zip file"),
+        ("zip: none.zip", "file `none.zip` does not exist"),
+        (
+            "zip: app.zip, dir: rewrite",
+            "`file`, `dir` and `zip` exclude each other",
+        ),
+    ] {
+        let said = with(settings).unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_zip_file_weighs_what_it_would_when_uploaded() {
+    // LE-255, CP-071
+    let dir = site_dir();
+    let profile = "node: { hooks: { limit_profile: aws-2023 } }\n";
+    super::zip_file(&dir.path().join("app.zip"), &["index.js"]);
+    let text = attached("zip: app.zip", "viewer-request", profile);
+    assert!(parse_in(dir.path(), &text).is_ok());
+    // What lies before the archive counts too.
+    let mut padded = vec![0; 1 << 20];
+    padded.extend(fs::read(dir.path().join("app.zip")).unwrap());
+    fs::write(dir.path().join("app.zip"), padded).unwrap();
+    let said = parse_in(dir.path(), &text).unwrap_err().to_string();
+    assert!(said.contains("above the 1048576 bytes"), "{said}");
 }
 
 #[test]

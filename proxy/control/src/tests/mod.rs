@@ -139,3 +139,13 @@ fn with_origin(settings: &str) -> String {
     let settings = settings.trim_matches('\n').replace('\n', "\n        ");
     format!("distributions:\n  site:\n    origins:\n      app:\n        {settings}\n")
 }
+
+/// A zip file of empty files.
+fn zip_file(path: &Path, names: &[&str]) {
+    let mut writer = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    for name in names {
+        let options = zip::write::SimpleFileOptions::default();
+        writer.start_file(*name, options).unwrap();
+    }
+    writer.finish().unwrap();
+}

@@ -52,7 +52,7 @@ admin: 127.0.0.2:0
 threads: 3
 cache_memory: 1GiB
 max_object_size: 4096
-hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, private_egress: true, limit_profile: aws-2023 }
+hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, private_egress: true, modules_dir: rewrite, limit_profile: aws-2023 }
 log: { format: json, level: trace, access: false }
 limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0 }
 shutdown_grace: 0.5
@@ -72,6 +72,8 @@ origin_ca: ./ca.pem",
     assert_eq!(node.hooks.limit_profile, LimitProfile::Aws2023);
     assert!(node.hooks.local_egress && node.hooks.private_egress);
     assert_eq!(node.hooks.idle_timeout, Duration::from_millis(1500));
+    // NC-72
+    assert!(node.hooks.modules_dir.unwrap().ends_with("rewrite"));
     assert_eq!(
         (node.log.format, node.log.level, node.log.access),
         (LogFormat::Json, LogLevel::Trace, false)
@@ -143,6 +145,10 @@ fn each_bad_value_is_refused() {
         (
             "max_object_size: 1GiB",
             "2:20: node.max_object_size: an object of 1073741824 bytes never fits",
+        ),
+        (
+            "hooks: { modules_dir: ./none }",
+            "2:25: node.hooks.modules_dir: directory `./none` does not exist",
         ),
         (
             "hooks: { concurrency: 0 }",

@@ -35,6 +35,8 @@ fn reference_dir() -> tempfile::TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
+    fs::create_dir(dir.path().join("node_modules")).unwrap();
+    super::zip_file(&dir.path().join("functions/legacy.zip"), &["index.js"]);
     dir
 }
 
@@ -69,7 +71,7 @@ fn the_reference_is_a_site_file() {
         loaded.site.distribution_for("nobody.test").unwrap().id,
         "ESITE"
     );
-    assert_eq!(loaded.site.functions().len(), 5);
+    assert_eq!(loaded.site.functions().len(), 6);
 }
 
 #[test]
@@ -84,6 +86,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         ..NodeSettings::default()
     };
     default.hooks.threads = Some(2);
+    default.hooks.modules_dir = Some(dir.path().join("node_modules"));
     assert_eq!(loaded.node, default);
 }
 

@@ -14,7 +14,7 @@ use clap::Args;
 use fourfront_control::Loaded;
 use fourfront_hooks::{
     ExecutionFault, HookFault,
-    bundle::author_paths,
+    bundle::{Bundle, ModulesDir, author_paths},
     event::OriginObject,
     log::AuthorPaths,
     pool::{Call, HookPool, PoolSettings},
@@ -98,7 +98,16 @@ fn test(args: &TestArgs) -> Result<Exit, String> {
         settings.host.name_prefix = loaded.node.hooks.function_name_prefix.as_str().into();
     }
     let pool = HookPool::new(settings);
-    let prepared = match pool.prepare(&function, rules.compat) {
+    // NC-72
+    let modules_dir = loaded
+        .as_ref()
+        .and_then(|l| l.node.hooks.modules_dir.as_deref());
+    let read = || {
+        let modules = modules_dir.map(|d| ModulesDir::open(d, None)).transpose()?;
+        let bundle = Bundle::read(&function.source)?.with_modules(modules);
+        pool.prepare_bundle(&function, rules.compat, bundle)
+    };
+    let prepared = match read() {
         Ok(prepared) => prepared,
         Err(fault) => return Ok(report(&function, &fault.into())),
     };
@@ -280,6 +289,8 @@ fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> 
     let path = PathBuf::from(&args.function);
     let source = if path.is_dir() {
         FunctionSource::Dir(path)
+    } else if path.is_file() && path.extension().is_some_and(|e| e == "zip") {
+        FunctionSource::Zip(path)
     } else if path.is_file() {
         FunctionSource::File(path)
     } else {
