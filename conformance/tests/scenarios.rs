@@ -18,6 +18,7 @@ mod scenarios {
     mod npm;
     mod origin_failures;
     mod origin_requests;
+    mod packages;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;
