@@ -143,6 +143,13 @@ const sync = {
     if (position === null) open.at += part.length;
     return part.length;
   },
+  /** Standard output and error, where loggers write without a stream. */
+  write(fd, data) {
+    if (fd !== 1 && fd !== 2) throw failure("EBADF", "write");
+    const { stdout, stderr } = core.createLazyLoader("node:process")().default;
+    (fd === 1 ? stdout : stderr).write(data);
+    return typeof data === "string" ? core.encode(data).byteLength : data.byteLength;
+  },
 };
 sync.lstat = sync.stat;
 
@@ -188,6 +195,7 @@ delete promises.close;
 delete promises.read;
 delete promises.fstat;
 delete promises.open;
+delete promises.write;
 fs.realpathSync.native = fs.realpathSync;
 fs.realpath.native = fs.realpath;
 fs.existsSync = (path) => {

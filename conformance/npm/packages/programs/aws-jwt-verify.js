@@ -1,6 +1,6 @@
 const crypto = require('crypto');
 const { CognitoJwtVerifier, JwtRsaVerifier, JwtVerifier } = require('aws-jwt-verify');
-const { SimpleJsonFetcher } = require('aws-jwt-verify/https');
+const { SimpleFetcher } = require('aws-jwt-verify/https');
 const { SimpleJwksCache } = require('aws-jwt-verify/jwk');
 const { decomposeUnverifiedJwt } = require('aws-jwt-verify/jwt');
 const { cases, failing } = require('./support/cases.js');
@@ -23,7 +23,7 @@ module.exports = (server) => {
   cognito.cacheJwks({ keys: jwks.keys.filter((k) => k.kty === 'RSA') });
   const access = (more) => sign({ iss: ISSUER, token_use: 'access', client_id: 'client', sub: 'ana', scope: 'read write', ...more });
   const issuer = `${server.https}/pool`;
-  const fetcher = new SimpleJsonFetcher({ defaultRequestOptions: { ca: server.ca } });
+  const fetcher = new SimpleFetcher({ defaultRequestOptions: { ca: server.ca } });
   const jwksCache = new SimpleJwksCache({ fetcher });
   const any = JwtVerifier.create({ issuer, audience: 'web', jwksUri: `${server.https}/jwks.json` }, { jwksCache });
   const ours = (kid, alg) => sign({ iss: issuer, aud: 'web', sub: 'ana' }, kid, alg);

@@ -11,9 +11,10 @@ module.exports = async (server) => {
       return { name, code, message };
     },
     form_data: async () => {
-      const { data } = await axios.postForm(`${server.http}/echo`, { a: '1', file: new Blob(['inside'], { type: 'text/plain' }) });
+      const { data } = await axios.postForm(`${server.http}/echo`, { a: '1', file: Buffer.from('inside') });
       return [data.headers['content-type'].split(';')[0], data.body.includes('inside'), data.body.split('\r\n').filter((l) => l.startsWith('Content-'))];
     },
+    blob_refused: () => failing(() => axios.postForm(`${server.http}/echo`, { file: new Blob(['inside']) })),
     fetch_adapter: async () => (await axios.get(`${server.http}/echo`, { adapter: 'fetch', params: { a: 1 } })).data.query,
     fetch_stream: async () => {
       const { data } = await axios.get(`${server.http}/large`, { adapter: 'fetch', responseType: 'stream' });

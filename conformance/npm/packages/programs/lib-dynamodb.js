@@ -20,6 +20,6 @@ module.exports = (server) => {
     },
     document: async () => (await DynamoDBDocument.from(new DynamoDBClient({ endpoint: server.http })).get({ TableName: 'items', Key: { id: '2' } })).Item.count,
     none: async () => failed(await db.send(new GetCommand({ TableName: 'none', Key: { id: '1' } })).catch((e) => e)),
-    refused_value: () => failing(() => DynamoDBDocument.from(new DynamoDBClient({ endpoint: server.http })).put({ TableName: 'items', Item: { id: '1', gone: undefined } })),
+    refused_value: () => failing(() => db.send(new PutCommand({ TableName: 'items', Item: { id: '1', call: new Date(0) } }))),
   });
 };

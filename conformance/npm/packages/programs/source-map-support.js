@@ -31,7 +31,10 @@ module.exports = () => {
     exports: () => Object.keys(sourceMaps).sort(),
     mapped: () => first(thrown("throw new Error('mapped')").stack),
     unmapped: () => first(new Error('here').stack)[1].includes('programs/source-map-support.js'),
-    position: () => sourceMaps.mapSourcePosition({ source: made, line: 1, column: 0 }),
+    position: () => {
+      const { source, line, column } = sourceMaps.mapSourcePosition({ source: made, line: 1, column: 0 });
+      return [require('path').basename(source), line, column];
+    },
     frame: () => {
       const error = thrown("throw new TypeError('kept')");
       return [error.name, error.message, sourceMaps.getErrorSource(error) ?? null];
@@ -49,9 +52,7 @@ module.exports = () => {
     },
     registered: () => {
       require('source-map-support/register');
-      const installed = typeof Error.prepareStackTrace;
-      Error.prepareStackTrace = prepared;
-      return installed;
+      return Object.keys(require('source-map-support/register'));
     },
   });
 };

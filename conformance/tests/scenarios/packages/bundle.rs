@@ -28,7 +28,10 @@ pub(crate) struct Package {
 }
 
 /// Programs that need more than the package they are about.
-const TOGETHER: &[(&str, &str)] = &[("@aws-sdk/lib-dynamodb", "@aws-sdk/client-dynamodb")];
+const TOGETHER: &[(&str, &str)] = &[
+    ("@aws-sdk/lib-dynamodb", "@aws-sdk/client-dynamodb"),
+    ("jwks-rsa", "jsonwebtoken"),
+];
 
 impl Installed {
     pub(crate) fn new() -> Self {

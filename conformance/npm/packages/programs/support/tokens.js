@@ -45,7 +45,7 @@ module.exports = (jwt) => {
     malformed: () => failing(() => jwt.verify('a.b', 'secret')),
     none: () => failing(() => jwt.verify('eyJhbGciOiJub25lIn0.e30.', 'secret')),
     confusion: () => failing(() => jwt.verify(jwt.sign({}, 'secret', { noTimestamp: true }), keys.rsa.public)),
-    wrong_key: () => failing(() => jwt.sign({}, 'secret', { algorithm: 'RS256' })),
+    wrong_key: async () => (await failing(() => jwt.sign({}, 'secret', { algorithm: 'RS256' }))).message,
     decode: () => jwt.decode(hs(), { complete: true }),
     callback: async () => [await later(hs(), 'secret', { clockTimestamp: NOW }), await later(hs(), 'x', {})],
     key_lookup: () => new Promise((done, fail) => jwt.verify(hs({ keyid: 'k' }), (header, found) => setImmediate(found, null, header.kid === 'k' ? 'secret' : 'no'), (e, v) => e ? fail(e) : done(v))),
