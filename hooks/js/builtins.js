@@ -10,7 +10,7 @@ const script = (name) => () => core.loadExtScript(`ext:deno_node/${name}`);
 const scriptDefault = (name) => () => core.loadExtScript(`ext:deno_node/${name}`).default;
 const esmDefault = (name) => () => core.createLazyLoader(name)().default;
 
-/** Loads, and refuses when used: what packages load at start and nobody calls (NC-90, NC-97). */
+/** Loads, and refuses when used: what packages, the SDKs among them, load at start and nobody calls (NC-71, NC-90, NC-97). */
 const refused = (name) => () => core.loadExtScript("ext:fourfront/refused.js")(name);
 
 /**

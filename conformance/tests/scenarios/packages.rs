@@ -276,10 +276,8 @@ async fn packages_do_in_a_function_what_they_do_under_node() {
                 let mut unexplained = 0;
                 for (name, thrown) in thrown(&node) {
                     unexplained += 1;
-                    problems += &format!(
-                        "\n  {} {name}: throws under Node: {thrown}",
-                        package.name
-                    );
+                    problems +=
+                        &format!("\n  {} {name}: throws under Node: {thrown}", package.name);
                 }
                 let differences = compare(&node, &ours);
                 let mut known = 0;

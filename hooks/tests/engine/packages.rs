@@ -1,8 +1,9 @@
 //! What packages of the npm registry have come upon, each in its smallest form.
 
+use fourfront_model::Compat;
 use serde_json::{Value, json};
 
-use super::harness::{js, value};
+use super::harness::{js, load_as, value};
 
 #[tokio::test]
 async fn read_without_a_size_gives_all_that_is_buffered() {
@@ -68,4 +69,41 @@ async fn loggers_may_write_to_the_descriptors_of_the_output() {
     assert_eq!(f.ok(Value::Null).await, json!([10, 9, "EBADF"]));
     let texts: Vec<String> = f.logs().into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["to output", "to error"]);
+}
+
+#[tokio::test]
+async fn what_sdks_load_and_look_for_at_their_start_is_there_or_missing_as_in_node() {
+    // NC-71, NC-25
+    let code = "const loaded = ['http2', 'child_process', 'os', 'fs/promises', 'node:http2', 'node:async_hooks'].map((n) => typeof require(n));
+        const fs = require('fs'), os = require('os'), path = require('path');
+        exports.handler = async () => {
+            const missing = [];
+            for (const file of ['credentials', 'config']) {
+                const name = path.join(os.homedir(), '.aws', file);
+                missing.push(await fs.promises.readFile(name, 'utf8').catch((e) => e.code), fs.existsSync(name));
+            }
+            const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION } = process.env;
+            return { loaded, missing, keys: [AWS_ACCESS_KEY_ID ?? null, AWS_SECRET_ACCESS_KEY ?? null, AWS_SESSION_TOKEN ?? null], AWS_REGION };
+        };";
+    let told = |keys: Value| {
+        json!({
+            "loaded": ["object", "object", "object", "object", "object", "object"],
+            "missing": ["ENOENT", false, "ENOENT", false],
+            "keys": keys,
+            "AWS_REGION": "us-east-1",
+        })
+    };
+    let granted = load_as(&[("index.js", code)], Compat::Relaxed, |f| {
+        f.environment = vec![
+            ("AWS_ACCESS_KEY_ID".into(), "AKIAIOSFODNN7EXAMPLE".into()),
+            ("AWS_SECRET_ACCESS_KEY".into(), "secret".into()),
+        ];
+    })
+    .expect("the function loads");
+    assert_eq!(
+        granted.ok(Value::Null).await,
+        told(json!(["AKIAIOSFODNN7EXAMPLE", "secret", null]))
+    );
+    let bare = js(code);
+    assert_eq!(bare.ok(Value::Null).await, told(json!([null, null, null])));
 }

@@ -82,7 +82,9 @@ impl Installed {
         }
         let programs = self.source.join("programs");
         link(&programs, &bundle.path().join("programs"), true);
-        let program = bundle.path().join(format!("programs/{}.js", package.program));
+        let program = bundle
+            .path()
+            .join(format!("programs/{}.js", package.program));
         assert!(program.exists(), "{} has no program", package.name);
         let index = fs::read_to_string(programs.join("support/index.js")).expect("index.js");
         let index = index

@@ -126,7 +126,9 @@ fn s3(request: &Seen, time: &dyn Fn(&str) -> usize) -> Reply {
             .header("Content-Type", "application/xml")
             .header("x-amz-request-id", "REQUEST0000000001")
             .header("x-amz-id-2", "host-id")
-            .body(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}"))
+            .body(format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}"
+            ))
     };
     let failed = |status: u16, code: &str, message: &str| {
         xml(
@@ -190,7 +192,10 @@ fn aws_json(target: &str, request: &Seen, time: &dyn Fn(&str) -> usize) -> Reply
             .body(value.to_string())
     };
     let failed = |kind: &str, message: &str| {
-        told(400, json!({ "__type": kind, "message": message, "Message": message }))
+        told(
+            400,
+            json!({ "__type": kind, "message": message, "Message": message }),
+        )
     };
     let (_, call) = target.split_once('.').unwrap_or(("", target));
     match call {
@@ -203,7 +208,9 @@ fn aws_json(target: &str, request: &Seen, time: &dyn Fn(&str) -> usize) -> Reply
             "The level of configured provisioned throughput for the table was exceeded.",
         ),
         "GetItem" if asked["Key"]["id"]["S"] == "absent" => told(200, json!({})),
-        "GetItem" => told(200, json!({ "Item": {
+        "GetItem" => told(
+            200,
+            json!({ "Item": {
             "id": asked["Key"]["id"],
             "count": { "N": "42" },
             "price": { "N": "19.99" },
@@ -211,16 +218,27 @@ fn aws_json(target: &str, request: &Seen, time: &dyn Fn(&str) -> usize) -> Reply
             "list": { "L": [{ "S": "x" }, { "BOOL": true }, { "NULL": true }] },
             "nested": { "M": { "deep": { "S": "\u{e9}" } } },
             "bytes": { "B": "aGVsbG8=" },
-        } })),
-        "PutItem" => told(200, json!({ "ConsumedCapacity": { "TableName": "items", "CapacityUnits": 1.0 } })),
+        } }),
+        ),
+        "PutItem" => told(
+            200,
+            json!({ "ConsumedCapacity": { "TableName": "items", "CapacityUnits": 1.0 } }),
+        ),
         "UpdateItem" => told(200, json!({ "Attributes": { "count": { "N": "43" } } })),
-        "Query" => told(200, json!({
-            "Count": 2,
-            "ScannedCount": 2,
-            "Items": [{ "id": { "S": "1" } }, { "id": { "S": "2" } }],
-        })),
-        "GetParameter" if asked["Name"] == "/none" => failed("ParameterNotFound", "no such parameter"),
-        "GetParameter" => told(200, json!({ "Parameter": {
+        "Query" => told(
+            200,
+            json!({
+                "Count": 2,
+                "ScannedCount": 2,
+                "Items": [{ "id": { "S": "1" } }, { "id": { "S": "2" } }],
+            }),
+        ),
+        "GetParameter" if asked["Name"] == "/none" => {
+            failed("ParameterNotFound", "no such parameter")
+        }
+        "GetParameter" => told(
+            200,
+            json!({ "Parameter": {
             "ARN": "arn:aws:ssm:us-east-1:000000000000:parameter/site/key",
             "DataType": "text",
             "LastModifiedDate": 1_740_830_400.123,
@@ -228,7 +246,8 @@ fn aws_json(target: &str, request: &Seen, time: &dyn Fn(&str) -> usize) -> Reply
             "Type": "SecureString",
             "Value": if asked["WithDecryption"] == true { "open" } else { "sealed" },
             "Version": 3,
-        } })),
+        } }),
+        ),
         "GetParametersByPath" => {
             let second = asked["NextToken"] == "more";
             let name = if second { "/site/b" } else { "/site/a" };
@@ -242,20 +261,26 @@ fn aws_json(target: &str, request: &Seen, time: &dyn Fn(&str) -> usize) -> Reply
             "ResourceNotFoundException",
             "Secrets Manager can't find the specified secret.",
         ),
-        "GetSecretValue" if asked["SecretId"] == "binary" => told(200, json!({
-            "ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:binary",
-            "Name": "binary",
-            "SecretBinary": "AAEC/w==",
-            "VersionId": "v1",
-        })),
-        "GetSecretValue" => told(200, json!({
-            "ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:site",
-            "CreatedDate": 1_740_830_400.123,
-            "Name": asked["SecretId"],
-            "SecretString": "{\"user\":\"ana\",\"password\":\"p\"}",
-            "VersionId": "v1",
-            "VersionStages": ["AWSCURRENT"],
-        })),
+        "GetSecretValue" if asked["SecretId"] == "binary" => told(
+            200,
+            json!({
+                "ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:binary",
+                "Name": "binary",
+                "SecretBinary": "AAEC/w==",
+                "VersionId": "v1",
+            }),
+        ),
+        "GetSecretValue" => told(
+            200,
+            json!({
+                "ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:site",
+                "CreatedDate": 1_740_830_400.123,
+                "Name": asked["SecretId"],
+                "SecretString": "{\"user\":\"ana\",\"password\":\"p\"}",
+                "VersionId": "v1",
+                "VersionStages": ["AWSCURRENT"],
+            }),
+        ),
         _ => failed("UnknownOperationException", call),
     }
 }
