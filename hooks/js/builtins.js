@@ -1,4 +1,5 @@
-// Node's built-in modules: which are there, and how each is loaded on first use (NC-1..4).
+// Node's built-in modules: which are there, and how each is loaded on first use (NC-1..4). Packages run on them as npm has
+// installed them (NC-121).
 //
 // Nothing is evaluated until a function asks for it, so that functions which use no module do not
 // pay for those that do.
