@@ -318,6 +318,58 @@ async fn packages_do_in_a_function_what_they_do_under_node() {
     assert!(problems.is_empty(), "{problems}");
 }
 
+/// A function that reads an object, within what a viewer trigger has by default.
+const READER: &str = "
+    const used = () => process.memoryUsage().heapUsed;
+    const before = used();
+    const start = process.hrtime.bigint();
+    const { GetObjectCommand, S3Client } = require('@aws-sdk/client-s3');
+    const credentials = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'secret' };
+    const s3 = new S3Client({ endpoint: 'ENDPOINT', region: 'us-east-1', forcePathStyle: true, credentials });
+    const ms = Number(process.hrtime.bigint() - start) / 1e6;
+    const loaded = used() - before;
+    exports.handler = async () => {
+        const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'k' }));
+        const text = await Body.transformToString();
+        return { status: '200', body: JSON.stringify({ text, ms, loaded, used: used() - before }) };
+    };";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_the_sdk_fits_into_a_viewer_trigger() {
+    // NC-71
+    let installed = Installed::new();
+    let packages = installed.packages();
+    let s3 = packages
+        .iter()
+        .find(|p| p.name == "@aws-sdk/client-s3")
+        .expect("the client for S3");
+    let dir = installed.bundle(s3);
+    let origin = Origin::start(server::script()).await;
+    let code = READER.replace("ENDPOINT", &origin.url());
+    fs::write(dir.path().join("index.js"), code).expect("a writable file");
+    let edge = Edge::new()
+        .bundle_dir("reader", dir.path(), "")
+        .behavior("on: { viewer-request: reader }")
+        .node("hooks: { local_egress: true }")
+        .start_at("http://127.0.0.1:1")
+        .await;
+    for call in ["first", "second"] {
+        let started = Instant::now();
+        let answer = edge.get("/").await;
+        let took = started.elapsed();
+        assert_eq!(
+            answer.status,
+            200,
+            "{:?}",
+            edge.record_of(&answer).await.error
+        );
+        let told: Value = serde_json::from_str(answer.text()).expect("JSON");
+        assert_eq!(told["text"], "hello world");
+        println!("{call} answer after {took:?}: {told}");
+    }
+    assert_eq!(origin.count(), 2);
+}
+
 /// Cases that Node itself does not get through: a mistake in the program.
 fn thrown(node: &Outcome) -> Vec<(&String, &Value)> {
     node.cases
