@@ -377,3 +377,28 @@ fn thrown(node: &Outcome) -> Vec<(&String, &Value)> {
         .filter_map(|(name, v)| Some((name, v.get("thrown")?)))
         .collect()
 }
+
+#[test]
+fn every_way_to_differ_is_found() {
+    // NC-121
+    let outcome = |value: u32, lines: &[&str], requests: &[&str]| Outcome {
+        cases: Map::from_iter([("case".to_owned(), json!(value))]),
+        lines: lines.iter().map(|l| (*l).to_owned()).collect(),
+        requests: requests.iter().map(|r| (*r).to_owned()).collect(),
+        load: (0.0, 0.0),
+    };
+    let node = outcome(1, &["a"], &["GET /a"]);
+    let found = |ours: &Outcome| -> Vec<String> {
+        compare(&node, ours)
+            .into_iter()
+            .map(|(what, _)| what)
+            .collect()
+    };
+    assert_eq!(found(&outcome(1, &["a"], &["GET /a"])), [""; 0]);
+    assert_eq!(found(&outcome(2, &["a"], &["GET /a"])), ["case"]);
+    assert_eq!(found(&Outcome::default()), ["case", "line 1", "request 1"]);
+    assert_eq!(
+        found(&outcome(1, &["a", "b"], &["GET /b"])),
+        ["line 2", "request 1"]
+    );
+}

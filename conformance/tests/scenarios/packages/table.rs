@@ -56,7 +56,11 @@ pub(crate) struct Explained {
 impl Explained {
     pub(crate) fn read(source: &Path) -> Self {
         let file = source.join("explained.tsv");
-        let text = fs::read_to_string(&file).expect("explained.tsv");
+        Self::parse(&fs::read_to_string(&file).expect("explained.tsv"))
+    }
+
+    /// One difference a line; empty lines and those that start with `#` say nothing.
+    fn parse(text: &str) -> Self {
         let entries = text
             .lines()
             .filter(|l| !l.is_empty() && !l.starts_with('#'))
@@ -90,4 +94,22 @@ impl Explained {
             .map(|(package, what)| format!("{package} {what}"))
             .collect()
     }
+}
+
+#[test]
+fn a_reason_is_for_one_difference_and_is_missed_when_that_is_gone() {
+    // NC-121
+    let mut explained =
+        Explained::parse("# package, what, why\n\na\tcase\tbecause\nb\tline 1\tbecause\n");
+    assert!(explained.has("a", "case"));
+    assert!(!explained.has("a", "other"));
+    assert!(!explained.has("b", "case"));
+    assert_eq!(explained.unused(), ["b line 1"]);
+}
+
+#[test]
+#[should_panic(expected = "not `package, what, why`")]
+fn a_difference_without_a_reason_is_no_explanation() {
+    // NC-121
+    Explained::parse("a\tcase\t \n");
 }
