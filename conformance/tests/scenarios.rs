@@ -23,6 +23,7 @@ mod scenarios {
     mod official_samples;
     mod origin_failures;
     mod origin_requests;
+    mod packages;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;

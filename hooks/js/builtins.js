@@ -1,22 +1,45 @@
-// Node's built-in modules: which are there, and how each is loaded on first use (NC-1..4).
+// Node's built-in modules: which are there, and how each is loaded on first use (NC-1..4). Packages run on them as npm has
+// installed them (NC-121).
 //
 // Nothing is evaluated until a function asks for it, so that functions which use no module do not
 // pay for those that do.
 
 import { core, primordials } from "ext:core/mod.js";
-const { Error, StringPrototypeSlice, StringPrototypeStartsWith } = primordials;
+const { Error, ObjectDefineProperty, ObjectHasOwn, StringPrototypeSlice, StringPrototypeStartsWith, Symbol } = primordials;
 
 const script = (name) => () => core.loadExtScript(`ext:deno_node/${name}`);
 const scriptDefault = (name) => () => core.loadExtScript(`ext:deno_node/${name}`).default;
 const esmDefault = (name) => () => core.createLazyLoader(name)().default;
 
-/** Loads, and refuses when used: what packages load at start and nobody calls (NC-90, NC-97). */
+/** Loads, and refuses when used: what packages, the SDKs among them, load at start and nobody calls (NC-71, NC-90, NC-97). */
 const refused = (name) => () => core.loadExtScript("ext:fourfront/refused.js")(name);
+
+/**
+ * The upstream client sends a request again on another connection when the one it reused goes away. Node never does
+ * (NC-21). A function, however, may have been asleep while its idle connections were closed, and met none of their
+ * ends: so what may be sent twice still is, unless it was the function that ended it.
+ */
+const http = (name) => () => {
+  const { ClientRequest } = core.createLazyLoader("node:_http_client")().default;
+  if (!ObjectHasOwn(ClientRequest.prototype, "_retrying")) {
+    const retrying = Symbol("retrying");
+    ObjectDefineProperty(ClientRequest.prototype, "_retrying", {
+      __proto__: null,
+      get() {
+        return this[retrying] === true || this.destroyed || !(this.method === "GET" || this.method === "HEAD" || this.method === "OPTIONS");
+      },
+      set(value) {
+        this[retrying] = value;
+      },
+    });
+  }
+  return core.createLazyLoader(name)().default;
+};
 
 const table = {
   __proto__: null,
   "_http_agent": esmDefault("node:_http_agent"),
-  "_http_client": esmDefault("node:_http_client"),
+  "_http_client": http("node:_http_client"),
   "_http_common": esmDefault("node:_http_common"),
   "_http_incoming": esmDefault("node:_http_incoming"),
   "_http_outgoing": esmDefault("node:_http_outgoing"),
@@ -39,8 +62,8 @@ const table = {
   "_tls_wrap": esmDefault("node:_tls_wrap"),
   "dns": esmDefault("node:dns"),
   "dns/promises": esmDefault("node:dns/promises"),
-  "http": esmDefault("node:http"),
-  "https": esmDefault("node:https"),
+  "http": http("node:http"),
+  "https": http("node:https"),
   "net": esmDefault("node:net"),
   "tls": esmDefault("node:tls"),
   "vm": esmDefault("node:vm"),

@@ -26,6 +26,8 @@ mod loading;
 mod memory;
 #[path = "engine/modules.rs"]
 mod modules;
+#[path = "engine/packages.rs"]
+mod packages;
 #[path = "engine/pooling.rs"]
 mod pooling;
 #[path = "engine/samples.rs"]

@@ -1,6 +1,8 @@
 //! Functions' own connections through Node's modules: `http`, `https`, `net`, `tls`, `dns`.
 
-use fourfront_conformance::{Authority, Edge, Origin, OriginTls, Reply, Running, Seen, handler};
+use fourfront_conformance::{
+    Authority, Edge, Origin, OriginTls, RawOrigin, Reply, Running, Seen, Turn, handler,
+};
 use serde_json::{Value, json};
 
 /// What functions connect to: says what it was sent.
@@ -23,13 +25,17 @@ fn told(request: &Seen) -> Reply {
 
 /// A node whose one function answers with what its code returns. `PORT` in the code is the server's.
 async fn answering(server: &Origin, code: &str) -> (Running, Value) {
+    answering_at(server.port(), code).await
+}
+
+async fn answering_at(port: u16, code: &str) -> (Running, Value) {
     let edge = Edge::new()
         .function(
             "f",
             &handler(&format!(
                 "const result = await (async () => {{ {} }})();
                  return {{ status: '200', body: JSON.stringify(result) }};",
-                code.replace("PORT", &server.port().to_string())
+                code.replace("PORT", &port.to_string())
             )),
         )
         .behavior("on: { viewer-request: f }")
@@ -180,6 +186,64 @@ async fn agents_keep_connections_and_may_be_subclassed() {
     let again: Value = serde_json::from_str(edge.get("/").await.text()).expect("JSON");
     assert_eq!(again["many"], json!([200, 200, 200, 200]));
     assert_eq!(server.count(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_on_a_reused_connection_is_sent_again_only_when_that_is_safe() {
+    // NC-21, NC-22
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let server = RawOrigin::start(|n| match n {
+        2 => vec![Turn::Hold],
+        4 | 6 => vec![Turn::Close],
+        _ => vec![Turn::send(OK)],
+    })
+    .await;
+    let (_edge, got) = answering_at(
+        server.port(),
+        "const http = require('http');
+         const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+         const ask = (method, path, options) => new Promise((done) => {
+             const events = [];
+             const request = http.request({ host: '127.0.0.1', port: PORT, path, method, agent, ...options }, (res) => {
+                 res.resume().on('end', () => events.push(res.statusCode));
+             });
+             request.on('timeout', () => { events.push('timeout'); request.destroy(); });
+             request.on('error', (e) => events.push(e.code));
+             request.on('close', () => done([events, request.reusedSocket]));
+             request.end();
+         });
+         return {
+             first: await ask('GET', '/1'),
+             ended: await ask('GET', '/2', { timeout: 50 }),
+             again: await ask('GET', '/3'),
+             lost: await ask('POST', '/4'),
+             after: await ask('GET', '/5'),
+             safe: await ask('GET', '/6'),
+         };",
+    )
+    .await;
+    assert_eq!(
+        got,
+        json!({
+            "first": [[200], false],
+            "ended": [["timeout", "ECONNRESET"], true],
+            "again": [[200], false],
+            "lost": [["ECONNRESET"], true],
+            "after": [[200], false],
+            "safe": [[200], false],
+        })
+    );
+    let sent: Vec<String> = server
+        .heads()
+        .iter()
+        .filter_map(|h| h.split(" HTTP").next().map(str::to_owned))
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            "GET /1", "GET /2", "GET /3", "POST /4", "GET /5", "GET /6", "GET /6"
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

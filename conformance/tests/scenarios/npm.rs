@@ -11,8 +11,8 @@ use std::{
 
 use fourfront_conformance::{Answer, Edge, Origin, Reply};
 
-/// The installed directory of a package under `conformance/npm`.
-fn installed(name: &str) -> PathBuf {
+/// A directory under `conformance/npm`, and where npm has installed what it names.
+pub(crate) fn installed(name: &str) -> (PathBuf, PathBuf) {
     // Asked at run time: two clones may share a target directory.
     let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("tests are run by cargo");
     let source = Path::new(&here).join("npm").join(name);
@@ -46,6 +46,12 @@ fn installed(name: &str) -> PathBuf {
         "{} has no modules",
         modules.display()
     );
+    (source, modules)
+}
+
+/// The installed directory with its handler.
+fn with_handler(name: &str) -> PathBuf {
+    let (source, modules) = installed(name);
     fs::copy(source.join("index.js"), modules.join("index.js")).expect("a copy");
     modules
 }
@@ -59,7 +65,7 @@ async fn plain() -> Origin {
 
 fn cognito() -> Edge {
     Edge::new()
-        .bundle_dir("auth", &installed("cognito"), "")
+        .bundle_dir("auth", &with_handler("cognito"), "")
         .behavior("cache_policy: { min_ttl: 0, query_strings: all, cookies: all }")
         .behavior("on: { viewer-request: auth }")
 }
@@ -121,7 +127,7 @@ async fn cognito_at_edge_sends_strangers_to_the_login_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hono_answers_its_routes() {
     // LE-356, LE-307, LE-155, LE-158, LE-205, LE-306
-    let dir = installed("hono");
+    let dir = with_handler("hono");
     let origin = plain().await;
     let edge = Edge::new()
         .bundle_dir("app", &dir, "")
@@ -174,7 +180,7 @@ async fn hono_answers_its_routes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hono_is_cached_at_origin_request() {
     // LE-026, LE-164, LE-356
-    let dir = installed("hono");
+    let dir = with_handler("hono");
     let origin = plain().await;
     let edge = Edge::new()
         .bundle_dir("app", &dir, "")

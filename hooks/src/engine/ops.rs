@@ -239,10 +239,15 @@ fn op_ff_hrtime() -> f64 {
 /// Heap reserved, heap used, external, array buffers; in bytes.
 #[op2]
 #[serde]
-fn op_ff_memory(state: &OpState, isolate: &v8::Isolate) -> (usize, usize, usize, usize) {
-    let _ = isolate;
+fn op_ff_memory(state: &OpState, isolate: &mut v8::Isolate) -> (usize, usize, usize, usize) {
     let buffers = state.borrow::<Rc<Shared>>().limits.buffer_bytes();
-    (0, 0, buffers, buffers)
+    let heap = isolate.get_heap_statistics();
+    (
+        heap.total_heap_size(),
+        heap.used_heap_size(),
+        buffers,
+        buffers,
+    )
 }
 
 #[op2]

@@ -154,6 +154,11 @@ const BEFORE: &[(&str, &str, &str)] = &[
         include_str!("../../js/zlib_binding.js"),
     ),
     (
+        "ext:deno_node/internal/streams/readable.js",
+        "ext:upstream/readable.js",
+        include_str!("../../js/readable.js"),
+    ),
+    (
         "ext:deno_node/net.ts",
         "ext:upstream/net.ts",
         include_str!("../../js/net.js"),

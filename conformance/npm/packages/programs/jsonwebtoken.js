@@ -1,0 +1,1 @@
+module.exports = () => require('./support/tokens.js')(require('jsonwebtoken'));
