@@ -143,4 +143,10 @@ pub enum LimitFault {
         /// The limit that was reached.
         limit: usize,
     },
+    /// Calls of the function were ended and go on all the same: it gets no further threads to do so on (NC-98).
+    #[error("{threads} threads are held by calls of the function that cannot be ended")]
+    Held {
+        /// How many.
+        threads: usize,
+    },
 }

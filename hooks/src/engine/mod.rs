@@ -76,7 +76,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -124,6 +124,8 @@ pub(crate) struct Program {
     pub(crate) compat: Compat,
     pub(crate) bundle: Bundle,
     pub(crate) host: Host,
+    /// Threads that its code holds and that cannot be had back.
+    pub(crate) lost: Arc<AtomicUsize>,
     /// V8's compiled form of the version's files: compiled by the first isolate, reused by the rest.
     code: Mutex<HashMap<String, Arc<[u8]>>>,
 }
@@ -137,6 +139,7 @@ impl Program {
             compat,
             bundle,
             host,
+            lost: Arc::default(),
             code: Mutex::default(),
         }
     }
