@@ -2,7 +2,7 @@
 // Cryptography that takes long (NC-98). An operation in Rust cannot be interrupted, so it is refused by what it would
 // cost: the most that one may is a second or two of a core's time. Loaded before each of the crates' files that has one.
 const { core, primordials } = __bootstrap;
-const { ArrayPrototypePush, ArrayPrototypeShift, MathCeil, Promise, RangeError, ReflectApply, StringPrototypeEndsWith, TypedArrayPrototypeGetByteLength, Uint8Array } = primordials;
+const { ArrayPrototypePush, ArrayPrototypeShift, MathCeil, Promise, RangeError, ReflectApply, ReflectDeleteProperty, StringPrototypeEndsWith, TypedArrayPrototypeGetByteLength, Uint8Array } = primordials;
 const { ops } = core;
 
 function refused(what) {
@@ -91,6 +91,8 @@ function inTurn(op) {
   };
 }
 
+// Its constructor is for nobody: it ends the process.
+ReflectDeleteProperty(ops.Hasher.prototype, "constructor");
 for (const name in costs) {
   const op = ops[name], cost = costs[name];
   const run = StringPrototypeEndsWith(name, "_async") ? inTurn(op) : op;

@@ -6,6 +6,8 @@ mod builtins;
 mod harness;
 #[path = "engine/hostile.rs"]
 mod hostile;
+#[path = "engine/hostile_set.rs"]
+mod hostile_set;
 #[path = "engine/inline.rs"]
 mod inline;
 #[path = "engine/invocation.rs"]
@@ -18,3 +20,5 @@ mod memory;
 mod modules;
 #[path = "engine/pooling.rs"]
 mod pooling;
+#[path = "engine/walker.rs"]
+mod walker;

@@ -134,6 +134,7 @@ impl Isolate {
         ffi::watch_collections(isolate, &limits);
         isolate.set_slot(shared.clone());
         isolate.set_promise_reject_callback(ffi::on_promise_reject);
+        isolate.add_message_listener(ffi::on_message);
         let boot = take_boot(&mut runtime);
         ffi::leave_new(&mut runtime);
         let mut runtime = std::mem::ManuallyDrop::new(runtime);

@@ -62,6 +62,7 @@ mod memory;
 mod modules;
 mod net;
 mod ops;
+pub(crate) mod panics;
 mod ports;
 #[doc(hidden)]
 pub mod probe;

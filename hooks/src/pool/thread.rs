@@ -263,6 +263,7 @@ impl Drop for Gone {
 fn run(me: Arc<JsThread>, setup: Setup) {
     let _gone = Gone(me.clone());
     let _ = me.id.set(sched::current());
+    engine::panics::stop_here();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

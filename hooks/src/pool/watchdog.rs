@@ -75,7 +75,10 @@ impl Slice {
                 > u64::try_from(LOST_AFTER.as_nanos()).unwrap_or(u64::MAX)
         };
         // As in `check`: under the lock, the deadline is that of what runs.
-        late(self) && lock(&self.running).as_ref().is_some_and(|limits| late(self) && limits.lose())
+        late(self)
+            && lock(&self.running)
+                .as_ref()
+                .is_some_and(|limits| late(self) && limits.lose())
     }
 
     /// How long JavaScript has been running without a pause.
