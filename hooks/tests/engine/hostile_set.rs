@@ -875,9 +875,25 @@ async fn a_function_that_does_not_let_go_of_its_threads_gets_four_of_them() {
     }
 }
 
+#[test]
+fn a_panic_in_an_operation_costs_a_thread_and_no_node() {
+    // NC-98
+    let me = std::env::current_exe().expect("a test knows its binary");
+    let child = std::process::Command::new(me)
+        .args(["--exact", "hostile_set::panics", "--ignored", "--nocapture"])
+        .output()
+        .expect("the test's binary starts");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && said.contains("it lives"),
+        "{said}"
+    );
+}
+
 #[tokio::test]
-async fn a_panic_in_an_operation_costs_a_thread_and_no_node() {
-    // NC-98: what claims to be an object of the host's, of a kind that there is not.
+#[ignore = "run by the test above: who waits for the panic hook at the end, as the test harness does, waits for ever"]
+async fn panics() {
+    // What claims to be an object of the host's, of a kind that there is not.
     let pool = HookPool::new(settings());
     let good = prepare(&pool, "exports.handler = async () => 'well'");
     let bad = prepare(
@@ -893,6 +909,8 @@ async fn a_panic_in_an_operation_costs_a_thread_and_no_node() {
     for _ in 0..50 {
         assert_eq!(call(&pool, &good, LONG).await, "answered \"well\"");
     }
+    println!("it lives");
+    std::process::exit(0);
 }
 
 /// Four calls at once.
