@@ -120,7 +120,8 @@ async fn all(rows: &[Row], timeout: Duration) {
         // Its threads notice at their next look that the version is gone.
         drop(version);
         let noticed = Instant::now();
-        while pool.stats().isolates > isolates + 1 {
+        // The neighbour gets others itself when one of its calls is moved away from a thread that is held.
+        while pool.stats().isolates > isolates + 4 {
             assert!(noticed.elapsed() < LONG, "{name}: its isolates stay");
             call(&pool, &neighbour, LONG).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
