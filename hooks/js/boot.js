@@ -7,6 +7,7 @@ import { core, internals, primordials } from "ext:core/mod.js";
 import { op_ff_done, op_ff_hrtime, op_ff_log, op_ff_memory, op_ff_remaining, op_ff_uncaught } from "ext:core/ops";
 import "ext:fourfront/names.js";
 import { startCounting, countFetch } from "ext:fourfront/memory.js";
+import "ext:fourfront/bounds.js";
 import { builtin, builtinName } from "ext:fourfront/builtins.js";
 import { bridge, isCommonJs, loadMain } from "ext:fourfront/loader.js";
 import { console } from "ext:fourfront/console.js";

@@ -19,6 +19,7 @@ const {
   ReflectConstruct,
   ReflectOwnKeys,
   SharedArrayBuffer,
+  TypeError,
   TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeGetByteOffset,
@@ -116,6 +117,21 @@ function watchWebAssembly() {
     const bytes = copyOf(source);
     return bytes === undefined ? ReflectApply(compile, this, arguments) : compileChecked(bytes, options);
   });
+  // V8's own way to the streams ends the process where nobody has told it how to read them.
+  const body = async (source) => {
+    const answer = await source;
+    if (typeof answer?.arrayBuffer !== "function" || typeof answer.headers?.get !== "function") {
+      throw new TypeError("The \"source\" argument must be an instance of Response or an Promise resolving to Response.");
+    }
+    if (answer.headers.get("content-type") !== "application/wasm") throw new TypeError("WebAssembly response has unsupported MIME type");
+    if (!answer.ok) throw new TypeError("WebAssembly response has status code " + answer.status);
+    return answer.arrayBuffer();
+  };
+  for (const name of ["compile", "instantiate"]) {
+    instead(WebAssembly, `${name}Streaming`, () => async function (source, ...rest) {
+      return ReflectApply(WebAssembly[name], WebAssembly, [await body(source), ...rest]);
+    });
+  }
   instead(WebAssembly, "instantiate", () => async function (source, imports, options) {
     const bytes = copyOf(source);
     const module = bytes === undefined ? source : await compileChecked(bytes, options);

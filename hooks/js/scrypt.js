@@ -3,6 +3,7 @@
 const { core, primordials } = __bootstrap;
 const { ReflectApply } = primordials;
 const { op_ff_charge, op_ff_discharge } = core.ops;
+core.loadExtScript("ext:fourfront/costs.js");
 const upstream = core.loadExtScript("ext:upstream/scrypt.ts");
 
 /** The options, read once: a getter could answer otherwise the next time. */

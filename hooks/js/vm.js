@@ -1,11 +1,13 @@
 "use strict"; return ((function () {
 // Contexts of a function's own are within its limits (NC-95): what takes memory that no allocator is asked for is
 // watched in the function's main context alone, so the others go without. Stands before the crate's file.
-const { core } = __bootstrap;
+const { core, internals } = __bootstrap;
 const { ops } = core;
-const { op_vm_create_context, op_vm_create_context_without_contextify, op_ff_stay_ended, op_vm_script_run_in_context } = ops;
+const { op_vm_create_context, op_vm_create_context_without_contextify, op_ff_stay_ended, op_vm_script_run_in_context, op_ff_charge } = ops;
 
-const prepare = `delete globalThis.WebAssembly; delete globalThis.SharedArrayBuffer; delete ArrayBuffer.prototype.resize;`;
+const prepare = `delete globalThis.WebAssembly; delete globalThis.SharedArrayBuffer; delete ArrayBuffer.prototype.resize; Array`;
+// What V8 keeps for a context beside the function's heap.
+const CONTEXT_BYTES = 256 * 1024;
 
 ops.op_vm_create_context = function (object, ...rest) {
   const made = op_vm_create_context(object, ...rest);
@@ -33,7 +35,8 @@ ops.op_vm_script_run_in_context = op_vm_script_run_in_context;
 const { Script } = vm.default ?? vm;
 const { runInContext } = Script.prototype;
 function clean(context) {
-  runInContext.call(new Script(prepare), context);
+  op_ff_charge(context, CONTEXT_BYTES);
+  internals.boundArrays(runInContext.call(new Script(prepare), context));
 }
 return vm;
 })()

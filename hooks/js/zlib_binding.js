@@ -1,12 +1,69 @@
 "use strict"; return ((function () {
 // What `node:zlib` keeps beside the heap, counted from `init` to `close` (LE-264). Stands before the crate's file.
 const { core, primordials } = __bootstrap;
-const { MathPow, ObjectDefineProperty, ReflectApply, TypedArrayPrototypeGetLength } = primordials;
+const {
+  Error,
+  MathPow,
+  ObjectDefineProperty,
+  ObjectGetOwnPropertyDescriptor,
+  ReflectApply,
+  ReflectDeleteProperty,
+  ReflectOwnKeys,
+  SafeWeakSet,
+  TypeError,
+  TypedArrayPrototypeGetLength,
+  WeakSetPrototypeAdd,
+  WeakSetPrototypeDelete,
+  WeakSetPrototypeHas,
+} = primordials;
 const { op_ff_charge, op_ff_discharge } = core.ops;
 const binding = core.loadExtScript("ext:upstream/_zlib_binding.mjs");
 
 const KIB = 1024, MIB = 1024 * KIB;
 const UNSET = 0xFFFFFFFF;
+
+// Handles between `init` and `close`: in no other state are they called, because they end the process then.
+const ready = new SafeWeakSet();
+
+/** Lets a handle, which streams show in `_handle`, be used in its order only. */
+function guard(kind) {
+  const { prototype } = kind;
+  // No way to a handle of a mode that there is not.
+  ReflectDeleteProperty(prototype, "constructor");
+  const keys = ReflectOwnKeys(prototype);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i];
+    const descriptor = ObjectGetOwnPropertyDescriptor(prototype, key);
+    const native = descriptor.value;
+    if (typeof native !== "function") continue;
+    descriptor.value = key === "init" ? function () {
+      if (WeakSetPrototypeHas(ready, this)) throw new Error("the zlib handle is initialized already");
+      let onerror = typeof this.onerror === "function" ? this.onerror : () => {};
+      ObjectDefineProperty(this, "onerror", {
+        __proto__: null,
+        configurable: false,
+        enumerable: true,
+        get: () => onerror,
+        set(value) {
+          if (typeof value !== "function") throw new TypeError("onerror of a zlib handle is a function");
+          onerror = value;
+        },
+      });
+      const result = ReflectApply(native, this, arguments);
+      WeakSetPrototypeAdd(ready, this);
+      return result;
+    } : function () {
+      if (!WeakSetPrototypeHas(ready, this)) {
+        if (key === "close") return undefined;
+        throw new Error("the zlib handle is not initialized, or closed");
+      }
+      if (key === "close") WeakSetPrototypeDelete(ready, this);
+      return ReflectApply(native, this, arguments);
+    };
+    ObjectDefineProperty(prototype, key, descriptor);
+  }
+}
+for (const kind of [binding.Zlib, binding.BrotliEncoder, binding.BrotliDecoder, binding.ZstdCompress, binding.ZstdDecompress]) guard(kind);
 
 function count(kind, bytes) {
   const { init, close } = kind.prototype;

@@ -111,6 +111,7 @@ impl HookFault {
             Self::Execution(e) => e.rule(),
             Self::Limit(LimitFault::Concurrency { .. }) => "LE-265",
             Self::Limit(LimitFault::Compute) => "LE-437",
+            Self::Limit(LimitFault::Held { .. }) => "NC-98",
             Self::Function { fault, .. } => match fault.rule() {
                 // What Lambda@Edge's rules say of a failed call, section 8 says of a failed run.
                 "LE-271" | "LE-308" | "LE-315" => "LE-274",
@@ -208,6 +209,12 @@ pub enum LimitFault {
     /// A CloudFront Function has run beyond its compute budget again and again (LE-437).
     #[error("throttled: its runs have used more than the compute budget too often")]
     Compute,
+    /// Calls of the function were ended and go on all the same: it gets no further threads to do so on (NC-98).
+    #[error("{threads} threads are held by calls of the function that cannot be ended")]
+    Held {
+        /// How many.
+        threads: usize,
+    },
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ mod files;
 mod harness;
 #[path = "engine/hostile.rs"]
 mod hostile;
+#[path = "engine/hostile_set.rs"]
+mod hostile_set;
 #[path = "engine/inline.rs"]
 mod inline;
 #[path = "engine/invocation.rs"]
@@ -32,3 +34,5 @@ mod packages;
 mod pooling;
 #[path = "engine/samples.rs"]
 mod samples;
+#[path = "engine/walker.rs"]
+mod walker;

@@ -28,6 +28,10 @@ pub(super) const BOOT: &[(&str, &str)] = &[
         include_str!("../../js/memory.js"),
     ),
     (
+        "ext:fourfront/bounds.js",
+        include_str!("../../js/bounds.js"),
+    ),
+    (
         "ext:fourfront/loader.js",
         include_str!("../../js/loader.js"),
     ),

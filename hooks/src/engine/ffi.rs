@@ -133,6 +133,16 @@ pub(super) extern "C" fn on_promise_reject(message: v8::PromiseRejectMessage<'_>
     rejections::track(scope, &message);
 }
 
+/// V8 tells of what nobody caught where nobody called: a finalizer's exception, for one. Without this it prints it.
+pub(super) extern "C" fn on_message(
+    message: v8::Local<'_, v8::Message>,
+    exception: v8::Local<'_, v8::Value>,
+) {
+    // SAFETY: V8 calls this on the isolate's thread with the isolate entered.
+    v8::callback_scope!(unsafe scope, message);
+    rejections::uncaught(scope, exception);
+}
+
 /// Has V8 tell of every garbage collection. The limits must live as long as the isolate.
 pub(super) fn watch_collections(isolate: &mut v8::Isolate, limits: &Arc<Limits>) {
     let data = Arc::as_ptr(limits).cast_mut().cast();

@@ -30,6 +30,14 @@ use crate::{
 /// AWS's name for a rejection that nobody handles.
 const UNHANDLED: &str = "Runtime.UnhandledPromiseRejection";
 
+/// The numbers of resources that are the standard streams' elsewhere: the built-ins take 0 for none at all.
+const STANDARD_STREAMS: std::ops::Range<u32> = 0..3;
+
+/// Stands for a standard stream in the table of resources.
+struct Taken;
+
+impl deno_core::Resource for Taken {}
+
 /// A loaded function version on its thread.
 pub(crate) struct LambdaIsolate {
     runtime: std::mem::ManuallyDrop<JsRuntime>,
@@ -66,7 +74,10 @@ impl LambdaIsolate {
     /// [`ExecutionFault::Load`] when the engine refuses the settings.
     pub(crate) fn new(program: &Arc<Program>) -> Result<Self, ExecutionFault> {
         let startup = startup::startup();
-        let limits = Arc::new(Limits::new(program.function.memory_limit_mb()));
+        let limits = Arc::new(Limits::new(
+            program.function.memory_limit_mb(),
+            program.lost.clone(),
+        ));
         let permissions = program
             .host
             .egress
@@ -108,6 +119,9 @@ impl LambdaIsolate {
             let mut state = state.borrow_mut();
             state.put(permissions);
             state.put(shared.clone());
+            for _ in STANDARD_STREAMS {
+                state.resource_table.add(Taken);
+            }
         }
         let at_limit = limits.clone();
         runtime.add_near_heap_limit_callback(move |current, _| {
@@ -120,6 +134,7 @@ impl LambdaIsolate {
         ffi::watch_collections(isolate, &limits);
         isolate.set_slot(shared.clone());
         isolate.set_promise_reject_callback(ffi::on_promise_reject);
+        isolate.add_message_listener(ffi::on_message);
         let boot = take_boot(&mut runtime);
         ffi::leave_new(&mut runtime);
         let mut runtime = std::mem::ManuallyDrop::new(runtime);

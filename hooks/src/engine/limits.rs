@@ -36,10 +36,13 @@ pub(crate) struct Limits {
     collected: AtomicU64,
     handle: OnceLock<IsolateHandle>,
     timeout: Mutex<Duration>,
+    /// Threads that the version holds in spite of being ended, and whether this isolate's is one of them.
+    lost: Arc<AtomicUsize>,
+    is_lost: AtomicBool,
 }
 
 impl Limits {
-    pub(super) fn new(memory_mb: u32) -> Self {
+    pub(super) fn new(memory_mb: u32, lost: Arc<AtomicUsize>) -> Self {
         Self {
             memory_mb,
             stop: AtomicU8::new(RUNNING),
@@ -53,6 +56,8 @@ impl Limits {
             collected: AtomicU64::new(0),
             handle: OnceLock::new(),
             timeout: Mutex::new(Duration::ZERO),
+            lost,
+            is_lost: AtomicBool::new(false),
         }
     }
 
@@ -88,6 +93,22 @@ impl Limits {
             && let Some(handle) = self.handle.get()
         {
             handle.terminate_execution();
+        }
+    }
+
+    /// Takes note that the call has been ended and goes on all the same. Whether that is news.
+    pub(crate) fn lose(&self) -> bool {
+        let news = !self.is_lost.swap(true, Ordering::AcqRel);
+        if news {
+            self.lost.fetch_add(1, Ordering::AcqRel);
+        }
+        news
+    }
+
+    /// Takes note that it has come to its end.
+    pub(crate) fn found(&self) {
+        if self.is_lost.swap(false, Ordering::AcqRel) {
+            self.lost.fetch_sub(1, Ordering::AcqRel);
         }
     }
 

@@ -64,6 +64,7 @@ mod memory;
 mod modules;
 mod net;
 mod ops;
+pub(crate) mod panics;
 mod ports;
 #[doc(hidden)]
 pub mod probe;
@@ -80,7 +81,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -141,6 +142,8 @@ pub(crate) struct Program {
     pub(crate) compat: Compat,
     pub(crate) bundle: Bundle,
     pub(crate) host: Host,
+    /// Threads that its code holds and that cannot be had back.
+    pub(crate) lost: Arc<AtomicUsize>,
     /// V8's compiled form of the version's files: compiled by the first isolate, reused by the rest.
     code: Mutex<HashMap<String, Arc<[u8]>>>,
     /// What a CloudFront Function's runs have used.
@@ -159,6 +162,7 @@ impl Program {
             bundle,
             compute: Compute::new(host.compute),
             host,
+            lost: Arc::default(),
             code: Mutex::default(),
             needs_fresh: AtomicBool::new(false),
         }

@@ -115,6 +115,7 @@ const OWN: &[(&str, &str)] = &[
         include_str!("../../js/fs/handle_module.js"),
     ),
     ("ext:fourfront/os.js", include_str!("../../js/os.js")),
+    ("ext:fourfront/costs.js", include_str!("../../js/costs.js")),
     (
         "ext:fourfront/refused.js",
         include_str!("../../js/refused.js"),
@@ -174,6 +175,11 @@ const BEFORE: &[(&str, &str, &str)] = &[
         include_str!("../../js/next_tick.js"),
     ),
     (
+        "ext:deno_node/internal/timers.mjs",
+        "ext:upstream/timers.mjs",
+        include_str!("../../js/timers.js"),
+    ),
+    (
         "ext:deno_node/v8.ts",
         "ext:upstream/v8.ts",
         include_str!("../../js/v8.js"),
@@ -182,6 +188,31 @@ const BEFORE: &[(&str, &str, &str)] = &[
         "ext:deno_node/vm.js",
         "ext:upstream/vm.js",
         include_str!("../../js/vm.js"),
+    ),
+    (
+        "ext:deno_node/internal/crypto/pbkdf2.ts",
+        "ext:upstream/pbkdf2.ts",
+        include_str!("../../js/costly_pbkdf2.js"),
+    ),
+    (
+        "ext:deno_node/internal/crypto/random.ts",
+        "ext:upstream/random.ts",
+        include_str!("../../js/costly_random.js"),
+    ),
+    (
+        "ext:deno_node/internal/crypto/keygen.ts",
+        "ext:upstream/keygen.ts",
+        include_str!("../../js/costly_keygen.js"),
+    ),
+    (
+        "ext:deno_node/internal/crypto/diffiehellman.ts",
+        "ext:upstream/diffiehellman.ts",
+        include_str!("../../js/costly_diffiehellman.js"),
+    ),
+    (
+        "ext:deno_crypto/00_crypto.js",
+        "ext:upstream/00_crypto.js",
+        include_str!("../../js/webcrypto.js"),
     ),
     (
         "ext:deno_node/internal/crypto/scrypt.ts",

@@ -30,6 +30,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::RecvTimeoutError,
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -60,6 +61,13 @@ const MAX_SEPARATE: usize = 64;
 
 /// Calls of a version that may be on one separate thread, waiting ones included.
 const MAX_QUEUE: usize = 64;
+
+/// Threads that a version may hold though its calls have been ended. What V8's own loops and operations in Rust do can
+/// take long, and nobody can stop them: so much harm a version may do and no more.
+const MOST_LOST: usize = 4;
+
+/// How long a caller waits for an answer that is late.
+const ANSWERED_AFTER: Duration = Duration::from_secs(3);
 
 /// How a [`HookPool`] is set up.
 #[derive(Clone, Debug)]
@@ -286,7 +294,13 @@ impl HookPool {
             fresh: true,
             task: Task::Warm(reply),
         });
-        answer.recv().unwrap_or(Err(ExecutionFault::WorkerGone))?;
+        match answer.recv_timeout(LOAD_LIMIT + ANSWERED_AFTER) {
+            Ok(loaded) => loaded?,
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(ExecutionFault::Timeout { limit: LOAD_LIMIT });
+            }
+            Err(RecvTimeoutError::Disconnected) => return Err(ExecutionFault::WorkerGone),
+        }
         Ok(prepared)
     }
 
@@ -314,6 +328,12 @@ impl HookPool {
             version.counters.refused();
             return Err(LimitFault::Concurrency { limit }.into());
         }
+        let threads = version.program.lost.load(Ordering::Acquire);
+        if threads >= MOST_LOST {
+            version.in_flight.fetch_sub(1, Ordering::AcqRel);
+            version.counters.refused();
+            return Err(LimitFault::Held { threads }.into());
+        }
         // Given back when the call has ended on its thread, even if nobody waits for it any more.
         let place = InFlight(version.clone());
         let asked = Instant::now();
@@ -323,6 +343,7 @@ impl HookPool {
             return result.map_err(HookFault::Execution);
         }
         let (reply, answer) = oneshot::channel();
+        let limit = call.timeout;
         let (thread, fresh) = match version.take_idle(Instant::now()) {
             Some(thread) => (thread, false),
             None => (self.inner.place(version), true),
@@ -337,9 +358,12 @@ impl HookPool {
                 place,
             },
         });
-        match answer.await {
-            Ok(result) => result.map_err(HookFault::Execution),
-            Err(_) => Err(ExecutionFault::WorkerGone.into()),
+        // Its thread ends a call in time, unless it is lost.
+        let longest = if fresh { limit.max(LOAD_LIMIT) } else { limit } + ANSWERED_AFTER;
+        match tokio::time::timeout_at((asked + longest).into(), answer).await {
+            Ok(Ok(result)) => result.map_err(HookFault::Execution),
+            Ok(Err(_)) => Err(ExecutionFault::WorkerGone.into()),
+            Err(_) => Err(ExecutionFault::Timeout { limit }.into()),
         }
     }
 
@@ -479,9 +503,20 @@ impl Inner {
         let mut busy = false;
         for slice in lock(&self.inline).iter() {
             busy |= watchdog::check(slice, now);
+            if slice.is_lost(now) {
+                tracing::error!("a function does not let go of a thread of the proxy's");
+            }
         }
         for thread in &threads {
             busy |= watchdog::check(thread.slice(), now);
+            if thread.slice().is_lost(now) {
+                tracing::error!("a function does not let go of its thread: it gets no other work");
+                thread.give_up();
+                if thread.shared() {
+                    let mut threads = lock(&self.threads);
+                    threads.push(self.spawn(true));
+                }
+            }
             if thread.busy_for(now) >= STUCK_AFTER {
                 for mut job in thread.take_queued() {
                     if !job.fresh {

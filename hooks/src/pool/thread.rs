@@ -143,6 +143,15 @@ impl JsThread {
         }
     }
 
+    /// The thread's function does not let go of it: it gets nothing new, runs only where nothing else wants to, and
+    /// ends if it ever comes back.
+    pub(super) fn give_up(&self) {
+        self.retires.store(true, Ordering::Release);
+        if let Some(id) = self.id.get() {
+            sched::set_idle(*id);
+        }
+    }
+
     pub(super) fn retires(&self) -> bool {
         self.retires.load(Ordering::Acquire)
     }
@@ -254,6 +263,7 @@ impl Drop for Gone {
 fn run(me: Arc<JsThread>, setup: Setup) {
     let _gone = Gone(me.clone());
     let _ = me.id.set(sched::current());
+    engine::panics::stop_here();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -20,6 +20,9 @@ const TICK: Duration = Duration::from_millis(2);
 /// Nothing of JavaScript's is to be in the way longer than this (A5).
 pub(super) const STUCK_AFTER: Duration = Duration::from_millis(4);
 
+/// How late a call may end. Loops of V8's own and operations in Rust do not notice that they are to end.
+pub(super) const LOST_AFTER: Duration = Duration::from_secs(2);
+
 /// Looks without finding anything before the watchdog sleeps.
 const IDLE_TICKS: u32 = 25;
 
@@ -58,6 +61,24 @@ impl Slice {
         self.since.store(began, Ordering::SeqCst);
         watchdog.wake();
         Running { slice: self, began }
+    }
+
+    /// Whether the slice should have ended [`LOST_AFTER`] ago: it is in code that looks at nothing. If that is news, its
+    /// isolate takes note of it.
+    pub(super) fn is_lost(&self, now: Instant) -> bool {
+        if self.since.load(Ordering::SeqCst) == 0 {
+            return false;
+        }
+        let late = |slice: &Self| {
+            let now = nanos(slice.epoch, now);
+            now.saturating_sub(slice.deadline.load(Ordering::Acquire))
+                > u64::try_from(LOST_AFTER.as_nanos()).unwrap_or(u64::MAX)
+        };
+        // As in `check`: under the lock, the deadline is that of what runs.
+        late(self)
+            && lock(&self.running)
+                .as_ref()
+                .is_some_and(|limits| late(self) && limits.lose())
     }
 
     /// How long JavaScript has been running without a pause.
@@ -101,7 +122,9 @@ impl Running<'_> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.slice.since.store(0, Ordering::Release);
-        *lock(&self.slice.running) = None;
+        if let Some(limits) = lock(&self.slice.running).take() {
+            limits.found();
+        }
     }
 }
 

@@ -134,7 +134,10 @@ impl CffIsolate {
     pub(super) fn new(program: &Arc<Program>) -> Result<Self, ExecutionFault> {
         let incomplete = || import_error("the engine's own JavaScript is incomplete".into());
         let startup = startup::startup();
-        let limits = Arc::new(Limits::new(program.function.memory_limit_mb()));
+        let limits = Arc::new(Limits::new(
+            program.function.memory_limit_mb(),
+            program.lost.clone(),
+        ));
         let params = v8::CreateParams::default()
             .heap_limits(0, HEAP_BASE + limits.limit_bytes())
             .array_buffer_allocator(ffi::counting_allocator(&limits).make_shared());
