@@ -9,9 +9,12 @@ const {
   ReflectApply,
   ReflectDeleteProperty,
   ReflectOwnKeys,
+  SafeWeakMap,
   SafeWeakSet,
   TypeError,
   TypedArrayPrototypeGetLength,
+  WeakMapPrototypeGet,
+  WeakMapPrototypeSet,
   WeakSetPrototypeAdd,
   WeakSetPrototypeDelete,
   WeakSetPrototypeHas,
@@ -24,6 +27,9 @@ const UNSET = 0xFFFFFFFF;
 
 // Handles between `init` and `close`: in no other state are they called, because they end the process then.
 const ready = new SafeWeakSet();
+// Who hears of a handle's errors in the place of its `onerror`, and what that is.
+const recorders = new SafeWeakMap();
+const listeners = new SafeWeakMap();
 
 /** Lets a handle, which streams show in `_handle`, be used in its order only. */
 function guard(kind) {
@@ -43,12 +49,13 @@ function guard(kind) {
         __proto__: null,
         configurable: false,
         enumerable: true,
-        get: () => onerror,
+        get: () => WeakMapPrototypeGet(recorders, this) ?? onerror,
         set(value) {
           if (typeof value !== "function") throw new TypeError("onerror of a zlib handle is a function");
           onerror = value;
         },
       });
+      WeakMapPrototypeSet(listeners, this, () => onerror);
       const result = ReflectApply(native, this, arguments);
       WeakSetPrototypeAdd(ready, this);
       return result;
@@ -117,7 +124,7 @@ count(binding.ZstdDecompress, ([params]) => {
   if (params[LEVEL] === UNSET || params[LEVEL] === 0) params[LEVEL] = 23;
   return MathPow(2, params[LEVEL]);
 });
-core.loadExtScript("ext:fourfront/fixes/brotli.js").reporting(binding.BrotliDecoder);
+core.loadExtScript("ext:fourfront/fixes/brotli.js").reporting(binding.BrotliDecoder, recorders, listeners);
 return binding;
 })()
 );

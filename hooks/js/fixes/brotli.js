@@ -2,30 +2,22 @@
 // Decoding brotli, told what went wrong (NC-27): the binding drops errors of the synchronous forms, and takes data that ends
 // early for all there was.
 const { primordials } = __bootstrap;
-const { ObjectDefineProperty, ReflectApply, SafeWeakMap, StringPrototypeSlice, StringPrototypeStartsWith, Uint32Array, Uint8Array, WeakMapPrototypeGet, WeakMapPrototypeSet } = primordials;
+const { ReflectApply, SafeWeakMap, StringPrototypeSlice, StringPrototypeStartsWith, Uint32Array, Uint8Array, WeakMapPrototypeGet, WeakMapPrototypeSet } = primordials;
 
 const FINISH = 2;
 const Z_BUF_ERROR = -5;
 
-function reporting({ prototype }) {
+/** `recorders` and `listeners` are those of `zlib_binding.js`. */
+function reporting({ prototype }, recorders, listeners) {
   const { init, write } = prototype;
   const states = new SafeWeakMap();
   prototype.init = function (params, callback) {
     const state = { callback, failed: undefined };
     WeakMapPrototypeSet(states, this, state);
-    // Errors come by this name.
-    let told = this.onerror;
-    ObjectDefineProperty(this, "onerror", {
-      __proto__: null,
-      configurable: true,
-      get: () => (message, number) => {
-        state.failed = { message, number };
-      },
-      set(value) {
-        told = value;
-      },
+    WeakMapPrototypeSet(recorders, this, (message, number) => {
+      state.failed = { message, number };
     });
-    state.tell = (message, number, code) => ReflectApply(told, this, [message, number, code]);
+    state.tell = (message, number, code) => ReflectApply(WeakMapPrototypeGet(listeners, this)(), this, [message, number, code]);
     return ReflectApply(init, this, [params, () => {}]);
   };
 

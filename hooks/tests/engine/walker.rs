@@ -87,6 +87,7 @@ async fn child() {
                 event_type: EventType::ViewerRequest,
                 timeout: Duration::from_secs(2),
                 request_id: seed.to_string(),
+                viewer_request_id: String::new(),
             };
             let started = Instant::now();
             let outcome = match pool.invoke(&prepared, call).await {
