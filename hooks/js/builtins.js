@@ -147,10 +147,24 @@ export function builtinName(specifier) {
   return knownSet[specifier] ? specifier : undefined;
 }
 
+// V8's compiled form is kept for a module that is asked for by name, and not for what it imports in turn. What the large
+// built-ins import is asked for before them, in the order of its own imports.
+const streams = ["ext:deno_node/internal/event_target.mjs", "node:_stream_duplex", "node:_stream_readable", "node:_stream_writable", "node:_stream_transform", "node:_stream_passthrough", "node:process", "ext:deno_node/internal/streams/pipeline.js", "ext:deno_node/internal/streams/compose.js", "ext:deno_node/internal/streams/operators.js", "node:stream"];
+const sockets = [...streams, "node:dns", "node:net"];
+const messages = [...sockets, "node:timers", "node:_http_incoming", "node:_http_common", "node:_http_outgoing", "node:_http_proxy", "node:_http_agent", "node:_http_client", "node:_http_server"];
+const before = { __proto__: null, "crypto": streams, "http": messages, "https": messages, "net": sockets, "stream": streams, "tls": sockets, "zlib": streams };
+
+function prepare(name) {
+  const first = before[name];
+  if (first === undefined) return;
+  for (let i = 0; i < first.length; i++) core.createLazyLoader(first[i])();
+}
+
 /** The exports of a built-in, the same object each time. */
 export function builtin(name) {
   const found = loaded[name];
   if (found !== undefined) return found;
+  prepare(name);
   return (loaded[name] = table[name]());
 }
 

@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,9 @@ use super::{
     memory::{self, Charges},
     modules::Modules,
     ops::{Ended, Shared, kind_letter},
-    settings, startup, trial,
+    settings,
+    startup::{self, BuiltinCache},
+    trial,
 };
 use crate::{
     ExecutionFault,
@@ -227,6 +229,13 @@ impl LambdaIsolate {
             let runtime = &mut *runtime;
             deno_core::scope!(scope, runtime);
             compile::keep(scope, &shared);
+        }
+        if BuiltinCache::take_missed() {
+            // The engine hands over the compiled form of ES modules when it is polled, which a file that loads at once
+            // never waits for.
+            let mut runtime = Entered::new(&mut self.runtime);
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = runtime.poll_event_loop(&mut cx, PollEventLoopOptions::default());
         }
         Ok(done)
     }

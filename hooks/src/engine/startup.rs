@@ -3,6 +3,7 @@
 //! Made once per process, when the first isolate is asked for.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::{LazyLock, Mutex, OnceLock},
 };
@@ -399,9 +400,23 @@ pub(super) struct BuiltinCache;
 static COMPILED: LazyLock<Mutex<std::collections::HashMap<String, &'static [u8]>>> =
     LazyLock::new(Mutex::default);
 
+thread_local! {
+    /// Whether a built-in was compiled on this thread since it was last asked: see [`BuiltinCache::take_missed`].
+    static MISSED: Cell<bool> = const { Cell::new(false) };
+}
+
 impl BuiltinCache {
     pub(super) fn get(specifier: &str) -> Option<&'static [u8]> {
-        COMPILED.lock().ok()?.get(specifier).copied()
+        let found = COMPILED.lock().ok()?.get(specifier).copied();
+        if found.is_none() {
+            MISSED.set(true);
+        }
+        found
+    }
+
+    /// Whether there are compiled forms under way, which the engine hands over when its event loop is polled.
+    pub(super) fn take_missed() -> bool {
+        MISSED.replace(false)
     }
 
     pub(super) fn put(specifier: &str, data: &[u8]) {
