@@ -1,4 +1,4 @@
-//! Extra packages that an operator provides to all functions of a node (NC-72).
+//! Extra packages that an operator provides to all functions of a node (NC-72), an AWS SDK above all, which is in no bundle unless its author packs it (LE-355).
 //!
 //! The directory may be large, an SDK for one: what is in it is taken down when the node loads, a file is read
 //! when a function first needs it, and all isolates share what has been read.

@@ -1,4 +1,4 @@
-//! Which built-ins there are, for `import` (NC-1, NC-2, NC-3, LE-356, LE-358). `require` has its own list in `js/builtins.js`; a test keeps
+//! Which built-ins there are, for `import` (NC-1, NC-2, NC-3, LE-356, LE-357, LE-358). `require` has its own list in `js/builtins.js`; a test keeps
 //! the two together.
 
 use std::{collections::BTreeMap, sync::LazyLock};

@@ -338,7 +338,7 @@ async fn packages_of_the_operator_are_found_after_the_function_s_own() {
 
 #[test]
 fn an_aws_sdk_that_is_missing_says_how_to_provide_it() {
-    // NC-71, NC-72
+    // NC-71, NC-72, LE-355
     for (file, code) in [
         ("index.js", "require('aws-sdk')"),
         ("index.mjs", "import '@aws-sdk/client-s3'"),
