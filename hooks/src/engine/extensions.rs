@@ -10,7 +10,7 @@ use deno_core::{
     _ops::OpMethodDecl, Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl, v8,
 };
 
-use super::{Egress, builtin_names, ffi, memory, ops, startup::embed};
+use super::{Egress, builtin_names, cloning, ffi, memory, ops, startup::embed};
 
 type Checker = deno_resolver::npm::DenoInNpmPackageChecker;
 type Folders = deno_resolver::npm::NpmResolver<Sys>;
@@ -46,9 +46,16 @@ pub(super) const BOOT: &[(&str, &str)] = &[
     ("ext:fourfront/boot.js", include_str!("../../js/boot.js")),
 ];
 
+/// Our own operations, which some of the engine's own make way for.
+fn own() -> Extension {
+    let mut own = ops::fourfront::init();
+    own.middleware_fn = Some(Box::new(cloning::replace));
+    own
+}
+
 /// The extensions with their JavaScript, for making the snapshot.
 pub(super) fn for_snapshot() -> Vec<Extension> {
-    let mut own = guarded(ops::fourfront::init());
+    let mut own = guarded(own());
     own.esm_files = BOOT
         .iter()
         .map(|(name, text)| ExtensionFileSource::new_computed(name, Arc::from(*text)))
@@ -106,7 +113,7 @@ pub(super) fn for_isolate(egress: &Egress) -> Vec<Extension> {
         deno_crypto::deno_crypto::init(None),
         deno_node_crypto::deno_node_crypto::init(),
         deno_node::deno_node::init::<Checker, Folders, Sys>(None, fs),
-        ops::fourfront::init(),
+        own(),
     ]
     .into_iter()
     .map(guarded)

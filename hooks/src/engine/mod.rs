@@ -50,6 +50,7 @@
 
 mod builtin_names;
 mod cff;
+mod cloning;
 mod compile;
 mod compression;
 mod egress;

@@ -453,3 +453,33 @@ async fn old_buffers_are_made_with_a_warning_in_modules_too() {
         assert!(warnings[0].1.contains("DEP0005"), "{warnings:?}");
     }
 }
+
+#[tokio::test]
+async fn what_claims_to_be_the_hosts_is_not_cloned() {
+    // LE-345, NC-98
+    let got = value(
+        "await (async () => {
+            const brands = new Set(Object.getOwnPropertySymbols(Blob.prototype).concat(Object.getOwnPropertySymbols(new Blob([])), Symbol.for('Deno.core.hostObject')));
+            Object.defineProperty(Object.prototype, 'type', { configurable: true, get: () => 'Blob' });
+            const described = [{ type: 'none' }, { type: 'toString' }, { type: '__proto__' }, { type: ['x'] }, { type: { a: 1 } }, { type: 1 }, { type: undefined }, { type: null },
+                {}, [], 1, 'text', true, null, undefined, new Map(), new Date(), /x/, new Error('x'), [1], { get type() { return this.n ??= ['x'] } }, { type: 'Blob' }, { type: 'CryptoKey' }];
+            const outcomes = [];
+            for (const description of described) {
+                const forged = {};
+                for (const brand of brands) Object.defineProperty(forged, brand, { value: () => description });
+                try { structuredClone(forged); outcomes.push('cloned') } catch (e) { outcomes.push('refused') }
+                try { structuredClone([forged], { transfer: [] }); outcomes.push('cloned') } catch (e) { outcomes.push('refused') }
+                const { port1, port2 } = new MessageChannel();
+                const received = new Promise((done) => { port2.onmessage = () => done('cloned'); port2.onmessageerror = () => done('refused'); setTimeout(() => done('refused'), 5) });
+                try { port1.postMessage(forged); outcomes.push(await received) } catch (e) { outcomes.push('refused') }
+                port1.close();
+                try { require('v8').deserialize(require('v8').serialize(forged)) } catch {}
+            }
+            delete Object.prototype.type;
+            const blob = structuredClone({ b: [new Blob(['ok'])] }).b[0];
+            return [outcomes.filter((o) => o === 'cloned').length, await blob.text(), structuredClone(new DOMException('a', 'AbortError')).name, structuredClone(new Map([[1, { a: [2n] }]])).get(1).a[0] === 2n];
+        })()",
+    )
+    .await;
+    assert_eq!(got, json!([0, "ok", "AbortError", true]));
+}
