@@ -14,6 +14,8 @@ mod differential;
 mod files;
 #[path = "engine/harness.rs"]
 mod harness;
+#[path = "engine/held_threads.rs"]
+mod held_threads;
 #[path = "engine/hostile.rs"]
 mod hostile;
 #[path = "engine/hostile_set.rs"]
@@ -28,6 +30,8 @@ mod loading;
 mod memory;
 #[path = "engine/modules.rs"]
 mod modules;
+#[path = "engine/no_way_out.rs"]
+mod no_way_out;
 #[path = "engine/packages.rs"]
 mod packages;
 #[path = "engine/pooling.rs"]

@@ -1,5 +1,5 @@
-//! Which built-ins there are, for `import` (NC-1, NC-2, NC-3, LE-356, LE-357, LE-358). `require` has its own list in `js/builtins.js`; a test keeps
-//! the two together.
+//! Which built-ins there are, for `import` (NC-1, NC-2, NC-3, LE-356, LE-357, LE-358). `require` has its own list in
+//! `js/builtins.js`; a test keeps the two together.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -18,7 +18,8 @@ static NAMES: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
 /// Those that are there under `node:` alone.
 const SCHEME_ONLY: &[&str] = &["sqlite", "test", "test/reporters"];
 
-/// Those that refuse when they are used (LE-359, NC-94, NC-97), and others of which the engine's own code must not find the version of the `deno_*` crates: they are written here.
+/// Those of which the engine's own code must not find the version of the `deno_*` crates: they are written here. Some
+/// refuse when they are used (LE-359, NC-94, NC-97).
 const WRITTEN_HERE: &[&str] = &[
     "child_process",
     "cluster",

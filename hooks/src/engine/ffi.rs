@@ -157,14 +157,7 @@ unsafe extern "C" fn on_collection(
     data: *mut c_void,
 ) {
     // SAFETY: V8 calls this on the isolate's thread; `data` is what `watch_collections` was given.
-    let (mut isolate, limits) = unsafe {
-        (
-            v8::Isolate::from_raw_isolate_ptr(isolate),
-            &*data.cast::<Limits>(),
-        )
-    };
-    limits.collection_begins();
-    memory::collecting(&mut isolate, limits);
+    unsafe { collecting(isolate, data, Limits::collection_begins) };
 }
 
 unsafe extern "C" fn on_collected(
@@ -174,13 +167,23 @@ unsafe extern "C" fn on_collected(
     data: *mut c_void,
 ) {
     // SAFETY: as in `on_collection`.
+    unsafe { collecting(isolate, data, Limits::collection_ends) };
+}
+
+/// A collection begins or ends. `data` is what [`watch_collections`] gave, and the isolate this thread's.
+unsafe fn collecting(
+    isolate: v8::UnsafeRawIsolatePtr,
+    data: *mut c_void,
+    tell: impl FnOnce(&Limits),
+) {
+    // SAFETY: the limits live as long as the isolate, which V8 is in.
     let (mut isolate, limits) = unsafe {
         (
             v8::Isolate::from_raw_isolate_ptr(isolate),
             &*data.cast::<Limits>(),
         )
     };
-    limits.collection_ends();
+    tell(limits);
     memory::collecting(&mut isolate, limits);
 }
 
