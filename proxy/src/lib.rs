@@ -15,5 +15,4 @@ pub mod flow;
 pub mod node;
 pub mod observe;
 pub mod pingora;
-mod sys;
 pub mod tls;

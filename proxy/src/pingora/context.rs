@@ -9,7 +9,7 @@ use fourfront_cache::Outcome;
 use fourfront_model::{EventType, Origin};
 
 use crate::{
-    flow::{Fault, Flow, Generated, RequestBody, Served},
+    flow::{Fault, Flow, Generated, RequestBody, Served, hook::RequestParts},
     node::InFlightGuard,
     observe::access::HookRecord,
 };
@@ -35,6 +35,8 @@ pub struct Ctx {
     pub(super) invited: bool,
     /// What takes the place of what Pingora is about to send.
     pub(super) pending: Option<Pending>,
+    /// What a function made of the request before Pingora saw it.
+    pub(super) changed: Option<RequestParts>,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
 }
@@ -105,6 +107,7 @@ impl Ctx {
             body: RequestBody::default(),
             invited: false,
             pending: None,
+            changed: None,
             _in_flight: in_flight,
         }
     }

@@ -3,14 +3,14 @@
 
 use bytes::Bytes;
 use fourfront_cache::Outcome;
-use fourfront_hooks::cff;
+use fourfront_hooks::{cff, validate::ResponseResult};
 use fourfront_model::{CacheMode, EventType};
 use http::{HeaderValue, Method, header};
 use pingora::{Result, http::ResponseHeader, proxy::Session};
 
 use super::{
     Edge,
-    context::Ctx,
+    context::{Ctx, Record},
     headers::{append_lines, lines, set_lines},
     hook::{self, Shown},
 };
@@ -197,23 +197,15 @@ impl Edge {
         exchange: &Exchange,
         head: &mut ResponseHeader,
     ) -> std::result::Result<Option<Bytes>, Fault> {
-        let event = EventType::ViewerResponse;
-        if exchange.route.hook(event).is_none() {
+        if exchange.route.hook(EventType::ViewerResponse).is_none() {
             return Ok(None);
         }
         let request = viewer_parts(session);
         let response = response_parts(head);
-        let shown = Shown {
-            request: &request,
-            body: None,
-            origin: None,
-            response: Some(&response),
-        };
-        let Some(result) = hook::run(self.node(), exchange, event, shown, &mut ctx.record).await?
-        else {
+        let asked = self.ask_viewer_response(exchange, &request, &response, &mut ctx.record);
+        let Some(result) = asked.await? else {
             return Ok(None);
         };
-        let result = hook::response_only(result)?;
         if result.headers_changed {
             match result.headers.strip_prefix(&*response.lines) {
                 // What most do: everything stays, some is added.
@@ -233,6 +225,26 @@ impl Edge {
             let _ = head.set_reason_phrase(Some(&description));
         }
         Ok(result.body.map(Bytes::from))
+    }
+
+    /// Runs the viewer-response function on a response that it may change; `None` when it leaves it as it is, having
+    /// failed where that is no matter (LE-281).
+    pub(super) async fn ask_viewer_response(
+        &self,
+        exchange: &Exchange,
+        request: &RequestParts,
+        response: &ResponseParts,
+        record: &mut Record,
+    ) -> std::result::Result<Option<ResponseResult>, Fault> {
+        let event = EventType::ViewerResponse;
+        let shown = Shown {
+            request,
+            body: None,
+            origin: None,
+            response: Some(response),
+        };
+        let result = hook::run(self.node(), exchange, event, shown, record).await?;
+        Ok(result.map(hook::response_only).transpose()?)
     }
 
     /// The end of every relayed or stored answer: `Age`, the viewer-response function, the node's fields. A

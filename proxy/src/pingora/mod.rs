@@ -11,9 +11,9 @@
 mod certificates;
 mod context;
 mod deliver;
+mod direct;
 mod failure;
 mod headers;
-mod hit;
 mod hook;
 mod origin_side;
 mod pace;
@@ -26,7 +26,7 @@ mod storage;
 mod store;
 mod viewer_side;
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -92,12 +92,35 @@ impl Edge {
     }
 }
 
+/// [`Edge`] behind Pingora's trait, which cannot be implemented for a reference count.
+struct Filters(Arc<Edge>);
+
+impl Deref for Filters {
+    type Target = Edge;
+
+    fn deref(&self) -> &Edge {
+        &self.0
+    }
+}
+
 #[async_trait]
-impl ProxyHttp for Edge {
+impl ProxyHttp for Filters {
     type CTX = Ctx;
 
     fn new_ctx(&self) -> Ctx {
         Ctx::new(self.node.in_flight().enter())
+    }
+
+    /// Not only the next request of a connection: [`direct`] hands on so what it has begun.
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        ctx: &mut Ctx,
+        handed: Box<dyn Any + Send + Sync>,
+    ) {
+        if let Ok(begun) = handed.downcast::<Ctx>() {
+            *ctx = *begun;
+        }
     }
 
     /// None: compression belongs to the behaviour's settings, not to a module (CF-545).
@@ -143,7 +166,7 @@ impl ProxyHttp for Edge {
         ctx: &mut Ctx,
         request: &RequestHeader,
     ) -> Option<HashBinary> {
-        self.variant(meta.headers(), ctx.flow.exchange()?, request)
+        self.variant(meta.headers(), ctx.flow.exchange()?, &request.headers)
     }
 
     fn cache_not_modified_filter(

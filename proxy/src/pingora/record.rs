@@ -1,11 +1,13 @@
 //! What failed, and what is written about it: error mapping, retries, the access record.
 
+use std::net::SocketAddr;
+
 use fourfront_cache::Reason;
 use fourfront_origin::{
     OriginFault,
     retry::{Progress, Retry, after_fault},
 };
-use http::header;
+use http::{HeaderValue, Method, header};
 use pingora::{
     Error, ErrorSource, ErrorType,
     proxy::{FailToProxy, Session},
@@ -179,13 +181,12 @@ impl Edge {
         }
     }
 
-    /// `logging`: one record, and the behaviour's counters (CF-703, CF-706, CF-720).
-    pub(super) fn record(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
+    /// `logging`: how a request that Pingora carried has ended.
+    pub(super) fn record(&self, session: &Session, error: Option<&Error>, ctx: &mut Ctx) {
         if ctx.background {
             return;
         }
         let status = session.response_written().map_or(0, |r| r.status.as_u16());
-        let bytes = session.body_bytes_sent() as u64;
         let served = match (&ctx.flow, ctx.record.served) {
             (_, Some(served)) => served,
             (Flow::Deliver(deliver), None) => deliver.served,
@@ -199,7 +200,7 @@ impl Edge {
                     && !matches!(served, Served::NodeError(_) | Served::Fault(_)) =>
             {
                 Served::NodeError(if viewer_is_gone(e) {
-                    "ClientCommError"
+                    VIEWER_GONE
                 } else {
                     "AbortedOrigin"
                 })
@@ -207,14 +208,29 @@ impl Edge {
             Some(e) if status == 0 && viewer_is_gone(e) => Served::NodeError("ClientHungUpRequest"),
             _ => served,
         };
+        let request = session.req_header();
+        let ended = Ended {
+            method: &request.method,
+            target: request.raw_path(),
+            host: request.headers.get(header::HOST),
+            viewer: session.client_addr().and_then(|a| a.as_inet()).copied(),
+            status,
+            served,
+            bytes: session.body_bytes_sent() as u64,
+        };
+        self.ended(&ended, ctx);
+    }
+
+    /// Writes one record, and counts for the behaviour (CF-703, CF-706, CF-720).
+    pub(super) fn ended(&self, ended: &Ended<'_>, ctx: &mut Ctx) {
         let exchange = ctx.flow.exchange();
         if let Some(exchange) = exchange {
             exchange
                 .route
                 .metrics()
-                .finished(served.result_type(status), bytes);
+                .finished(ended.served.result_type(ended.status), ended.bytes);
         }
-        let code = http::StatusCode::from_u16(status).unwrap_or_default();
+        let code = http::StatusCode::from_u16(ended.status).unwrap_or_default();
         let reason = ctx.record.outcome.as_ref().and_then(|o| o.reason(code));
         if ctx.record.outcome.is_some() {
             self.node()
@@ -223,13 +239,8 @@ impl Edge {
         if !self.node().access().enabled() {
             return;
         }
-        let request = session.req_header();
-        let target = ctx
-            .record
-            .original_target
-            .as_deref()
-            .unwrap_or_else(|| request.raw_path());
-        let (path, query) = split(target);
+        let target = ctx.record.original_target.as_deref();
+        let (path, query) = split(target.unwrap_or(ended.target));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         self.node().access().record(AccessRecord {
             time: self.node().clock().now(),
@@ -238,18 +249,15 @@ impl Edge {
                 let m = e.route.metrics();
                 (m.distribution().to_owned(), m.behavior().to_owned())
             }),
-            viewer: session.client_addr().and_then(|a| a.as_inet()).copied(),
-            method: request.method.to_string(),
-            host: request
-                .headers
-                .get(header::HOST)
-                .map_or_else(String::new, |h| text(h.as_bytes())),
+            viewer: ended.viewer,
+            method: ended.method.to_string(),
+            host: ended.host.map_or_else(String::new, |h| text(h.as_bytes())),
             uri: text(path),
             query: query.map_or_else(String::new, text),
-            status,
-            served,
+            status: ended.status,
+            served: ended.served,
             cache_reason: reason.as_ref().map(Reason::word),
-            bytes,
+            bytes: ended.bytes,
             duration: ctx.record.started.elapsed(),
             hooks: std::mem::take(&mut ctx.record.hooks),
             origin: ctx.record.origin,
@@ -258,6 +266,24 @@ impl Edge {
         });
     }
 }
+
+/// How a request has ended, beside what its context knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended<'a> {
+    pub(super) method: &'a Method,
+    /// Path and query as the viewer sent them, where the context has no other.
+    pub(super) target: &'a [u8],
+    pub(super) host: Option<&'a HeaderValue>,
+    pub(super) viewer: Option<SocketAddr>,
+    /// 0 when no head was sent.
+    pub(super) status: u16,
+    pub(super) served: Served,
+    /// Bytes of the body that were sent.
+    pub(super) bytes: u64,
+}
+
+/// CF-705: the viewer left before it had all of the answer.
+pub(super) const VIEWER_GONE: &str = "ClientCommError";
 
 /// The fault behind an error that no filter of ours made.
 fn fault_of(error: &Error) -> Fault {
@@ -270,7 +296,7 @@ fn fault_of(error: &Error) -> Fault {
 
 fn detail_of(error: &Error, fault: &Fault) -> &'static str {
     if viewer_is_gone(error) {
-        return "ClientCommError";
+        return VIEWER_GONE;
     }
     match fault {
         Fault::Origin(_) | Fault::Unvalidated(_) => "AbortedOrigin",

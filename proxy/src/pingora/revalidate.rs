@@ -61,7 +61,11 @@ impl Edge {
             .and_then(|mut meta| {
                 // As Pingora does it for a fetched object: another variant than the one that was asked about
                 // begins a new family, in the primary slot.
-                let variance = self.variant(meta.headers(), &store.exchange, session.req_header());
+                let variance = self.variant(
+                    meta.headers(),
+                    &store.exchange,
+                    &session.req_header().headers,
+                );
                 if key.get_variance_key().is_some_and(|k| Some(*k) != variance) {
                     cache.remove(&key);
                     key.remove_variance_key();

@@ -13,14 +13,14 @@ use fourfront_hooks::pool::Inline;
 use fourfront_origin::resolve::Resolver;
 use pingora::{
     apps::HttpServerOptions,
-    proxy::{HttpProxy, http_proxy},
+    proxy::http_proxy,
     server::{Fds, ListenFds, configuration::ServerConf},
     services::{Service as _, listening::Service},
 };
 use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
-use super::Edge;
+use super::{Edge, Filters, direct::Direct};
 use crate::node::Node;
 
 /// Viewer listeners at work.
@@ -101,18 +101,19 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
     Ok(listening)
 }
 
-fn service(conf: &Arc<ServerConf>, edge: Edge, address: SocketAddr) -> Service<HttpProxy<Edge>> {
-    let mut proxy = http_proxy(conf, edge);
+fn service(conf: &Arc<ServerConf>, edge: Edge, address: SocketAddr) -> Service<Direct> {
+    let edge = Arc::new(edge);
+    let mut proxy = http_proxy(conf, Filters(edge.clone()));
     // CONNECT would open a tunnel; CF-528 refuses it like any method a behaviour does not allow.
     proxy.server_options = Some(HttpServerOptions::default());
-    let mut service = Service::new("viewer".to_owned(), proxy);
+    let mut service = Service::new("viewer".to_owned(), Direct::new(edge, Arc::new(proxy)));
     service.add_tcp(&address.to_string());
     service
 }
 
 /// One worker thread's share of the listener.
 struct Worker {
-    service: Service<HttpProxy<Edge>>,
+    service: Service<Direct>,
     listener: TcpListener,
     stopped: watch::Receiver<bool>,
     aborted: watch::Receiver<bool>,

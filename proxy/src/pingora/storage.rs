@@ -5,7 +5,7 @@ use std::{
     any::Any,
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -22,6 +22,7 @@ use fourfront_cache::{
     },
     policy::Freshness,
 };
+use fourfront_model::HeaderLine;
 use fourfront_origin::OriginFault;
 use http::{HeaderMap, HeaderName, header};
 use parking_lot::Mutex;
@@ -40,7 +41,7 @@ use pingora::{
     http::ResponseHeader,
 };
 
-use super::pace::PIECE;
+use super::{direct::Wire, pace::PIECE};
 
 /// A fill that takes longer than this no longer keeps others from trying (CF-405).
 const FILL_LIMIT: Duration = Duration::from_secs(60);
@@ -184,7 +185,9 @@ impl CacheStorage {
             Some(Head {
                 facts: head.facts.held_off(now, period),
                 header: head.header.clone(),
-                ..**head
+                created: head.created,
+                variance: head.variance,
+                wire: OnceLock::new(),
             })
         });
     }
@@ -221,6 +224,8 @@ pub(super) struct Head {
     facts: StoredFacts,
     created: SystemTime,
     variance: Option<HashBinary>,
+    /// What hits are answered with, made by the first of them.
+    wire: OnceLock<Wire>,
 }
 
 impl Head {
@@ -231,6 +236,7 @@ impl Head {
             facts: StoredFacts::of(meta)?,
             created: meta.created(),
             variance: meta.variance(),
+            wire: OnceLock::new(),
         })
     }
 
@@ -249,13 +255,10 @@ impl Head {
         &self.header.headers
     }
 
-    /// The head of an answer with a body of `length` bytes. One that came without a length has one now (CF-536).
-    pub(super) fn response(&self, length: u64) -> Result<ResponseHeader> {
-        let mut head = self.header.clone();
-        if !head.headers.contains_key(header::CONTENT_LENGTH) {
-            head.insert_header(header::CONTENT_LENGTH, length)?;
-        }
-        Ok(head)
+    /// The head of a hit whose body has `length` bytes.
+    pub(super) fn wire(&self, length: u64) -> &Wire {
+        self.wire
+            .get_or_init(|| Wire::new(&self.header, &self.facts.unshared, length))
     }
 
     /// The record for one use.
@@ -283,13 +286,14 @@ impl HeadRecord for Head {
 }
 
 fn head_weight(header: &ResponseHeader) -> usize {
-    // Names and values, and for each field what the maps of Pingora and `http` keep beside them.
+    // Names and values, and for each field what the maps of Pingora and `http` keep beside them. Then the same again
+    // as hits have it: a line for functions, and its bytes.
     let fields: usize = header
         .headers
         .iter()
-        .map(|(n, v)| n.as_str().len() + v.len() + 96)
+        .map(|(n, v)| 3 * n.as_str().len() + 2 * v.len() + 96 + size_of::<HeaderLine>())
         .sum();
-    size_of::<Head>() + 512 + fields
+    size_of::<Head>() + 512 + 128 + fields
 }
 
 struct Adapter {

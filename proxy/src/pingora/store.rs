@@ -185,7 +185,7 @@ impl Edge {
         &self,
         stored: &HeaderMap,
         exchange: &Exchange,
-        request: &RequestHeader,
+        request: &HeaderMap,
     ) -> Option<HashBinary> {
         if !stored.contains_key(header::VARY)
             || exchange.route.distribution().cache_mode == CacheMode::Cloudfront
@@ -210,11 +210,7 @@ impl Edge {
 
 /// The fields that `Vary` names as the origin got them: a field that no policy sends cannot have made a
 /// difference.
-fn varying_fields(
-    behavior: &CacheBehavior,
-    stored: &HeaderMap,
-    request: &RequestHeader,
-) -> HeaderMap {
+fn varying_fields(behavior: &CacheBehavior, stored: &HeaderMap, request: &HeaderMap) -> HeaderMap {
     let mut sent = HeaderMap::new();
     let names = stored
         .get_all(header::VARY)
@@ -230,12 +226,11 @@ fn varying_fields(
             continue;
         }
         if name == header::COOKIE {
-            if let Some(cookies) = key::forwarded_cookies(policies.0, policies.1, &request.headers)
-            {
+            if let Some(cookies) = key::forwarded_cookies(policies.0, policies.1, request) {
                 sent.insert(name, cookies);
             }
         } else if is_named(behavior, name.as_str()) {
-            for value in request.headers.get_all(&name) {
+            for value in request.get_all(&name) {
                 sent.append(name.clone(), value.clone());
             }
         }

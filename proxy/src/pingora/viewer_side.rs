@@ -15,7 +15,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
-use http::{HeaderName, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Uri, Version, header};
 use parking_lot::Mutex;
 use pingora::{
     Result,
@@ -36,7 +36,7 @@ use super::{
 };
 use crate::flow::{
     Exchange, Fault, Flow, Generated, Lookup, Served, ViewerFacts, ViewerRequest, admit,
-    is_reserved,
+    hook::RequestParts, is_reserved,
 };
 
 /// What a background refresh needs to know of the request that starts it (LE-040): the request as the
@@ -64,11 +64,46 @@ fn refresh_key(session: &Session) -> (usize, Bytes) {
     (connection, downstream.to_h1_raw())
 }
 
+/// What the viewer-request function made of a request.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// It goes on, as this where it was changed.
+    Continue(Option<RequestParts>),
+    /// It is answered.
+    Respond(Generated),
+    /// The function failed.
+    Fail(Fault),
+}
+
+/// What of a request its key is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keyed<'a> {
+    pub(super) method: &'a Method,
+    /// Path and query.
+    pub(super) target: &'a [u8],
+    pub(super) headers: &'a HeaderMap,
+    pub(super) version: Version,
+}
+
+impl<'a> From<&'a RequestHeader> for Keyed<'a> {
+    fn from(request: &'a RequestHeader) -> Self {
+        Self {
+            method: &request.method,
+            target: request.raw_path(),
+            headers: &request.headers,
+            version: request.version,
+        }
+    }
+}
+
 impl Edge {
     /// `request_filter`: CF-010 steps 1 to 11. True when an answer has been sent.
     pub(super) async fn on_request(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         if session.subrequest_ctx.is_some() {
             return self.on_refresh(session, ctx).map(|()| false);
+        }
+        if matches!(ctx.flow, Flow::Lookup(_)) {
+            return on_handed(session, ctx).map(|()| false);
         }
         if let Err(fault) = self.admit(session, ctx) {
             self.send_error(session, ctx, &fault).await?;
@@ -88,10 +123,9 @@ impl Edge {
             let request = session.req_header();
             let (path, _) = split(request.raw_path());
             ctx.flow = Flow::Lookup(Box::new(state.pass(path, &request.method)));
-        } else if self.viewer_request(session, ctx, state).await? {
-            return Ok(true);
+            return Ok(false);
         }
-        self.answer_from_memory(session, ctx).await
+        self.viewer_request(session, ctx, state).await
     }
 
     fn admit(&self, session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Fault> {
@@ -138,7 +172,35 @@ impl Edge {
             ctx.flow = Flow::ViewerRequest(Box::new(state));
             return Err(e);
         }
-        let request = viewer_parts(session);
+        match self
+            .ask_viewer_request(ctx, state, viewer_parts(session))
+            .await
+        {
+            Asked::Continue(changed) => {
+                if let Some(request) = changed {
+                    take_over(session.req_header_mut(), &request)?;
+                }
+                Ok(false)
+            }
+            Asked::Respond(generated) => {
+                self.send_generated(session, ctx, generated, None).await?;
+                Ok(true)
+            }
+            Asked::Fail(fault) => {
+                self.send_error(session, ctx, &fault).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Runs the viewer-request function, and steps the flow to what it says: *Lookup*, *Deliver*, or no further.
+    pub(super) async fn ask_viewer_request(
+        &self,
+        ctx: &mut Ctx,
+        state: ViewerRequest,
+        request: RequestParts,
+    ) -> Asked {
+        let event = EventType::ViewerRequest;
         let shown = Shown {
             request: &request,
             body: request_body::shown(&ctx.body, &state.exchange, event),
@@ -156,36 +218,29 @@ impl Edge {
         match result.map(Decision::from) {
             Ok(Decision::Continue(changes)) => {
                 let mut request = request;
+                let mut changed = false;
                 if let Some(mut changes) = changes {
                     if let Some(body) = changes.body.take() {
                         ctx.body.replace(body.into());
                     }
                     ctx.record.original_target = Some(request.target());
-                    let headers_changed = changes.headers_changed;
+                    changed = changes.headers_changed
+                        || changes.uri.is_some()
+                        || changes.querystring.is_some();
                     request = request.with(&changes);
-                    let head = session.req_header_mut();
-                    if changes.uri.is_some() || changes.querystring.is_some() {
-                        head.set_raw_path(&request.target())?;
-                    }
-                    if headers_changed {
-                        set_lines(head, &request.lines).map_err(|e| ctx_internal(&e))?;
-                    }
                 }
                 let mut lookup = state.pass(&request.path, &request.method);
                 lookup.origin = origin;
                 ctx.flow = Flow::Lookup(Box::new(lookup));
-                Ok(false)
+                Asked::Continue(changed.then_some(request))
             }
             Ok(Decision::Respond(response)) => {
                 ctx.flow = Flow::Deliver(Box::new(state.generated()));
-                self.send_generated(session, ctx, Generated::from(response), None)
-                    .await?;
-                Ok(true)
+                Asked::Respond(Generated::from(response))
             }
             Err(fault) => {
                 ctx.flow = Flow::ViewerRequest(Box::new(state));
-                self.send_error(session, ctx, &fault).await?;
-                Ok(true)
+                Asked::Fail(fault)
             }
         }
     }
@@ -250,21 +305,21 @@ impl Edge {
     /// `cache_key_callback` (CF-003, LE-004).
     pub(super) fn cache_key(&self, session: &Session, ctx: &mut Ctx) -> Result<PingoraKey> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
-        self.key_of(session.req_header(), state)
+        self.key_of(&Keyed::from(session.req_header()), state)
             .map(|key| pingora_key(&key))
             .ok_or_else(|| ctx_internal(&"a cached method without a key"))
     }
 
     /// The key of a request whose method may use the cache.
-    pub(super) fn key_of(&self, request: &RequestHeader, state: &Lookup) -> Option<CacheKey> {
-        let (path, query) = split(request.raw_path());
+    pub(super) fn key_of(&self, request: &Keyed<'_>, state: &Lookup) -> Option<CacheKey> {
+        let (path, query) = split(request.target);
         let route = &state.exchange.route;
         let key_request = KeyRequest {
             distribution: &route.distribution().id,
-            method: &request.method,
+            method: request.method,
             path: state.path(path),
             query,
-            headers: &request.headers,
+            headers: request.headers,
             version: request.version,
         };
         let secret = self.node().cache().secret();
@@ -350,11 +405,33 @@ fn host(request: &RequestHeader) -> Option<&str> {
         (None, _) => Uri::host(&request.uri)?,
         (Some(_), Some(_)) => return None,
     };
+    usable_host(host)
+}
+
+/// A name that may be looked up (CF-035).
+pub(super) fn usable_host(host: &str) -> Option<&str> {
     let usable = !host.is_empty()
         && !host
             .bytes()
             .any(|b| b <= b' ' || b == b'/' || b == b'?' || b == b'#' || b == b'@');
     usable.then_some(host)
+}
+
+/// Goes on with a request that was looked up already, and is not answered there: the state is in the context.
+fn on_handed(session: &mut Session, ctx: &mut Ctx) -> Result<()> {
+    match ctx.changed.take() {
+        Some(request) => take_over(session.req_header_mut(), &request),
+        None => Ok(()),
+    }
+}
+
+/// Makes a head into what a function made of it.
+fn take_over(head: &mut RequestHeader, request: &RequestParts) -> Result<()> {
+    let (path, query) = split(head.raw_path());
+    if path != request.path || query.unwrap_or_default() != request.query {
+        head.set_raw_path(&request.target())?;
+    }
+    set_lines(head, &request.lines).map_err(|e| ctx_internal(&e))
 }
 
 /// The request head as received on HTTP/1.x; empty on HTTP/2, whose framing has no lines.

@@ -1,0 +1,522 @@
+//! What a request is answered with, as far as it can be answered from memory and by viewer-side functions.
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use fourfront_cache::{
+    Outcome,
+    memory::Object,
+    policy::{Reuse, Verdict},
+};
+use fourfront_hooks::cff;
+use fourfront_model::{EventType, HeaderLine, HeaderLines};
+use http::{HeaderMap, HeaderName, Method, Version, header};
+
+use super::{
+    connection::Connection,
+    request::ViewerHead,
+    wire::{
+        number_line, put_end, put_lines, put_node_fields, put_number_field, put_status,
+        tells_cache_status,
+    },
+};
+use crate::{
+    flow::{
+        ErrorAnswer, Exchange, Fault, Flow, Generated, Lookup, Served, ViewerFacts, admit,
+        hook::{RequestParts, ResponseParts},
+        reason,
+    },
+    pingora::{
+        Edge,
+        context::Ctx,
+        hook,
+        pace::PIECE,
+        record::{Ended, VIEWER_GONE},
+        storage::Head,
+        viewer_side::{Asked, Keyed, split},
+    },
+};
+
+/// What became of a request.
+pub(super) enum Answer {
+    /// It was answered; whether the connection may go on.
+    Sent(bool),
+    /// It needs more than this way has. What has been done for it stands in the context, if anything has.
+    NotHere(Option<Box<Ctx>>),
+}
+
+/// The answer to a request, but for what every answer carries.
+struct Reply {
+    status: u16,
+    description: Option<String>,
+    lines: HeaderLines,
+    length: Length,
+    body: Content,
+    served: Served,
+    outcome: Option<Outcome>,
+    close: bool,
+}
+
+/// What an answer says about the length of its body.
+enum Length {
+    /// What is in its lines.
+    AsTold,
+    /// Nothing: it has none, whatever its lines say.
+    Untold,
+    /// So many bytes, whatever its lines say.
+    Bytes(u64),
+}
+
+/// A body.
+enum Content {
+    Made(Bytes),
+    Stored(Arc<Object<Head>>),
+}
+
+impl Content {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Made(bytes) => bytes.len() as u64,
+            Self::Stored(object) => object.body().len(),
+        }
+    }
+}
+
+impl Edge {
+    /// Answers a request, or leaves it to Pingora's way. `keep_alive`: whether the node would go on with the connection.
+    pub(super) async fn answer(
+        &self,
+        connection: &mut Connection,
+        head: &ViewerHead,
+        keep_alive: bool,
+    ) -> Answer {
+        let mut ctx = Ctx::new(self.node().in_flight().enter());
+        let snapshot = self.node().snapshot();
+        let facts = ViewerFacts {
+            method: &head.method,
+            target: &head.target,
+            host: head.host(),
+            version: Version::HTTP_11,
+            headers: &head.headers,
+            raw_head: &head.raw,
+            viewer: connection.viewer,
+            limits: &snapshot.settings().limits,
+        };
+        let Ok(mut state) = admit(&snapshot, &facts) else {
+            return Answer::NotHere(None);
+        };
+        state.exchange.server = connection.server;
+
+        let mut changed = None;
+        if state
+            .exchange
+            .route
+            .hook(EventType::ViewerRequest)
+            .is_some()
+        {
+            // A GET or HEAD has no body to show.
+            ctx.body.end();
+            let request = viewer_parts(head);
+            let reply = match self.ask_viewer_request(&mut ctx, state, request).await {
+                Asked::Continue(request) => {
+                    changed = request;
+                    None
+                }
+                Asked::Respond(generated) => generated_reply(&ctx, generated),
+                Asked::Fail(fault) => failed_reply(&mut ctx, &fault),
+            };
+            if let Some(reply) = reply {
+                return self
+                    .send(connection, head, &mut ctx, reply, keep_alive)
+                    .await;
+            }
+        } else {
+            let (path, _) = split(&head.target);
+            ctx.flow = Flow::Lookup(Box::new(state.pass(path, &head.method)));
+        }
+
+        let now = self.node().clock().now();
+        let found = match &ctx.flow {
+            Flow::Lookup(lookup) => self.find_fresh(head, changed.as_ref(), lookup, now),
+            _ => None,
+        };
+        let Some(object) = found else {
+            ctx.changed = changed;
+            return Answer::NotHere(Some(Box::new(ctx)));
+        };
+        let Ok(lookup) = ctx.flow.take_lookup() else {
+            return Answer::Sent(false);
+        };
+        let outcome = Outcome::Hit {
+            ttl: object.head().facts().freshness.ttl(now),
+        };
+        ctx.record.outcome = Some(outcome.clone());
+        ctx.flow = Flow::Deliver(Box::new(lookup.found(Served::Hit)));
+        self.hit(
+            connection, head, changed, &mut ctx, object, outcome, now, keep_alive,
+        )
+        .await
+    }
+
+    /// The fresh object in memory that answers a request, if there is one.
+    fn find_fresh(
+        &self,
+        head: &ViewerHead,
+        changed: Option<&RequestParts>,
+        lookup: &Lookup,
+        now: SystemTime,
+    ) -> Option<Arc<Object<Head>>> {
+        if lookup.bypass.is_some() {
+            return None;
+        }
+        // What a function made of the request is what counts from here on.
+        let target;
+        let map;
+        let (target, headers) = match changed {
+            None => (&*head.target, &head.headers),
+            Some(request) => {
+                target = request.target();
+                map = header_map(&request.lines)?;
+                (&*target, &map)
+            }
+        };
+        let keyed = Keyed {
+            method: &head.method,
+            target,
+            headers,
+            version: Version::HTTP_11,
+        };
+        let object = self.node().cache().stored(&self.key_of(&keyed, lookup)?)?;
+        let stored = object.head();
+        // The record of a failure has a page for each viewer (CF-296).
+        let fresh = stored.facts().fault.is_none()
+            && stored.facts().freshness.reuse() != Reuse::Refetch
+            && stored.facts().freshness.judge(now) == Verdict::Fresh
+            && !asks_for_part(headers)
+            && self.variant(stored.headers(), &lookup.exchange, headers) == stored.variance();
+        fresh.then_some(object)
+    }
+
+    /// Answers from a fresh object.
+    #[expect(clippy::too_many_arguments, reason = "what is known by now, once")]
+    async fn hit(
+        &self,
+        connection: &mut Connection,
+        head: &ViewerHead,
+        changed: Option<RequestParts>,
+        ctx: &mut Ctx,
+        object: Arc<Object<Head>>,
+        outcome: Outcome,
+        now: SystemTime,
+        keep_alive: bool,
+    ) -> Answer {
+        let age = object.head().facts().freshness.age_seconds(now);
+        let wire = object.head().wire(object.body().len());
+        let Ok(deliver) = ctx.flow.deliver() else {
+            return Answer::Sent(false);
+        };
+        let exchange = &deliver.exchange;
+        // LE-023..036, LE-424: the gate is the effective status.
+        let has_function =
+            wire.status < 400 && exchange.route.hook(EventType::ViewerResponse).is_some();
+        if let Some(plain) = wire.plain.as_deref().filter(|_| !has_function) {
+            let out = &mut connection.out;
+            out.clear();
+            out.extend_from_slice(plain);
+            put_number_field(out, b"Age", age);
+            let (status, has_server) = (wire.status, wire.has_server);
+            put_node_fields(
+                out,
+                exchange,
+                status,
+                Served::Hit,
+                Some(&outcome),
+                has_server,
+            );
+            let keep_alive = keep_alive && head.keep_alive;
+            put_end(out, now, keep_alive);
+            let body = Content::Stored(object);
+            return self
+                .finish(
+                    connection,
+                    head,
+                    ctx,
+                    (status, Served::Hit),
+                    body,
+                    keep_alive,
+                )
+                .await;
+        }
+        let mut lines = Vec::with_capacity(wire.lines.len() + 1);
+        lines.extend_from_slice(&wire.lines);
+        lines.push(number_line(header::AGE, "Age", age));
+        let reply = Reply {
+            status: wire.status,
+            description: wire.description.clone(),
+            lines,
+            length: Length::AsTold,
+            body: Content::Stored(object.clone()),
+            served: Served::Hit,
+            outcome: Some(outcome),
+            close: false,
+        };
+        let reply = if has_function {
+            let request = changed.unwrap_or_else(|| viewer_parts(head));
+            self.viewer_response_direct(ctx, &request, reply).await
+        } else {
+            Some(reply)
+        };
+        match reply {
+            Some(reply) => self.send(connection, head, ctx, reply, keep_alive).await,
+            None => Answer::Sent(false),
+        }
+    }
+
+    /// Lets the viewer-response function change a hit (LE-190..195, LE-416).
+    async fn viewer_response_direct(
+        &self,
+        ctx: &mut Ctx,
+        request: &RequestParts,
+        mut reply: Reply,
+    ) -> Option<Reply> {
+        let exchange = ctx.flow.deliver().ok()?.exchange.clone();
+        let response = ResponseParts {
+            status: reply.status,
+            description: reply
+                .description
+                .take()
+                .unwrap_or_else(|| reason(reply.status).to_owned()),
+            lines: reply.lines,
+        };
+        // The same as of an answer that is relayed while it arrives.
+        let replaceable = !matches!(reply.status, 204 | 206 | 304) && !is_empty(&response.lines);
+        let asked = self.ask_viewer_response(&exchange, request, &response, &mut ctx.record);
+        let result = match asked.await {
+            Ok(Some(result)) => result,
+            Ok(None) => {
+                reply.description = Some(response.description);
+                reply.lines = response.lines;
+                return Some(reply);
+            }
+            Err(fault) => return failed_reply(ctx, &fault),
+        };
+        reply.description = result.status_description.or_else(|| {
+            let same = result.status == response.status;
+            // LE-421: a CloudFront Function may choose another status.
+            Some(if same {
+                response.description
+            } else {
+                reason(result.status).to_owned()
+            })
+        });
+        reply.status = result.status;
+        reply.lines = if result.headers_changed {
+            result.headers
+        } else {
+            response.lines
+        };
+        match result.body.map(Bytes::from) {
+            None => {}
+            Some(body) if replaceable || body.is_empty() => {
+                // LE-422; the length is the node's (LE-423). 204 and 304, which the function may have chosen, have none.
+                let bodyless = matches!(reply.status, 204 | 304);
+                let body = if bodyless { Bytes::new() } else { body };
+                reply.length = if bodyless {
+                    Length::Untold
+                } else {
+                    Length::Bytes(body.len() as u64)
+                };
+                reply.body = Content::Made(body);
+            }
+            Some(_) => {
+                let event = EventType::ViewerResponse;
+                let violation = cff::no_body_to_replace();
+                let fault =
+                    hook::refused_late(self.node(), &exchange, event, violation, &mut ctx.record);
+                return failed_reply(ctx, &fault);
+            }
+        }
+        Some(reply)
+    }
+
+    /// Writes the head of a reply and sends it.
+    async fn send(
+        &self,
+        connection: &mut Connection,
+        head: &ViewerHead,
+        ctx: &mut Ctx,
+        reply: Reply,
+        keep_alive: bool,
+    ) -> Answer {
+        let Some(exchange) = ctx.flow.exchange() else {
+            return Answer::Sent(false);
+        };
+        let keep_alive = keep_alive && head.keep_alive && !reply.close;
+        let tells_outcome = reply.outcome.is_some() && tells_cache_status(exchange);
+        let out = &mut connection.out;
+        out.clear();
+        put_status(out, reply.status, reply.description.as_deref());
+        let skip = |name: &HeaderName| {
+            (*name == header::CONTENT_LENGTH && !matches!(reply.length, Length::AsTold))
+                || (tells_outcome && name.as_str() == "cache-status")
+        };
+        put_lines(out, &reply.lines, skip);
+        if let Length::Bytes(length) = reply.length {
+            put_number_field(out, b"Content-Length", length);
+        }
+        let has_server = reply.lines.iter().any(|l| l.name == header::SERVER);
+        let outcome = reply.outcome.as_ref();
+        put_node_fields(
+            out,
+            exchange,
+            reply.status,
+            reply.served,
+            outcome,
+            has_server,
+        );
+        put_end(out, self.node().clock().now(), keep_alive);
+        let answered = (reply.status, reply.served);
+        self.finish(connection, head, ctx, answered, reply.body, keep_alive)
+            .await
+    }
+
+    /// Sends the head that stands in the connection and a body, and notes how it went.
+    async fn finish(
+        &self,
+        connection: &mut Connection,
+        head: &ViewerHead,
+        ctx: &mut Ctx,
+        (status, served): (u16, Served),
+        body: Content,
+        keep_alive: bool,
+    ) -> Answer {
+        // HEAD, 204 and 304 have no body, whatever length the head tells (RFC 9110 section 6.4.1).
+        let bodyless =
+            head.method == Method::HEAD || matches!(status, 204 | 304) || body.len() == 0;
+        let (bytes, sent) = match body {
+            _ if bodyless => connection.send(|| None).await,
+            Content::Made(bytes) => {
+                let mut bytes = Some(bytes);
+                connection.send(|| bytes.take()).await
+            }
+            Content::Stored(object) => {
+                let mut body = object.body().read();
+                connection.send(|| body.next_piece(PIECE)).await
+            }
+        };
+        let gone = sent.is_err();
+        let ended = Ended {
+            method: &head.method,
+            target: &head.target,
+            host: Some(&head.host),
+            viewer: Some(connection.viewer),
+            status,
+            // A transfer that broke counts as an error, whatever it began as (CF-704).
+            served: match served {
+                Served::NodeError(_) | Served::Fault(_) => served,
+                _ if gone => Served::NodeError(VIEWER_GONE),
+                _ => served,
+            },
+            bytes,
+        };
+        self.ended(&ended, ctx);
+        Answer::Sent(keep_alive && !gone)
+    }
+}
+
+/// The request as functions see it (LE-095), with the whole query whatever the policies are (LE-093).
+fn viewer_parts(head: &ViewerHead) -> RequestParts {
+    let (path, query) = match memchr::memchr(b'?', &head.target) {
+        Some(at) => (head.target.slice(..at), head.target.slice(at + 1..)),
+        None => (head.target.clone(), Bytes::new()),
+    };
+    RequestParts {
+        method: head.method.clone(),
+        path,
+        query,
+        lines: head.lines(),
+    }
+}
+
+/// A response that a viewer-request function made (LE-155..170): no other function runs (LE-163).
+fn generated_reply(ctx: &Ctx, generated: Generated) -> Option<Reply> {
+    let served = ctx.flow.deliver().ok()?.served;
+    // LE-168: 204 and 304 have no length. The node owns it otherwise (LE-166, LE-227).
+    let length = if matches!(generated.status, 204 | 304) {
+        Length::Untold
+    } else {
+        Length::Bytes(generated.body.len() as u64)
+    };
+    Some(Reply {
+        status: generated.status,
+        description: generated.description,
+        lines: generated.lines,
+        length,
+        body: Content::Made(generated.body),
+        served,
+        outcome: None,
+        close: false,
+    })
+}
+
+/// The page for a function that failed (CF-780..783, LE-278).
+fn failed_reply(ctx: &mut Ctx, fault: &Fault) -> Option<Reply> {
+    let exchange: &Exchange = ctx.flow.exchange()?;
+    let identity = &exchange.route.distribution().identity;
+    let answer = ErrorAnswer::new(fault, exchange.request_id.as_str(), identity);
+    ctx.record.served = Some(answer.served);
+    if ctx.record.error.is_none() {
+        ctx.record.error = Some(fault.to_string());
+    }
+    let line = |name: HeaderName, key: &'static str, value: &'static str| HeaderLine {
+        name,
+        key: Bytes::from_static(key.as_bytes()),
+        value: http::HeaderValue::from_static(value),
+    };
+    let html = "text/html; charset=utf-8";
+    let mut lines = vec![line(header::CONTENT_TYPE, "Content-Type", html)];
+    if answer.no_store {
+        lines.push(line(header::CACHE_CONTROL, "Cache-Control", "no-store"));
+    }
+    if let Some(allow) = answer.allow {
+        lines.push(line(header::ALLOW, "Allow", allow));
+    }
+    Some(Reply {
+        status: answer.status,
+        description: None,
+        lines,
+        length: Length::Bytes(answer.body.len() as u64),
+        body: Content::Made(answer.body),
+        served: answer.served,
+        outcome: None,
+        close: answer.close,
+    })
+}
+
+fn header_map(lines: &[HeaderLine]) -> Option<HeaderMap> {
+    let mut map = HeaderMap::with_capacity(lines.len());
+    for line in lines {
+        map.try_append(line.name.clone(), line.value.clone()).ok()?;
+    }
+    Some(map)
+}
+
+/// Whether a stored response has no body to be replaced.
+fn is_empty(lines: &[HeaderLine]) -> bool {
+    let mut lengths = lines.iter().filter(|l| l.name == header::CONTENT_LENGTH);
+    lengths.next().is_some_and(|l| l.value == "0")
+}
+
+/// Whether the answer depends on a condition or a range, which a function may have put there (RFC 9110 sections 13
+/// and 14).
+fn asks_for_part(request: &HeaderMap) -> bool {
+    [
+        header::RANGE,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_MATCH,
+        header::IF_UNMODIFIED_SINCE,
+    ]
+    .iter()
+    .any(|name| request.contains_key(name))
+}
