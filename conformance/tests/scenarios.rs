@@ -37,5 +37,6 @@ mod scenarios {
     mod tls_origin;
     mod triggers;
     mod vary;
+    mod viewer_connections;
     mod what_functions_see;
 }

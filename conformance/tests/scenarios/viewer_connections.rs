@@ -1,0 +1,233 @@
+//! Connections of viewers: what comes from memory and what needs an origin, in any order, on one and the same.
+
+use fourfront_conformance::{Edge, Origin, Reply};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// A connection, and what was read from it and belongs to the next answer.
+struct Viewer {
+    stream: TcpStream,
+    rest: Vec<u8>,
+}
+
+/// One answer.
+struct Got {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Got {
+    fn status(&self) -> &str {
+        &self.head[9..12]
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    /// Status, the word of `X-Cache`, body.
+    fn seen(&self) -> (&str, &str, &str) {
+        let word = self.field("x-cache").unwrap_or("");
+        let word = word.split(' ').next().unwrap_or("");
+        (
+            self.status(),
+            word,
+            std::str::from_utf8(&self.body).unwrap_or("not text"),
+        )
+    }
+}
+
+impl Viewer {
+    async fn connect(edge: &fourfront_conformance::Running) -> Self {
+        let stream = TcpStream::connect(edge.address()).await.unwrap();
+        Self {
+            stream,
+            rest: Vec::new(),
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Reads one answer; `None` when the node has closed the connection instead.
+    async fn receive(&mut self, with_body: bool) -> Option<Got> {
+        let reading = async {
+            let end = loop {
+                if let Some(at) = self.rest.windows(4).position(|w| w == b"\r\n\r\n") {
+                    break at + 4;
+                }
+                if self.stream.read_buf(&mut self.rest).await.unwrap_or(0) == 0 {
+                    return None;
+                }
+            };
+            let head: Vec<u8> = self.rest.drain(..end).collect();
+            let mut got = Got {
+                head: String::from_utf8(head).unwrap(),
+                body: Vec::new(),
+            };
+            let length = got
+                .field("content-length")
+                .map_or(0, |l| l.parse().unwrap());
+            if with_body {
+                while self.rest.len() < length {
+                    assert!(self.stream.read_buf(&mut self.rest).await.unwrap() > 0);
+                }
+                got.body = self.rest.drain(..length).collect();
+            }
+            Some(got)
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), reading)
+            .await
+            .expect("an answer in time")
+    }
+
+    async fn ask(&mut self, request: &str) -> Got {
+        self.send(request.as_bytes()).await;
+        let with_body = !request.starts_with("HEAD ");
+        self.receive(with_body).await.expect("an open connection")
+    }
+}
+
+fn get(target: &str, fields: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n")
+}
+
+async fn echo() -> Origin {
+    Origin::start(|request| {
+        Reply::ok(format!("{} {}", request.method, request.target))
+            .header("Cache-Control", "max-age=60")
+            .header("ETag", "\"one\"")
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hits_and_all_else_take_turns_on_one_connection() {
+    // CF-010, CF-284, CF-507, CF-532, RFC 9112 section 9.3
+    let origin = echo().await;
+    let edge = Edge::new()
+        .behavior("allowed_methods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]")
+        .start(&origin)
+        .await;
+    let mut viewer = Viewer::connect(&edge).await;
+    let rows = [
+        (get("/a", ""), ("200", "Miss", "GET /a")),
+        (get("/a", ""), ("200", "Hit", "GET /a")),
+        (get("/b?c", "Cookie: x=1\r\n"), ("200", "Miss", "GET /b")),
+        (get("/a", "If-None-Match: \"one\"\r\n"), ("304", "Hit", "")),
+        (get("/a", "Range: bytes=0-2\r\n"), ("206", "Hit", "GET")),
+        (get("/a", ""), ("200", "Hit", "GET /a")),
+        (
+            "POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi".to_owned(),
+            ("200", "Miss", "POST /a"),
+        ),
+        (
+            "HEAD /c HTTP/1.1\r\nHost: a.test\r\n\r\n".to_owned(),
+            ("200", "Miss", ""),
+        ),
+        (get("/c", ""), ("200", "Miss", "GET /c")),
+        (
+            "HEAD /c HTTP/1.1\r\nHost: a.test\r\n\r\n".to_owned(),
+            ("200", "Hit", ""),
+        ),
+        (get("/c", ""), ("200", "Hit", "GET /c")),
+    ];
+    for (at, (request, expected)) in rows.iter().enumerate() {
+        let got = viewer.ask(request).await;
+        assert_eq!(got.seen(), *expected, "{at}: {request}\n{}", got.head);
+        assert_eq!(
+            got.field("connection"),
+            Some("keep-alive"),
+            "{at}: {}",
+            got.head
+        );
+    }
+    // HEAD tells the length that GET would have (CF-536).
+    let head = viewer.ask("HEAD /c HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+    assert_eq!(head.field("content-length"), Some("6"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_sent_together_are_answered_in_order() {
+    // RFC 9112 section 9.3.2
+    let origin = echo().await;
+    let edge = Edge::new().start(&origin).await;
+    for n in 0..5 {
+        edge.get(&format!("/{n}")).await;
+    }
+    let mut viewer = Viewer::connect(&edge).await;
+    let all: String = (0..40).map(|n| get(&format!("/{}", n % 5), "")).collect();
+    viewer.send(all.as_bytes()).await;
+    for n in 0..40 {
+        let got = viewer.receive(true).await.expect("an answer to each");
+        assert_eq!(got.seen(), ("200", "Hit", &*format!("GET /{}", n % 5)));
+    }
+    assert_eq!(origin.count(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_may_come_in_pieces_and_ends_as_the_viewer_says() {
+    // RFC 9112 sections 3 and 9.6, CF-507
+    let origin = echo().await;
+    let edge = Edge::new().start(&origin).await;
+    edge.get("/a").await;
+    let mut viewer = Viewer::connect(&edge).await;
+    viewer.stream.set_nodelay(true).unwrap();
+    for byte in get("/a", "X-Long: 1\r\n").bytes() {
+        viewer.send(&[byte]).await;
+        tokio::task::yield_now().await;
+    }
+    let got = viewer.receive(true).await.unwrap();
+    assert_eq!(got.seen(), ("200", "Hit", "GET /a"));
+
+    let got = viewer.ask(&get("/a", "Connection: close\r\n")).await;
+    assert_eq!(got.seen(), ("200", "Hit", "GET /a"));
+    assert_eq!(got.field("connection"), Some("close"));
+    assert!(viewer.receive(true).await.is_none(), "the node closes");
+
+    // HTTP/1.0 ends where it is not asked to go on.
+    let mut old = Viewer::connect(&edge).await;
+    let got = old.ask("GET /a HTTP/1.0\r\nHost: a.test\r\n\r\n").await;
+    assert_eq!(got.seen(), ("200", "Hit", "GET /a"));
+    assert!(old.receive(true).await.is_none(), "the node closes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_hits_reach_slow_viewers_whole_and_those_who_leave_are_noted() {
+    // CF-704, CF-705
+    const SIZE: usize = 6 * 1024 * 1024;
+    let origin = Origin::start(|_| {
+        let body: Vec<u8> = (0..SIZE).map(|n| (n / 7 % 251) as u8).collect();
+        Reply::ok(body).header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let edge = Edge::new().start(&origin).await;
+    assert_eq!(edge.get("/").await.body.len(), SIZE);
+
+    let mut slow = Viewer::connect(&edge).await;
+    slow.send(get("/", "").as_bytes()).await;
+    let mut gone = Viewer::connect(&edge).await;
+    gone.send(get("/", "").as_bytes()).await;
+    gone.stream.read_exact(&mut [0; 1000]).await.unwrap();
+    drop(gone);
+    // Others are answered while the two have not taken theirs.
+    assert_eq!(edge.get("/").await.x_cache(), "Hit");
+    let got = slow.receive(true).await.unwrap();
+    let expected = (0..SIZE).map(|n| (n / 7 % 251) as u8);
+    assert!(got.body.iter().copied().eq(expected));
+
+    edge.recorded(4).await;
+    let broken: Vec<_> = edge
+        .records()
+        .into_iter()
+        .filter(|r| r.served.detail(r.status) == "ClientCommError")
+        .collect();
+    assert_eq!(broken.len(), 1);
+    assert!(broken[0].bytes < SIZE as u64);
+}
