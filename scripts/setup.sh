@@ -54,6 +54,7 @@ if [ "${1:-}" = bench ]; then
   PATH=$PATH:/usr/sbin have nginx || need nginx-light
   # The JavaScript of nginx, for the response that is generated without an origin.
   compgen -G '/usr/lib/nginx/modules/ngx_http_js_module.so' >/dev/null || need libnginx-mod-http-js
+  PATH=$PATH:/usr/sbin have varnishd || need varnish
   have wrk || need wrk
   have taskset || need util-linux
   have python3 || need python3

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The release node beside nginx and workerd: requests per second and CPU per request.
+"""The release node beside nginx, Varnish and workerd: requests per second and CPU per request.
 
 Both servers get one worker on one core; wrk drives them with keep-alive connections from
 another. The runs alternate (fourfront, nginx, fourfront, nginx, ...), because a machine
@@ -30,6 +30,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TICKS = os.sysconf("SC_CLK_TCK")
 BODY = b"x" * 1023 + b"\n"
+LARGE = b"x" * (100 * 1024)
 NJS_MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 
 
@@ -49,6 +50,7 @@ class Case:
 
 CASES = [
     Case("hit", "/hit", "1 KB memory hit"),
+    Case("large", "/large", "100 KB memory hit", size=len(LARGE)),
     Case("hook", "/hook", "1 KB memory hit with a viewer-response hook", header="x-hook"),
     Case("generated", "/generated", "response generated at viewer-request", header="x-hook", size=12),
 ]
@@ -75,14 +77,15 @@ class Origin:
 
             def do_GET(self):
                 origin.requests += 1
+                body = LARGE if self.path == "/large" else BODY
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain")
-                self.send_header("Content-Length", str(len(BODY)))
+                self.send_header("Content-Length", str(len(body)))
                 self.send_header("Cache-Control", "public, max-age=86400")
                 if self.path == PLAIN.path:
                     self.send_header("X-Hook", "viewer-response")
                 self.end_headers()
-                self.wfile.write(BODY)
+                self.wfile.write(body)
 
             def log_message(self, *_):
                 pass
@@ -253,6 +256,21 @@ def start_fourfront(program, folder, core, origin_port):
     return Server("fourfront", command, port, core, folder / "fourfront.log", env)
 
 
+def start_varnish(folder, core, origin_port):
+    """Varnish, which has no functions in JavaScript: it takes part in the hits."""
+    program = shutil.which("varnishd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if not program:
+        return None
+    port = free_port()
+    folder = folder / "varnish"
+    command = [program, "-F", "-n", str(folder), "-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{origin_port}"]
+    # One pool of threads is what one core has use for.
+    command += ["-s", "malloc,64m", "-p", "thread_pools=1", "-p", "thread_pool_min=60"]
+    server = Server("varnish", command, port, core, folder.parent / "varnish.log")
+    server.cases = {"hit", "large"}
+    return server
+
+
 def start_workerd(program, folder, core):
     """workerd, which has isolates and no cache: it takes part in what needs none."""
     port = free_port()
@@ -392,6 +410,11 @@ def main():
             if arguments.fourfront:
                 servers.append(start_fourfront(arguments.fourfront, folder, cores[0], origin.port))
             servers += [start_nginx(folder, cores[0], origin.port, handles) for handles in (True, False)]
+            varnish = start_varnish(folder, cores[0], origin.port)
+            if varnish:
+                servers.append(varnish)
+            else:
+                print("without Varnish (package varnish)")
             if arguments.workerd:
                 servers.append(start_workerd(arguments.workerd, folder, cores[0]))
             version = subprocess.run([nginx_program(), "-v"], capture_output=True, text=True, check=True).stderr.strip()
