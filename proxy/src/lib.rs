@@ -15,5 +15,6 @@ pub mod flow;
 pub mod node;
 pub mod observe;
 pub mod pingora;
+pub mod purge;
 mod sys;
 pub mod tls;

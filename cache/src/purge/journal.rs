@@ -32,7 +32,7 @@ use super::{
 };
 
 /// The journal's name in its directory.
-pub const FILE: &str = "invalidations.journal";
+pub(super) const FILE: &str = "invalidations.journal";
 const NEW_FILE: &str = "invalidations.journal.new";
 const LOCK_FILE: &str = "invalidations.lock";
 

@@ -18,7 +18,7 @@
 //!
 //! # Over a restart
 //!
-//! [`Invalidations::open`] keeps a [`journal`]: an invalidation is in it, on disk, before it takes effect, and only then
+//! [`Invalidations::open`] keeps a journal (`journal.rs`): an invalidation is in it, on disk, before it takes effect, and only then
 //! acknowledged. Tiers that outlive the process keep [`Stamp::encode`] beside an object. A stamp names the journal it
 //! was written beside by its *epoch*, so that objects are not believed beside another one or a lost one.
 //!
@@ -31,7 +31,7 @@
 //! This module reads no clock: whoever creates an invalidation says when.
 
 mod history;
-pub mod journal;
+mod journal;
 mod stamp;
 mod table;
 mod target;
@@ -50,13 +50,12 @@ use std::{
 };
 
 pub use history::Page;
+pub use journal::{JournalError, Kept};
 pub use stamp::{MAX_TARGETS, Stamp, Standing};
-pub use target::{
-    Item, ItemError, MAX_PATH, MAX_TAG, MAX_TAGS, Tag, TagHash, TagSeparator, Target, tags_of,
-};
+pub use target::{Item, ItemError, MAX_PATH, MAX_TAG, MAX_TAGS, Tag, TagHash, Target, tags_of};
 
 use history::History;
-use journal::{Journal, JournalError, Kept};
+use journal::Journal;
 use table::{Effect, Entry, Subject, Table};
 
 /// Generations that are passed over at each start.

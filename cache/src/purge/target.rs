@@ -7,6 +7,7 @@ use std::{
     hash::Hasher as _,
 };
 
+use fourfront_model::TagSeparator;
 use siphasher::sip::SipHasher13;
 use smallvec::SmallVec;
 
@@ -249,16 +250,6 @@ impl TagHash {
         }
         Self(hasher.finish())
     }
-}
-
-/// How the values of a tag field are told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TagSeparator {
-    /// By commas, as in CloudFront's `Cache-Tag` (CF-670).
-    #[default]
-    Comma,
-    /// By spaces, as in `Surrogate-Key`.
-    Space,
 }
 
 /// The tags in the lines of a response's tag field, which is called `header` (CF-670). What is not a tag is ignored, and

@@ -5,12 +5,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use fourfront_model::TagSeparator;
 use proptest::prelude::*;
 
-use super::{
-    journal::{FILE, JournalError, Kept},
-    *,
-};
+use super::{journal::FILE, *};
 
 const HEADER: &str = "cache-tag";
 

@@ -153,6 +153,10 @@ impl Edge {
         let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
         let exchange = deliver.exchange.clone();
         let mut served = deliver.served;
+        if outcome.is_some() {
+            // Made at origin-request, or of an origin's answer.
+            hide_tags(&mut head, &exchange);
+        }
         if !served.is_generated_at_viewer() && !ctx.background && head.status.as_u16() < 400 {
             let ran = self.viewer_response(session, ctx, &exchange, &mut head);
             match ran.await {
@@ -247,6 +251,7 @@ impl Edge {
         let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
         let exchange = deliver.exchange.clone();
         let served = deliver.served;
+        hide_tags(head, &exchange);
         // LE-023..036, LE-424: the gate is the effective status.
         if head.status.as_u16() >= 400 || ctx.background {
             return add_node_fields(head, &exchange, served, Some(outcome));
@@ -267,6 +272,15 @@ impl Edge {
             }
             Err(fault) => swap(session, head, ctx, &fault),
         }
+    }
+}
+
+/// CF-675: the tags of an object are the node's affair, where the site file says so. The stored head keeps them.
+fn hide_tags(head: &mut ResponseHeader, exchange: &Exchange) {
+    if let Some(tags) = &exchange.route.distribution().cache_tags
+        && tags.hide
+    {
+        head.remove_header(tags.header.as_str());
     }
 }
 

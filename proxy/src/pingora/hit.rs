@@ -40,14 +40,15 @@ impl Edge {
         };
         let lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
         let facts = object.head().facts();
+        let freshness = facts.freshness();
         let outcome = Outcome::Hit {
-            ttl: facts.freshness.ttl(now),
+            ttl: freshness.ttl(now),
         };
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(lookup.found(Served::Hit)));
 
         let mut head = Box::new(object.head().response(object.body().len())?);
-        head.insert_header(header::AGE, facts.freshness.age_seconds(now))?;
+        head.insert_header(header::AGE, freshness.age_seconds(now))?;
         drop_unshared(&mut head, facts);
         self.finish_head(session, ctx, &mut head, &outcome).await?;
 
@@ -103,10 +104,11 @@ impl Edge {
         }
         let object = self.node().cache().stored(&self.key_of(request, lookup)?)?;
         let head = object.head();
+        let freshness = head.facts().untouched()?;
         // The record of a failure has a page for each viewer (CF-296).
         let fresh = head.facts().fault.is_none()
-            && head.facts().freshness.reuse() != Reuse::Refetch
-            && head.facts().freshness.judge(now) == Verdict::Fresh
+            && freshness.reuse() != Reuse::Refetch
+            && freshness.judge(now) == Verdict::Fresh
             && self.variant(head.headers(), &lookup.exchange, request) == head.variance();
         fresh.then_some(object)
     }

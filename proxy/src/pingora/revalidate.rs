@@ -76,7 +76,7 @@ impl Edge {
             Ok(facts) => {
                 let now = self.node().clock().now();
                 Kept::Stored {
-                    ttl: facts.map_or(0, |f| f.freshness.ttl(now)),
+                    ttl: facts.map_or(0, |f| f.freshness().ttl(now)),
                 }
             }
             Err(refusal) => {
@@ -140,7 +140,7 @@ pub(super) fn preconditions(
     };
     match policy::revalidation(
         mode,
-        &facts.freshness,
+        &facts.freshness(),
         head,
         EdgeEncoding::AsReceived,
         cookies,

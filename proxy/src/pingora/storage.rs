@@ -21,6 +21,7 @@ use fourfront_cache::{
         ReadError,
     },
     policy::Freshness,
+    purge::{Invalidations, Stamp, Standing},
 };
 use fourfront_origin::OriginFault;
 use http::{HeaderMap, HeaderName, header};
@@ -53,8 +54,10 @@ pub(super) struct StoredFacts(Arc<Facts>);
 /// See [`StoredFacts`].
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
-    /// When it is fresh, by our policy.
-    pub(super) freshness: Freshness,
+    /// When it is fresh, by our policy; see [`Self::freshness`].
+    freshness: Freshness,
+    /// Whether it has been invalidated since it was fetched.
+    pub(super) stamp: Stamp,
     /// Fields only the first viewer gets.
     pub(super) unshared: Box<[HeaderName]>,
     /// The failure this stands for: the origin gave no answer (CF-296). Each viewer gets a page of its own, with
@@ -62,10 +65,32 @@ pub(super) struct Facts {
     pub(super) fault: Option<OriginFault>,
 }
 
+impl Facts {
+    /// When it is fresh: by our policy, and no longer than until it was softly invalidated. Whether it may answer at all
+    /// is the stamp's to say.
+    pub(super) fn freshness(&self) -> Freshness {
+        match self.stamp.standing() {
+            Standing::Stale { since, .. } => self.freshness.ended(since),
+            Standing::Valid | Standing::Gone { .. } => self.freshness,
+        }
+    }
+
+    /// The same, if nothing was invalidated: what most hits ask, and for them no more than a comparison.
+    pub(super) fn untouched(&self) -> Option<&Freshness> {
+        (self.stamp.standing() == Standing::Valid).then_some(&self.freshness)
+    }
+
+    /// Whether nothing may answer from it any more (CF-660).
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.stamp.standing(), Standing::Gone { .. })
+    }
+}
+
 impl StoredFacts {
-    pub(super) fn new(freshness: Freshness, unshared: Vec<HeaderName>) -> Self {
+    pub(super) fn new(freshness: Freshness, unshared: Vec<HeaderName>, stamp: Stamp) -> Self {
         Self(Arc::new(Facts {
             freshness,
+            stamp,
             unshared: unshared.into(),
             fault: None,
         }))
@@ -107,6 +132,7 @@ pub struct CacheStorage {
     adapter: &'static Adapter,
     lock: &'static CacheKeyLockImpl,
     secret: KeySecret,
+    invalidations: Arc<Invalidations>,
 }
 
 impl CacheStorage {
@@ -115,7 +141,11 @@ impl CacheStorage {
     ///
     /// # Errors
     /// When the sizes cannot work, or the system gives no random bytes for the key secret.
-    pub fn new(bytes: u64, largest: Option<u64>) -> std::result::Result<Self, String> {
+    pub fn new(
+        bytes: u64,
+        largest: Option<u64>,
+        invalidations: Arc<Invalidations>,
+    ) -> std::result::Result<Self, String> {
         let secret = KeySecret::random().map_err(|e| e.to_string())?;
         let mut limits = MemoryLimits::of_capacity(bytes);
         if let Some(largest) = largest {
@@ -133,7 +163,13 @@ impl CacheStorage {
             adapter: Box::leak(Box::new(adapter)),
             lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             secret,
+            invalidations,
         })
+    }
+
+    /// What does not answer any more.
+    pub const fn invalidations(&self) -> &Arc<Invalidations> {
+        &self.invalidations
     }
 
     /// The secret of the node's key hashes.
@@ -278,7 +314,7 @@ pub(super) fn record(created: SystemTime, header: ResponseHeader, facts: StoredF
 
 impl HeadRecord for Head {
     fn weight(&self) -> usize {
-        head_weight(&self.header)
+        head_weight(&self.header) + self.facts.stamp.weight()
     }
 }
 

@@ -12,6 +12,7 @@ use fourfront_cache::{
     Reason,
     key::{CacheKey, KeyRequest, cache_key},
     policy::{Grace, Reuse, Verdict},
+    purge::Standing,
 };
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
@@ -131,7 +132,7 @@ impl Edge {
         &self,
         session: &mut Session,
         ctx: &mut Ctx,
-        state: ViewerRequest,
+        mut state: ViewerRequest,
     ) -> Result<bool> {
         let event = EventType::ViewerRequest;
         if let Err(e) = request_body::read(session, ctx, &state.exchange, event).await {
@@ -165,6 +166,9 @@ impl Edge {
                     request = request.with(&changes);
                     let head = session.req_header_mut();
                     if changes.uri.is_some() || changes.querystring.is_some() {
+                        // CF-658
+                        state.exchange.viewer_target =
+                            Some(Bytes::copy_from_slice(head.raw_path()));
                         head.set_raw_path(&request.target())?;
                     }
                     if headers_changed {
@@ -281,14 +285,32 @@ impl Edge {
         let Some(stored) = StoredFacts::of(meta) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        let verdict = stored.freshness.judge(self.node().clock().now());
+        let background = ctx.background;
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
+        // Before the stamp is asked: what is invalidated after this is newer than any answer about the object (CF-660).
+        let generation = stored.stamp.zone().now();
+        match stored.stamp.standing() {
+            Standing::Gone { .. } if background => {
+                // The refresh goes on with the generation of the viewer who began it, so what it brings will not answer.
+                // As a miss it would wait for the lock that it holds itself.
+                return Ok(Some(ForcedFreshness::ForceExpiredServeStale {
+                    expired_at: None,
+                }));
+            }
+            Standing::Gone { by } => {
+                state.grace = None;
+                state.reason = Reason::Invalidated(by.as_str().into());
+                return Ok(Some(ForcedFreshness::ForceMiss));
+            }
+            Standing::Valid | Standing::Stale { .. } => state.exchange.generation = generation,
+        }
+        let verdict = stored.freshness().judge(self.node().clock().now());
         state.grace = match verdict {
             Verdict::Fresh => None,
             Verdict::Stale { grace, .. } => Some(grace),
         };
         if let Some(reason) = verdict.reason() {
-            state.reason = match stored.freshness.reuse() {
+            state.reason = match stored.freshness().reuse() {
                 Reuse::Validate => reason,
                 // CF-313: it is never fresh, and fetched in full by every request.
                 Reuse::Refetch => Reason::Vary("*".into()),
