@@ -14,7 +14,8 @@
 //!
 //! So an invalidation takes effect with one store, whatever the number of objects; their bytes are let go as
 //! others need the room. Fetches that were under way carry an older generation, and with it what they bring (CF-660,
-//! CP-144): who waits for one already gets it, and nobody afterwards.
+//! CP-144): who waits for one already gets it, and nobody afterwards. Variants and stored errors carry stamps like any
+//! object, so they go along (CF-303, CF-654, CF-673).
 //!
 //! # Over a restart
 //!

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use clap::{Args, Subcommand};
+use clap::Args;
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
@@ -24,11 +24,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// What `fourfront purge` is called with.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct PurgeArgs {
-    #[command(subcommand)]
-    command: Option<PurgeCommand>,
-    /// Paths, as in `/a.html`, `/img/*` or `/a?x=1`; or URLs, whose host says which distribution.
+    /// Paths, as in `/a.html`, `/img/*` or `/a?x=1`; or URLs, whose host says which distribution. The word `list`
+    /// alone lists what was purged, newest first.
+    #[arg(value_name = "PATH")]
     paths: Vec<String>,
     /// Everything that carries this tag. May be given again.
     #[arg(long = "tag", value_name = "TAG")]
@@ -49,18 +48,8 @@ pub(super) struct PurgeArgs {
     #[arg(long, value_name = "TEXT")]
     reference: Option<String>,
     /// The node's admin address. Default: FOURFRONT_NODE, or http://127.0.0.1:9400.
-    #[arg(long, value_name = "URL", global = true)]
+    #[arg(long, value_name = "URL")]
     node: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-enum PurgeCommand {
-    /// List what was invalidated, newest first.
-    List {
-        /// Id of the distribution, where there are several.
-        #[arg(long, value_name = "ID")]
-        distribution: Option<String>,
-    },
 }
 
 pub(super) fn run(args: &PurgeArgs) -> Exit {
@@ -76,9 +65,9 @@ pub(super) fn run(args: &PurgeArgs) -> Exit {
     };
     let done = runtime.block_on(async {
         let node = NodeAddress::of(args.node.as_deref())?;
-        match &args.command {
-            Some(PurgeCommand::List { distribution }) => list(&node, distribution.as_deref()).await,
-            None => purge(&node, args).await,
+        match args.paths.as_slice() {
+            [word] if word == "list" => list(&node, args).await,
+            _ => purge(&node, args).await,
         }
     });
     match done {
@@ -138,7 +127,12 @@ async fn purge(node: &NodeAddress, args: &PurgeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn list(node: &NodeAddress, distribution: Option<&str>) -> Result<(), Failure> {
+async fn list(node: &NodeAddress, args: &PurgeArgs) -> Result<(), Failure> {
+    if args.all || args.soft || !args.tags.is_empty() || args.reference.is_some() {
+        let message = "`list` takes --distribution and --node; the path is `/list`".to_owned();
+        return Err((Exit::Usage, message));
+    }
+    let distribution = args.distribution.as_deref();
     let mut marker = String::new();
     loop {
         let of = distribution.map_or_else(String::new, |d| format!("&distribution={d}"));

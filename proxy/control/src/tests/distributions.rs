@@ -476,8 +476,8 @@ fn cache_tags_come_in_a_named_field() {
             "3:52: distributions.a.cache_tag_config.separator: expected `comma` or `space`, found `pipe`",
         ),
         (
-            "{ header: a }",
-            "`header` is not a setting of `cache_tag_config`",
+            "{ header_name: a, seperator: comma }",
+            "3:41: distributions.a.cache_tag_config.seperator: `seperator` is not a setting of `cache_tag_config` (help: did you mean `separator`?)",
         ),
     ] {
         refused(&with_tags(config), &[error]);
