@@ -154,7 +154,9 @@ fn run() -> Option<bool> {
         let (tier, phase, done) = (tier.clone(), phase.clone(), done.clone());
         thread::spawn(move || {
             // Once through all, so that the first measured round is not the one that warms.
-            (0..OBJECTS).for_each(|n| drop(black_box(standing(&tier, n))));
+            for n in 0..OBJECTS {
+                black_box(standing(&tier, n));
+            }
             let mut rounds = Vec::new();
             for now in 0..3 {
                 done.store(usize::from(now) + 1, Ordering::SeqCst);
