@@ -1,7 +1,7 @@
 //! The cache of a Fourfront node: what may be stored and for how long ([`policy`]), which requests are
-//! the same ([`key`]), and where objects live ([`memory`]).
+//! the same ([`key`]), where objects live ([`memory`]), and what may not answer any more ([`purge`]).
 //!
-//! The three do not know each other beyond the types they pass: `policy` never sees storage, `memory`
+//! The four do not know each other beyond the types they pass: `policy` never sees storage, `memory`
 //! stores any head record and asks no questions. Nothing here reads a clock or opens a connection, and
 //! neither V8 nor Pingora is compiled for it; the proxy puts them together. Why a request was no hit is
 //! told in one vocabulary, [`Reason`], and what became of it in one value, [`Outcome`], from which logs,
@@ -12,6 +12,7 @@ pub mod key;
 pub mod memory;
 mod outcome;
 pub mod policy;
+pub mod purge;
 mod reason;
 
 pub use outcome::{CacheName, CacheNameError, Kept, Outcome, StaleCause};

@@ -20,6 +20,7 @@ use fourfront::{
         metrics::Metrics,
     },
     pingora::{Listening, ServeSettings, serve},
+    purge::PurgeCall,
 };
 use fourfront_control::{Loaded, SiteErrors, parse};
 use fourfront_hooks::{
@@ -565,6 +566,28 @@ impl Running {
     pub fn metrics(&self) -> String {
         String::from_utf8(Admin::metrics(self.node.as_ref()).expect("metrics render"))
             .expect("metrics are text")
+    }
+
+    /// Invalidates, as `POST purge` with that JSON does. Gives the status and the document.
+    pub fn purge(&self, body: &str) -> (u16, serde_json::Value) {
+        self.purge_call(PurgeCall::Create(body.as_bytes().to_vec()))
+    }
+
+    /// A call of the invalidation API.
+    pub fn purge_call(&self, call: PurgeCall) -> (u16, serde_json::Value) {
+        let answer = Admin::purge(self.node.as_ref(), call);
+        (answer.status.as_u16(), answer.body)
+    }
+
+    /// Invalidates these, paths or tags with `#`, and gives the invalidation's id.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn invalidate(&self, paths: &[&str], soft: bool) -> String {
+        let body = serde_json::json!({ "paths": paths, "soft": soft });
+        let (status, answer) = self.purge(&body.to_string());
+        assert_eq!(status, 201, "{answer}");
+        answer["id"].as_str().expect("an id").to_owned()
     }
 
     /// Writes a file beside the site file and reloads.

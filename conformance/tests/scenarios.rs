@@ -17,6 +17,9 @@ mod scenarios {
     mod hook_failures;
     mod hook_results;
     mod hostile;
+    mod invalidation;
+    mod invalidation_api;
+    mod invalidation_in_flight;
     mod limits_of_results;
     mod node_fields;
     mod npm;

@@ -15,4 +15,5 @@ pub mod flow;
 pub mod node;
 pub mod observe;
 pub mod pingora;
+pub mod purge;
 pub mod tls;

@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use fourfront_cache::{
     CacheName, Reason,
     policy::{ErrorTtls, OriginClass},
+    purge::{Invalidations, Kept, Limits},
 };
 use fourfront_control::{Loaded, NodeSettings};
 use fourfront_hooks::{
@@ -39,6 +40,7 @@ use crate::{
         metrics::{BehaviorMetrics, Metrics},
     },
     pingora::CacheStorage,
+    purge::{self, PurgeAnswer, PurgeCall},
     tls::{OriginCaError, check_origin_ca},
 };
 
@@ -215,6 +217,12 @@ pub enum SnapshotError {
     /// The directory of extra packages cannot be used.
     #[error("node.hooks.modules_dir: {0}")]
     Modules(ExecutionFault),
+    /// What the node remembers cannot be read or written.
+    #[error("node.data_dir: {cause}")]
+    DataDir {
+        /// Why.
+        cause: String,
+    },
     /// A directory origin cannot be opened.
     #[error("origin directory {}: {cause}", .path.display())]
     Dir {
@@ -271,8 +279,13 @@ impl Node {
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, Vec<SnapshotError>> {
         let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, None)?;
-        let cache = CacheStorage::new(loaded.node.cache_memory, loaded.node.max_object_size)
-            .map_err(|cause| vec![SnapshotError::Cache { cause }])?;
+        let invalidations = open_invalidations(&loaded.node).map_err(|e| vec![e])?;
+        let cache = CacheStorage::new(
+            loaded.node.cache_memory,
+            loaded.node.max_object_size,
+            invalidations,
+        )
+        .map_err(|cause| vec![SnapshotError::Cache { cause }])?;
         let words = ["hit"].iter().chain(&Reason::WORDS);
         let verdicts = words
             .map(|word| (*word, metrics.cache_verdict(word)))
@@ -427,11 +440,17 @@ impl Admin for Node {
             self.cache.weighed_bytes(),
             self.cache.entry_count(),
         );
+        self.metrics
+            .set_invalidated_names(self.cache.invalidations().names());
         self.metrics.render().map_err(|e| e.to_string())
     }
 
     fn ready(&self) -> bool {
         !self.draining.load(Ordering::SeqCst)
+    }
+
+    fn purge(&self, call: PurgeCall) -> PurgeAnswer {
+        purge::answer(self, call, self.clock.now())
     }
 
     fn status(&self) -> String {
@@ -462,6 +481,23 @@ impl Admin for Node {
         })
         .to_string()
     }
+}
+
+/// The invalidations so far, or none where nothing is kept.
+fn open_invalidations(settings: &NodeSettings) -> Result<Arc<Invalidations>, SnapshotError> {
+    let opened = match &settings.data_dir {
+        None => Invalidations::in_memory(Limits::default()).map(|all| (all, Kept::Nothing)),
+        Some(directory) => Invalidations::open(directory, Limits::default()),
+    };
+    let (all, kept) = opened.map_err(|e| SnapshotError::DataDir {
+        cause: e.to_string(),
+    })?;
+    if kept == Kept::Damaged {
+        tracing::error!(
+            "node.data_dir: the journal of invalidations was damaged; nothing that was cached on disk before answers"
+        );
+    }
+    Ok(Arc::new(all))
 }
 
 /// What functions of a node with these settings may reach (LE-346).

@@ -214,6 +214,14 @@ impl Freshness {
         self
     }
 
+    /// The same entry with a lifetime that ended at `at`, unless it ended earlier: what a soft invalidation makes of it.
+    /// Its windows for stale use begin then.
+    #[must_use]
+    pub fn ended(mut self, at: SystemTime) -> Self {
+        self.lifetime = self.lifetime.min(self.current_age(at));
+        self
+    }
+
     /// Lifetime as compared with [`Self::current_age`].
     pub const fn lifetime(&self) -> Duration {
         self.lifetime

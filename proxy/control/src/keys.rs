@@ -135,6 +135,7 @@ pub(crate) const NODE: Table = Table {
         read("limits"),
         read("shutdown_grace"),
         read("origin_ca"),
+        read("data_dir"),
         refused(
             "listen_https",
             "not available yet: it needs the HTTPS listener",
@@ -147,7 +148,6 @@ pub(crate) const NODE: Table = Table {
             "cache_disk",
             "not available yet: it needs the disk tier of the cache",
         ),
-        refused("data_dir", "not available yet: it needs the control store"),
         refused("fleet", "not available yet: it needs fleet state"),
         refused(
             "trusted_proxies",
@@ -287,6 +287,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("compat"),
         read("strict_header_keys"),
         read("identity"),
+        read("cache_tag_config"),
         ignored("caller_reference"),
         ignored("price_class"),
         ignored("is_ipv6_enabled"),
@@ -338,16 +339,17 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "connection_function_association",
             "not available yet: it needs the HTTPS listener",
         ),
-        refused(
-            "cache_tag_config",
-            "not available yet: it needs invalidation by tag",
-        ),
         refused_unless(
             "path_confusion",
             "off",
             "not available yet: it needs the guard against confused paths",
         ),
     ]],
+};
+
+pub(crate) const CACHE_TAGS: Table = Table {
+    what: "`cache_tag_config`",
+    groups: &[&[read("header_name"), read("separator"), read("hide")]],
 };
 
 pub(crate) const ORIGIN: Table = Table {
@@ -562,6 +564,7 @@ pub(crate) const ALL: &[&Table] = &[
     &CLOUDFRONT_FUNCTION,
     &STORE,
     &DISTRIBUTION,
+    &CACHE_TAGS,
     &ORIGIN,
     &CUSTOM_ORIGIN,
     &S3_ORIGIN,

@@ -101,6 +101,29 @@ pub struct Distribution {
     pub strict_header_keys: bool,
     /// Brand strings.
     pub identity: Identity,
+    /// Where the tags of its objects come from; without it they have none (CF-670).
+    pub cache_tags: Option<CacheTags>,
+}
+
+/// `CacheTagConfig`: by what tags objects can be invalidated (CF-057).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheTags {
+    /// Name of the response field that holds them, in lower case.
+    pub header: String,
+    /// What stands between two tags.
+    pub separator: TagSeparator,
+    /// Whether viewers do not get the field (CF-675).
+    pub hide: bool,
+}
+
+/// What stands between two tags in their field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TagSeparator {
+    /// Commas, as in CloudFront's `Cache-Tag` (CF-670).
+    #[default]
+    Comma,
+    /// Spaces, as in `Surrogate-Key`.
+    Space,
 }
 
 impl Distribution {
@@ -263,6 +286,7 @@ mod tests {
             compat: Compat::default(),
             strict_header_keys: false,
             identity: Identity::default(),
+            cache_tags: None,
         })
     }
 

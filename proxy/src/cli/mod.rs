@@ -2,6 +2,7 @@
 
 mod check;
 mod dev;
+mod purge;
 mod restart;
 mod serve;
 mod start;
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Run one function with an event from a file, judge its result and print it.
     Test(test::TestArgs),
+    /// Take objects out of a running node's cache.
+    Purge(purge::PurgeArgs),
     /// Print the version.
     Version,
 }
@@ -59,6 +62,12 @@ enum Exit {
     Ok,
     /// 1.
     Failed,
+    /// 2, where only the command itself can tell.
+    Usage,
+    /// 3.
+    Unreachable,
+    /// 4.
+    Conflict,
 }
 
 impl From<Exit> for ExitCode {
@@ -66,6 +75,9 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Ok => Self::SUCCESS,
             Exit::Failed => Self::FAILURE,
+            Exit::Usage => Self::from(2),
+            Exit::Unreachable => Self::from(3),
+            Exit::Conflict => Self::from(4),
         }
     }
 }
@@ -77,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Dev { path, listen } => dev::run(&site_file(path), listen),
         Command::Check { path } => check::run(&site_file(path)),
         Command::Test(args) => test::run(&args),
+        Command::Purge(args) => purge::run(&args),
         Command::Version => {
             println!("fourfront {}", env!("CARGO_PKG_VERSION"));
             Exit::Ok
@@ -111,6 +124,16 @@ mod tests {
         // CP-600, CP-601, CP-604, CP-605, CP-616
         Cli::command().debug_assert();
         assert!(Cli::try_parse_from(["fourfront", "serve", "-c", "x.yaml"]).is_ok());
+        // CP-610
+        for purge in [
+            &["/a", "/b*"][..],
+            &["--tag", "a", "--tag", "b", "--soft", "--wait"],
+            &["--all", "--node", "http://127.0.0.1:1"],
+            &["list", "--distribution", "E1"],
+        ] {
+            let args = ["fourfront", "purge"].iter().chain(purge);
+            assert!(Cli::try_parse_from(args).is_ok(), "{purge:?}");
+        }
         assert_eq!(
             Cli::try_parse_from(["fourfront", "fly"])
                 .unwrap_err()

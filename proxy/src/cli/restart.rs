@@ -36,6 +36,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         // Read when the node stops.
         shutdown_grace: _,
         origin_ca,
+        data_dir,
     } = started;
     let differs = [
         ("node.listen", *listen != now.listen),
@@ -75,6 +76,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         ("node.log.level", *level != now.log.level),
         ("node.log.access", *access != now.log.access),
         ("node.origin_ca", *origin_ca != now.origin_ca),
+        ("node.data_dir", *data_dir != now.data_dir),
     ];
     differs
         .into_iter()

@@ -7,7 +7,11 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
-use fourfront_cache::policy::{OriginClass, StoreRules};
+use bytes::Bytes;
+use fourfront_cache::{
+    policy::{OriginClass, StoreRules},
+    purge::Generation,
+};
 use fourfront_hooks::event::EventConfig;
 use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind};
 use rand::Rng as _;
@@ -125,6 +129,14 @@ impl Route {
         StoreRules::of(distribution.cache_mode, behavior, errors)
     }
 
+    /// What takes the place of a path for key and origin: the default root object, of exactly `/` (CF-040).
+    pub fn root_object(&self, path: &[u8]) -> Option<Bytes> {
+        match &self.distribution().default_root_object {
+            Some(object) if path == b"/" => Some(format!("/{object}").into_bytes().into()),
+            _ => None,
+        }
+    }
+
     /// The configuration the request began with.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
@@ -144,6 +156,11 @@ pub struct Exchange {
     pub server: Option<IpAddr>,
     /// Whether the target ended in a `?` with nothing behind it (LE-412).
     pub bare_query: bool,
+    /// How many invalidations there had been when the fetch for it began, or before the stored object was looked at
+    /// that the fetch may confirm (CF-660).
+    pub generation: Generation,
+    /// Path and query as the viewer sent them, when a function changed them (CF-658).
+    pub viewer_target: Option<Bytes>,
 }
 
 impl Exchange {

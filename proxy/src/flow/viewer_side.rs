@@ -24,10 +24,7 @@ impl ViewerRequest {
     /// The default root object takes the place of exactly `/` only now (LE-011, CF-040), so the function saw `/`
     /// and the key and the origin see the object.
     pub fn pass(self, path: &[u8], method: &Method) -> Lookup {
-        let root_object = match &self.exchange.route.distribution().default_root_object {
-            Some(object) if path == b"/" => Some(format!("/{object}").into_bytes().into()),
-            _ => None,
-        };
+        let root_object = self.exchange.route.root_object(path);
         // CF-114, CF-215, CF-216. What may not use the cache still passes all four triggers (LE-041).
         let bypass = policy::may_use_cache(&self.exchange.route.store_rules(), method).err();
         let reason = bypass.clone().unwrap_or(Reason::Absent);

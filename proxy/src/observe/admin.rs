@@ -1,13 +1,15 @@
-//! The admin listener: health, readiness and metrics on the loopback interface (CP-620).
+//! The admin listener: health, readiness, metrics and invalidations on the loopback interface (CP-620).
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::purge::{Problem, PurgeAnswer, PurgeCall};
 
 /// What the admin listener can say of the node behind it.
 pub trait Admin: Send + Sync + 'static {
@@ -17,6 +19,8 @@ pub trait Admin: Send + Sync + 'static {
     fn ready(&self) -> bool;
     /// A JSON document on the state of the node.
     fn status(&self) -> String;
+    /// Answers a call about invalidations. May wait for the disk.
+    fn purge(&self, call: PurgeCall) -> PurgeAnswer;
 }
 
 /// How long accepting rests after an error. The usual one is that the process has too many files open, which
@@ -54,14 +58,106 @@ async fn accept_all<S>(mut accept: impl AsyncFnMut() -> io::Result<S>, mut serve
 fn serve_connection(stream: TcpStream, admin: Arc<dyn Admin>) {
     tokio::spawn(async move {
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = answer(request.method(), request.uri().path(), admin.as_ref());
-            async move { Ok::<_, Infallible>(response) }
+            let admin = admin.clone();
+            async move {
+                Ok::<_, Infallible>(match purge_path(request.uri().path()) {
+                    Some(id) => {
+                        let id = id.to_owned();
+                        purge(request, &id, admin).await
+                    }
+                    None => answer(request.method(), request.uri().path(), admin.as_ref()),
+                })
+            }
         });
         // A scraper that hangs up midway is its own business.
         let _ = http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service)
             .await;
     });
+}
+
+/// Longest body of a call (CP-010).
+const MOST_BODY: usize = 1 << 20;
+
+/// What follows `purge` in the path of the invalidation API; empty for the collection.
+fn purge_path(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/_fourfront/v1/purge")?;
+    match rest {
+        "" => Some(rest),
+        _ => rest.strip_prefix('/'),
+    }
+}
+
+/// `POST purge`, `GET purge` and `GET purge/{id}` (CP-610, CP-620).
+async fn purge<B>(request: Request<B>, id: &str, admin: Arc<dyn Admin>) -> Response<Full<Bytes>>
+where
+    B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
+{
+    let (head, body) = request.into_parts();
+    let call = match (&head.method, id) {
+        (&Method::POST, "") => match read_call(&head.headers, body).await {
+            Ok(body) => PurgeCall::Create(body),
+            Err(problem) => return purge_response(problem.answer()),
+        },
+        (&Method::GET | &Method::HEAD, "") => {
+            PurgeCall::List(head.uri.query().unwrap_or_default().to_owned())
+        }
+        (&Method::GET | &Method::HEAD, id) => PurgeCall::Get(id.to_owned()),
+        _ => {
+            let detail = "POST to `purge`, or GET it or `purge/` and an id";
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return purge_response(Problem::new(status, "MethodNotAllowed", detail).answer());
+        }
+    };
+    // It may wait for the disk; others do not wait for it.
+    let answered = tokio::task::spawn_blocking(move || admin.purge(call)).await;
+    purge_response(answered.unwrap_or_else(|e| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Problem::new(status, "InternalError", e.to_string()).answer()
+    }))
+}
+
+/// The body of a call. The listener has no authentication, so what a web page can send without being asked about
+/// it first is refused: that cannot be of this type.
+async fn read_call<B>(headers: &http::HeaderMap, body: B) -> Result<Vec<u8>, Problem>
+where
+    B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let media_type = headers.get(header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|t| t.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let detail = "send JSON, with `Content-Type: application/json`";
+        return Err(Problem::new(status, "UnsupportedMediaType", detail));
+    }
+    match Limited::new(body, MOST_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes().into()),
+        Err(e) => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            let detail = format!("at most {MOST_BODY} bytes (CP-010): {e}");
+            Err(Problem::new(status, "RequestEntityTooLarge", detail))
+        }
+    }
+}
+
+fn purge_response(answer: PurgeAnswer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{}\n", answer.body))));
+    *response.status_mut() = answer.status;
+    let media_type = match answer.status.is_success() {
+        true => "application/json",
+        false => "application/problem+json",
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static(media_type),
+    );
+    let location = answer.location.and_then(|l| l.parse().ok());
+    if let Some(location) = location {
+        headers.insert(header::LOCATION, location);
+    }
+    response
 }
 
 fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes>> {
@@ -102,7 +198,8 @@ fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes
         _ => text(
             StatusCode::NOT_FOUND,
             PLAIN,
-            b"no such resource: try /health, /ready, /status or /metrics\n".to_vec(),
+            b"no such resource: try /health, /ready, /status, /metrics or /_fourfront/v1/purge\n"
+                .to_vec(),
         ),
     }
 }
@@ -123,6 +220,64 @@ mod tests {
         fn status(&self) -> String {
             "{}".to_owned()
         }
+        fn purge(&self, call: PurgeCall) -> PurgeAnswer {
+            PurgeAnswer {
+                status: StatusCode::CREATED,
+                body: format!("{call:?}").into(),
+                location: Some("/there".to_owned()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn purges_are_json_from_whoever_means_it() {
+        // CP-010, CP-620, CP-621
+        let ask = async |method: &str, target: &str, media_type: Option<&str>, body: Vec<u8>| {
+            let mut request = Request::builder().method(method).uri(target);
+            if let Some(media_type) = media_type {
+                request = request.header("Content-Type", media_type);
+            }
+            let request = request.body(Full::new(Bytes::from(body))).unwrap();
+            let id = purge_path(target.split('?').next().unwrap())
+                .unwrap()
+                .to_owned();
+            let response = purge(request, &id, Arc::new(Fixed(true))).await;
+            let status = response.status().as_u16();
+            let media_type = response.headers()["content-type"]
+                .to_str()
+                .unwrap()
+                .to_owned();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            (
+                status,
+                media_type,
+                String::from_utf8(body.to_vec()).unwrap(),
+            )
+        };
+        let json = Some("application/json; charset=utf-8");
+        let base = "/_fourfront/v1/purge";
+        let (status, media_type, body) = ask("POST", base, json, b"{}".to_vec()).await;
+        assert_eq!((status, media_type.as_str()), (201, "application/json"));
+        assert!(body.contains("Create"), "{body}");
+        let (_, _, body) = ask("GET", "/_fourfront/v1/purge?marker=x", None, vec![]).await;
+        assert!(body.contains("List") && body.contains("marker=x"), "{body}");
+        let (_, _, body) = ask("GET", "/_fourfront/v1/purge/I1", None, vec![]).await;
+        assert!(body.contains("Get") && body.contains("I1"), "{body}");
+        for (method, target, media_type, body, status) in [
+            ("POST", base, Some("text/plain"), vec![], 415),
+            ("POST", base, None, vec![], 415),
+            ("POST", base, json, vec![b' '; MOST_BODY + 1], 413),
+            ("DELETE", base, json, vec![], 405),
+            ("POST", "/_fourfront/v1/purge/I1", json, vec![], 405),
+        ] {
+            let (got, media_type, body) = ask(method, target, media_type, body).await;
+            assert_eq!(
+                (got, media_type.as_str()),
+                (status, "application/problem+json")
+            );
+            assert!(body.contains("\"code\":"), "{body}");
+        }
+        assert_eq!(purge_path("/_fourfront/v1/purged"), None);
     }
 
     #[test]

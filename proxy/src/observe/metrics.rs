@@ -35,6 +35,8 @@ pub struct Metrics {
     connections: IntGauge,
     reloads: IntCounterVec,
     log_dropped: IntCounterVec,
+    invalidations: IntCounterVec,
+    invalidated_names: IntGauge,
     config: IntGaugeVec,
 }
 
@@ -145,6 +147,15 @@ impl Metrics {
                 "Log lines that were not written: the queue was full or the output failed",
                 &["log"],
             )?,
+            invalidations: counters(
+                "fourfront_invalidations_total",
+                "Invalidations by distribution, hard or soft",
+                &["distribution", "kind"],
+            )?,
+            invalidated_names: IntGauge::new(
+                "fourfront_invalidated_names",
+                "Paths, beginnings of paths and tags that objects are looked up under after an invalidation",
+            )?,
             config: IntGaugeVec::new(
                 Opts::new(
                     "fourfront_build_info",
@@ -167,6 +178,8 @@ impl Metrics {
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.reloads.clone()))?;
         registry.register(Box::new(metrics.log_dropped.clone()))?;
+        registry.register(Box::new(metrics.invalidations.clone()))?;
+        registry.register(Box::new(metrics.invalidated_names.clone()))?;
         registry.register(Box::new(metrics.config.clone()))?;
         metrics
             .config
@@ -235,6 +248,20 @@ impl Metrics {
     /// Counts lines of one log, `access` or `stderr`, that were not written.
     pub fn log_dropped(&self, log: &'static str) -> IntCounter {
         self.log_dropped.with_label_values(&[log])
+    }
+
+    /// Counts an invalidation.
+    pub fn invalidation(&self, distribution: &str, soft: bool) {
+        let kind = if soft { "soft" } else { "hard" };
+        self.invalidations
+            .with_label_values(&[distribution, kind])
+            .inc();
+    }
+
+    /// Sets how many names are in the tables of invalidations.
+    pub fn set_invalidated_names(&self, names: usize) {
+        self.invalidated_names
+            .set(i64::try_from(names).unwrap_or(i64::MAX));
     }
 
     /// Sets the gauges that are read rather than counted.

@@ -132,7 +132,7 @@ impl Edge {
             authorization: Authorization::Withheld,
         };
         let now = self.node().clock().now();
-        let meta = self.judge(exchange, &request, &head, Varies::ByFields, now)?;
+        let meta = self.judge(session, exchange, &request, &head, Varies::ByFields, now)?;
         let facts = StoredFacts::of(&meta).ok_or(Refusal::Status)?;
         let meta = record(
             now,
@@ -173,9 +173,13 @@ impl Edge {
         failure: OriginFailure,
     ) -> Option<FailureAnswer> {
         let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of)?;
+        if stored.is_gone() {
+            // CF-660: it was invalidated while the origin was asked.
+            return Some(FailureAnswer::Failure);
+        }
         let mode = exchange.route.distribution().cache_mode;
         let now = self.node().clock().now();
-        Some(stored.freshness.on_failure(mode, failure, now))
+        Some(stored.freshness().on_failure(mode, failure, now))
     }
 }
 

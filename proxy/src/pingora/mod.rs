@@ -373,7 +373,7 @@ impl Edge {
         );
         let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of);
         let now = self.node.clock().now();
-        let ttl = stored.as_ref().map_or(0, |s| s.freshness.ttl(now));
+        let ttl = stored.as_ref().map_or(0, |s| s.freshness().ttl(now));
         let outcome = match std::mem::take(&mut ctx.flow) {
             Flow::Lookup(lookup) => {
                 let outcome = match (lookup.grace, session.cache.lock_duration()) {
@@ -424,7 +424,7 @@ impl Edge {
             }
         };
         if let Some(stored) = &stored {
-            let age = stored.freshness.age_seconds(now);
+            let age = stored.freshness().age_seconds(now);
             if from_cache {
                 head.insert_header(header::AGE, age)?;
                 store::drop_unshared(head, stored);
@@ -444,7 +444,7 @@ impl Edge {
             && let Some(stored) = &stored
             && let Some(fault) = &stored.fault
         {
-            let age = stored.freshness.age_seconds(now);
+            let age = stored.freshness().age_seconds(now);
             return Self::answer_stored_failure(session, head, ctx, fault, age);
         }
         self.finish_head(session, ctx, head, &outcome).await

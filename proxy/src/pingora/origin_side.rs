@@ -45,7 +45,12 @@ use crate::flow::{
 impl Edge {
     /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
     pub(super) async fn on_miss(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        let lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
+        let mut lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
+        if !has_stored(session) && session.cache.enabled() {
+            // Nothing stored takes part, so the fetch begins now (CF-660). Else it begins where that was looked at.
+            let id = &lookup.exchange.route.distribution().id;
+            lookup.exchange.generation = self.node().cache().invalidations().zone(id).now();
+        }
         let request = self.origin_parts(session, &lookup);
         let state = lookup.missed(request);
         ctx.origin = Some(state.origin.clone());

@@ -80,7 +80,7 @@ impl Edge {
             Ok(facts) => {
                 let now = self.node().clock().now();
                 Kept::Stored {
-                    ttl: facts.map_or(0, |f| f.freshness.ttl(now)),
+                    ttl: facts.map_or(0, |f| f.freshness().ttl(now)),
                 }
             }
             Err(refusal) => {
@@ -144,7 +144,7 @@ pub(super) fn preconditions(
     };
     match policy::revalidation(
         mode,
-        &facts.freshness,
+        &facts.freshness(),
         head,
         EdgeEncoding::AsReceived,
         cookies,

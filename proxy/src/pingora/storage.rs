@@ -21,6 +21,7 @@ use fourfront_cache::{
         ReadError,
     },
     policy::Freshness,
+    purge::{Invalidations, Stamp, Standing},
 };
 use fourfront_model::HeaderLine;
 use fourfront_origin::OriginFault;
@@ -54,8 +55,10 @@ pub(super) struct StoredFacts(Arc<Facts>);
 /// See [`StoredFacts`].
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
-    /// When it is fresh, by our policy.
-    pub(super) freshness: Freshness,
+    /// When it is fresh, by our policy; see [`Self::freshness`].
+    freshness: Freshness,
+    /// Whether it has been invalidated since it was fetched.
+    pub(super) stamp: Stamp,
     /// Fields only the first viewer gets.
     pub(super) unshared: Box<[HeaderName]>,
     /// The failure this stands for: the origin gave no answer (CF-296). Each viewer gets a page of its own, with
@@ -63,10 +66,32 @@ pub(super) struct Facts {
     pub(super) fault: Option<OriginFault>,
 }
 
+impl Facts {
+    /// When it is fresh: by our policy, and no longer than until it was softly invalidated. Whether it may answer at all
+    /// is the stamp's to say.
+    pub(super) fn freshness(&self) -> Freshness {
+        match self.stamp.standing() {
+            Standing::Stale { since, .. } => self.freshness.ended(since),
+            Standing::Valid | Standing::Gone { .. } => self.freshness,
+        }
+    }
+
+    /// The same, if nothing was invalidated: what most hits ask, and for them no more than a comparison.
+    pub(super) fn untouched(&self) -> Option<&Freshness> {
+        (self.stamp.standing() == Standing::Valid).then_some(&self.freshness)
+    }
+
+    /// Whether nothing may answer from it any more (CF-660).
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.stamp.standing(), Standing::Gone { .. })
+    }
+}
+
 impl StoredFacts {
-    pub(super) fn new(freshness: Freshness, unshared: Vec<HeaderName>) -> Self {
+    pub(super) fn new(freshness: Freshness, unshared: Vec<HeaderName>, stamp: Stamp) -> Self {
         Self(Arc::new(Facts {
             freshness,
+            stamp,
             unshared: unshared.into(),
             fault: None,
         }))
@@ -108,6 +133,7 @@ pub struct CacheStorage {
     adapter: &'static Adapter,
     lock: &'static CacheKeyLockImpl,
     secret: KeySecret,
+    invalidations: Arc<Invalidations>,
 }
 
 impl CacheStorage {
@@ -116,7 +142,11 @@ impl CacheStorage {
     ///
     /// # Errors
     /// When the sizes cannot work, or the system gives no random bytes for the key secret.
-    pub fn new(bytes: u64, largest: Option<u64>) -> std::result::Result<Self, String> {
+    pub fn new(
+        bytes: u64,
+        largest: Option<u64>,
+        invalidations: Arc<Invalidations>,
+    ) -> std::result::Result<Self, String> {
         let secret = KeySecret::random().map_err(|e| e.to_string())?;
         let mut limits = MemoryLimits::of_capacity(bytes);
         if let Some(largest) = largest {
@@ -134,7 +164,13 @@ impl CacheStorage {
             adapter: Box::leak(Box::new(adapter)),
             lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             secret,
+            invalidations,
         })
+    }
+
+    /// What does not answer any more.
+    pub const fn invalidations(&self) -> &Arc<Invalidations> {
+        &self.invalidations
     }
 
     /// The secret of the node's key hashes.
@@ -225,7 +261,7 @@ pub(super) struct Head {
     created: SystemTime,
     variance: Option<HashBinary>,
     /// What hits are answered with, made by the first of them.
-    wire: OnceLock<Wire>,
+    wire: OnceLock<Arc<Wire>>,
 }
 
 impl Head {
@@ -255,10 +291,16 @@ impl Head {
         &self.header.headers
     }
 
-    /// The head of a hit whose body has `length` bytes.
-    pub(super) fn wire(&self, length: u64) -> &Wire {
-        self.wire
-            .get_or_init(|| Wire::new(&self.header, &self.facts.unshared, length))
+    /// The head of a hit whose body has `length` bytes, without the field `hidden` (CF-675).
+    pub(super) fn wire(&self, length: u64, hidden: Option<&str>) -> Arc<Wire> {
+        let make = || Arc::new(Wire::new(&self.header, &self.facts.unshared, length, hidden));
+        let made = self.wire.get_or_init(make);
+        // The site file may have changed its mind since.
+        if made.hidden.as_deref() == hidden {
+            made.clone()
+        } else {
+            make()
+        }
     }
 
     /// The record for one use.
@@ -281,7 +323,7 @@ pub(super) fn record(created: SystemTime, header: ResponseHeader, facts: StoredF
 
 impl HeadRecord for Head {
     fn weight(&self) -> usize {
-        head_weight(&self.header)
+        head_weight(&self.header) + self.facts.stamp.weight()
     }
 }
 

@@ -7,6 +7,7 @@ use fourfront_cache::{
     Kept, Refusal,
     key::{self, Variance},
     policy::{self, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability, Varies},
+    purge::{Stamp, Target, tags_of},
 };
 use fourfront_model::{CacheBehavior, CacheMode};
 use fourfront_origin::request::is_named;
@@ -27,6 +28,7 @@ use super::{
     context::Ctx,
     deliver::{ctx_internal, generated_head},
     storage::{StoredFacts, record},
+    viewer_side::split,
 };
 use crate::flow::{Exchange, Flow, Generated, Store};
 
@@ -73,7 +75,7 @@ impl Edge {
             }
             _ => head,
         };
-        match self.judge(&store.exchange, &request, head, store.varies, now) {
+        match self.judge(session, &store.exchange, &request, head, store.varies, now) {
             Ok(meta) => {
                 store.kept = kept(&meta, now);
                 Ok(Cacheable(meta))
@@ -89,6 +91,7 @@ impl Edge {
     /// head's `Vary`.
     pub(super) fn judge(
         &self,
+        session: &Session,
         exchange: &Exchange,
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
@@ -116,7 +119,41 @@ impl Edge {
         {
             return Err(Refusal::TooLarge);
         }
-        Ok(record(now, kept, StoredFacts::new(freshness, unshared)))
+        let stamp = self.stamp(session, exchange, head);
+        let facts = StoredFacts::new(freshness, unshared, stamp);
+        Ok(record(now, kept, facts))
+    }
+
+    /// By what names a response can be invalidated: path and query of its key (CF-653), those of its viewer (CF-658),
+    /// and the tags in its head, whoever set them (CF-670, CF-676).
+    fn stamp(&self, session: &Session, exchange: &Exchange, head: &ResponseHeader) -> Stamp {
+        let route = &exchange.route;
+        let distribution = route.distribution();
+        let policy = &route.behavior().cache_policy;
+        let target = |raw: &[u8]| {
+            let (path, query) = split(raw);
+            let root = route.root_object(path);
+            let query = key::forwarded_query(policy, None, query);
+            Target::new(root.as_deref().unwrap_or(path), query.as_deref())
+        };
+        let tags = distribution.cache_tags.as_ref().map(|tags| {
+            let lines = head.headers.get_all(tags.header.as_str());
+            let lines = lines.iter().map(HeaderValue::as_bytes);
+            tags_of(&tags.header, tags.separator, lines)
+        });
+        let mut stamp = Stamp::new(
+            self.node().cache().invalidations().zone(&distribution.id),
+            exchange.generation,
+            target(session.req_header().raw_path()),
+            tags.unwrap_or_default(),
+        );
+        if let Some(viewers) = &exchange.viewer_target {
+            stamp = stamp.known_as(target(viewers));
+        }
+        match session.cache.maybe_cache_meta().and_then(StoredFacts::of) {
+            Some(stored) => stamp.known_as_is(&stored.stamp),
+            None => stamp,
+        }
     }
 
     /// Stores a response that a function made, if it may be (LE-164, LE-165).
@@ -177,7 +214,7 @@ impl Edge {
         head.insert_header("Content-Length", generated.body.len())
             .map_err(|_| Refusal::Status)?;
         let now = self.node().clock().now();
-        self.judge(&store.exchange, &request, &head, store.varies, now)
+        self.judge(session, &store.exchange, &request, &head, store.varies, now)
     }
 
     /// `cache_vary_filter`: the variant of a request (CF-824). CloudFront's mode has none (CF-312).
@@ -353,7 +390,7 @@ fn merge(stored: &CacheMeta, update: &HeaderMap, now: SystemTime) -> Result<Resp
 
 fn kept(meta: &CacheMeta, now: SystemTime) -> Kept {
     Kept::Stored {
-        ttl: StoredFacts::of(meta).map_or(0, |s| s.freshness.ttl(now)),
+        ttl: StoredFacts::of(meta).map_or(0, |s| s.freshness().ttl(now)),
     }
 }
 

@@ -12,6 +12,7 @@ use fourfront_cache::{
     Reason,
     key::{CacheKey, KeyRequest, cache_key},
     policy::{Grace, Reuse, Verdict},
+    purge::Standing,
 };
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
@@ -197,7 +198,7 @@ impl Edge {
     pub(super) async fn ask_viewer_request(
         &self,
         ctx: &mut Ctx,
-        state: ViewerRequest,
+        mut state: ViewerRequest,
         request: RequestParts,
     ) -> Asked {
         let event = EventType::ViewerRequest;
@@ -223,10 +224,14 @@ impl Edge {
                     if let Some(body) = changes.body.take() {
                         ctx.body.replace(body.into());
                     }
-                    ctx.record.original_target = Some(request.target());
-                    changed = changes.headers_changed
-                        || changes.uri.is_some()
-                        || changes.querystring.is_some();
+                    let target = request.target();
+                    let moved = changes.uri.is_some() || changes.querystring.is_some();
+                    changed = changes.headers_changed || moved;
+                    if moved {
+                        // CF-658
+                        state.exchange.viewer_target = Some(Bytes::copy_from_slice(&target));
+                    }
+                    ctx.record.original_target = Some(target);
                     request = request.with(&changes);
                 }
                 let mut lookup = state.pass(&request.path, &request.method);
@@ -336,14 +341,32 @@ impl Edge {
         let Some(stored) = StoredFacts::of(meta) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        let verdict = stored.freshness.judge(self.node().clock().now());
+        let background = ctx.background;
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
+        // Before the stamp is asked: what is invalidated after this is newer than any answer about the object (CF-660).
+        let generation = stored.stamp.zone().now();
+        match stored.stamp.standing() {
+            Standing::Gone { .. } if background => {
+                // The refresh goes on with the generation of the viewer who began it, so what it brings will not answer.
+                // As a miss it would wait for the lock that it holds itself.
+                return Ok(Some(ForcedFreshness::ForceExpiredServeStale {
+                    expired_at: None,
+                }));
+            }
+            Standing::Gone { by } => {
+                state.grace = None;
+                state.reason = Reason::Invalidated(by.as_str().into());
+                return Ok(Some(ForcedFreshness::ForceMiss));
+            }
+            Standing::Valid | Standing::Stale { .. } => state.exchange.generation = generation,
+        }
+        let verdict = stored.freshness().judge(self.node().clock().now());
         state.grace = match verdict {
             Verdict::Fresh => None,
             Verdict::Stale { grace, .. } => Some(grace),
         };
         if let Some(reason) = verdict.reason() {
-            state.reason = match stored.freshness.reuse() {
+            state.reason = match stored.freshness().reuse() {
                 Reuse::Validate => reason,
                 // CF-313: it is never fresh, and fetched in full by every request.
                 Reuse::Refetch => Reason::Vary("*".into()),

@@ -7,6 +7,7 @@
 mod dev;
 mod offline;
 mod program;
+mod purge;
 mod quickstart;
 mod serve;
 mod starting;

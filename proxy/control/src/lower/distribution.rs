@@ -2,17 +2,17 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fourfront_model::{Distribution, HostName, PathPatternSlot};
+use fourfront_model::{CacheTags, Distribution, HostName, PathPatternSlot};
 
 use super::{
     Context,
     behavior::{self, Surroundings},
     function::Functions,
-    origin,
+    headers, origin,
 };
 use crate::{
     cursor::shorten,
-    raw::{RawBehavior, RawDistribution, RawModes},
+    raw::{RawBehavior, RawCacheTags, RawDistribution, RawModes},
     report::{At, Report, Spanned},
 };
 
@@ -50,6 +50,7 @@ impl Placed {
             }
         }
         let root = raw.default_root_object.and_then(|o| root_object(o, report));
+        let cache_tags = raw.cache_tags.and_then(|tags| cache_tags(tags, report));
 
         let origins: Vec<_> = raw
             .origins
@@ -108,6 +109,7 @@ impl Placed {
                     .identity
                     .or_else(|| site.identity.clone())
                     .unwrap_or_default(),
+                cache_tags,
             },
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),
@@ -115,6 +117,32 @@ impl Placed {
             default: raw.default,
         })
     }
+}
+
+/// CF-057, CF-670.
+fn cache_tags(raw: RawCacheTags, report: &Report) -> Option<CacheTags> {
+    let Some(header) = raw.header else {
+        report.error_help(
+            &raw.at.member("header_name"),
+            "the field that tags come in has no name",
+            "add `header_name:`, such as `Cache-Tag`".to_owned(),
+        );
+        return None;
+    };
+    if header.value.is_empty() {
+        // As in CloudFront's normal form.
+        return None;
+    }
+    if !headers::is_token(&header.value) {
+        let message = format!("`{}` is not a header name", shorten(&header.value));
+        report.error(&header.at, message);
+        return None;
+    }
+    Some(CacheTags {
+        header: header.value.to_ascii_lowercase(),
+        separator: raw.separator.unwrap_or_default(),
+        hide: raw.hide,
+    })
 }
 
 /// A distribution's name becomes part of a host name, so it has a host label's characters.

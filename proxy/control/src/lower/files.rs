@@ -30,6 +30,19 @@ pub(crate) fn existing_dir(text: &Spanned<String>, context: &Context<'_>) -> Opt
     }
 }
 
+/// A directory of the node's own, which is made when it is first needed; its parent has to be there.
+pub(crate) fn own_dir(text: &Spanned<String>, context: &Context<'_>) -> Option<PathBuf> {
+    if text.value.is_empty() || text.value.contains('\0') {
+        return existing_dir(text, context);
+    }
+    let path = context.resolve(&text.value);
+    let parent = path.parent().filter(|p| p.is_dir());
+    if path.exists() || parent.is_none() {
+        return existing_dir(text, context);
+    }
+    Some(path)
+}
+
 fn existing(
     text: &Spanned<String>,
     context: &Context<'_>,

@@ -76,6 +76,8 @@ pub(crate) fn lower(
         .and_then(|path| files::existing_file(&path, context));
     watched.extend(origin_ca.clone());
 
+    let data_dir = raw.data_dir.and_then(|path| files::own_dir(&path, context));
+
     // NC-72
     let modules_dir = raw
         .modules_dir
@@ -116,5 +118,6 @@ pub(crate) fn lower(
         },
         shutdown_grace: raw.shutdown_grace.unwrap_or(default.shutdown_grace),
         origin_ca,
+        data_dir,
     }
 }

@@ -1,7 +1,7 @@
 //! One entry of `distributions:` as written: origins and behaviours.
 
 use fourfront_model::{
-    AllowedMethods, CachedMethods, EventType, OnError, OriginProtocol, SslProtocol,
+    AllowedMethods, CachedMethods, EventType, OnError, OriginProtocol, SslProtocol, TagSeparator,
 };
 
 use super::{Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, named};
@@ -25,6 +25,16 @@ pub(crate) struct RawDistribution {
     pub(crate) default_behavior: Option<RawBehavior>,
     pub(crate) behaviors: Vec<RawBehavior>,
     pub(crate) modes: RawModes,
+    pub(crate) cache_tags: Option<RawCacheTags>,
+}
+
+/// `cache_tag_config`.
+#[derive(Debug)]
+pub(crate) struct RawCacheTags {
+    pub(crate) at: At,
+    pub(crate) header: Option<Spanned<String>>,
+    pub(crate) separator: Option<TagSeparator>,
+    pub(crate) hide: bool,
 }
 
 /// An origin: a URL, or a block (CP-642).
@@ -168,6 +178,28 @@ impl RawDistribution {
                 .filter_map(RawBehavior::read_listed)
                 .collect(),
             modes: RawModes::read(&block),
+            cache_tags: block.get("cache_tag_config").and_then(RawCacheTags::read),
+        })
+    }
+}
+
+impl RawCacheTags {
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let block = Block::open(cursor, &keys::CACHE_TAGS)?;
+        let separator = block.get("separator").and_then(|c| {
+            c.choice(&[
+                ("comma", Ok(TagSeparator::Comma)),
+                ("space", Ok(TagSeparator::Space)),
+            ])
+        });
+        Some(Self {
+            at: cursor.at.clone(),
+            header: block.get("header_name").and_then(Cursor::text),
+            separator: separator.map(|s| s.value),
+            hide: block
+                .get("hide")
+                .and_then(Cursor::boolean)
+                .is_some_and(|b| b.value),
         })
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct RawNode {
     pub(crate) max_body_bytes: Option<u64>,
     pub(crate) shutdown_grace: Option<Duration>,
     pub(crate) origin_ca: Option<Spanned<String>>,
+    pub(crate) data_dir: Option<Spanned<String>>,
 }
 
 /// More threads than any machine this runs on has cores; more is a slip.
@@ -67,6 +68,7 @@ impl RawNode {
                 .and_then(|c| c.seconds(86_400))
                 .map(|s| s.value),
             origin_ca: block.get("origin_ca").and_then(Cursor::text),
+            data_dir: block.get("data_dir").and_then(Cursor::text),
             ..Self::default()
         };
         if let Some(hooks) = block

@@ -1,6 +1,6 @@
 //! Distributions: names, ids, the one for unknown hosts, the modes.
 
-use fourfront_model::{CacheMode, Compat, EventType, Identity, Selection};
+use fourfront_model::{CacheMode, CacheTags, Compat, EventType, Identity, Selection, TagSeparator};
 
 use super::{accepted, refused, with_default_behavior};
 
@@ -428,4 +428,58 @@ fn the_example_of_the_contract_is_accepted_but_for_what_is_not_there_yet() {
         (store.name.as_str(), store.entries["/old"].as_str()),
         ("routes", "/new")
     );
+}
+
+fn with_tags(config: &str) -> String {
+    format!(
+        "distributions:\n  a:\n    cache_tag_config: {config}\n    origins: {{ app: \"http://a.test\" }}\n"
+    )
+}
+
+#[test]
+fn cache_tags_come_in_a_named_field() {
+    // CF-057, CF-670, CF-675
+    let tags = |config: &str| {
+        accepted(&with_tags(config)).site.distributions()[0]
+            .cache_tags
+            .clone()
+    };
+    let expected = |header: &str, separator, hide| {
+        Some(CacheTags {
+            header: header.to_owned(),
+            separator,
+            hide,
+        })
+    };
+    assert_eq!(
+        tags("{ header_name: Cache-Tag }"),
+        expected("cache-tag", TagSeparator::Comma, false)
+    );
+    assert_eq!(
+        tags("{ header_name: Surrogate-Key, separator: space, hide: true }"),
+        expected("surrogate-key", TagSeparator::Space, true)
+    );
+    // As exports write "none".
+    assert_eq!(tags("{ header_name: \"\" }"), None);
+    assert_eq!(tags(""), None);
+    for (config, error) in [
+        (
+            "{}",
+            "3:23: distributions.a.cache_tag_config.header_name: the field that tags come in has no name (help: add `header_name:`",
+        ),
+        (
+            "{ header_name: \"a b\" }",
+            "3:38: distributions.a.cache_tag_config.header_name: `a b` is not a header name",
+        ),
+        (
+            "{ header_name: a, separator: pipe }",
+            "3:52: distributions.a.cache_tag_config.separator: expected `comma` or `space`, found `pipe`",
+        ),
+        (
+            "{ header_name: a, seperator: comma }",
+            "3:41: distributions.a.cache_tag_config.seperator: `seperator` is not a setting of `cache_tag_config` (help: did you mean `separator`?)",
+        ),
+    ] {
+        refused(&with_tags(config), &[error]);
+    }
 }

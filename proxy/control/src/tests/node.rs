@@ -56,7 +56,8 @@ hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, priv
 log: { format: json, level: trace, access: false }
 limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0 }
 shutdown_grace: 0.5
-origin_ca: ./ca.pem",
+origin_ca: ./ca.pem
+data_dir: ./data",
     ))
     .node;
     assert_eq!(node.listen.to_string(), "[::1]:0");
@@ -89,6 +90,8 @@ origin_ca: ./ca.pem",
     );
     assert_eq!(node.shutdown_grace, Duration::from_millis(500));
     assert!(node.origin_ca.unwrap().ends_with("ca.pem"));
+    // CF-661: it is made when the node starts.
+    assert!(node.data_dir.unwrap().ends_with("data"));
 }
 
 #[test]
@@ -197,6 +200,18 @@ fn each_bad_value_is_refused() {
         (
             "origin_ca: rewrite",
             "2:14: node.origin_ca: `rewrite` is not a file",
+        ),
+        (
+            "data_dir: ./none/data",
+            "2:13: node.data_dir: directory `./none/data` does not exist",
+        ),
+        (
+            "data_dir: ca.pem",
+            "2:13: node.data_dir: `ca.pem` is not a directory",
+        ),
+        (
+            "data_dir: \"\"",
+            "2:13: node.data_dir: `` is not the path of a directory",
         ),
         (
             "listn: 0.0.0.0:1",

@@ -83,6 +83,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         threads: Some(2),
         max_object_size: Some(64 << 20),
         origin_ca: Some(dir.path().join("certs/origin-ca.pem")),
+        data_dir: Some(dir.path().join("data")),
         ..NodeSettings::default()
     };
     default.hooks.threads = Some(2);

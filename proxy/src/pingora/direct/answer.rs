@@ -29,6 +29,7 @@ use crate::{
     pingora::{
         Edge,
         context::Ctx,
+        deliver::hidden_field,
         hook,
         pace::PIECE,
         record::{Ended, VIEWER_GONE},
@@ -148,7 +149,7 @@ impl Edge {
             return Answer::Sent(false);
         };
         let outcome = Outcome::Hit {
-            ttl: object.head().facts().freshness.ttl(now),
+            ttl: object.head().facts().freshness().ttl(now),
         };
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(lookup.found(Served::Hit)));
@@ -188,10 +189,11 @@ impl Edge {
         };
         let object = self.node().cache().stored(&self.key_of(&keyed, lookup)?)?;
         let stored = object.head();
+        let freshness = stored.facts().untouched()?;
         // The record of a failure has a page for each viewer (CF-296).
         let fresh = stored.facts().fault.is_none()
-            && stored.facts().freshness.reuse() != Reuse::Refetch
-            && stored.facts().freshness.judge(now) == Verdict::Fresh
+            && freshness.reuse() != Reuse::Refetch
+            && freshness.judge(now) == Verdict::Fresh
             && !asks_for_part(headers)
             && self.variant(stored.headers(), &lookup.exchange, headers) == stored.variance();
         fresh.then_some(object)
@@ -210,12 +212,14 @@ impl Edge {
         now: SystemTime,
         keep_alive: bool,
     ) -> Answer {
-        let age = object.head().facts().freshness.age_seconds(now);
-        let wire = object.head().wire(object.body().len());
+        let age = object.head().facts().freshness().age_seconds(now);
         let Ok(deliver) = ctx.flow.deliver() else {
             return Answer::Sent(false);
         };
         let exchange = &deliver.exchange;
+        let wire = object
+            .head()
+            .wire(object.body().len(), hidden_field(exchange));
         // LE-023..036, LE-424: the gate is the effective status.
         let has_function =
             wire.status < 400 && exchange.route.hook(EventType::ViewerResponse).is_some();

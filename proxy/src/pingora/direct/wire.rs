@@ -167,6 +167,8 @@ pub(in crate::pingora) struct Wire {
     pub(super) plain: Option<Box<[u8]>>,
     /// Whether the origin sent `Server` (CF-509).
     pub(super) has_server: bool,
+    /// The name of the field that was left out because the node keeps it to itself (CF-675).
+    pub(in crate::pingora) hidden: Option<Box<str>>,
 }
 
 impl Wire {
@@ -176,9 +178,14 @@ impl Wire {
         head: &ResponseHeader,
         unshared: &[HeaderName],
         length: u64,
+        hidden: Option<&str>,
     ) -> Self {
         let mut lines = headers::lines(head);
-        lines.retain(|line| line.name != header::AGE && !unshared.contains(&line.name));
+        lines.retain(|line| {
+            line.name != header::AGE
+                && !unshared.contains(&line.name)
+                && hidden != Some(line.name.as_str())
+        });
         if !lines.iter().any(|line| line.name == header::CONTENT_LENGTH) {
             lines.push(number_line(
                 header::CONTENT_LENGTH,
@@ -198,6 +205,7 @@ impl Wire {
             status,
             description,
             plain,
+            hidden: hidden.map(Into::into),
             has_server: lines.iter().any(|line| line.name == header::SERVER),
             lines,
         }

@@ -1,0 +1,312 @@
+//! `fourfront purge` (CP-610): asks a running node, through its admin API, to invalidate.
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use clap::Args;
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+
+use super::{Exit, say};
+
+const DEFAULT_NODE: &str = "http://127.0.0.1:9400";
+/// A node that does not answer in this time counts as not reachable.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long `--wait` waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// What `fourfront purge` is called with.
+#[derive(Debug, Args)]
+pub(super) struct PurgeArgs {
+    /// Paths, as in `/a.html`, `/img/*` or `/a?x=1`; or URLs, whose host says which distribution. The word `list`
+    /// alone lists what was purged, newest first.
+    #[arg(value_name = "PATH")]
+    paths: Vec<String>,
+    /// Everything that carries this tag. May be given again.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Everything of the distribution.
+    #[arg(long)]
+    all: bool,
+    /// Only make it stale: it is validated, or served by the rules for stale objects.
+    #[arg(long)]
+    soft: bool,
+    /// Return when it is in force on all nodes.
+    #[arg(long)]
+    wait: bool,
+    /// Id of the distribution, where there are several.
+    #[arg(long, value_name = "ID")]
+    distribution: Option<String>,
+    /// A name for this purge: sent again, it is not done again.
+    #[arg(long, value_name = "TEXT")]
+    reference: Option<String>,
+    /// The node's admin address. Default: FOURFRONT_NODE, or http://127.0.0.1:9400.
+    #[arg(long, value_name = "URL")]
+    node: Option<String>,
+}
+
+pub(super) fn run(args: &PurgeArgs) -> Exit {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            say(&e);
+            return Exit::Failed;
+        }
+    };
+    let done = runtime.block_on(async {
+        let node = NodeAddress::of(args.node.as_deref())?;
+        match args.paths.as_slice() {
+            [word] if word == "list" => list(&node, args).await,
+            _ => purge(&node, args).await,
+        }
+    });
+    match done {
+        Ok(()) => Exit::Ok,
+        Err((exit, message)) => {
+            say(&message);
+            exit
+        }
+    }
+}
+
+/// How it ended, and what to say.
+type Failure = (Exit, String);
+
+async fn purge(node: &NodeAddress, args: &PurgeArgs) -> Result<(), Failure> {
+    let (host, paths) = split_hosts(&args.paths).map_err(|e| (Exit::Usage, e))?;
+    if paths.is_empty() && args.tags.is_empty() && !args.all {
+        let message = "say what: paths, --tag or --all".to_owned();
+        return Err((Exit::Usage, message));
+    }
+    let mut body = json!({
+        "paths": paths,
+        "tags": args.tags,
+        "all": args.all,
+        "soft": args.soft,
+    });
+    for (name, value) in [
+        ("distribution", &args.distribution),
+        ("host", &host),
+        ("caller_reference", &args.reference),
+    ] {
+        if let Some(value) = value {
+            body[name] = json!(value);
+        }
+    }
+    let mut answer = node
+        .ask(Method::POST, "/_fourfront/v1/purge", Some(&body))
+        .await?;
+    let id = text(&answer, "id").to_owned();
+    let began = Instant::now();
+    while args.wait && text(&answer, "status") != "Completed" {
+        if began.elapsed() > LONGEST_WAIT {
+            return Err((Exit::Failed, format!("{id} is still in progress")));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let path = format!("/_fourfront/v1/purge/{id}");
+        answer = node.ask(Method::GET, &path, None).await?;
+    }
+    println!("{id}");
+    let count = answer["paths"].as_array().map_or(0, Vec::len);
+    say(&format!(
+        "{} of {}, {count} named: {}",
+        if args.soft { "soft purge" } else { "purge" },
+        text(&answer, "distribution"),
+        text(&answer, "status"),
+    ));
+    Ok(())
+}
+
+async fn list(node: &NodeAddress, args: &PurgeArgs) -> Result<(), Failure> {
+    if args.all || args.soft || !args.tags.is_empty() || args.reference.is_some() {
+        let message = "`list` takes --distribution and --node; the path is `/list`".to_owned();
+        return Err((Exit::Usage, message));
+    }
+    let distribution = args.distribution.as_deref();
+    let mut marker = String::new();
+    loop {
+        let of = distribution.map_or_else(String::new, |d| format!("&distribution={d}"));
+        let path = format!("/_fourfront/v1/purge?max_items=100{of}{marker}");
+        let page = node.ask(Method::GET, &path, None).await?;
+        for one in page["invalidations"].as_array().into_iter().flatten() {
+            let paths = one["paths"].as_array().into_iter().flatten();
+            let paths: Vec<_> = paths.filter_map(Value::as_str).collect();
+            let soft = one["soft"].as_bool().unwrap_or_default();
+            println!(
+                "{}  {}  {}  {}{}",
+                text(one, "id"),
+                text(one, "create_time"),
+                text(one, "status"),
+                if soft { "soft " } else { "" },
+                paths.join(" ")
+            );
+        }
+        match page["next_marker"].as_str() {
+            Some(next) => marker = format!("&marker={next}"),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+    value[member].as_str().unwrap_or("-")
+}
+
+/// Paths, and the one host of those that are URLs.
+fn split_hosts(paths: &[String]) -> Result<(Option<String>, Vec<String>), String> {
+    let mut host: Option<String> = None;
+    let mut plain = Vec::with_capacity(paths.len());
+    for path in paths {
+        let rest = path
+            .strip_prefix("http://")
+            .or_else(|| path.strip_prefix("https://"));
+        let Some(rest) = rest else {
+            plain.push(path.clone());
+            continue;
+        };
+        let (named, path) = match rest.find(['/', '?']) {
+            Some(end) => rest.split_at(end),
+            None => (rest, "/"),
+        };
+        match &host {
+            Some(other) if other != named => {
+                return Err(format!(
+                    "one purge is for one host, not {other} and {named}"
+                ));
+            }
+            _ => host = Some(named.to_owned()),
+        }
+        plain.push(path.to_owned());
+    }
+    Ok((host, plain))
+}
+
+/// Where a node's admin API is.
+struct NodeAddress {
+    authority: String,
+}
+
+impl NodeAddress {
+    fn of(given: Option<&str>) -> Result<Self, Failure> {
+        let from_environment = env::var("FOURFRONT_NODE").ok();
+        let url = given
+            .or(from_environment.as_deref())
+            .unwrap_or(DEFAULT_NODE);
+        let with_scheme = match url.contains("://") {
+            true => url.to_owned(),
+            false => format!("http://{url}"),
+        };
+        let uri = with_scheme.parse::<Uri>().ok();
+        let uri = uri.filter(|uri| uri.scheme_str() == Some("http"));
+        let Some(authority) = uri.as_ref().and_then(Uri::authority) else {
+            let message = format!("`{url}` is not an address of a node, such as {DEFAULT_NODE}");
+            return Err((Exit::Usage, message));
+        };
+        Ok(Self {
+            authority: match authority.port() {
+                Some(_) => authority.to_string(),
+                None => format!("{authority}:9400"),
+            },
+        })
+    }
+
+    /// Asks, and gives the answer's document. Anything but success is a failure with what the node says.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let exchange = timeout(PATIENCE, self.exchange(method, path, body));
+        let unreachable = |cause: String| {
+            let message = format!("no node at {}: {cause}", self.authority);
+            (Exit::Unreachable, message)
+        };
+        let answered = exchange
+            .await
+            .map_err(|_| unreachable("no answer".to_owned()))?;
+        let (status, body) = answered.map_err(|e| unreachable(e.to_string()))?;
+        let document: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if status.is_success() {
+            return Ok(document);
+        }
+        let code = text(&document, "code");
+        let field = match document["field"].as_str() {
+            Some(field) => format!("{field}: "),
+            None => String::new(),
+        };
+        let exit = match code {
+            "InvalidationBatchAlreadyExists" => Exit::Conflict,
+            _ => Exit::Failed,
+        };
+        let message = format!("{code}: {field}{}", text(&document, "detail"));
+        Err((exit, message))
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error>> {
+        let stream = TcpStream::connect(&self.authority).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.authority);
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let request = request.body(Full::new(Bytes::from(body)))?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        connection.abort();
+        Ok((status, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_say_the_host() {
+        // CP-610
+        let split = |paths: &[&str]| {
+            let paths: Vec<_> = paths.iter().map(|p| (*p).to_owned()).collect();
+            split_hosts(&paths)
+        };
+        let host = Some("a.test".to_owned());
+        let paths = |all: &[&str]| all.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
+        assert_eq!(split(&["/a", "b"]), Ok((None, paths(&["/a", "b"]))));
+        assert_eq!(
+            split(&["https://a.test/x*", "http://a.test", "/y"]),
+            Ok((host, paths(&["/x*", "/", "/y"])))
+        );
+        assert!(split(&["http://a.test/", "http://b.test/"]).is_err());
+    }
+
+    #[test]
+    fn the_node_is_an_address() {
+        // CP-616
+        let of = |url: &str| NodeAddress::of(Some(url)).map(|n| n.authority).ok();
+        assert_eq!(of("http://127.0.0.1:1").as_deref(), Some("127.0.0.1:1"));
+        assert_eq!(of("127.0.0.1").as_deref(), Some("127.0.0.1:9400"));
+        assert_eq!(of("https://a.test"), None);
+        assert_eq!(of(""), None);
+    }
+}
