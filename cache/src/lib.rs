@@ -8,6 +8,7 @@
 //! metrics and `Cache-Status` are all written.
 #![forbid(unsafe_code)]
 
+pub mod disk;
 pub mod key;
 pub mod memory;
 mod outcome;
