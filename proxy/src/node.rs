@@ -39,7 +39,7 @@ use crate::{
         admin::Admin,
         metrics::{BehaviorMetrics, Metrics},
     },
-    pingora::CacheStorage,
+    pingora::{CacheStorage, DiskPlace},
     purge::{self, PurgeAnswer, PurgeCall},
     tls::{OriginCaError, check_origin_ca},
 };
@@ -206,7 +206,7 @@ pub enum SnapshotError {
         stack: String,
     },
     /// The cache cannot be set up.
-    #[error("node.cache_memory: {cause}")]
+    #[error("the cache: {cause}")]
     Cache {
         /// Which limit cannot work.
         cause: String,
@@ -280,10 +280,14 @@ impl Node {
     ) -> Result<Arc<Self>, Vec<SnapshotError>> {
         let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, None)?;
         let invalidations = open_invalidations(&loaded.node).map_err(|e| vec![e])?;
+        let settings = &loaded.node;
+        let dir = settings.data_dir.as_ref().map(|dir| dir.join("cache"));
+        let disk = dir.as_deref().zip(settings.cache_disk);
         let cache = CacheStorage::new(
-            loaded.node.cache_memory,
-            loaded.node.max_object_size,
+            settings.cache_memory,
+            settings.max_object_size,
             invalidations,
+            disk.map(|(dir, capacity)| DiskPlace { dir, capacity }),
         )
         .map_err(|cause| vec![SnapshotError::Cache { cause }])?;
         let words = ["hit"].iter().chain(&Reason::WORDS);
@@ -378,6 +382,15 @@ impl Node {
         &self.in_flight
     }
 
+    /// Writes what waits to be written, once no request is served any more.
+    pub fn close(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(self.cache.close()),
+            Err(e) => tracing::warn!("the disk tier was not closed: {e}"),
+        }
+    }
+
     /// Says that the node accepts no new connections.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
@@ -440,6 +453,9 @@ impl Admin for Node {
             self.cache.weighed_bytes(),
             self.cache.entry_count(),
         );
+        if let Some((objects, counts, is_on)) = self.cache.disk() {
+            self.metrics.set_disk(objects, &counts, is_on);
+        }
         self.metrics
             .set_invalidated_names(self.cache.invalidations().names());
         self.metrics.render().map_err(|e| e.to_string())

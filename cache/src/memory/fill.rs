@@ -198,6 +198,12 @@ impl<M: HeadRecord> Fill<M> {
         }
     }
 
+    /// The same for a response that is not kept.
+    pub(super) fn as_relay(mut self, why: Refusal) -> Self {
+        self.relay = Some(why);
+        self
+    }
+
     pub(super) const fn shared(&self) -> &Arc<Shared<M>> {
         &self.shared
     }

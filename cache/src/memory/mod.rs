@@ -47,6 +47,7 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use moka::{policy::EvictionPolicy, sync::Cache};
 
 pub use fill::{Fill, FillError, Filled};
@@ -99,6 +100,7 @@ impl<M: HeadRecord> MemoryTier<M> {
         let inner = Inner {
             objects,
             shards: std::array::from_fn(|_| Shard::default()),
+            changes: std::array::from_fn(|_| AtomicU64::new(0)),
             next_id: AtomicU64::new(0),
             buffered: AtomicU64::new(0),
             limits,
@@ -160,6 +162,53 @@ impl<M: HeadRecord> MemoryTier<M> {
         Ok(fill)
     }
 
+    /// Begins to pass a response on that the tier does not keep, for the reason `why`: it has the readers that its
+    /// writer makes for it, and no others.
+    pub fn begin_relay(
+        &self,
+        key: CacheKey,
+        head: M,
+        expected_len: Option<u64>,
+        why: Refusal,
+    ) -> Fill<M> {
+        let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
+        Fill::new(self.inner.clone(), key, id, head, expected_len, 0).as_relay(why)
+    }
+
+    /// Takes note of what a key is now; to be asked before an older tier is.
+    pub fn ticket(&self, key: &CacheKey) -> Ticket {
+        Ticket(self.inner.changes[shard_index(key)].load(Ordering::Acquire))
+    }
+
+    /// Stores an object that an older tier had, unless the key has changed since `ticket`: then what is there by now is
+    /// newer, or nothing is to be there.
+    ///
+    /// # Errors
+    /// The head, when the object is not stored.
+    pub fn promote(
+        &self,
+        ticket: Ticket,
+        key: CacheKey,
+        head: M,
+        body: Bytes,
+    ) -> Result<Arc<Object<M>>, M> {
+        let inner = &*self.inner;
+        let fits = inner.limits.fits(head.weight(), body.len() as u64);
+        let fills = inner.shard(&key);
+        let unchanged = inner.changes[shard_index(&key)].load(Ordering::Acquire) == ticket.0;
+        if !fits || !unchanged || fills.contains_key(&key) {
+            return Err(head);
+        }
+        if let Some(stored) = inner.objects.get(&key) {
+            return Ok(stored);
+        }
+        let id = inner.next_id.fetch_add(1, Ordering::Relaxed);
+        let body = Body::of_whole(body, inner.limits.segment);
+        let object = Arc::new(Object::new(Arc::new(head), body, id));
+        inner.objects.insert(key, object.clone());
+        Ok(object)
+    }
+
     /// Sizes in force.
     pub fn limits(&self) -> &MemoryLimits {
         &self.inner.limits
@@ -177,6 +226,7 @@ impl<M: HeadRecord> MemoryTier<M> {
         let _fills = inner.shard(key);
         let stored = inner.objects.get(key)?;
         let object = Arc::new(stored.with_head(head(&stored)?));
+        inner.changed(key);
         inner.objects.insert(*key, object.clone());
         Some(object)
     }
@@ -197,6 +247,7 @@ impl<M: HeadRecord> MemoryTier<M> {
     pub fn remove(&self, key: &CacheKey) -> bool {
         let inner = &*self.inner;
         let mut fills = inner.shard(key);
+        inner.changed(key);
         let filling = fills.remove(key).is_some();
         let stored = inner.objects.remove(key).is_some();
         filling || stored
@@ -233,6 +284,16 @@ impl<M: HeadRecord> std::fmt::Debug for MemoryTier<M> {
     }
 }
 
+/// What a key was at a moment, see [`MemoryTier::ticket`].
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket(u64);
+
+fn shard_index(key: &CacheKey) -> usize {
+    // Bits the tables do not use.
+    let [.., last] = *key.as_bytes();
+    usize::from(last) % SHARDS
+}
+
 /// Fills under way, by key.
 type Shard<M> = Mutex<HashMap<CacheKey, Arc<Shared<M>>, KeyHashing>>;
 
@@ -247,6 +308,8 @@ const SHARDS: usize = 64;
 struct Inner<M: HeadRecord> {
     objects: Cache<CacheKey, Arc<Object<M>>, KeyHashing>,
     shards: [Shard<M>; SHARDS],
+    /// How often a key of each shard was stored, given a new head or removed. Raised under the shard's lock.
+    changes: [AtomicU64; SHARDS],
     next_id: AtomicU64,
     /// Bytes charged for fills; at most `limits.fills`.
     buffered: AtomicU64,
@@ -258,11 +321,14 @@ impl<M: HeadRecord> Inner<M> {
         &self,
         key: &CacheKey,
     ) -> MutexGuard<'_, HashMap<CacheKey, Arc<Shared<M>>, KeyHashing>> {
-        // Bits the tables do not use.
-        let [.., last] = *key.as_bytes();
-        self.shards[usize::from(last) % SHARDS]
+        self.shards[shard_index(key)]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called under the key's shard lock.
+    fn changed(&self, key: &CacheKey) {
+        self.changes[shard_index(key)].fetch_add(1, Ordering::Release);
     }
 
     /// Joins the key's fill.
@@ -280,6 +346,7 @@ impl<M: HeadRecord> Inner<M> {
             return false;
         }
         self.objects.insert(*key, object.clone());
+        self.changed(key);
         fills.remove(key);
         true
     }

@@ -111,6 +111,15 @@ enum Segments {
 }
 
 impl Body {
+    /// A body from all of its bytes.
+    pub(super) fn of_whole(mut bytes: Bytes, segment: usize) -> Self {
+        let mut segments = Vec::with_capacity(bytes.len().div_ceil(segment));
+        while !bytes.is_empty() {
+            segments.push(bytes.split_to(segment.min(bytes.len())));
+        }
+        Self::of_segments(segments)
+    }
+
     /// A body from its segments. The caller keeps the invariant of equal lengths.
     pub(super) fn of_segments(mut segments: Vec<Bytes>) -> Self {
         let len = segments.iter().map(|s| s.len() as u64).sum();

@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use fourfront_model::CacheMode;
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use crate::Reason;
 
 /// Where a lifetime came from: the first line of `explain`'s TTL arithmetic (CP-606).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LifetimeSource {
     /// `s-maxage` (CF-236).
     SMaxAge,
@@ -35,7 +36,7 @@ pub enum LifetimeSource {
 }
 
 /// What becomes of an entry whose origin fails (CF-265..276, CF-828).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnError {
     /// The origin forbids stale use (CF-270, CF-276).
     Never,
@@ -48,7 +49,7 @@ pub enum OnError {
 }
 
 /// How a stale entry is asked about again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reuse {
     /// With the validators it has (CF-258).
     #[default]
@@ -59,7 +60,7 @@ pub enum Reuse {
 
 /// When a stored response is fresh, and the windows in which it may be served stale. Compiled by
 /// [`super::decide_store`]; immutable, except that a failure may hold it off ([`Self::held_off`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freshness {
     pub(super) received: SystemTime,
     pub(super) initial_age: Duration,

@@ -129,6 +129,7 @@ pub(crate) const NODE: Table = Table {
         read("admin"),
         read("threads"),
         read("cache_memory"),
+        read("cache_disk"),
         read("max_object_size"),
         read("hooks"),
         read("log"),
@@ -143,10 +144,6 @@ pub(crate) const NODE: Table = Table {
         refused(
             "certificates",
             "not available yet: it needs the HTTPS listener",
-        ),
-        refused(
-            "cache_disk",
-            "not available yet: it needs the disk tier of the cache",
         ),
         refused("fleet", "not available yet: it needs fleet state"),
         refused(

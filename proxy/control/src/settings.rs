@@ -18,6 +18,8 @@ pub struct NodeSettings {
     pub cache_memory: u64,
     /// Longest body stored, in bytes (CF-221); `None` is an eighth of the cache.
     pub max_object_size: Option<u64>,
+    /// Bytes of the disk tier, in `data_dir`; `None` without one.
+    pub cache_disk: Option<u64>,
     /// Where and how functions run.
     pub hooks: HookSettings,
     /// What is logged.
@@ -40,6 +42,7 @@ impl Default for NodeSettings {
             threads: None,
             cache_memory: 256 << 20,
             max_object_size: None,
+            cache_disk: None,
             hooks: HookSettings::default(),
             log: LogSettings::default(),
             limits: RequestLimits::default(),

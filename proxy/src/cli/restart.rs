@@ -37,6 +37,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         shutdown_grace: _,
         origin_ca,
         data_dir,
+        cache_disk,
     } = started;
     let differs = [
         ("node.listen", *listen != now.listen),
@@ -76,6 +77,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         ("node.log.level", *level != now.log.level),
         ("node.log.access", *access != now.log.access),
         ("node.origin_ca", *origin_ca != now.origin_ca),
+        ("node.cache_disk", *cache_disk != now.cache_disk),
         ("node.data_dir", *data_dir != now.data_dir),
     ];
     differs

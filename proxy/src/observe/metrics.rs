@@ -1,6 +1,7 @@
 //! Prometheus metrics. Handles for a behaviour are looked up once per configuration, not
 //! per request: on the hot path a metric is one relaxed atomic add.
 
+use fourfront_cache::disk::DiskCounts;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -32,6 +33,9 @@ pub struct Metrics {
     isolates: IntGauge,
     cached_bytes: IntGauge,
     cached_objects: IntGauge,
+    disk_objects: IntGauge,
+    disk_on: IntGauge,
+    disk_events: IntCounterVec,
     connections: IntGauge,
     reloads: IntCounterVec,
     log_dropped: IntCounterVec,
@@ -129,6 +133,21 @@ impl Metrics {
                 "fourfront_cached_bytes",
                 "Bytes weighed in the memory tier",
             )?,
+            disk_objects: IntGauge::new(
+                "fourfront_disk_objects",
+                "Objects in the disk tier of the cache, partial ones included",
+            )?,
+            disk_on: IntGauge::new(
+                "fourfront_disk_on",
+                "1 while the disk tier works, 0 while its disk or directory does not",
+            )?,
+            disk_events: IntCounterVec::new(
+                Opts::new(
+                    "fourfront_disk_events_total",
+                    "What the disk tier has done and met, by event",
+                ),
+                &["event"],
+            )?,
             cached_objects: IntGauge::new(
                 "fourfront_cached_objects",
                 "Objects in the memory tier",
@@ -175,6 +194,9 @@ impl Metrics {
         registry.register(Box::new(metrics.isolates.clone()))?;
         registry.register(Box::new(metrics.cached_bytes.clone()))?;
         registry.register(Box::new(metrics.cached_objects.clone()))?;
+        registry.register(Box::new(metrics.disk_objects.clone()))?;
+        registry.register(Box::new(metrics.disk_on.clone()))?;
+        registry.register(Box::new(metrics.disk_events.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.reloads.clone()))?;
         registry.register(Box::new(metrics.log_dropped.clone()))?;
@@ -270,6 +292,30 @@ impl Metrics {
         self.isolates.set(clamp(isolates as u64));
         self.cached_bytes.set(clamp(cached_bytes));
         self.cached_objects.set(clamp(cached_objects));
+    }
+
+    /// Sets what the disk tier tells of itself.
+    pub fn set_disk(&self, objects: u64, counts: &DiskCounts, is_on: bool) {
+        self.disk_objects
+            .set(i64::try_from(objects).unwrap_or(i64::MAX));
+        self.disk_on.set(i64::from(is_on));
+        let events = [
+            ("hit", counts.hits),
+            ("miss", counts.misses),
+            ("stored", counts.stored),
+            ("removed", counts.removed),
+            ("evicted", counts.evicted),
+            ("corrupt", counts.corrupt),
+            ("read_error", counts.read_errors),
+            ("write_error", counts.write_errors),
+            ("dropped_no_room", counts.dropped_no_room),
+            ("went_off", counts.went_off),
+            ("came_back", counts.came_back),
+        ];
+        for (event, count) in events {
+            let counter = self.disk_events.with_label_values(&[event]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
     }
 
     /// The Prometheus text exposition of everything registered.

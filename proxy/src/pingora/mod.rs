@@ -12,9 +12,11 @@ mod certificates;
 mod context;
 mod deliver;
 mod direct;
+mod disk;
 mod failure;
 mod headers;
 mod hook;
+mod kept_head;
 mod origin_side;
 mod pace;
 mod peer;
@@ -48,7 +50,7 @@ use pingora::{
 use context::Pending;
 pub use context::{Ctx, Record};
 pub use serve::{Listening, ServeSettings, serve};
-pub use storage::CacheStorage;
+pub use storage::{CacheStorage, DiskPlace};
 
 use crate::{
     flow::{BodyPlan, Fault, Flow, Served, ViewerFault},

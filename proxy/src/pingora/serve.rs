@@ -227,6 +227,7 @@ impl Listening {
             let _ = self.abort.send(true);
         }
         let _ = joining.join();
+        self.node.close();
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     any::Any,
     collections::HashMap,
+    path::Path,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fourfront_cache::{
     Refusal,
+    disk::{DiskCounts, DiskEntry},
     key::{CacheKey, KeySecret},
     memory::{
         BodyReader, Fill, FillReader, Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier, Object,
@@ -42,7 +44,11 @@ use pingora::{
     http::ResponseHeader,
 };
 
-use super::{direct::Wire, pace::PIECE};
+use super::{
+    direct::Wire,
+    disk::{Disk, OnDisk, PROMOTE, Writing},
+    pace::PIECE,
+};
 
 /// A fill that takes longer than this no longer keeps others from trying (CF-405).
 const FILL_LIMIT: Duration = Duration::from_secs(60);
@@ -74,6 +80,11 @@ impl Facts {
             Standing::Stale { since, .. } => self.freshness.ended(since),
             Standing::Valid | Standing::Gone { .. } => self.freshness,
         }
+    }
+
+    /// The same but for invalidations, for a record that keeps the stamp beside it.
+    pub(super) const fn kept_freshness(&self) -> Freshness {
+        self.freshness
     }
 
     /// The same, if nothing was invalidated: what most hits ask, and for them no more than a comparison.
@@ -136,9 +147,26 @@ pub struct CacheStorage {
     invalidations: Arc<Invalidations>,
 }
 
+/// Where and how large the disk tier is.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskPlace<'a> {
+    /// Its directory; made when it is not there.
+    pub dir: &'a Path,
+    /// Bytes it may take.
+    pub capacity: u64,
+}
+
+/// What a request finds in the cache, without waiting for anything that arrives.
+pub(super) enum Found {
+    /// In memory, perhaps since now.
+    Object(Arc<Object<Head>>),
+    /// On disk, and too large to be taken into memory.
+    OnDisk(Box<OnDisk>),
+}
+
 impl CacheStorage {
     /// A memory tier of `bytes`, for bodies of at most `largest` bytes (an eighth of the tier when not given,
-    /// CF-221).
+    /// CF-221), and behind it a disk tier if there is a place for one.
     ///
     /// # Errors
     /// When the sizes cannot work, or the system gives no random bytes for the key secret.
@@ -146,8 +174,15 @@ impl CacheStorage {
         bytes: u64,
         largest: Option<u64>,
         invalidations: Arc<Invalidations>,
+        disk: Option<DiskPlace<'_>>,
     ) -> std::result::Result<Self, String> {
-        let secret = KeySecret::random().map_err(|e| e.to_string())?;
+        let disk = disk
+            .map(|place| Disk::open(place.dir, place.capacity, largest, invalidations.clone()))
+            .transpose()?;
+        let secret = match &disk {
+            Some(disk) => disk.secret(),
+            None => KeySecret::random().map_err(|e| e.to_string())?,
+        };
         let mut limits = MemoryLimits::of_capacity(bytes);
         if let Some(largest) = largest {
             limits = limits.with_max_object(largest);
@@ -157,6 +192,7 @@ impl CacheStorage {
         limits.relay_window = limits.capacity;
         let adapter = Adapter {
             tier: MemoryTier::new(limits).map_err(|e| e.to_string())?,
+            disk,
             starting: Mutex::new(HashMap::new()),
             next_tag: AtomicU64::new(0),
         };
@@ -180,7 +216,9 @@ impl CacheStorage {
 
     /// Whether a response with that head and a body of that length may be stored (CF-221).
     pub(super) fn fits(&self, head: &ResponseHeader, length: u64) -> bool {
+        let disk = self.adapter.disk.as_ref();
         self.adapter.tier.limits().fits(head_weight(head), length)
+            || disk.is_some_and(|disk| disk.fits(length))
     }
 
     /// Lets a request use the cache. Followers of a fill wait at most `wait` (CF-405).
@@ -193,6 +231,32 @@ impl CacheStorage {
     /// The complete object under a key that no fill is about to replace.
     pub(super) fn stored(&self, key: &CacheKey) -> Option<Arc<Object<Head>>> {
         self.adapter.tier.stored(key)
+    }
+
+    /// The same, or what the disk has; small objects are in memory afterwards.
+    pub(super) async fn find(&self, key: &CacheKey) -> Option<Found> {
+        match self.stored(key) {
+            Some(object) => Some(Found::Object(object)),
+            None => self.adapter.from_disk(key).await,
+        }
+    }
+
+    /// Whether there is a tier to be asked when memory has nothing.
+    pub(super) const fn has_disk(&self) -> bool {
+        self.adapter.disk.is_some()
+    }
+
+    /// Writes what is pending, and lets go of the disk.
+    pub async fn close(&self) {
+        if let Some(disk) = &self.adapter.disk {
+            disk.close().await;
+        }
+    }
+
+    /// Objects on disk and what was done with them, where there is a disk tier; and whether it works.
+    pub fn disk(&self) -> Option<(u64, DiskCounts, bool)> {
+        let disk = self.adapter.disk.as_ref()?;
+        Some((disk.objects(), disk.counts(), disk.is_on()))
     }
 
     /// Stores a whole response at once, in the place of what is there.
@@ -230,7 +294,7 @@ impl CacheStorage {
 
     /// Removes one entry.
     pub(super) fn remove(&self, key: &PingoraKey) {
-        self.adapter.tier.remove(&our_key(key));
+        self.adapter.remove(&our_key(key));
     }
 
     /// Does the memory tier's postponed housekeeping, so that the two counts below are exact.
@@ -256,12 +320,12 @@ fn our_key(key: &PingoraKey) -> CacheKey {
 
 /// A stored head: what Pingora's record is made of, which cannot be cloned itself.
 pub(super) struct Head {
-    header: ResponseHeader,
-    facts: StoredFacts,
-    created: SystemTime,
-    variance: Option<HashBinary>,
+    pub(super) header: ResponseHeader,
+    pub(super) facts: StoredFacts,
+    pub(super) created: SystemTime,
+    pub(super) variance: Option<HashBinary>,
     /// What hits are answered with, made by the first of them.
-    wire: OnceLock<Arc<Wire>>,
+    pub(super) wire: OnceLock<Arc<Wire>>,
 }
 
 impl Head {
@@ -286,6 +350,16 @@ impl Head {
         self.variance
     }
 
+    /// Status and fields.
+    pub(super) const fn header(&self) -> &ResponseHeader {
+        &self.header
+    }
+
+    /// When it was stored.
+    pub(super) const fn created(&self) -> SystemTime {
+        self.created
+    }
+
     /// Its fields.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.header.headers
@@ -301,6 +375,17 @@ impl Head {
         } else {
             make()
         }
+    }
+
+    /// The record for one use, of a body of `length` bytes. One that came without a length has one now; ranges
+    /// need it (CF-536).
+    fn meta_of(&self, length: u64) -> Result<CacheMeta> {
+        let mut meta = self.meta();
+        if !meta.headers().contains_key(header::CONTENT_LENGTH) {
+            meta.response_header_mut()
+                .insert_header(header::CONTENT_LENGTH, length)?;
+        }
+        Ok(meta)
     }
 
     /// The record for one use.
@@ -340,10 +425,44 @@ fn head_weight(header: &ResponseHeader) -> usize {
 
 struct Adapter {
     tier: MemoryTier<Head>,
+    disk: Option<Disk>,
     /// Readers of fills that have just begun, by tag: Pingora asks for the leader's reader right after it asked
     /// for the writer, and must get the one of that very fill.
     starting: Mutex<HashMap<u64, FillReader<Head>>>,
     next_tag: AtomicU64,
+}
+
+impl Adapter {
+    /// What the disk has under a key that memory does not have.
+    async fn from_disk(&self, key: &CacheKey) -> Option<Found> {
+        let disk = self.disk.as_ref()?;
+        let ticket = self.tier.ticket(key);
+        let found = disk.find(key).await?;
+        if found.length <= PROMOTE {
+            let body = disk.whole(&found).await?;
+            let OnDisk {
+                head,
+                entry,
+                length,
+            } = found;
+            return Some(match self.tier.promote(ticket, *key, head, body) {
+                Ok(object) => Found::Object(object),
+                Err(head) => Found::OnDisk(Box::new(OnDisk {
+                    head,
+                    entry,
+                    length,
+                })),
+            });
+        }
+        Some(Found::OnDisk(Box::new(found)))
+    }
+
+    fn remove(&self, key: &CacheKey) -> bool {
+        if let Some(disk) = &self.disk {
+            disk.remove(key);
+        }
+        self.tier.remove(key)
+    }
 }
 
 #[async_trait]
@@ -354,16 +473,7 @@ impl Storage for Adapter {
         _trace: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
         Ok(match self.tier.lookup(&our_key(key)) {
-            Lookup::Found(object) => {
-                let mut meta = object.head().meta();
-                if !meta.headers().contains_key(header::CONTENT_LENGTH) {
-                    // It came without a length and has one now; ranges need it (CF-536).
-                    let length = object.body().len();
-                    meta.response_header_mut()
-                        .insert_header(header::CONTENT_LENGTH, length)?;
-                }
-                Some((meta, Box::new(ObjectHit(object.body().read()))))
-            }
+            Lookup::Found(object) => Some(object_hit(&object)?),
             Lookup::Filling(reader) => {
                 let meta = reader.head().meta();
                 let hit = FillHit {
@@ -372,7 +482,20 @@ impl Storage for Adapter {
                 };
                 Some((meta, Box::new(hit)))
             }
-            Lookup::Absent => None,
+            Lookup::Absent => match (self.from_disk(&our_key(key)).await, &self.disk) {
+                (Some(Found::Object(object)), _) => Some(object_hit(&object)?),
+                (Some(Found::OnDisk(found)), Some(disk)) => {
+                    let meta = found.head.meta_of(found.length)?;
+                    let hit = DiskHit {
+                        disk,
+                        at: 0,
+                        end: found.length,
+                        entry: found.entry,
+                    };
+                    Some((meta, Box::new(hit)))
+                }
+                _ => None,
+            },
         })
     }
 
@@ -406,15 +529,30 @@ impl Storage for Adapter {
             .and_then(|l| l.to_str().ok())
             .and_then(|l| l.trim().parse().ok());
         let head = Head::of(meta).ok_or_else(|| storage_error("a record without freshness"))?;
-        let fill = self
-            .tier
-            .begin_fill(our_key(key), head, expected)
-            .map_err(|refusal| storage_error(refusal.detail()))?;
+        let key = our_key(key);
+        let small = expected.is_some_and(|length| length <= PROMOTE);
+        // What is small is written once it is complete, and all at once.
+        let writing = match &self.disk {
+            Some(disk) if !small => disk.begin(key, &head, expected),
+            _ => None,
+        };
+        let weight = head.weight();
+        let fits = self.tier.limits().fits(weight, expected.unwrap_or(0));
+        let fill = if fits || writing.is_none() {
+            self.tier
+                .begin_fill(key, head, expected)
+                .map_err(|refusal| storage_error(refusal.detail()))?
+        } else {
+            self.tier
+                .begin_relay(key, head, expected, Refusal::TooLarge)
+        };
         let tag = self.next_tag.fetch_add(1, Ordering::Relaxed);
         self.starting.lock().insert(tag, fill.reader());
         Ok(Box::new(FillMiss {
             adapter: self,
             fill: Some(fill),
+            key,
+            writing,
             tag: tag.to_le_bytes(),
             written: 0,
         }))
@@ -427,7 +565,7 @@ impl Storage for Adapter {
         _trace: &SpanHandle,
     ) -> Result<PurgeOutcome> {
         let key = CacheKey::from_bytes(target.key().combined_bin());
-        Ok(if self.tier.remove(&key) {
+        Ok(if self.remove(&key) {
             PurgeOutcome::Purged(None)
         } else {
             PurgeOutcome::NotFound
@@ -440,10 +578,13 @@ impl Storage for Adapter {
         meta: &CacheMeta,
         _trace: &SpanHandle,
     ) -> Result<bool> {
-        Ok(self
-            .tier
-            .update_head(&our_key(key), |_| Head::of(meta))
-            .is_some())
+        let key = our_key(key);
+        let updated = self.tier.update_head(&key, |_| Head::of(meta));
+        let on_disk = match (&self.disk, Head::of(meta)) {
+            (Some(disk), Some(head)) => disk.update_head(&key, &head).await,
+            _ => false,
+        };
+        Ok(updated.is_some() || on_disk)
     }
 
     fn support_streaming_partial_write(&self) -> bool {
@@ -461,6 +602,57 @@ fn storage_error(cause: impl std::fmt::Display) -> Box<Error> {
 
 fn bounds(start: usize, end: Option<usize>) -> std::ops::Range<u64> {
     start as u64..end.map_or(u64::MAX, |e| e as u64)
+}
+
+fn object_hit(object: &Object<Head>) -> Result<(CacheMeta, HitHandler)> {
+    let meta = object.head().meta_of(object.body().len())?;
+    Ok((meta, Box::new(ObjectHit(object.body().read()))))
+}
+
+/// Reading an object from disk.
+struct DiskHit {
+    disk: &'static Disk,
+    entry: DiskEntry,
+    at: u64,
+    end: u64,
+}
+
+#[async_trait]
+impl HandleHit for DiskHit {
+    async fn read_body(&mut self) -> Result<Option<Bytes>> {
+        let piece = self.disk.piece(&self.entry, self.at, self.end).await;
+        let piece = piece.map_err(storage_error)?;
+        self.at += piece.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Ok(piece)
+    }
+
+    async fn finish(
+        self: Box<Self>,
+        _storage: &'static (dyn Storage + Sync),
+        _key: &PingoraKey,
+        _trace: &SpanHandle,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
+        let asked = bounds(start, end);
+        self.end = self.end.min(asked.end);
+        self.at = asked.start.min(self.end);
+        Ok(())
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync) {
+        self
+    }
 }
 
 /// Reading a complete object.
@@ -554,6 +746,9 @@ impl HandleHit for FillHit {
 struct FillMiss {
     adapter: &'static Adapter,
     fill: Option<Fill<Head>>,
+    key: CacheKey,
+    /// The way to the disk of what is large, or may be.
+    writing: Option<Writing>,
     tag: [u8; 8],
     written: usize,
 }
@@ -562,6 +757,9 @@ struct FillMiss {
 impl HandleMiss for FillMiss {
     async fn write_body(&mut self, data: Bytes, _eof: bool) -> Result<()> {
         self.written += data.len();
+        if let Some(writing) = &mut self.writing {
+            writing.append(&data);
+        }
         match &mut self.fill {
             Some(fill) => fill.append(data).map_err(storage_error),
             None => Err(storage_error("write after the end")),
@@ -570,10 +768,26 @@ impl HandleMiss for FillMiss {
 
     async fn finish(mut self: Box<Self>) -> Result<MissFinishType> {
         let written = self.written;
-        match self.fill.take() {
+        let filled = match self.fill.take() {
             Some(fill) => fill.finish().map_err(storage_error)?,
             None => return Err(storage_error("finished twice")),
         };
+        let writing = self.writing.take();
+        match (filled, &self.adapter.disk) {
+            // A newer answer is on its way, or the key was removed.
+            (Filled::NotStored(Refusal::Overtaken), _) | (_, None) => {}
+            (Filled::Stored(object), Some(disk)) => match writing {
+                Some(writing) => writing.finish(object.body().len()),
+                None => disk.keep(self.key, &object),
+            },
+            (Filled::NotStored(_), Some(_)) => {
+                if let Some(writing) = writing {
+                    // What memory has is older.
+                    self.adapter.tier.remove(&self.key);
+                    writing.finish(written as u64);
+                }
+            }
+        }
         Ok(MissFinishType::Created(written))
     }
 

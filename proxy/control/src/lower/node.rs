@@ -37,13 +37,17 @@ pub(crate) fn lower(
         .cache_memory
         .as_ref()
         .map_or(default.cache_memory, |c| c.value);
-    if let Some(most) = raw
-        .max_object_size
-        .as_ref()
-        .filter(|m| m.value > cache_memory)
-    {
+    let cache_disk = raw.cache_disk.as_ref().map(|c| c.value);
+    if let Some(disk) = raw.cache_disk.as_ref().filter(|_| raw.data_dir.is_none()) {
+        report.error(&disk.at, "`cache_disk` needs `node.data_dir` to lie in");
+    }
+    let (tier, room) = match cache_disk {
+        Some(disk) if disk > cache_memory => ("cache_disk", disk),
+        _ => ("cache_memory", cache_memory),
+    };
+    if let Some(most) = raw.max_object_size.as_ref().filter(|m| m.value > room) {
         let message = format!(
-            "an object of {} bytes never fits into the {cache_memory} bytes of `cache_memory`",
+            "an object of {} bytes never fits into the {room} bytes of `{tier}`",
             most.value
         );
         report.error(&most.at, message);
@@ -91,6 +95,7 @@ pub(crate) fn lower(
         threads: count(raw.threads),
         cache_memory,
         max_object_size: raw.max_object_size.map(|m| m.value),
+        cache_disk,
         hooks: HookSettings {
             threads: count(raw.hook_threads),
             concurrency: count(raw.concurrency).unwrap_or(default.hooks.concurrency),

@@ -19,6 +19,7 @@ pub(crate) struct RawNode {
     pub(crate) threads: Option<u64>,
     pub(crate) cache_memory: Option<Spanned<u64>>,
     pub(crate) max_object_size: Option<Spanned<u64>>,
+    pub(crate) cache_disk: Option<Spanned<u64>>,
     pub(crate) hook_threads: Option<u64>,
     pub(crate) concurrency: Option<u64>,
     pub(crate) idle_timeout: Option<Duration>,
@@ -46,6 +47,9 @@ const MOST_THREADS: u64 = 1024;
 /// What the memory tier of the cache can be: less has no room for a usable object, and an object in memory is
 /// weighed with 32 bits.
 const LEAST_CACHE: u64 = 64 << 10;
+/// The disk tier reclaims sixteen regions of 4 MiB in turn at least, and counts bytes with 43 bits.
+const LEAST_DISK: u64 = 64 << 20;
+const MOST_DISK: u64 = 8 << 40;
 const LEAST_OBJECT: u64 = 4 << 10;
 const LARGEST_OBJECT: u64 = 4 << 30;
 
@@ -60,6 +64,9 @@ impl RawNode {
             cache_memory: block
                 .get("cache_memory")
                 .and_then(|c| c.size(LEAST_CACHE..=1 << 50)),
+            cache_disk: block
+                .get("cache_disk")
+                .and_then(|c| c.size(LEAST_DISK..=MOST_DISK)),
             max_object_size: block
                 .get("max_object_size")
                 .and_then(|c| c.size(LEAST_OBJECT..=LARGEST_OBJECT)),

@@ -51,6 +51,7 @@ fn every_node_setting_is_read() {
 admin: 127.0.0.2:0
 threads: 3
 cache_memory: 1GiB
+cache_disk: 2GiB
 max_object_size: 4096
 hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, private_egress: true, modules_dir: rewrite, limit_profile: aws-2023 }
 log: { format: json, level: trace, access: false }

@@ -33,7 +33,7 @@ use crate::{
         hook,
         pace::PIECE,
         record::{Ended, VIEWER_GONE},
-        storage::Head,
+        storage::{Found, Head},
         viewer_side::{Asked, Keyed, split},
     },
 };
@@ -138,7 +138,7 @@ impl Edge {
 
         let now = self.node().clock().now();
         let found = match &ctx.flow {
-            Flow::Lookup(lookup) => self.find_fresh(head, changed.as_ref(), lookup, now),
+            Flow::Lookup(lookup) => self.find_fresh(head, changed.as_ref(), lookup, now).await,
             _ => None,
         };
         let Some(object) = found else {
@@ -159,8 +159,8 @@ impl Edge {
         .await
     }
 
-    /// The fresh object in memory that answers a request, if there is one.
-    fn find_fresh(
+    /// The fresh object in memory that answers a request, if there is one. Small objects on disk are taken into memory.
+    async fn find_fresh(
         &self,
         head: &ViewerHead,
         changed: Option<&RequestParts>,
@@ -187,7 +187,16 @@ impl Edge {
             headers,
             version: Version::HTTP_11,
         };
-        let object = self.node().cache().stored(&self.key_of(&keyed, lookup)?)?;
+        let key = self.key_of(&keyed, lookup)?;
+        let cache = self.node().cache();
+        let object = match cache.stored(&key) {
+            Some(object) => object,
+            None if cache.has_disk() => match cache.find(&key).await? {
+                Found::Object(object) => object,
+                Found::OnDisk(_) => return None,
+            },
+            None => return None,
+        };
         let stored = object.head();
         let freshness = stored.facts().untouched()?;
         // The record of a failure has a page for each viewer (CF-296).

@@ -1,0 +1,105 @@
+//! Stored heads as bytes, for the tier that outlives the process.
+//!
+//! What cannot be read back is a miss and never an error: another version of the node may have written it, and the format
+//! says no more than its number.
+
+use std::{sync::OnceLock, time::SystemTime};
+
+use bytes::Bytes;
+use fourfront_cache::{
+    policy::Freshness,
+    purge::{Invalidations, Stamp},
+};
+use fourfront_model::{HeaderLine, HeaderLines};
+use http::{HeaderName, HeaderValue};
+use pingora::http::ResponseHeader;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    headers::{append_lines, lines},
+    storage::{Head, StoredFacts},
+};
+
+/// The first byte. To be raised with every change of [`Kept`] or of what is in it.
+const FORMAT: u8 = 1;
+
+/// What is kept of a head.
+#[derive(Serialize, Deserialize)]
+struct Kept<'a> {
+    created: SystemTime,
+    variance: Option<[u8; 16]>,
+    status: u16,
+    reason: Option<&'a str>,
+    /// Names in the casing received, and values.
+    #[serde(borrow)]
+    fields: Vec<(&'a [u8], &'a [u8])>,
+    freshness: Freshness,
+    #[serde(borrow)]
+    unshared: Vec<&'a str>,
+    stamp: &'a [u8],
+}
+
+/// The bytes of a head. `None` for one that is not to outlive the process: the record of a failure.
+pub(super) fn encode(head: &Head) -> Option<Bytes> {
+    let facts = head.facts();
+    if facts.fault.is_some() {
+        return None;
+    }
+    let lines = lines(head.header());
+    let mut stamp = Vec::with_capacity(128);
+    facts.stamp.encode(&mut stamp);
+    let kept = Kept {
+        created: head.created(),
+        variance: head.variance(),
+        status: head.header().status.as_u16(),
+        reason: head.header().get_reason_phrase(),
+        fields: lines
+            .iter()
+            .map(|line| (&*line.key, line.value.as_bytes()))
+            .collect(),
+        freshness: facts.kept_freshness(),
+        unshared: facts.unshared.iter().map(HeaderName::as_str).collect(),
+        stamp: &stamp,
+    };
+    let out = vec![FORMAT];
+    postcard::to_extend(&kept, out).ok().map(Bytes::from)
+}
+
+/// The head that was written, if nothing has invalidated it since (CF-660, CF-661).
+pub(super) fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<Head> {
+    let (&FORMAT, bytes) = bytes.split_first()? else {
+        return None;
+    };
+    let kept: Kept<'_> = postcard::from_bytes(bytes).ok()?;
+    let (stamp, _) = Stamp::decode(kept.stamp, invalidations)?;
+    let mut header = ResponseHeader::build(kept.status, Some(kept.fields.len())).ok()?;
+    let lines = kept.fields.iter().map(|(key, value)| line(key, value));
+    append_lines(&mut header, &lines.collect::<Option<HeaderLines>>()?).ok()?;
+    if let Some(reason) = kept.reason {
+        header.set_reason_phrase(Some(reason)).ok()?;
+    }
+    let unshared = kept
+        .unshared
+        .iter()
+        .map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .collect::<Option<Vec<_>>>()?;
+    let facts = StoredFacts::new(kept.freshness, unshared, stamp);
+    if facts.is_gone() {
+        return None;
+    }
+    Some(Head {
+        header,
+        facts,
+        created: kept.created,
+        variance: kept.variance,
+        wire: OnceLock::new(),
+    })
+}
+
+fn line(key: &[u8], value: &[u8]) -> Option<HeaderLine> {
+    Some(HeaderLine {
+        name: HeaderName::from_bytes(key).ok()?,
+        key: Bytes::copy_from_slice(key),
+        value: HeaderValue::from_bytes(value).ok()?,
+    })
+}
