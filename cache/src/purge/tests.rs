@@ -1,14 +1,22 @@
 use std::{
     fs,
     io::Write as _,
-    sync::Arc,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use fourfront_model::TagSeparator;
 use proptest::prelude::*;
 
-use super::{journal::FILE, *};
+use super::{
+    Batch, CreateError, Created, Invalidation, InvalidationId, Invalidations, Item, JournalError,
+    Kept, Limits, Page, Stamp, Standing, Target, journal::FILE, tags_of,
+};
 
 const HEADER: &str = "cache-tag";
 
@@ -361,6 +369,43 @@ fn a_full_table_lets_go_of_the_oldest_and_errs_on_the_safe_side() {
         world.hard("/same");
     }
     assert!(!gone(&fresh));
+}
+
+#[test]
+fn an_acknowledged_invalidation_holds_in_every_thread() {
+    // CF-660, CF-661
+    let world = World::new();
+    for round in 0..200_u64 {
+        let object = world.fetch("/a", "t");
+        let acknowledged = AtomicBool::new(false);
+        let reference = format!("round {round}");
+        let batch = batch_of(
+            "E1",
+            &[["/a", "/*", "#t", "/b"][(round % 4) as usize]],
+            false,
+            &reference,
+            0,
+        );
+        // The last kind names something else: then it stays valid.
+        let named = round % 4 != 3;
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    loop {
+                        let after = acknowledged.load(Ordering::Acquire);
+                        let is_gone = gone(&object);
+                        assert!(named || !is_gone, "{round}");
+                        if after {
+                            assert_eq!(is_gone, named, "{round}");
+                            return;
+                        }
+                    }
+                });
+            }
+            world.all.create(batch).unwrap();
+            acknowledged.store(true, Ordering::Release);
+        });
+    }
 }
 
 fn journal_of(directory: &tempfile::TempDir) -> Vec<u8> {
