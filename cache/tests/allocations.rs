@@ -13,8 +13,9 @@ use fourfront_cache::{
         ResponseFacts, StoreRules, Varies, Verdict, decide_store, evaluate_preconditions,
         evaluate_range,
     },
+    purge::{Batch, Invalidations, Item, Limits, Stamp, Standing, Target, tags_of},
 };
-use fourfront_model::{CacheMode, CachePolicy, CachedMethods, Selection, Ttl};
+use fourfront_model::{CacheMode, CachePolicy, CachedMethods, Selection, TagSeparator, Ttl};
 use http::{HeaderMap, Method, StatusCode, Version, header};
 
 struct Head(Freshness);
@@ -108,4 +109,47 @@ fn a_hit_allocates_nothing() {
     );
     let counted = measure(|| assert_eq!(hit(), 1024));
     assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+#[test]
+fn asking_whether_an_object_was_invalidated_allocates_nothing() {
+    // CF-660, CF-662
+    let all = Invalidations::in_memory(Limits::default()).unwrap();
+    let zone = all.zone("E1");
+    let object = || {
+        let tags = tags_of("cache-tag", TagSeparator::Comma, [&b"a,b,c"[..]]);
+        let target = Target::new(b"/img/a.webp", Some(b"w=1"));
+        Stamp::new(zone.clone(), zone.now(), target, tags)
+    };
+    let (left, stale, gone) = (object(), object(), object());
+    let invalidate = |items: &[&str], soft| {
+        let batch = Batch {
+            distribution: "E1".to_owned(),
+            items: items.iter().map(|i| Item::parse(i).unwrap()).collect(),
+            tag_header: Some("cache-tag".to_owned()),
+            soft,
+            caller_reference: items.concat(),
+            created: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+        };
+        all.create(batch).unwrap();
+    };
+    let asked = |stamp: &Stamp| {
+        let mut standing = Standing::Valid;
+        let info = measure(|| standing = stamp.standing());
+        assert_eq!(info.count_total, 0, "{standing:?}");
+        standing
+    };
+    assert_eq!(asked(&left), Standing::Valid);
+    invalidate(&["/img/b*", "/img/a.webp", "#d", "/i*x"], false);
+    for stamp in [&left, &stale, &gone] {
+        // The first time it is looked up, the second time that is remembered.
+        assert_eq!(asked(stamp), Standing::Valid);
+        assert_eq!(asked(stamp), Standing::Valid);
+    }
+    invalidate(&["/img/*"], true);
+    assert!(matches!(asked(&stale), Standing::Stale { .. }));
+    assert!(matches!(asked(&stale), Standing::Stale { .. }));
+    invalidate(&["#b"], false);
+    assert!(matches!(asked(&gone), Standing::Gone { .. }));
+    assert!(matches!(asked(&gone), Standing::Gone { .. }));
 }

@@ -10,6 +10,7 @@ mod scenarios {
     mod credentials;
     mod default_root_object;
     mod directory_origin;
+    mod disk_tier;
     mod draining;
     mod freshness;
     mod function_network;

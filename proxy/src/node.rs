@@ -279,7 +279,8 @@ impl Node {
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, Vec<SnapshotError>> {
         let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, None)?;
-        let invalidations = open_invalidations(&loaded.node).map_err(|e| vec![e])?;
+        let invalidations = open_invalidations(&loaded.node)
+            .map_err(|cause| vec![SnapshotError::DataDir { cause }])?;
         let settings = &loaded.node;
         let dir = settings.data_dir.as_ref().map(|dir| dir.join("cache"));
         let disk = dir.as_deref().zip(settings.cache_disk);
@@ -500,14 +501,12 @@ impl Admin for Node {
 }
 
 /// The invalidations so far, or none where nothing is kept.
-fn open_invalidations(settings: &NodeSettings) -> Result<Arc<Invalidations>, SnapshotError> {
+fn open_invalidations(settings: &NodeSettings) -> Result<Arc<Invalidations>, String> {
     let opened = match &settings.data_dir {
         None => Invalidations::in_memory(Limits::default()).map(|all| (all, Kept::Nothing)),
         Some(directory) => Invalidations::open(directory, Limits::default()),
     };
-    let (all, kept) = opened.map_err(|e| SnapshotError::DataDir {
-        cause: e.to_string(),
-    })?;
+    let (all, kept) = opened.map_err(|e| e.to_string())?;
     if kept == Kept::Damaged {
         tracing::error!(
             "node.data_dir: the journal of invalidations was damaged; nothing that was cached on disk before answers"

@@ -29,8 +29,8 @@
 //! is here: an obligation to fill, handed out by `lookup` instead of `Absent`, turned into a [`Fill`] when
 //! the head is there, whose drop wakes the next in line. [`FillReader`] is what the others hold already.
 //! *Segments.* A body is a list of equal segments, each found by arithmetic; a list with gaps is what
-//! partial objects and the disk tier need. *Invalidation* of many keys is a comparison of generations at
-//! lookup, not a removal; [`MemoryTier::remove`] is for one key.
+//! partial objects and the disk tier need. *Invalidation* is not this tier's: a head carries a
+//! [`Stamp`](crate::purge::Stamp), and who finds it asks that; [`MemoryTier::remove`] is for one key.
 
 mod fill;
 mod limits;

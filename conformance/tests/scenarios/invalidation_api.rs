@@ -165,9 +165,9 @@ async fn invalidations_are_remembered_over_a_restart() {
 
 /// What a killed process leaves.
 fn fs_copy(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir(to).unwrap();
-    for file in std::fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    std::fs::create_dir(to).expect("a new directory");
+    for file in std::fs::read_dir(from).expect("a directory") {
+        let file = file.expect("an entry");
+        std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 async fn scripted(replies: Vec<Reply>, last: &'static str) -> Origin {
     let replies = Mutex::new(VecDeque::from(replies));
     Origin::start(move |_| {
-        let next = replies.lock().unwrap().pop_front();
+        let next = replies.lock().expect("no panic").pop_front();
         next.unwrap_or_else(|| Reply::ok(last))
             .header("Cache-Control", "max-age=60")
     })
@@ -129,8 +129,8 @@ async fn confirmed_too_late(window: &'static str, background: bool) {
     let validating = spawn_get(&edge, "/a");
     origin.received(2).await;
     edge.invalidate(&["/a"], false);
-    open.send(true).unwrap();
-    assert_eq!(validating.await.unwrap().text(), "body");
+    open.send(true).expect("a gate");
+    assert_eq!(validating.await.expect("an answer").text(), "body");
     while background && edge.node().in_flight().count() > 0 {
         tokio::task::yield_now().await;
     }
@@ -160,7 +160,7 @@ async fn what_was_invalidated_while_the_origin_failed_does_not_stand_in() {
     let replies = vec![Reply::ok("body"), Reply::status(503).after(&gate)];
     let replies = Mutex::new(VecDeque::from(replies));
     let origin = Origin::start(move |_| {
-        let next = replies.lock().unwrap().pop_front();
+        let next = replies.lock().expect("no panic").pop_front();
         let reply = next.unwrap_or_else(|| Reply::status(503));
         reply.header("Cache-Control", "max-age=10, stale-if-error=600")
     })

@@ -8,9 +8,11 @@ use super::{Exit, say, start};
 use crate::observe::{access::NoAccessLog, logs};
 
 pub(super) fn run(path: &Path) -> Exit {
-    let Some(loaded) = start::read_site(path) else {
+    let Some(mut loaded) = start::read_site(path) else {
         return Exit::Failed;
     };
+    // A node may be at work in it, and nothing is to be left there.
+    loaded.node.data_dir = None;
     let Some(metrics) = start::start_metrics() else {
         return Exit::Failed;
     };

@@ -1,6 +1,6 @@
 //! The admin listener: health, readiness, metrics and invalidations on the loopback interface (CP-620).
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -117,12 +117,19 @@ where
     }))
 }
 
-/// The body of a call. The listener has no authentication, so what a web page can send without being asked about
-/// it first is refused: that cannot be of this type.
+/// The body of a call. The listener has no authentication, so what a web page in an operator's browser can send is
+/// refused: to another origin without being asked about it first, which cannot be of this type, and to a name of its
+/// own that leads to this machine.
 async fn read_call<B>(headers: &http::HeaderMap, body: B) -> Result<Vec<u8>, Problem>
 where
     B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
+    if let Some(host) = headers.get(header::HOST)
+        && !names_this_machine(host.to_str().unwrap_or_default())
+    {
+        let detail = "`Host` is to be an address or `localhost`";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "AccessDenied", detail));
+    }
     let media_type = headers.get(header::CONTENT_TYPE);
     let media_type = media_type.and_then(|t| t.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
@@ -139,6 +146,15 @@ where
             Err(Problem::new(status, "RequestEntityTooLarge", detail))
         }
     }
+}
+
+/// Whether an authority is an address, or a name that always means this machine (RFC 6761 section 6.3).
+fn names_this_machine(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost")
 }
 
 fn purge_response(answer: PurgeAnswer) -> Response<Full<Bytes>> {
@@ -278,6 +294,21 @@ mod tests {
             assert!(body.contains("\"code\":"), "{body}");
         }
         assert_eq!(purge_path("/_fourfront/v1/purged"), None);
+        for (host, own) in [
+            ("127.0.0.1:9400", true),
+            ("[::1]:9400", true),
+            ("localhost", true),
+            ("node.localhost:1", true),
+            ("attacker.test:9400", false),
+            ("localhost.attacker.test", false),
+            ("", false),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            headers.insert("host", host.parse().unwrap());
+            headers.insert("content-type", "application/json".parse().unwrap());
+            let read = read_call(&headers, Full::new(Bytes::from_static(b"{}"))).await;
+            assert_eq!(read.is_ok(), own, "{host}");
+        }
     }
 
     #[test]

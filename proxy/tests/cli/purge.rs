@@ -32,6 +32,11 @@ fn objects_are_purged_and_purges_are_listed_over_a_restart() {
         (node, viewer, admin)
     };
     let (node, _, admin) = start();
+    // CP-604: beside a node at work, and without a trace.
+    let other = Site::new(&[("fourfront.yaml", &site.read("fourfront.yaml"))]);
+    assert_eq!(run(&["check"], site.path()).code, Some(0));
+    assert_eq!(run(&["check"], other.path()).code, Some(0));
+    assert!(site.path().join("data").exists() && !other.path().join("data").exists());
     let done = purge(admin, &["/a", "http://127.0.0.1/b*", "--wait"], site.path());
     assert_eq!(done.code, Some(0), "{done:?}");
     let id = done.stdout.trim().to_owned();
