@@ -5,6 +5,11 @@
 //! acknowledged last, or what was under way. An object may be missing, since the store evicts; a wrong byte, a head of another
 //! body, or an object that was removed or replaced may not be there.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a harness: what fails here ends the run"
+)]
+
 use std::{
     collections::HashMap,
     env,

@@ -9,7 +9,7 @@ use std::{
 };
 
 fn command() -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
+    let mut command = Command::new(env::current_exe().expect("a test has a file"));
     command.args(["--exact", "child", "--ignored", "--nocapture"]);
     command
 }
