@@ -146,8 +146,6 @@ fn restart(c: &mut Criterion) {
         }
     }
     runtime.block_on(store.close());
-    let before = resident();
-    let mut grown = 0;
     let mut group = c.benchmark_group("disk/restart");
     group
         .sample_size(10)
@@ -161,27 +159,12 @@ fn restart(c: &mut Criterion) {
                 assert!(runtime.block_on(store.lookup(&key(12_345))).is_some());
                 sum += begun.elapsed();
                 assert_eq!(store.objects(), OBJECTS);
-                grown = resident().saturating_sub(before).max(grown);
                 runtime.block_on(store.close());
             }
             sum
         });
     });
     group.finish();
-    println!(
-        "resident growth with the index: {} bytes an object",
-        grown / OBJECTS
-    );
-}
-
-/// Resident memory of this process in bytes; 0 where there is no such file.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line
-        .and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0);
-    kib * 1024
 }
 
 criterion_group!(benches, hits, writes, restart);

@@ -1,8 +1,10 @@
 //! The cache of a Fourfront node: what may be stored and for how long ([`policy`]), which requests are
-//! the same ([`key`]), where objects live ([`memory`]), and what may not answer any more ([`purge`]).
+//! The cache of a Fourfront node: what may be stored and for how long ([`policy`]), which requests are
+//! the same ([`key`]), where objects live ([`memory`] and [`disk`]), and what may not answer any more
+//! ([`purge`]).
 //!
-//! The four do not know each other beyond the types they pass: `policy` never sees storage, `memory`
-//! stores any head record and asks no questions. Nothing here reads a clock or opens a connection, and
+//! They do not know each other beyond the types they pass: `policy` never sees storage, `memory` and `disk`
+//! store any head record and ask no questions. Nothing here reads a clock or opens a connection, and
 //! neither V8 nor Pingora is compiled for it; the proxy puts them together. Why a request was no hit is
 //! told in one vocabulary, [`Reason`], and what became of it in one value, [`Outcome`], from which logs,
 //! metrics and `Cache-Status` are all written.

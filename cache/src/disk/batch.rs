@@ -405,7 +405,7 @@ impl On {
     pub(super) fn damaged(&mut self, key: CacheKey, version: u64) {
         tracing::warn!(%key, "a damaged record in the disk tier was given up");
         count(&self.shared.counters.corrupt);
-        self.give_up_older(key, version + 1);
+        self.give_up_older(key, version.saturating_add(1));
     }
 
     /// Removes what is older than `number`; a writer of the key goes on.

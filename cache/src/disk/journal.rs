@@ -332,7 +332,7 @@ impl Replay {
                     };
                     let total = total_of(fields.u64()?);
                     let epoch = fields.u64()?;
-                    self.reached(slot.place, u64::from(slot.len), slot.version);
+                    self.reached(slot.place.checked_add(slot.len.into())?, slot.version)?;
                     self.progress.epoch = self.progress.epoch.max(epoch);
                     self.index.replay_put(&key, slot, total);
                 }
@@ -343,18 +343,17 @@ impl Replay {
                         place: fields.u64()?,
                         len: fields.u32()?,
                     };
-                    self.reached(segment.place, segment.record_len(), version);
+                    self.reached(segment.place.checked_add(segment.record_len())?, version)?;
                     self.index.put_segment(&key, version, segment, None, 0);
                 }
                 TAG_REMOVAL => {
                     let (key, number) = (fields.key()?, fields.u64()?);
-                    self.reached(0, 0, number);
+                    self.reached(0, number)?;
                     self.index.forget_older(&key, number);
                 }
                 TAG_PROGRESS => {
                     let (end, next, epoch) = (fields.u64()?, fields.u64()?, fields.u64()?);
-                    self.progress.end = self.progress.end.max(end);
-                    self.progress.next = self.progress.next.max(next);
+                    self.reached(end, next)?;
                     self.progress.epoch = self.progress.epoch.max(epoch);
                 }
                 _ => return None,
@@ -363,8 +362,56 @@ impl Replay {
         Some(())
     }
 
-    fn reached(&mut self, place: u64, len: u64, number: u64) {
-        self.progress.end = self.progress.end.max(place.saturating_add(len));
-        self.progress.next = self.progress.next.max(number.saturating_add(1));
+    /// Takes note of a place and a number; `None` for such as no store of any age has.
+    fn reached(&mut self, end: u64, number: u64) -> Option<()> {
+        if end > MOST || number > MOST {
+            return None;
+        }
+        self.progress.end = self.progress.end.max(end);
+        self.progress.next = self.progress.next.max(number + 1);
+        Some(())
+    }
+}
+
+/// Places and numbers only grow, and never come here: at 10 GB/s it would take fifteen years.
+const MOST: u64 = 1 << 62;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn whatever_a_frame_says_reading_it_ends(
+            ops in prop::collection::vec((0_u8..7, prop::collection::vec(
+                prop_oneof![Just(0_u8), Just(0xFF), any::<u8>()], 0..60)), 0..20),
+            preamble in any::<bool>(),
+        ) {
+            // CF-532: nothing on disk ends the process, not even with the right checksums.
+            let limits = DiskLimits::of_capacity(64 * 1024 * 1024);
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("journal");
+            let mut bytes = Vec::new();
+            let mut frame = Frame::default();
+            if preamble {
+                frame.preamble(&Preamble::new(1, [0; 16], &limits));
+                bytes.extend(frame.seal());
+            }
+            for (tag, fields) in &ops {
+                frame.op(*tag).put(fields);
+                bytes.extend(frame.seal());
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            match load(&path, &limits).unwrap() {
+                Loaded::Warm { index, progress, len, .. } => {
+                    prop_assert!(preamble && len == bytes.len() as u64 && progress.end <= MOST);
+                    prop_assert!(index.len() <= ops.len() as u64);
+                }
+                Loaded::Unusable(_) => prop_assert!(!preamble || !ops.is_empty()),
+            }
+        }
     }
 }

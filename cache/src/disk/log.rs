@@ -1,7 +1,7 @@
 //! The log: one thread that writes everything, in order.
 //!
-//! It takes what callers hand over, gathers records into batches of about a mebibyte, writes a batch, then the journal's frame for it,
-//! then makes it visible. As there is one writer, the order of the journal is the order of what was visible, and
+//! It takes what callers hand over, gathers records into batches of about a mebibyte, writes a batch, then the
+//! journal's frame for it, then makes it visible. As there is one writer, the order of the journal is the order of what was visible, and
 //! what is on disk never needs to be sorted out. When the disk fails the thread gives everything up, and tries to
 //! open the directory again from time to time.
 
@@ -13,7 +13,7 @@ use std::{
         atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -116,8 +116,9 @@ impl Log {
 
     /// Works until the store is closed or nobody holds it any more.
     pub(super) fn run(mut self, ops: &Receiver<Op>) {
+        let every = self.shared.limits.check_every.max(Duration::from_millis(1));
         loop {
-            let next = match ops.recv_timeout(self.shared.limits.check_every) {
+            let next = match ops.recv_timeout(every) {
                 Ok(op) => self.batch(op, ops),
                 Err(RecvTimeoutError::Timeout) => Next::Continue,
                 Err(RecvTimeoutError::Disconnected) => Next::End,
@@ -125,7 +126,7 @@ impl Log {
             if next == Next::End {
                 break;
             }
-            if self.looked.elapsed() >= self.shared.limits.check_every {
+            if self.looked.elapsed() >= every {
                 self.look();
                 self.looked = Instant::now();
             }

@@ -26,6 +26,10 @@
 //! Invalidations of many keys are comparisons at lookup, made by the caller: each object keeps the `epoch` it was given, and
 //! [`DiskStore::last_epoch`] is the highest that was ever stored, so that numbers need never be used again.
 //!
+//! The example `disk_kill` kills a writer and compares what is left. In twenty minutes of one run: 56,327 kills, 27.1 million
+//! acknowledged operations, 3.7 million bodies compared; no wrong byte, nothing that had been removed or replaced, no
+//! failed start.
+//!
 //! # When the disk fails
 //!
 //! A write that fails, reads that fail repeatedly, a directory that is gone or that another process has open turn the tier
@@ -39,9 +43,9 @@
 //!
 //! | Need | foyer's block engine | Here |
 //! | --- | --- | --- |
-//! | removal durable before it is acknowledged | `remove` returns before the tombstone is written, and the tombstone log is off by default: of 1,000 removed, 745 to 1,000 came back after `abort`. `wait` afterwards helps, but also returns when the write failed | acknowledged after the journal has it |
-//! | restart at 1,000,000 objects, at most 1 s | 1.06 to 1.35 s | see the bench `disk` |
-//! | index, at most 100 bytes an object | 98 to 101 bytes of resident growth at 1,000,000, 74 at 200,000 | 47 to 94 by construction |
+//! | removal durable before it is acknowledged | `remove` returns before the tombstone is written: of 1,000 removed, 745 to 1,000 came back after `abort`, with the tombstone log on, which by default it is not. `wait` afterwards helps, but also returns when the write failed | acknowledged after the journal has it |
+//! | restart at 1,000,000 objects, at most 1 s | 1.06 to 1.35 s | 0.14 to 0.15 s to the first hit after `kill -9` (example `disk_restart`) |
+//! | index, at most 100 bytes an object | 98 to 101 bytes of resident growth at 1,000,000, 74 at 200,000, buffers included | 86 at 1,000,000; 47 to 94 by construction |
 //! | ranges of large objects | an entry is one value, read and decoded whole; segments would be entries of their own that are evicted, removed and overwritten apart from each other and from their head | one object, ranges checked by block |
 //! | space | records are aligned to 4 KiB: 3.9 GiB for 0.95 GiB of objects | 92 bytes a record |
 //! | wrong key never answers | a 64-bit hash in the index, the key compared on read | the whole key in both |
@@ -51,14 +55,16 @@
 //! | io_uring | offered; reads of cached data took 163 µs with it, 39 to 139 µs without (one at a time) | not used, see below |
 //!
 //! When a future of its tombstone log is dropped in the middle of a write, its page buffer is gone and the next write panics
-//! (`tombstone.rs`, `PageBuffer::flush`); the spike met that at every exit without `close`. So a store of
+//! (`tombstone.rs`, `PageBuffer::flush`); the spike met that at exits without `close`. So a store of
 //! our own, which owes foyer the idea of blocks that are reclaimed in turn.
 //!
 //! # Why not io_uring
 //!
 //! What the page cache has is read in place by `preadv2` with `RWF_NOWAIT`, without another thread or a ring, and that is what a busy
 //! cache mostly does. What it has not takes a disk's time, beside which a thread's wake-up is small. Containers
-//! commonly forbid io_uring, so the other way would have to exist anyway.
+//! commonly forbid io_uring, so the other way would have to exist anyway. With the bench `disk` a hit took 1.2 µs at
+//! 1 KiB, 7.6 µs at 100 KiB and 69 µs at 1 MiB, all checksums included, and 10 KiB out of the middle of 1 MiB took 7 µs. Writes: 3 µs
+//! each at 1 KiB, 1.9 GiB/s at 100 KiB. A removal with its `fdatasync` took 0.7 ms.
 
 mod admission;
 mod batch;

@@ -312,12 +312,12 @@ impl DiskStore {
     /// An object of which a record is damaged is forgotten, and an older one of its key must not come back.
     fn give_up_damaged(&self, live: &Live, key: &CacheKey, version: u64) {
         // Of several that find the same damage, one tells.
-        if live.index.forget_older(key, version + 1) {
+        if live.index.forget_older(key, version.saturating_add(1)) {
             tracing::warn!(%key, "a damaged record in the disk tier was given up");
             count(&self.shared().counters.corrupt);
             self.send(Op::Remove {
                 key: *key,
-                number: version + 1,
+                number: version.saturating_add(1),
                 done: None,
             });
         }

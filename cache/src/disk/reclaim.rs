@@ -5,6 +5,16 @@
 //! was read once less; that is CLOCK with two bits, or the main queue of S3-FIFO. At most half a region is kept, so
 //! that half of every region is for new objects however hot the old ones are.
 //!
+//! Hit ratios from the example `disk_hit_ratio` (64 MiB, objects of 4 KiB, 100,000 keys, the scan of keys that nobody asks for again):
+//!
+//! | Trace | LRU | Memory tier | Here | Here, with [`SecondOffer`](super::SecondOffer) |
+//! | --- | --- | --- | --- | --- |
+//! | Zipf 0.7 | 0.431 | 0.421 | 0.450 | 0.485 |
+//! | Zipf 0.9 | 0.669 | 0.661 | 0.685 | 0.698 |
+//! | Zipf 1.1 | 0.876 | 0.872 | 0.882 | 0.882 |
+//! | Zipf 0.9, a third of all is a scan | 0.383 | 0.386 | 0.400 | 0.457 |
+//! | Zipf 0.9, half of all is a scan | 0.265 | 0.269 | 0.278 | 0.318 |
+//!
 //! Strict order is what lets the journal forget removals: when a record is still there, so is everything that was
 //! written after it.
 
