@@ -5,7 +5,10 @@
 //! taken back into memory before it answers, what is larger answers from disk piece by piece. A disk that fails or
 //! cannot keep up costs hits and never a request; that is [`fourfront_cache::disk`]'s affair.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Weak},
+};
 
 use bytes::{Bytes, BytesMut};
 use fourfront_cache::{
@@ -24,7 +27,8 @@ pub(super) const PROMOTE: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Disk {
     store: DiskStore,
-    invalidations: Arc<Invalidations>,
+    /// Weak, as the tier is lent to Pingora for good, and the journal must be let go of with the node.
+    invalidations: Weak<Invalidations>,
     /// The longest body that is written.
     largest: u64,
 }
@@ -47,13 +51,13 @@ impl Disk {
         dir: &Path,
         capacity: u64,
         largest: Option<u64>,
-        invalidations: Arc<Invalidations>,
+        invalidations: &Arc<Invalidations>,
     ) -> Result<Self, String> {
         let limits = DiskLimits::of_capacity(capacity);
         let store = DiskStore::open(dir, limits, Arc::new(AdmitAll)).map_err(|e| e.to_string())?;
         Ok(Self {
             store,
-            invalidations,
+            invalidations: Arc::downgrade(invalidations),
             largest: largest.unwrap_or(capacity / 8),
         })
     }
@@ -72,7 +76,8 @@ impl Disk {
     pub(super) async fn find(&self, key: &CacheKey) -> Option<OnDisk> {
         let entry = self.store.lookup(key).await?;
         let length = entry.total().filter(|_| entry.is_complete())?;
-        let Some(head) = kept_head::decode(entry.head(), &self.invalidations) else {
+        let invalidations = self.invalidations.upgrade()?;
+        let Some(head) = kept_head::decode(entry.head(), &invalidations) else {
             // Invalidated, or of no use to this version of the node. Nobody waits for it to be gone.
             drop(self.store.remove(key));
             return None;

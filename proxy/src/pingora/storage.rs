@@ -177,7 +177,7 @@ impl CacheStorage {
         disk: Option<DiskPlace<'_>>,
     ) -> std::result::Result<Self, String> {
         let disk = disk
-            .map(|place| Disk::open(place.dir, place.capacity, largest, invalidations.clone()))
+            .map(|place| Disk::open(place.dir, place.capacity, largest, &invalidations))
             .transpose()?;
         let secret = match &disk {
             Some(disk) => disk.secret(),

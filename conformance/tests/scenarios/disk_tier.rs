@@ -1,0 +1,179 @@
+//! Objects on disk: what memory has no room for, and what outlives the process.
+
+use std::path::Path;
+
+use fourfront_conformance::{Edge, Origin, Reply, Running};
+use tempfile::TempDir;
+
+/// A node whose memory holds one object of a megabyte, and whose disk holds many.
+async fn node(origin: &Origin, dir: &Path, more: impl FnOnce(Edge) -> Edge) -> Running {
+    let edge = Edge::new()
+        .node("cache_memory: 2MiB")
+        .node("max_object_size: 16MiB")
+        .node("cache_disk: 128MiB")
+        .node(&format!("data_dir: {}", dir.display()))
+        // Keys and invalidations go by the distribution.
+        .distribution("id: EDISTRIBUTION");
+    more(edge).start(origin).await
+}
+
+/// An origin whose paths are sizes in KiB; each body begins with how often it was asked.
+async fn sized() -> Origin {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    Origin::start(move |request| {
+        let path = request.target.split('?').next().unwrap_or("/1");
+        let kib: usize = path[1..].parse().unwrap_or(1);
+        let asked = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let mut body: Vec<u8> = (0..kib * 1024).map(|n| (n / 11 % 253) as u8).collect();
+        let mark = format!("{asked:08}");
+        body[..8].copy_from_slice(mark.as_bytes());
+        Reply::ok(body)
+            .header("Cache-Control", "max-age=600")
+            .header("ETag", &format!("\"{mark}\""))
+            .header("X-CaSe", "Kept")
+            .header("Cache-Tag", "all, sized")
+    })
+    .await
+}
+
+async fn settle(edge: &Running) {
+    // What was stored is written behind the answers.
+    let wait = async {
+        while gauge(edge, "fourfront_disk_events_total{event=\"stored\"}") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), wait)
+        .await
+        .expect("a write within a minute");
+}
+
+fn gauge(edge: &Running, name: &str) -> u64 {
+    let metrics = edge.metrics();
+    let line = metrics
+        .lines()
+        .find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|v| v.parse().ok())
+        .unwrap_or_else(|| panic!("no metric {name} in\n{metrics}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_outlive_the_process_with_head_body_and_age() {
+    // CF-282, CF-318, CF-661, LE-197
+    let (origin, dir) = (sized().await, TempDir::new().unwrap());
+    let first = node(&origin, dir.path(), |e| e).await;
+    let small = first.get("/3").await;
+    let large = first.get("/3000").await;
+    first.advance(100);
+    drop(first);
+
+    let second = node(&origin, dir.path(), |e| e).await;
+    second.advance(150);
+    for (path, before) in [("/3", &small), ("/3000", &large), ("/3", &small)] {
+        let now = second.get(path).await;
+        assert_eq!((now.status, now.x_cache()), (200, "Hit"), "{path}");
+        assert!(now.body == before.body, "{path}");
+        assert_eq!(now.header("age"), Some("150"), "{path}");
+        assert_eq!(now.header("etag"), before.header("etag"), "{path}");
+        assert_eq!(now.header("x-case"), Some("Kept"), "{path}");
+        assert_eq!(now.header("content-length"), before.header("content-length"));
+    }
+    assert_eq!(origin.count(), 2);
+
+    // Conditions and ranges are answered from disk as from memory (CF-284, CF-532).
+    let etag = large.header("etag").unwrap();
+    let unchanged = second
+        .request("GET", "/3000")
+        .header("If-None-Match", etag)
+        .send()
+        .await;
+    assert_eq!(unchanged.status, 304);
+    let part = second
+        .request("GET", "/3000")
+        .header("Range", "bytes=2097150-2097160")
+        .send()
+        .await;
+    assert_eq!(part.status, 206);
+    assert!(part.body[..] == large.body[2_097_150..=2_097_160]);
+    let head = second.request("HEAD", "/3000").send().await;
+    assert_eq!(head.header("content-length"), Some("3072000"));
+    assert_eq!(origin.count(), 2);
+
+    // Past its lifetime it is asked about, with the validators it came with (CF-258).
+    second.advance(600);
+    second.get("/3").await;
+    assert_eq!(origin.last().header("if-none-match"), small.header("etag"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_lets_go_and_the_disk_answers() {
+    // CF-221, CF-401
+    let (origin, dir) = (sized().await, TempDir::new().unwrap());
+    let edge = node(&origin, dir.path(), |e| e).await;
+    let sizes = ["/900", "/901", "/902", "/903", "/1500", "/8000"];
+    let mut bodies = Vec::new();
+    for path in sizes {
+        bodies.push(edge.get(path).await.body);
+    }
+    settle(&edge).await;
+    // Twice over: memory has room for two of them.
+    for _ in 0..2 {
+        for (path, body) in sizes.iter().zip(&bodies) {
+            let answer = edge.get(path).await;
+            assert_eq!(answer.x_cache(), "Hit", "{path}");
+            assert!(answer.body == *body, "{path}");
+        }
+    }
+    assert_eq!(origin.count(), sizes.len());
+    assert!(gauge(&edge, "fourfront_disk_events_total{event=\"hit\"}") >= 4);
+    assert_eq!(gauge(&edge, "fourfront_disk_objects"), sizes.len() as u64);
+    assert_eq!(gauge(&edge, "fourfront_disk_on"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_invalidated_does_not_come_back_with_the_process() {
+    // CF-660, CF-661
+    let (origin, dir) = (sized().await, TempDir::new().unwrap());
+    let tags = |e: Edge| e.distribution("cache_tag_config: { header_name: Cache-Tag }");
+    let first = node(&origin, dir.path(), tags).await;
+    for path in ["/1", "/2", "/2000"] {
+        first.get(path).await;
+    }
+    let (status, told) = first.purge(r#"{"paths":["/1"]}"#);
+    assert_eq!(status, 201, "{told}");
+    drop(first);
+
+    let second = node(&origin, dir.path(), tags).await;
+    assert_eq!(second.get("/1").await.x_cache(), "Miss");
+    assert_eq!(second.get("/2").await.x_cache(), "Hit");
+    let (status, told) = second.purge(r#"{"tags":["sized"]}"#);
+    assert_eq!(status, 201, "{told}");
+    drop(second);
+
+    let third = node(&origin, dir.path(), tags).await;
+    for path in ["/1", "/2", "/2000"] {
+        assert_eq!(third.get(path).await.x_cache(), "Miss", "{path}");
+        assert_eq!(third.get(path).await.x_cache(), "Hit", "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_goes_away_costs_hits_and_no_request() {
+    // CF-401
+    let (origin, dir) = (sized().await, TempDir::new().unwrap());
+    let edge = node(&origin, dir.path(), |e| e).await;
+    edge.get("/2000").await;
+    settle(&edge).await;
+    std::fs::remove_dir_all(dir.path().join("cache")).unwrap();
+    let off = async {
+        while gauge(&edge, "fourfront_disk_on") == 1 {
+            edge.get("/2").await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    // It may come back before this is noticed: then it is on, and empty.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(5), off).await;
+    let answer = edge.get("/2000").await;
+    assert_eq!((answer.status, answer.body.len()), (200, 2_048_000));
+    assert_eq!(edge.get("/2").await.x_cache(), "Hit");
+}
