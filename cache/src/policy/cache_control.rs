@@ -195,7 +195,7 @@ impl<'a> Iterator for Members<'a> {
 }
 
 /// Index of the comma that ends the first member, or the length. Commas inside quotes do not count.
-fn end_of_member(line: &[u8]) -> usize {
+pub(crate) fn end_of_member(line: &[u8]) -> usize {
     let (mut quoted, mut escaped) = (false, false);
     for (i, b) in line.iter().enumerate() {
         match b {

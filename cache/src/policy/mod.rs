@@ -26,6 +26,7 @@ mod store;
 mod stored_copy;
 mod targeted;
 
+pub(crate) use cache_control::end_of_member;
 pub use cache_control::{CacheControl, DELTA_SECONDS_CAP, Scope};
 pub use conditional::{
     CONDITIONALS, Precondition, evaluate_preconditions, strips_conditionals_on_miss,
