@@ -122,10 +122,18 @@ const KEPT_ON_UPDATE: [HeaderName; 3] = [
     header::CONTENT_RANGE,
 ];
 
-/// Updates a stored head from a 304 (CF-282, CF-319). `Age` and `Date` become those of the 304, so
+/// Digests of the stored content: the content stays, so they do (RFC 9530 section 2). Mode `rfc9111` only, since CF-282
+/// does not name them.
+const DIGESTS: [HeaderName; 2] = [
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+];
+
+/// Updates a stored head from a 304 (CF-282, CF-319, CF-833). `Age` and `Date` become those of the 304, so
 /// that the age restarts from it. Then call [`super::decide_store`] on the result, and
 /// [`super::strip_for_storage`].
 pub fn merge_not_modified(
+    mode: CacheMode,
     stored: &mut HeaderMap,
     encoding: EdgeEncoding<'_>,
     update: &HeaderMap,
@@ -138,6 +146,7 @@ pub fn merge_not_modified(
     };
     for name in update.keys() {
         let kept = KEPT_ON_UPDATE.contains(name)
+            || (mode == CacheMode::Rfc9111 && DIGESTS.contains(name))
             || HOP_BY_HOP.contains(name)
             || (*name == header::ETAG && matches!(encoding, EdgeEncoding::Compressed { .. }));
         if kept {
@@ -252,7 +261,8 @@ mod tests {
         ));
         let mut merged = stored;
         let update = map(&[("etag", "\"1\"")]);
-        merge_not_modified(&mut merged, encoding, &update, SystemTime::UNIX_EPOCH);
+        let mode = CacheMode::Cloudfront;
+        merge_not_modified(mode, &mut merged, encoding, &update, SystemTime::UNIX_EPOCH);
         assert_eq!(merged[header::ETAG], "W/\"1\"");
     }
 
@@ -282,7 +292,11 @@ mod tests {
             ("x-b", "1"),
         ]);
         let received = SystemTime::UNIX_EPOCH + Duration::from_secs(784_198_177);
-        merge_not_modified(&mut stored, EdgeEncoding::AsReceived, &update, received);
+        let merge = |stored: &mut HeaderMap, update: &HeaderMap| {
+            let encoding = EdgeEncoding::AsReceived;
+            merge_not_modified(CacheMode::Cloudfront, stored, encoding, update, received);
+        };
+        merge(&mut stored, &update);
         let want = map(&[
             ("content-length", "10"),
             ("content-encoding", "br"),
@@ -298,11 +312,27 @@ mod tests {
         assert_eq!(stored, want);
         // The 304's own `Age` and `Date` count.
         let update = map(&[("age", "3"), ("date", OLD)]);
-        merge_not_modified(&mut stored, EdgeEncoding::AsReceived, &update, received);
+        merge(&mut stored, &update);
         assert_eq!(
             (&stored["age"], &stored["date"]),
             (&update["age"], &update["date"])
         );
+    }
+
+    #[test]
+    fn a_304_leaves_the_digest_of_the_content_alone_in_mode_rfc9111() {
+        // CF-833, CF-282, RFC 9111 section 3.2
+        let update = map(&[("content-md5", "b"), ("content-digest", "b"), ("x-a", "b")]);
+        for (mode, want) in [(CacheMode::Rfc9111, "a"), (CacheMode::Cloudfront, "b")] {
+            let mut stored = map(&[("content-md5", "a"), ("content-digest", "a"), ("x-a", "a")]);
+            let encoding = EdgeEncoding::AsReceived;
+            merge_not_modified(mode, &mut stored, encoding, &update, SystemTime::UNIX_EPOCH);
+            assert_eq!(
+                (&stored["content-md5"], &stored["content-digest"]),
+                (&want.parse().unwrap(), &want.parse().unwrap())
+            );
+            assert_eq!(stored["x-a"], "b");
+        }
     }
 
     #[test]

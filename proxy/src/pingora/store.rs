@@ -65,7 +65,8 @@ impl Edge {
             Some(stored) if !background || session.cache.phase() == CachePhase::Stale => {
                 match &store.not_modified {
                     Some(update) => {
-                        merged = merge(stored, update, now)?;
+                        let mode = store.exchange.route.distribution().cache_mode;
+                        merged = merge(mode, stored, update, now)?;
                         &merged
                     }
                     None => head,
@@ -346,9 +347,15 @@ fn stored_head(
 }
 
 /// A stored head updated from a 304 (CF-282, RFC 9111 section 3.2).
-fn merge(stored: &CacheMeta, update: &HeaderMap, now: SystemTime) -> Result<ResponseHeader> {
+fn merge(
+    mode: CacheMode,
+    stored: &CacheMeta,
+    update: &HeaderMap,
+    now: SystemTime,
+) -> Result<ResponseHeader> {
     let mut fields = stored.headers().clone();
-    policy::merge_not_modified(&mut fields, policy::EdgeEncoding::AsReceived, update, now);
+    let encoding = policy::EdgeEncoding::AsReceived;
+    policy::merge_not_modified(mode, &mut fields, encoding, update, now);
     let mut merged = ResponseHeader::build(stored.response_header().status, Some(fields.len()))?;
     for (name, value) in &fields {
         merged.append_header(name.clone(), value.clone())?;
