@@ -275,6 +275,7 @@ impl ProxyHttp for Edge {
             return self.serve_while_revalidating(session, ctx);
         };
         if *error.etype() == SERVE_STALE {
+            closes_after_stale(session);
             return true;
         }
         if matches!(error.etype(), ErrorType::HTTPStatus(_)) || *error.etype() == ANSWER_READY {
@@ -287,9 +288,13 @@ impl ProxyHttp for Edge {
         let Some(exchange) = ctx.flow.exchange() else {
             return false;
         };
-        origin_failed
+        let stale = origin_failed
             && self.failure_answer(session, exchange, policy::OriginFailure::Unreachable)
-                == Some(policy::FailureAnswer::Stale)
+                == Some(policy::FailureAnswer::Stale);
+        if stale {
+            closes_after_stale(session);
+        }
+        stale
     }
 
     fn fail_to_connect(
@@ -325,6 +330,12 @@ impl ProxyHttp for Edge {
     async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {
         self.record(session, e, ctx);
     }
+}
+
+/// Pingora closes the viewer's connection after any failed fetch, also when a stale object stood in. The viewer has to be
+/// told, or its next request meets a closed connection.
+fn closes_after_stale(session: &mut Session) {
+    session.set_keepalive(None);
 }
 
 impl Edge {
