@@ -526,6 +526,7 @@ pub(crate) const CACHE_POLICY: Table = Table {
         read("min_ttl"),
         read("default_ttl"),
         read("max_ttl"),
+        read("heuristic"),
         read("headers"),
         read("cookies"),
         read("query_strings"),
