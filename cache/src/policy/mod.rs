@@ -12,6 +12,7 @@
 //! | asking the origin about a stale entry | [`revalidation`] |
 //! | the origin said 304 | [`not_modified_matches`], [`merge_not_modified`] |
 //! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`], [`StoreRules::hold_off`] |
+//! | the request changed something | [`invalidates`], [`further_targets`] |
 //! | storing | [`decide_store`], [`strip_for_storage`], [`keep_body`] |
 
 mod cache_control;
@@ -20,6 +21,7 @@ mod date;
 mod etag;
 mod facts;
 mod freshness;
+mod invalidate;
 mod range;
 mod revalidate;
 mod store;
@@ -37,10 +39,11 @@ pub use facts::{
 pub use freshness::{
     FailureAnswer, Freshness, Grace, LifetimeSource, OnError, OriginFailure, Reuse, Verdict,
 };
+pub use invalidate::{Target, further_targets, invalidates};
 pub use range::{ByteRange, RangeAnswer, evaluate_range, unsatisfied_range};
 pub use revalidate::{
-    EdgeEncoding, OriginCookies, Revalidation, merge_not_modified, not_modified_matches,
-    revalidation,
+    EdgeEncoding, HeadUpdate, OriginCookies, Revalidation, head_update, merge_not_modified,
+    not_modified_matches, revalidation,
 };
 pub use store::{BodyEnd, Storability, answers, decide_store, keep_body, may_use_cache};
 pub use stored_copy::{HOP_BY_HOP, NOT_MODIFIED_FIELDS, strip_for_storage};

@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use fourfront_model::CacheMode;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
     Freshness, Reuse, date,
@@ -112,6 +112,41 @@ pub fn not_modified_matches(
     ) {
         (Some(ours), Some(theirs)) => ours == theirs,
         _ => true,
+    }
+}
+
+/// What the answer to HEAD means for the response stored for GET (CF-833).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadUpdate {
+    /// It is the same response: its head is updated as by a 304 ([`merge_not_modified`]).
+    Freshen,
+    /// It is another by now.
+    Invalidate,
+    /// Nothing can be told.
+    Nothing,
+}
+
+/// Compares the answer to HEAD with the head stored for GET (CF-833, RFC 9111 section 4.3.5): the same when each
+/// validator and length it brings is the stored one's. HEAD does not touch GET in mode `cloudfront`.
+pub fn head_update(
+    mode: CacheMode,
+    stored: &HeaderMap,
+    status: StatusCode,
+    answer: &HeaderMap,
+) -> HeadUpdate {
+    const TELLING: [HeaderName; 3] = [header::ETAG, header::LAST_MODIFIED, header::CONTENT_LENGTH];
+    if mode == CacheMode::Cloudfront || status != StatusCode::OK {
+        return HeadUpdate::Nothing;
+    }
+    let same = TELLING.iter().all(|name| {
+        answer
+            .get(name)
+            .is_none_or(|new| stored.get(name) == Some(new))
+    });
+    if same {
+        HeadUpdate::Freshen
+    } else {
+        HeadUpdate::Invalidate
     }
 }
 
@@ -332,6 +367,53 @@ mod tests {
                 (&want.parse().unwrap(), &want.parse().unwrap())
             );
             assert_eq!(stored["x-a"], "b");
+        }
+    }
+
+    #[test]
+    fn head_freshens_what_it_describes_and_invalidates_what_it_does_not() {
+        // CF-833, RFC 9111 section 4.3.5
+        use HeadUpdate::{Freshen, Invalidate, Nothing};
+        let stored = map(&[
+            ("etag", "\"1\""),
+            ("last-modified", OLD),
+            ("content-length", "10"),
+        ]);
+        let bare = map(&[("content-length", "10")]);
+        type Row<'a> = (
+            &'a HeaderMap,
+            u16,
+            &'a [(&'static str, &'a str)],
+            HeadUpdate,
+        );
+        let rows: &[Row<'_>] = &[
+            (&stored, 200, &[], Freshen),
+            (&stored, 200, &[("etag", "\"1\"")], Freshen),
+            (
+                &stored,
+                200,
+                &[("etag", "\"1\""), ("content-length", "10")],
+                Freshen,
+            ),
+            (&stored, 200, &[("etag", "\"2\"")], Invalidate),
+            (
+                &stored,
+                200,
+                &[("etag", "\"1\""), ("last-modified", NEW)],
+                Invalidate,
+            ),
+            (&stored, 200, &[("content-length", "11")], Invalidate),
+            (&bare, 200, &[("content-length", "10")], Freshen),
+            (&bare, 200, &[("etag", "\"1\"")], Invalidate),
+            (&stored, 404, &[("etag", "\"2\"")], Nothing),
+            (&stored, 500, &[], Nothing),
+        ];
+        for (stored, status, answer, want) in rows {
+            let status = StatusCode::from_u16(*status).unwrap();
+            let got = head_update(CacheMode::Rfc9111, stored, status, &map(answer));
+            assert_eq!(got, *want, "{status} {answer:?}");
+            let got = head_update(CacheMode::Cloudfront, stored, status, &map(answer));
+            assert_eq!(got, Nothing);
         }
     }
 

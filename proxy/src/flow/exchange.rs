@@ -1,6 +1,7 @@
 //! What is true of a request from admission to its log line.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -76,6 +77,23 @@ impl Route {
             distribution,
             behavior,
         })
+    }
+
+    /// Where another raw path of the same distribution belongs.
+    #[must_use]
+    pub fn at(&self, raw_path: &str) -> Self {
+        Self {
+            behavior: self.distribution().behavior_index_for(raw_path),
+            ..self.clone()
+        }
+    }
+
+    /// The path under which a URL is stored: the default root object takes the place of exactly `/` (CF-040).
+    pub fn stored_path<'a>(&self, path: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.distribution().default_root_object {
+            Some(object) if path == b"/" => Cow::Owned(format!("/{object}").into_bytes()),
+            _ => Cow::Borrowed(path),
+        }
     }
 
     /// The distribution.

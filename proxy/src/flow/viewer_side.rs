@@ -1,5 +1,7 @@
 //! The viewer's side of the cache: before the look-up and after it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use fourfront_cache::{
     Reason,
@@ -24,9 +26,9 @@ impl ViewerRequest {
     /// The default root object takes the place of exactly `/` only now (LE-011, CF-040), so the function saw `/`
     /// and the key and the origin see the object.
     pub fn pass(self, path: &[u8], method: &Method) -> Lookup {
-        let root_object = match &self.exchange.route.distribution().default_root_object {
-            Some(object) if path == b"/" => Some(format!("/{object}").into_bytes().into()),
-            _ => None,
+        let root_object = match self.exchange.route.stored_path(path) {
+            Cow::Owned(object) => Some(object.into()),
+            Cow::Borrowed(_) => None,
         };
         // CF-114, CF-215, CF-216. What may not use the cache still passes all four triggers (LE-041).
         let bypass = policy::may_use_cache(&self.exchange.route.store_rules(), method).err();

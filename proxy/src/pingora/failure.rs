@@ -132,7 +132,7 @@ impl Edge {
             authorization: Authorization::Withheld,
         };
         let now = self.node().clock().now();
-        let meta = self.judge(exchange, &request, &head, Varies::ByFields, now)?;
+        let meta = self.judge(exchange, &request, &head, Varies::ByFields, now, now)?;
         let facts = StoredFacts::of(&meta).ok_or(Refusal::Status)?;
         let meta = record(
             now,

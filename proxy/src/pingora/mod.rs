@@ -15,6 +15,7 @@ mod failure;
 mod headers;
 mod hit;
 mod hook;
+mod interim;
 mod origin_side;
 mod pace;
 mod peer;
@@ -24,6 +25,7 @@ mod revalidate;
 mod serve;
 mod storage;
 mod store;
+mod unsafe_methods;
 mod viewer_side;
 
 use std::{sync::Arc, time::Duration};

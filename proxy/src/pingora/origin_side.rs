@@ -33,7 +33,7 @@ use super::{
     deliver::{ctx_internal, internal, response_parts},
     headers::{lines, set_lines},
     hook::{self, Decision, Shown},
-    peer, request_body,
+    interim, peer, request_body,
     revalidate::preconditions,
 };
 use crate::flow::{
@@ -347,6 +347,7 @@ impl Edge {
         wire: &mut RequestHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        ctx.requested = Some(self.node().clock().now());
         let fetch = ctx.flow.fetch().map_err(|e| ctx_internal(&e))?;
         let id = HeaderValue::from_str(fetch.exchange.request_id.as_str())
             .map_err(|e| ctx_internal(&e))?;
@@ -380,7 +381,7 @@ impl Edge {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if head.status.is_informational() {
-            return Ok(());
+            return interim::relay(session, ctx, head).await;
         }
         if ctx.time_is_over() {
             return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
@@ -407,6 +408,7 @@ impl Edge {
         }
         // No other try follows this answer.
         ctx.body.release();
+        self.forget_changed(session, &fetch.exchange, head);
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
         match self.origin_response(&fetch, &parts, ctx).await {

@@ -189,6 +189,15 @@ impl CacheStorage {
         });
     }
 
+    /// Puts a new head on the entry that was stored at `created`, if that is still there.
+    pub(super) fn update(&self, key: &PingoraKey, created: SystemTime, meta: &CacheMeta) {
+        self.adapter.tier.update_head(&our_key(key), |stored| {
+            (stored.head().created == created)
+                .then(|| Head::of(meta))
+                .flatten()
+        });
+    }
+
     /// Removes one entry.
     pub(super) fn remove(&self, key: &PingoraKey) {
         self.adapter.tier.remove(&our_key(key));

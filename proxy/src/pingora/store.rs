@@ -6,7 +6,10 @@ use std::time::SystemTime;
 use fourfront_cache::{
     Kept, Refusal,
     key::{self, Variance},
-    policy::{self, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability, Varies},
+    policy::{
+        self, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability,
+        Varies,
+    },
 };
 use fourfront_model::{CacheBehavior, CacheMode};
 use fourfront_origin::request::is_named;
@@ -45,9 +48,14 @@ impl Edge {
             _ => return Ok(Uncacheable(NoCacheReason::Deferred)),
         };
         let method = &session.req_header().method;
-        // HEAD goes out as HEAD, so there is no body to store (AMB-04). The next GET fills.
-        if *method == Method::HEAD {
+        let mode = store.exchange.route.distribution().cache_mode;
+        // HEAD goes out as HEAD, so there is no body to store (AMB-04). The next GET fills. What it says of the stored
+        // one counts in mode `rfc9111` alone (CF-833); a 304 says it as it does to GET.
+        let freshens = mode == CacheMode::Rfc9111 && store.not_modified.is_some();
+        if *method == Method::HEAD && !freshens {
             store.kept = Kept::Not(Refusal::Method);
+            let requested = ctx.requested;
+            self.update_by_head(session, store, head, requested)?;
             return Ok(Uncacheable(NoCacheReason::Deferred));
         }
         if store.unhooked {
@@ -65,7 +73,6 @@ impl Edge {
             Some(stored) if !background || session.cache.phase() == CachePhase::Stale => {
                 match &store.not_modified {
                     Some(update) => {
-                        let mode = store.exchange.route.distribution().cache_mode;
                         merged = merge(mode, stored, update, now)?;
                         &merged
                     }
@@ -74,7 +81,15 @@ impl Edge {
             }
             _ => head,
         };
-        match self.judge(&store.exchange, &request, head, store.varies, now) {
+        let requested = ctx.requested.unwrap_or(now);
+        match self.judge(
+            &store.exchange,
+            &request,
+            head,
+            store.varies,
+            requested,
+            now,
+        ) {
             Ok(meta) => {
                 store.kept = kept(&meta, now);
                 Ok(Cacheable(meta))
@@ -86,6 +101,48 @@ impl Edge {
         }
     }
 
+    /// What the answer to HEAD says of the object stored for GET: it is as fresh as the answer, or another by now
+    /// (CF-833, RFC 9111 section 4.3.5).
+    fn update_by_head(
+        &self,
+        session: &Session,
+        store: &Store,
+        head: &ResponseHeader,
+        requested: Option<SystemTime>,
+    ) -> Result<()> {
+        let Some(stored) = session.cache.maybe_cache_meta() else {
+            return Ok(());
+        };
+        let mode = store.exchange.route.distribution().cache_mode;
+        let cache = self.node().cache();
+        let key = session.cache.cache_key();
+        match policy::head_update(mode, stored.headers(), head.status, &head.headers) {
+            HeadUpdate::Nothing => {}
+            HeadUpdate::Invalidate => cache.remove(key),
+            HeadUpdate::Freshen => {
+                let now = self.node().clock().now();
+                let merged = merge(mode, stored, &head.headers, now)?;
+                let request = RequestFacts {
+                    method: &Method::GET,
+                    authorization: store.authorization,
+                };
+                let requested = requested.unwrap_or(now);
+                let exchange = &store.exchange;
+                match self.judge(exchange, &request, &merged, store.varies, requested, now) {
+                    Ok(mut meta) => {
+                        if let Some(variance) = stored.variance() {
+                            meta.set_variance(variance);
+                        }
+                        cache.update(key, stored.created(), &meta);
+                    }
+                    // What it says now forbids what was stored before.
+                    Err(_) => cache.remove(key),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The record to store for a response head, or why it is not stored. `varies` is what was cut from the
     /// head's `Vary`.
     pub(super) fn judge(
@@ -94,6 +151,7 @@ impl Edge {
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
         varies: Varies,
+        requested: SystemTime,
         now: SystemTime,
     ) -> std::result::Result<CacheMeta, Refusal> {
         let rules = exchange.route.store_rules();
@@ -101,7 +159,7 @@ impl Edge {
         let response = ResponseFacts {
             status: head.status,
             headers: &head.headers,
-            requested: now,
+            requested,
             received: now,
             varies: varies.max(Varies::of(head.headers.get_all(header::VARY))),
         };
@@ -178,7 +236,7 @@ impl Edge {
         head.insert_header("Content-Length", generated.body.len())
             .map_err(|_| Refusal::Status)?;
         let now = self.node().clock().now();
-        self.judge(&store.exchange, &request, &head, store.varies, now)
+        self.judge(&store.exchange, &request, &head, store.varies, now, now)
     }
 
     /// `cache_vary_filter`: the variant of a request (CF-824). CloudFront's mode has none (CF-312).

@@ -15,7 +15,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
-use http::{HeaderName, Uri, header};
+use http::{HeaderName, Method, Uri, header};
 use parking_lot::Mutex;
 use pingora::{
     Result,
@@ -35,7 +35,7 @@ use super::{
     storage::StoredFacts,
 };
 use crate::flow::{
-    Exchange, Fault, Flow, Generated, Lookup, Served, ViewerFacts, ViewerRequest, admit,
+    Exchange, Fault, Flow, Generated, Lookup, Route, Served, ViewerFacts, ViewerRequest, admit,
     is_reserved,
 };
 
@@ -259,10 +259,22 @@ impl Edge {
     pub(super) fn key_of(&self, request: &RequestHeader, state: &Lookup) -> Option<CacheKey> {
         let (path, query) = split(request.raw_path());
         let route = &state.exchange.route;
+        self.key_at(route, &request.method, request, state.path(path), query)
+    }
+
+    /// The key of another URL for the same viewer.
+    pub(super) fn key_at(
+        &self,
+        route: &Route,
+        method: &Method,
+        request: &RequestHeader,
+        path: &[u8],
+        query: Option<&[u8]>,
+    ) -> Option<CacheKey> {
         let key_request = KeyRequest {
             distribution: &route.distribution().id,
-            method: &request.method,
-            path: state.path(path),
+            method,
+            path,
             query,
             headers: &request.headers,
             version: request.version,
@@ -316,7 +328,7 @@ impl Lookup {
 }
 
 /// Pingora's key carries ours; its own hashing is not used.
-fn pingora_key(key: &CacheKey) -> PingoraKey {
+pub(super) fn pingora_key(key: &CacheKey) -> PingoraKey {
     let mut pingora = PingoraKey::new(key.as_bytes(), String::new());
     pingora.set_primary_bin_override(*key.as_bytes());
     pingora
@@ -343,7 +355,7 @@ fn origin_form(request: &RequestHeader) -> &[u8] {
 }
 
 /// `Host`, or the authority where there is none (HTTP/2). Two `Host` lines or an empty one are none.
-fn host(request: &RequestHeader) -> Option<&str> {
+pub(super) fn host(request: &RequestHeader) -> Option<&str> {
     let mut lines = request.headers.get_all(header::HOST).iter();
     let host = match (lines.next(), lines.next()) {
         (Some(host), None) => host.to_str().ok()?,
