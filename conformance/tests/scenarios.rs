@@ -4,6 +4,7 @@
 mod scenarios {
     mod bundles;
     mod cache_size;
+    mod changes;
     mod cloudfront_functions;
     mod cloudfront_functions_official;
     mod collapsed_misses;
@@ -17,6 +18,7 @@ mod scenarios {
     mod hook_failures;
     mod hook_results;
     mod hostile;
+    mod interim_answers;
     mod limits_of_results;
     mod node_fields;
     mod npm;

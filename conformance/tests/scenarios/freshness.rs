@@ -416,3 +416,48 @@ async fn lifetimes_are_computed_from_what_the_origin_response_function_left() {
         .await;
     assert_lifetime(&edge, &origin, 30, "set by the function").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wait_for_an_origin_is_part_of_the_age() {
+    // CF-830, RFC 9111 section 4.2.3
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let origin = Origin::start(move |_| {
+        let reply = Reply::ok("slow").header("Cache-Control", "max-age=10");
+        reply.after(&gate)
+    })
+    .await;
+    let edge = std::sync::Arc::new(Edge::new().start(&origin).await);
+    let first = tokio::spawn({
+        let edge = edge.clone();
+        async move { edge.get("/").await }
+    });
+    origin.received(1).await;
+    edge.advance(4);
+    open.send(true).expect("the origin waits");
+    let first = first.await.expect("an answer");
+    assert_eq!((first.x_cache(), first.header("age")), ("Miss", Some("4")));
+    edge.advance(5);
+    assert_eq!(edge.get("/").await.header("age"), Some("9"));
+    edge.advance(1);
+    edge.get("/").await;
+    assert_eq!(origin.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_may_assume_no_lifetime() {
+    // CF-822, CF-823
+    let rows: &[(&[(&str, &str)], &str)] = &[
+        (&[], "Miss"),
+        (&[("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")], "Hit"),
+        (&[("Cache-Control", "max-age=60")], "Hit"),
+    ];
+    for (fields, want) in rows {
+        let origin = answering(200, fields).await;
+        let edge = Edge::new()
+            .behavior("cache_policy: { heuristic: last_modified }")
+            .start(&origin)
+            .await;
+        edge.get("/").await;
+        assert_eq!(edge.get("/").await.x_cache(), *want, "{fields:?}");
+    }
+}
