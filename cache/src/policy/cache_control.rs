@@ -170,13 +170,13 @@ pub(super) fn delta_seconds(argument: Option<&[u8]>) -> Option<u64> {
 }
 
 /// One `name` or `name=argument`.
-struct Member<'a> {
-    name: &'a [u8],
-    argument: Option<std::borrow::Cow<'a, [u8]>>,
+pub(super) struct Member<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) argument: Option<std::borrow::Cow<'a, [u8]>>,
 }
 
 /// The well-formed members of one field line.
-struct Members<'a>(&'a [u8]);
+pub(super) struct Members<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Members<'a> {
     type Item = Member<'a>;

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | may the request use the cache | [`may_use_cache`] |
 //! | what is a stored entry good for | [`Freshness::judge`] |
+//! | the same, as the viewer asks for it | [`RequestDirectives::judge`] |
 //! | conditions and ranges on a hit | [`evaluate_preconditions`], [`evaluate_range`] |
 //! | asking the origin about a stale entry | [`revalidation`] |
 //! | the origin said 304 | [`not_modified_matches`], [`merge_not_modified`] |
@@ -23,6 +24,7 @@ mod facts;
 mod freshness;
 mod invalidate;
 mod range;
+mod request;
 mod revalidate;
 mod store;
 mod stored_copy;
@@ -41,6 +43,7 @@ pub use freshness::{
 };
 pub use invalidate::{Target, further_targets, invalidates};
 pub use range::{ByteRange, RangeAnswer, evaluate_range, unsatisfied_range};
+pub use request::RequestDirectives;
 pub use revalidate::{
     EdgeEncoding, HeadUpdate, OriginCookies, Revalidation, head_update, merge_not_modified,
     not_modified_matches, revalidation,

@@ -185,7 +185,8 @@ mod tests {
                 parsed.no_store,
             ))
         };
-        let rows: &[(&str, Option<(Option<u64>, Option<u64>, bool)>)] = &[
+        type Parsed = (Option<u64>, Option<u64>, bool);
+        let rows: &[(&str, Option<Parsed>)] = &[
             ("max-age=60", Some((Some(60), None, false))),
             ("foo, MAX-AGE=60", Some((Some(60), None, false))),
             ("max-age=60+30", Some((Some(60), Some(30), false))),

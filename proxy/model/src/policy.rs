@@ -11,6 +11,16 @@ pub enum CacheMode {
     Cloudfront,
 }
 
+/// What a viewer's own `Cache-Control` does in mode `rfc9111` (CF-829).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestCc {
+    /// Nothing.
+    #[default]
+    Ignore,
+    /// What RFC 9111 section 5.2.1 says.
+    Honour,
+}
+
 /// Minimum, default and maximum time to live in seconds, with `min <= default <= max` (CF-113).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl {

@@ -98,7 +98,7 @@ impl Edge {
         now: SystemTime,
     ) -> Option<Arc<Object<Head>>> {
         let request = session.req_header();
-        if lookup.bypass.is_some() || asks_for_part(&request.headers) {
+        if lookup.bypass.is_some() || !lookup.asked.is_empty() || asks_for_part(&request.headers) {
             return None;
         }
         let object = self.node().cache().stored(&self.key_of(request, lookup)?)?;

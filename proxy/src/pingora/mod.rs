@@ -371,6 +371,10 @@ impl Edge {
                         ttl,
                         cause: StaleCause::HeldOff,
                     },
+                    (Some(policy::Grace::Accepted), _) => Outcome::Stale {
+                        ttl,
+                        cause: StaleCause::Accepted,
+                    },
                     (Some(_), _) => Outcome::Stale {
                         ttl,
                         cause: StaleCause::Revalidating,

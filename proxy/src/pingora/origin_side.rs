@@ -37,7 +37,7 @@ use super::{
     revalidate::preconditions,
 };
 use crate::flow::{
-    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest,
+    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest, ViewerFault,
     hook::{RequestParts, ResponseParts},
     reason,
 };
@@ -46,6 +46,11 @@ impl Edge {
     /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
     pub(super) async fn on_miss(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         let lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
+        if lookup.asked.only_if_cached {
+            // CF-829, RFC 9111 section 5.2.1.7.
+            ctx.flow = Flow::Lookup(Box::new(lookup));
+            return Err(ctx.fail(ViewerFault::NotStored));
+        }
         let request = self.origin_parts(session, &lookup);
         let state = lookup.missed(request);
         ctx.origin = Some(state.origin.clone());

@@ -91,6 +91,8 @@ impl Edge {
         } else if self.viewer_request(session, ctx, state).await? {
             return Ok(true);
         }
+        let lookup = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
+        lookup.heed(&session.req_header().headers);
         self.answer_from_memory(session, ctx).await
     }
 
@@ -293,8 +295,9 @@ impl Edge {
         let Some(stored) = StoredFacts::of(meta) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        let verdict = stored.freshness.judge(self.node().clock().now());
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
+        let now = self.node().clock().now();
+        let verdict = state.asked.judge(&stored.freshness, now);
         state.grace = match verdict {
             Verdict::Fresh => None,
             Verdict::Stale { grace, .. } => Some(grace),
@@ -309,7 +312,7 @@ impl Edge {
         Ok(Some(match verdict {
             Verdict::Fresh
             | Verdict::Stale {
-                grace: Grace::HeldOff,
+                grace: Grace::HeldOff | Grace::Accepted,
                 ..
             } => ForcedFreshness::ForceFresh,
             Verdict::Stale { .. } => ForcedFreshness::ForceExpiredServeStale { expired_at: None },
