@@ -2,9 +2,10 @@
 //! is decided lives in [`crate::flow`] and in the crates it composes; what is done for
 //! a decision lives in this module's siblings, by side of the cache.
 //!
-//! Four of Pingora's own ideas are overruled, each where it happens: freshness is judged by
+//! Five of Pingora's own ideas are overruled, each where it happens: freshness is judged by
 //! our policy and clock ([`viewer_side`]), the request to the origin is ours alone
-//! ([`origin_side`]), the stored copy is not the answer to every 304 ([`revalidate`]), and a function
+//! ([`origin_side`]), the stored copy is not the answer to every 304 ([`revalidate`]), interim answers are not lost
+//! when the final one comes with them ([`interim`]), and a function
 //! that fails in the middle of a response swaps what its viewer gets instead of breaking the
 //! transfer ([`deliver`]).
 

@@ -632,6 +632,23 @@ fn errors_in_mode_rfc9111_go_by_their_fields() {
 }
 
 #[test]
+fn a_part_is_never_stored_as_if_it_were_the_whole() {
+    // CF-835, CF-217, RFC 9111 section 3.3
+    for fields in [
+        "content-range: bytes 0-4/10",
+        "content-range: bytes 0-4/*",
+        // All of it: its length is no proof that this is what the next request wants.
+        "content-range: bytes 0-9/10",
+        "",
+    ] {
+        let fields = format!("cache-control: max-age=60|etag: \"1\"|{fields}");
+        for case in [rfc(206, &fields), cloudfront(OPEN, 206, &fields)] {
+            assert_eq!(outcome(&case), Err(Refusal::Partial), "{fields}");
+        }
+    }
+}
+
+#[test]
 fn stale_directives_of_mode_rfc9111() {
     // CF-270, CF-827, CF-828
     let secs = Duration::from_secs;
