@@ -45,6 +45,9 @@ use crate::flow::{
 impl Edge {
     /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
     pub(super) async fn on_miss(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        if Self::is_pointless(session, ctx) {
+            return Ok(false);
+        }
         let lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
         if lookup.asked.only_if_cached {
             // CF-829, RFC 9111 section 5.2.1.7.

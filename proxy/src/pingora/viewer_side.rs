@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -63,6 +64,9 @@ fn refresh_key(session: &Session) -> (usize, Bytes) {
         .map_or(0, |socket| Arc::as_ptr(socket).addr());
     (connection, downstream.to_h1_raw())
 }
+
+/// How long a background refresh waits for a lock that can only be its own.
+const OWN_LOCK: Duration = Duration::from_millis(1);
 
 impl Edge {
     /// `request_filter`: CF-010 steps 1 to 11. True when an answer has been sent.
@@ -234,10 +238,20 @@ impl Edge {
     /// `request_cache_filter`: whether the cache takes part.
     pub(super) fn enable_cache(&self, session: &mut Session, ctx: &Ctx) -> Result<()> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
-        if state.bypass.is_none() {
+        if ctx.background {
+            // It holds the key's lock already. Pingora hands it that lock when it finds the stale object; when the object
+            // is gone by then, it would wait for itself, and everybody else for it ([`Self::is_pointless`]).
+            self.node().cache().enable(&mut session.cache, OWN_LOCK);
+        } else if state.bypass.is_none() {
             self.enable(&mut session.cache, &state.exchange);
         }
         Ok(())
+    }
+
+    /// Whether a background refresh has nothing left to refresh: its object was removed before it began. Ended here, it
+    /// lets go of the key's lock, and the next request fetches.
+    pub(super) fn is_pointless(session: &Session, ctx: &Ctx) -> bool {
+        ctx.background && !session.cache.enabled()
     }
 
     /// Lets an exchange use the cache. Misses of one key are one fetch: its leader runs the origin's triggers, and
