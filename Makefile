@@ -1,6 +1,6 @@
 # What can be done here. The work is in scripts/, so that it can be run without make too.
 # Each target installs what it needs, or says which line would.
-.PHONY: help run test lint bench load setup ledger
+.PHONY: help run test lint bench load conformance cache-tests setup ledger
 
 help:
 	@echo 'make run     build, then start the quickstart: a node in front of an origin, four hooks at work'
@@ -8,6 +8,8 @@ help:
 	@echo 'make lint    formatting, clippy, licences, shell scripts'
 	@echo 'make bench   the benches of each crate, then make load'
 	@echo 'make load    the release node beside nginx'
+	@echo 'make conformance  the outside suites: make cache-tests'
+	@echo 'make cache-tests  the public tests for HTTP caches, beside nginx and Varnish'
 	@echo 'make ledger  refresh conformance/rules/ledger.tsv'
 	@echo 'make setup   install what run, test and lint need'
 
@@ -25,6 +27,11 @@ bench:
 
 load:
 	@scripts/load.sh
+
+conformance: cache-tests
+
+cache-tests:
+	@scripts/cache-tests.sh
 
 setup:
 	@scripts/setup.sh test

@@ -6,6 +6,7 @@
 #   scripts/setup.sh lint     also what `make lint` needs
 #   scripts/setup.sh test     also what `make test` needs
 #   scripts/setup.sh bench    also what `make load` needs
+#   scripts/setup.sh caches   also what `make cache-tests` needs
 #
 # Prints nothing when nothing is missing.
 set -euo pipefail
@@ -58,6 +59,14 @@ if [ "${1:-}" = bench ]; then
   have wrk || need wrk
   have taskset || need util-linux
   have python3 || need python3
+fi
+
+if [ "${1:-}" = caches ]; then
+  have node || need nodejs
+  have npm || need npm
+  # The peers.
+  PATH=$PATH:/usr/sbin have nginx || need nginx-light
+  PATH=$PATH:/usr/sbin have varnishd || need varnish
 fi
 
 install_packages() {

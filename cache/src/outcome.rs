@@ -51,6 +51,8 @@ pub enum StaleCause {
     Revalidating,
     /// The origin failed a moment ago and is left alone (CF-272).
     HeldOff,
+    /// The viewer accepts it (CF-829).
+    Accepted,
     /// The origin was asked and failed (CF-269); its status, if it answered.
     OriginFailed(Option<StatusCode>),
 }
@@ -136,7 +138,9 @@ impl fmt::Display for CacheStatus<'_> {
         match self.outcome {
             Outcome::Hit { ttl } => write!(f, "; hit; ttl={ttl}")?,
             Outcome::Stale { ttl, cause } => match cause {
-                StaleCause::Revalidating | StaleCause::HeldOff => write!(f, "; hit; ttl={ttl}")?,
+                StaleCause::Revalidating | StaleCause::HeldOff | StaleCause::Accepted => {
+                    write!(f, "; hit; ttl={ttl}")?;
+                }
                 // `hit` says that nothing was forwarded, so it does not go here.
                 StaleCause::OriginFailed(status) => {
                     f.write_str("; fwd=stale")?;
@@ -277,6 +281,14 @@ mod tests {
                 Outcome::Stale {
                     ttl: -3,
                     cause: StaleCause::Revalidating,
+                },
+                200,
+                "hit; ttl=-3; detail=stale-revalidate",
+            ),
+            (
+                Outcome::Stale {
+                    ttl: -3,
+                    cause: StaleCause::Accepted,
                 },
                 200,
                 "hit; ttl=-3; detail=stale-revalidate",

@@ -115,6 +115,8 @@ pub enum Refusal {
     Partial,
     /// An interim or 304 response, or one whose status has no default lifetime (CF-217, CF-823).
     Status,
+    /// Nothing says how long it may be used, and the policy assumes nothing (CF-823).
+    NoLifetime,
     /// Every use would need a full fetch: must be validated, has nothing to validate with, and may
     /// not be served stale (RFC 9111 section 3, section 4.3.1).
     NeverReusable,
@@ -136,7 +138,9 @@ impl Refusal {
     /// The word of CP-607.
     pub const fn reason(self) -> Reason {
         match self {
-            Self::CachingDisabled | Self::Status | Self::NeverReusable => Reason::TtlZero,
+            Self::CachingDisabled | Self::Status | Self::NoLifetime | Self::NeverReusable => {
+                Reason::TtlZero
+            }
             Self::Method => Reason::Method,
             Self::NoStore | Self::NotUnderstood => Reason::NoStore,
             Self::Private | Self::Authorization | Self::SetCookie => Reason::Private,
@@ -161,6 +165,7 @@ impl Refusal {
             Self::VaryAny => "vary-any",
             Self::Partial => "partial-content",
             Self::Status => "status",
+            Self::NoLifetime => "no-lifetime",
             Self::NeverReusable => "never-reusable",
             Self::ErrorNotCached => "error-not-cached",
             Self::TooLarge => "too-large",

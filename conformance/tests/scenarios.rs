@@ -4,6 +4,7 @@
 mod scenarios {
     mod bundles;
     mod cache_size;
+    mod changes;
     mod cloudfront_functions;
     mod cloudfront_functions_official;
     mod collapsed_misses;
@@ -18,6 +19,7 @@ mod scenarios {
     mod hook_failures;
     mod hook_results;
     mod hostile;
+    mod interim_answers;
     mod invalidation;
     mod invalidation_api;
     mod invalidation_in_flight;

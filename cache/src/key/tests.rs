@@ -486,6 +486,44 @@ fn vary_selects_by_the_named_fields() {
 }
 
 #[test]
+fn selecting_fields_are_compared_as_lists() {
+    // CF-824, RFC 9111 section 4.1
+    let variant = |name: &str, values: &[&str]| {
+        let fields: Vec<_> = values.iter().map(|v| (name, *v)).collect();
+        let vary = Ask::new("/", &[("vary", name)]).headers;
+        vary_key(&secret(), &vary, &Ask::new("/", &fields).headers)
+    };
+    type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str], bool);
+    let rows: &[Row<'_>] = &[
+        ("x-a", &["1,2"], &[" 1, 2 "], true),
+        ("x-a", &["1,2"], &["1", "2"], true),
+        ("x-a", &["1,2"], &["1,,2,"], true),
+        ("x-a", &["1,2"], &["2,1"], false),
+        ("x-a", &["1,2"], &["12"], false),
+        ("x-a", &["a"], &["A"], false),
+        ("x-a", &["a b"], &["a  b"], false),
+        // A quoted comma separates nothing.
+        ("x-a", &["\"1,2\""], &["\"1, 2\""], false),
+        ("x-a", &["\"1,2\",3"], &["\"1,2\", 3"], true),
+        // Nothing, an empty line and no line.
+        ("x-a", &[""], &[" , "], true),
+        ("x-a", &[""], &[], false),
+        (
+            "accept-language",
+            &["en, de;q=0.5"],
+            &["EN,de; Q=0.5"],
+            true,
+        ),
+        ("accept-language", &["en, de"], &["de, en"], false),
+        ("accept-language", &["en"], &["en-GB"], false),
+    ];
+    for (name, one, other, same) in rows {
+        let equal = variant(name, one) == variant(name, other);
+        assert_eq!(equal, *same, "{name}: {one:?} {other:?}");
+    }
+}
+
+#[test]
 fn keys_depend_on_the_secret_and_do_not_show_it() {
     // CF-160
     let ask = Ask::new("/a", &[]);

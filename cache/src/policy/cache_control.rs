@@ -170,13 +170,13 @@ pub(super) fn delta_seconds(argument: Option<&[u8]>) -> Option<u64> {
 }
 
 /// One `name` or `name=argument`.
-struct Member<'a> {
-    name: &'a [u8],
-    argument: Option<std::borrow::Cow<'a, [u8]>>,
+pub(super) struct Member<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) argument: Option<std::borrow::Cow<'a, [u8]>>,
 }
 
 /// The well-formed members of one field line.
-struct Members<'a>(&'a [u8]);
+pub(super) struct Members<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Members<'a> {
     type Item = Member<'a>;
@@ -195,7 +195,7 @@ impl<'a> Iterator for Members<'a> {
 }
 
 /// Index of the comma that ends the first member, or the length. Commas inside quotes do not count.
-fn end_of_member(line: &[u8]) -> usize {
+pub(crate) fn end_of_member(line: &[u8]) -> usize {
     let (mut quoted, mut escaped) = (false, false);
     for (i, b) in line.iter().enumerate() {
         match b {

@@ -98,6 +98,8 @@ pub enum Grace {
     WhileRevalidating,
     /// Serve it; the origin has just failed and is left alone (CF-272).
     HeldOff,
+    /// Serve it; the viewer accepts what is stale (CF-829).
+    Accepted,
     /// Ask the origin first.
     None,
 }
@@ -108,7 +110,7 @@ impl Verdict {
         match self {
             Self::Fresh => None,
             Self::Stale {
-                grace: Grace::WhileRevalidating | Grace::HeldOff,
+                grace: Grace::WhileRevalidating | Grace::HeldOff | Grace::Accepted,
                 ..
             } => Some(Reason::StaleRevalidate),
             Self::Stale {
@@ -221,6 +223,11 @@ impl Freshness {
     pub fn ended(mut self, at: SystemTime) -> Self {
         self.lifetime = self.lifetime.min(self.current_age(at));
         self
+    }
+
+    /// Whether stale use is possible at that age at all (CF-267).
+    pub(super) fn may_be_stale_at(&self, age: Duration) -> bool {
+        age < self.stale_limit
     }
 
     /// Lifetime as compared with [`Self::current_age`].
@@ -414,7 +421,7 @@ mod tests {
         match verdict {
             Verdict::Fresh => 2,
             Verdict::Stale {
-                grace: Grace::WhileRevalidating | Grace::HeldOff,
+                grace: Grace::WhileRevalidating | Grace::HeldOff | Grace::Accepted,
                 ..
             } => 1,
             Verdict::Stale {

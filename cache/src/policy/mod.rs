@@ -8,10 +8,12 @@
 //! | --- | --- |
 //! | may the request use the cache | [`may_use_cache`] |
 //! | what is a stored entry good for | [`Freshness::judge`] |
+//! | the same, as the viewer asks for it | [`RequestDirectives::judge`] |
 //! | conditions and ranges on a hit | [`evaluate_preconditions`], [`evaluate_range`] |
 //! | asking the origin about a stale entry | [`revalidation`] |
 //! | the origin said 304 | [`not_modified_matches`], [`merge_not_modified`] |
 //! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`], [`StoreRules::hold_off`] |
+//! | the request changed something | [`invalidates`], [`further_targets`] |
 //! | storing | [`decide_store`], [`strip_for_storage`], [`keep_body`] |
 
 mod cache_control;
@@ -20,12 +22,15 @@ mod date;
 mod etag;
 mod facts;
 mod freshness;
+mod invalidate;
 mod range;
+mod request;
 mod revalidate;
 mod store;
 mod stored_copy;
 mod targeted;
 
+pub(crate) use cache_control::end_of_member;
 pub use cache_control::{CacheControl, DELTA_SECONDS_CAP, Scope};
 pub use conditional::{
     CONDITIONALS, Precondition, evaluate_preconditions, strips_conditionals_on_miss,
@@ -36,10 +41,12 @@ pub use facts::{
 pub use freshness::{
     FailureAnswer, Freshness, Grace, LifetimeSource, OnError, OriginFailure, Reuse, Verdict,
 };
+pub use invalidate::{Target, further_targets, invalidates};
 pub use range::{ByteRange, RangeAnswer, evaluate_range, unsatisfied_range};
+pub use request::RequestDirectives;
 pub use revalidate::{
-    EdgeEncoding, OriginCookies, Revalidation, merge_not_modified, not_modified_matches,
-    revalidation,
+    EdgeEncoding, HeadUpdate, OriginCookies, Revalidation, head_update, merge_not_modified,
+    not_modified_matches, revalidation,
 };
 pub use store::{BodyEnd, Storability, answers, decide_store, keep_body, may_use_cache};
 pub use stored_copy::{HOP_BY_HOP, NOT_MODIFIED_FIELDS, strip_for_storage};

@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use fourfront_model::CacheMode;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
     Freshness, Reuse, date,
@@ -115,6 +115,41 @@ pub fn not_modified_matches(
     }
 }
 
+/// What the answer to HEAD means for the response stored for GET (CF-833).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadUpdate {
+    /// It is the same response: its head is updated as by a 304 ([`merge_not_modified`]).
+    Freshen,
+    /// It is another by now.
+    Invalidate,
+    /// Nothing can be told.
+    Nothing,
+}
+
+/// Compares the answer to HEAD with the head stored for GET (CF-833, RFC 9111 section 4.3.5): the same when each
+/// validator and length it brings is the stored one's. HEAD does not touch GET in mode `cloudfront`.
+pub fn head_update(
+    mode: CacheMode,
+    stored: &HeaderMap,
+    status: StatusCode,
+    answer: &HeaderMap,
+) -> HeadUpdate {
+    const TELLING: [HeaderName; 3] = [header::ETAG, header::LAST_MODIFIED, header::CONTENT_LENGTH];
+    if mode == CacheMode::Cloudfront || status != StatusCode::OK {
+        return HeadUpdate::Nothing;
+    }
+    let same = TELLING.iter().all(|name| {
+        answer
+            .get(name)
+            .is_none_or(|new| stored.get(name) == Some(new))
+    });
+    if same {
+        HeadUpdate::Freshen
+    } else {
+        HeadUpdate::Invalidate
+    }
+}
+
 /// Fields of a 304 that never change the stored head (CF-282, RFC 9111 section 3.2).
 const KEPT_ON_UPDATE: [HeaderName; 3] = [
     header::CONTENT_LENGTH,
@@ -122,10 +157,18 @@ const KEPT_ON_UPDATE: [HeaderName; 3] = [
     header::CONTENT_RANGE,
 ];
 
-/// Updates a stored head from a 304 (CF-282, CF-319). `Age` and `Date` become those of the 304, so
+/// Digests of the stored content: the content stays, so they do (RFC 9530 section 2). Mode `rfc9111` only, since CF-282
+/// does not name them.
+const DIGESTS: [HeaderName; 2] = [
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+];
+
+/// Updates a stored head from a 304 (CF-282, CF-319, CF-833). `Age` and `Date` become those of the 304, so
 /// that the age restarts from it. Then call [`super::decide_store`] on the result, and
 /// [`super::strip_for_storage`].
 pub fn merge_not_modified(
+    mode: CacheMode,
     stored: &mut HeaderMap,
     encoding: EdgeEncoding<'_>,
     update: &HeaderMap,
@@ -138,6 +181,7 @@ pub fn merge_not_modified(
     };
     for name in update.keys() {
         let kept = KEPT_ON_UPDATE.contains(name)
+            || (mode == CacheMode::Rfc9111 && DIGESTS.contains(name))
             || HOP_BY_HOP.contains(name)
             || (*name == header::ETAG && matches!(encoding, EdgeEncoding::Compressed { .. }));
         if kept {
@@ -252,7 +296,8 @@ mod tests {
         ));
         let mut merged = stored;
         let update = map(&[("etag", "\"1\"")]);
-        merge_not_modified(&mut merged, encoding, &update, SystemTime::UNIX_EPOCH);
+        let mode = CacheMode::Cloudfront;
+        merge_not_modified(mode, &mut merged, encoding, &update, SystemTime::UNIX_EPOCH);
         assert_eq!(merged[header::ETAG], "W/\"1\"");
     }
 
@@ -282,7 +327,11 @@ mod tests {
             ("x-b", "1"),
         ]);
         let received = SystemTime::UNIX_EPOCH + Duration::from_secs(784_198_177);
-        merge_not_modified(&mut stored, EdgeEncoding::AsReceived, &update, received);
+        let merge = |stored: &mut HeaderMap, update: &HeaderMap| {
+            let encoding = EdgeEncoding::AsReceived;
+            merge_not_modified(CacheMode::Cloudfront, stored, encoding, update, received);
+        };
+        merge(&mut stored, &update);
         let want = map(&[
             ("content-length", "10"),
             ("content-encoding", "br"),
@@ -298,11 +347,74 @@ mod tests {
         assert_eq!(stored, want);
         // The 304's own `Age` and `Date` count.
         let update = map(&[("age", "3"), ("date", OLD)]);
-        merge_not_modified(&mut stored, EdgeEncoding::AsReceived, &update, received);
+        merge(&mut stored, &update);
         assert_eq!(
             (&stored["age"], &stored["date"]),
             (&update["age"], &update["date"])
         );
+    }
+
+    #[test]
+    fn a_304_leaves_the_digest_of_the_content_alone_in_mode_rfc9111() {
+        // CF-833, CF-282, RFC 9111 section 3.2
+        let update = map(&[("content-md5", "b"), ("content-digest", "b"), ("x-a", "b")]);
+        for (mode, want) in [(CacheMode::Rfc9111, "a"), (CacheMode::Cloudfront, "b")] {
+            let mut stored = map(&[("content-md5", "a"), ("content-digest", "a"), ("x-a", "a")]);
+            let encoding = EdgeEncoding::AsReceived;
+            merge_not_modified(mode, &mut stored, encoding, &update, SystemTime::UNIX_EPOCH);
+            assert_eq!(
+                (&stored["content-md5"], &stored["content-digest"]),
+                (&want.parse().unwrap(), &want.parse().unwrap())
+            );
+            assert_eq!(stored["x-a"], "b");
+        }
+    }
+
+    #[test]
+    fn head_freshens_what_it_describes_and_invalidates_what_it_does_not() {
+        // CF-833, RFC 9111 section 4.3.5
+        use HeadUpdate::{Freshen, Invalidate, Nothing};
+        let stored = map(&[
+            ("etag", "\"1\""),
+            ("last-modified", OLD),
+            ("content-length", "10"),
+        ]);
+        let bare = map(&[("content-length", "10")]);
+        type Row<'a> = (
+            &'a HeaderMap,
+            u16,
+            &'a [(&'static str, &'a str)],
+            HeadUpdate,
+        );
+        let rows: &[Row<'_>] = &[
+            (&stored, 200, &[], Freshen),
+            (&stored, 200, &[("etag", "\"1\"")], Freshen),
+            (
+                &stored,
+                200,
+                &[("etag", "\"1\""), ("content-length", "10")],
+                Freshen,
+            ),
+            (&stored, 200, &[("etag", "\"2\"")], Invalidate),
+            (
+                &stored,
+                200,
+                &[("etag", "\"1\""), ("last-modified", NEW)],
+                Invalidate,
+            ),
+            (&stored, 200, &[("content-length", "11")], Invalidate),
+            (&bare, 200, &[("content-length", "10")], Freshen),
+            (&bare, 200, &[("etag", "\"1\"")], Invalidate),
+            (&stored, 404, &[("etag", "\"2\"")], Nothing),
+            (&stored, 500, &[], Nothing),
+        ];
+        for (stored, status, answer, want) in rows {
+            let status = StatusCode::from_u16(*status).unwrap();
+            let got = head_update(CacheMode::Rfc9111, stored, status, &map(answer));
+            assert_eq!(got, *want, "{status} {answer:?}");
+            let got = head_update(CacheMode::Cloudfront, stored, status, &map(answer));
+            assert_eq!(got, Nothing);
+        }
     }
 
     #[test]

@@ -76,7 +76,10 @@ async fn objects_outlive_the_process_with_head_body_and_age() {
         assert_eq!(now.header("age"), Some("150"), "{path}");
         assert_eq!(now.header("etag"), before.header("etag"), "{path}");
         assert_eq!(now.header("x-case"), Some("Kept"), "{path}");
-        assert_eq!(now.header("content-length"), before.header("content-length"));
+        assert_eq!(
+            now.header("content-length"),
+            before.header("content-length")
+        );
     }
     assert_eq!(origin.count(), 2);
 

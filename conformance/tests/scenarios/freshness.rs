@@ -416,3 +416,107 @@ async fn lifetimes_are_computed_from_what_the_origin_response_function_left() {
         .await;
     assert_lifetime(&edge, &origin, 30, "set by the function").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wait_for_an_origin_is_part_of_the_age() {
+    // CF-830, RFC 9111 section 4.2.3
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let origin = Origin::start(move |_| {
+        let reply = Reply::ok("slow").header("Cache-Control", "max-age=10");
+        reply.after(&gate)
+    })
+    .await;
+    let edge = std::sync::Arc::new(Edge::new().start(&origin).await);
+    let first = tokio::spawn({
+        let edge = edge.clone();
+        async move { edge.get("/").await }
+    });
+    origin.received(1).await;
+    edge.advance(4);
+    open.send(true).expect("the origin waits");
+    let first = first.await.expect("an answer");
+    assert_eq!((first.x_cache(), first.header("age")), ("Miss", Some("4")));
+    edge.advance(5);
+    assert_eq!(edge.get("/").await.header("age"), Some("9"));
+    edge.advance(1);
+    edge.get("/").await;
+    assert_eq!(origin.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_may_assume_no_lifetime() {
+    // CF-822, CF-823
+    let rows: &[(&[(&str, &str)], &str)] = &[
+        (&[], "Miss"),
+        (&[("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")], "Hit"),
+        (&[("Cache-Control", "max-age=60")], "Hit"),
+    ];
+    for (fields, want) in rows {
+        let origin = answering(200, fields).await;
+        let edge = Edge::new()
+            .behavior("cache_policy: { heuristic: last_modified }")
+            .start(&origin)
+            .await;
+        edge.get("/").await;
+        assert_eq!(edge.get("/").await.x_cache(), *want, "{fields:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_directives_count_where_the_distribution_says_so() {
+    // CF-829, RFC 9111 section 5.2.1
+    const FOR_A_MINUTE: &[(&str, &str)] = &[("Cache-Control", "max-age=60"), ("ETag", "\"1\"")];
+    // What is asked ten or seventy seconds after the page was stored, the status and the word of the answer, and whether
+    // the origin is asked, with which condition.
+    type Row = (
+        u64,
+        &'static str,
+        u16,
+        &'static str,
+        Option<Option<&'static str>>,
+    );
+    let rows: &[Row] = &[
+        (10, "max-age=10", 200, "Hit", None),
+        (10, "max-age=9", 200, "RefreshHit", Some(Some("\"1\""))),
+        (10, "no-cache", 200, "RefreshHit", Some(Some("\"1\""))),
+        (10, "min-fresh=50", 200, "Hit", None),
+        (10, "min-fresh=51", 200, "RefreshHit", Some(Some("\"1\""))),
+        (10, "only-if-cached", 200, "Hit", None),
+        (10, "no-store", 200, "Miss", Some(None)),
+        (70, "max-stale=10", 200, "Hit", None),
+        (70, "max-stale=9", 200, "RefreshHit", Some(Some("\"1\""))),
+        (70, "only-if-cached", 504, "Error", None),
+        (70, "only-if-cached, max-stale", 200, "Hit", None),
+    ];
+    for (after, directives, status, word, asked) in rows {
+        let origin = Origin::start(|request| {
+            let reply = match request.header("if-none-match") {
+                Some(_) => Reply::status(304),
+                None => Reply::ok("page"),
+            };
+            FOR_A_MINUTE
+                .iter()
+                .fold(reply, |reply, (name, value)| reply.header(name, value))
+        })
+        .await;
+        let edge = Edge::new()
+            .distribution("request_cc: honour")
+            .start(&origin)
+            .await;
+        edge.get("/").await;
+        edge.advance(*after);
+        let request = edge.request("GET", "/").header("Cache-Control", directives);
+        let answer = request.send().await;
+        let got = (answer.status, answer.x_cache());
+        assert_eq!(got, (*status, *word), "{directives} after {after}");
+        assert_eq!(
+            origin.count(),
+            1 + usize::from(asked.is_some()),
+            "{directives}"
+        );
+        if let Some(condition) = asked {
+            let last = origin.last();
+            assert_eq!(last.header("if-none-match"), *condition, "{directives}");
+        }
+    }
+}

@@ -663,3 +663,29 @@ async fn a_stale_answer_stands_in_for_a_name_that_no_longer_resolves() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_is_told_when_a_stale_answer_is_the_last_of_its_connection() {
+    // CF-269, CF-828, RFC 9112 section 9.6
+    let origin = RawOrigin::start(|n| match n {
+        1 => vec![Turn::send(
+            "HTTP/1.1 200 OK\r\nCache-Control: max-age=1\r\nContent-Length: 4\r\n\r\npage",
+        )],
+        _ => vec![Turn::Close],
+    })
+    .await;
+    let edge = Edge::new().start_at(&origin.url()).await;
+    edge.get("/").await;
+    edge.advance(2);
+    // Read to the end: the node closes the connection, and has said so.
+    let request = b"GET / HTTP/1.1\r\nHost: site.test\r\n\r\n";
+    let received = fourfront_conformance::raw_exchange(edge.address(), request, b"").await;
+    let received = String::from_utf8(received)
+        .expect("text")
+        .to_ascii_lowercase();
+    assert!(
+        received.contains(" 200 ") && received.ends_with("page"),
+        "{received}"
+    );
+    assert!(received.contains("\r\nconnection: close\r\n"), "{received}");
+}

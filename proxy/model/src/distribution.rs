@@ -4,7 +4,8 @@
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use crate::{
-    CacheBehavior, CacheMode, Compat, Function, Identity, Origin, PathPatternSlot, normalize_path,
+    CacheBehavior, CacheMode, Compat, Function, Identity, Origin, PathPatternSlot, RequestCc,
+    normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -95,6 +96,8 @@ pub struct Distribution {
     pub default_behavior: Arc<CacheBehavior>,
     /// How responses are judged.
     pub cache_mode: CacheMode,
+    /// Whether viewers have a say in it.
+    pub request_cc: RequestCc,
     /// How closely AWS's refusals are followed.
     pub compat: Compat,
     /// Refuse a header's `key` that is not its name, instead of a warning (LE-200).
@@ -283,6 +286,7 @@ mod tests {
             behaviors: patterns.iter().map(|p| behavior(p)).collect(),
             default_behavior: behavior("*"),
             cache_mode: CacheMode::default(),
+            request_cc: RequestCc::default(),
             compat: Compat::default(),
             strict_header_keys: false,
             identity: Identity::default(),

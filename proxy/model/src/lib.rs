@@ -44,5 +44,6 @@ pub use origin::{
 };
 pub use path_pattern::{PathPattern, PathPatternError, normalize_path};
 pub use policy::{
-    CacheMode, CachePolicy, OriginHeaders, OriginRequestPolicy, Selection, Ttl, TtlOrderError,
+    CacheMode, CachePolicy, Heuristic, OriginHeaders, OriginRequestPolicy, RequestCc, Selection,
+    Ttl, TtlOrderError,
 };

@@ -11,12 +11,34 @@ pub enum CacheMode {
     Cloudfront,
 }
 
+/// What a viewer's own `Cache-Control` does in mode `rfc9111` (CF-829).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestCc {
+    /// Nothing.
+    #[default]
+    Ignore,
+    /// What RFC 9111 section 5.2.1 says.
+    Honour,
+}
+
 /// Minimum, default and maximum time to live in seconds, with `min <= default <= max` (CF-113).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl {
     min: u64,
     default: u64,
     max: u64,
+    heuristic: Heuristic,
+}
+
+/// What stands in for a lifetime that an origin did not give, in mode `rfc9111` (CF-822, CF-823).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Heuristic {
+    /// A tenth of the time since `Last-Modified`, or the default TTL where there is no such field.
+    #[default]
+    DefaultTtl,
+    /// A tenth of the time since `Last-Modified`, and nothing where there is no such field: caching by default is
+    /// off, as in nginx.
+    LastModified,
 }
 
 /// The three TTLs are not in order (`InvalidTTLOrder`, CF-024).
@@ -42,7 +64,12 @@ impl Ttl {
             default.unwrap_or_else(|| 86_400.max(min).min(max.map_or(u64::MAX, |m| m.max(min))));
         let max = max.unwrap_or_else(|| 31_536_000.max(default));
         if min <= default && default <= max {
-            Ok(Self { min, default, max })
+            Ok(Self {
+                min,
+                default,
+                max,
+                heuristic: Heuristic::default(),
+            })
         } else {
             Err(TtlOrderError { min, default, max })
         }
@@ -61,6 +88,18 @@ impl Ttl {
     /// Maximum TTL in seconds.
     pub const fn max(self) -> u64 {
         self.max
+    }
+
+    /// The same, with another heuristic.
+    #[must_use]
+    pub const fn with_heuristic(mut self, heuristic: Heuristic) -> Self {
+        self.heuristic = heuristic;
+        self
+    }
+
+    /// What stands in for a lifetime that an origin did not give.
+    pub const fn heuristic(self) -> Heuristic {
+        self.heuristic
     }
 
     /// All three zero: nothing is stored, looked up or collapsed (CF-114).

@@ -82,6 +82,15 @@ impl Route {
         })
     }
 
+    /// Where another raw path of the same distribution belongs.
+    #[must_use]
+    pub fn at(&self, raw_path: &str) -> Self {
+        Self {
+            behavior: self.distribution().behavior_index_for(raw_path),
+            ..self.clone()
+        }
+    }
+
     /// The distribution.
     pub fn distribution(&self) -> &Arc<Distribution> {
         &self.snapshot.site().distributions()[self.distribution]

@@ -78,6 +78,9 @@ pub enum ViewerFault {
     /// `If-Match` or `If-Unmodified-Since` does not hold for the stored response (CF-285, CF-764).
     #[error("the request's precondition does not hold")]
     Precondition,
+    /// `only-if-cached`, and nothing stored that answers (CF-829).
+    #[error("nothing is stored that may answer, and the request allows no fetch")]
+    NotStored,
     /// The request went through this network before (CF-356).
     #[error("the request has passed through too many distributions")]
     Loop,
@@ -100,6 +103,7 @@ impl ViewerFault {
             Self::UrlLength { .. } => 414,
             Self::Expectation => 417,
             Self::HeaderSize { .. } => 494,
+            Self::NotStored => 504,
         }
     }
 
@@ -111,7 +115,7 @@ impl ViewerFault {
             | Self::HeaderSize { .. }
             | Self::AmbiguousLength
             | Self::Host => "InvalidRequestHeader",
-            Self::Precondition => "Error",
+            Self::Precondition | Self::NotStored => "Error",
             Self::BodySize { .. } => "LimitExceeded",
             _ => "InvalidRequest",
         }
@@ -307,6 +311,7 @@ mod tests {
             (ViewerFault::UrlLength { limit: 8192 }, 414, true),
             (ViewerFault::HeaderSize { limit: 32_768 }, 494, true),
             (ViewerFault::Loop, 403, false),
+            (ViewerFault::NotStored, 504, false),
         ];
         for (fault, status, closes) in rows {
             assert_eq!(

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use fourfront_cache::{
     Reason,
-    policy::{self, Grace},
+    policy::{self, Grace, RequestDirectives},
 };
 use fourfront_hooks::{cff::OriginChange, validate::ResponseResult};
-use fourfront_model::{EventType, HeaderLines};
-use http::Method;
+use fourfront_model::{CacheMode, EventType, HeaderLines, RequestCc};
+use http::{HeaderMap, Method};
 
 use super::{BodyPlan, ErrorAnswer, Exchange, OriginRequest, Served, hook::RequestParts};
 
@@ -35,6 +35,7 @@ impl ViewerRequest {
             reason,
             grace: None,
             origin: None,
+            asked: RequestDirectives::default(),
         }
     }
 
@@ -69,9 +70,26 @@ pub struct Lookup {
     pub grace: Option<Grace>,
     /// The origin that a CloudFront Function chose; the key does not follow it (LE-481).
     pub origin: Option<Box<OriginChange>>,
+    /// What the viewer asks of the cache, where it has a say (CF-829).
+    pub asked: RequestDirectives,
 }
 
 impl Lookup {
+    /// Takes the viewer's own `Cache-Control` into account where the distribution wants that (CF-829).
+    pub fn heed(&mut self, request: &HeaderMap) {
+        let distribution = self.exchange.route.distribution();
+        if distribution.cache_mode != CacheMode::Rfc9111
+            || distribution.request_cc != RequestCc::Honour
+        {
+            return;
+        }
+        self.asked = RequestDirectives::of(request);
+        if self.asked.no_store && self.bypass.is_none() {
+            self.bypass = Some(Reason::NoStore);
+            self.reason = Reason::NoStore;
+        }
+    }
+
     /// The path key and origin see.
     pub fn path<'a>(&'a self, viewer_path: &'a [u8]) -> &'a [u8] {
         self.root_object.as_deref().unwrap_or(viewer_path)

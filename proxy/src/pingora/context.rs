@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use fourfront_cache::Outcome;
@@ -25,6 +25,8 @@ pub struct Ctx {
     pub fault: Option<Fault>,
     /// The origin that is asked, once one is.
     pub(super) origin: Option<Arc<Origin>>,
+    /// When the request last went out to an origin, by the node's clock: the start of the answer's age (CF-830).
+    pub(super) requested: Option<SystemTime>,
     /// When the origin's answer must be complete, once it is asked (CF-394).
     pub(super) deadline: Option<Instant>,
     /// Whether this is the background refresh of a stale object (LE-040): no viewer waits for it.
@@ -102,6 +104,7 @@ impl Ctx {
             },
             fault: None,
             origin: None,
+            requested: None,
             deadline: None,
             background: false,
             body: RequestBody::default(),

@@ -17,6 +17,7 @@ use fourfront_cache::{
     memory::Object,
     purge::Invalidations,
 };
+use http::header;
 
 use super::{kept_head, pace::PIECE, storage::Head};
 
@@ -165,12 +166,20 @@ impl Disk {
         })
     }
 
-    /// Puts a new head on what is stored, as a 304 does (CF-282).
+    /// Puts a new head on what is stored, as a 304 does (CF-282). Says whether there was something; what turns out to be
+    /// another representation is removed.
     pub(super) async fn update_head(&self, key: &CacheKey, head: &Head) -> bool {
-        let Some(entry) = self.store.lookup(key).await else {
+        let Some(OnDisk {
+            head: old, entry, ..
+        }) = self.find(key).await
+        else {
             return false;
         };
-        let Some(head) = kept_head::encode(head) else {
+        let same = [header::ETAG, header::LAST_MODIFIED]
+            .iter()
+            .all(|name| old.headers().get(name) == head.headers().get(name));
+        let Some(head) = kept_head::encode(head).filter(|_| same) else {
+            self.remove(key);
             return false;
         };
         let object = NewObject {

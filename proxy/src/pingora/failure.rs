@@ -132,7 +132,8 @@ impl Edge {
             authorization: Authorization::Withheld,
         };
         let now = self.node().clock().now();
-        let meta = self.judge(session, exchange, &request, &head, Varies::ByFields, now)?;
+        let varies = Varies::ByFields;
+        let meta = self.judge(session, exchange, &request, &head, varies, now, now)?;
         let facts = StoredFacts::of(&meta).ok_or(Refusal::Status)?;
         let meta = record(
             now,

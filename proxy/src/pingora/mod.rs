@@ -2,9 +2,10 @@
 //! is decided lives in [`crate::flow`] and in the crates it composes; what is done for
 //! a decision lives in this module's siblings, by side of the cache.
 //!
-//! Four of Pingora's own ideas are overruled, each where it happens: freshness is judged by
+//! Five of Pingora's own ideas are overruled, each where it happens: freshness is judged by
 //! our policy and clock ([`viewer_side`]), the request to the origin is ours alone
-//! ([`origin_side`]), the stored copy is not the answer to every 304 ([`revalidate`]), and a function
+//! ([`origin_side`]), the stored copy is not the answer to every 304 ([`revalidate`]), interim answers are not lost
+//! when the final one comes with them ([`interim`]), and a function
 //! that fails in the middle of a response swaps what its viewer gets instead of breaking the
 //! transfer ([`deliver`]).
 
@@ -16,6 +17,7 @@ mod disk;
 mod failure;
 mod headers;
 mod hook;
+mod interim;
 mod kept_head;
 mod origin_side;
 mod pace;
@@ -26,6 +28,7 @@ mod revalidate;
 mod serve;
 mod storage;
 mod store;
+mod unsafe_methods;
 mod viewer_side;
 
 use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
@@ -300,6 +303,7 @@ impl ProxyHttp for Filters {
             return self.serve_while_revalidating(session, ctx);
         };
         if *error.etype() == SERVE_STALE {
+            closes_after_stale(session);
             return true;
         }
         if matches!(error.etype(), ErrorType::HTTPStatus(_)) || *error.etype() == ANSWER_READY {
@@ -312,9 +316,13 @@ impl ProxyHttp for Filters {
         let Some(exchange) = ctx.flow.exchange() else {
             return false;
         };
-        origin_failed
+        let stale = origin_failed
             && self.failure_answer(session, exchange, policy::OriginFailure::Unreachable)
-                == Some(policy::FailureAnswer::Stale)
+                == Some(policy::FailureAnswer::Stale);
+        if stale {
+            closes_after_stale(session);
+        }
+        stale
     }
 
     fn fail_to_connect(
@@ -352,6 +360,12 @@ impl ProxyHttp for Filters {
     }
 }
 
+/// Pingora closes the viewer's connection after any failed fetch, also when a stale object stood in. The viewer has to be
+/// told, or its next request meets a closed connection.
+fn closes_after_stale(session: &mut Session) {
+    session.set_keepalive(None);
+}
+
 impl Edge {
     /// `response_filter`: the answer is about to leave, from wherever it came.
     async fn on_answer(
@@ -382,6 +396,10 @@ impl Edge {
                     (Some(policy::Grace::HeldOff), _) => Outcome::Stale {
                         ttl,
                         cause: StaleCause::HeldOff,
+                    },
+                    (Some(policy::Grace::Accepted), _) => Outcome::Stale {
+                        ttl,
+                        cause: StaleCause::Accepted,
                     },
                     (Some(_), _) => Outcome::Stale {
                         ttl,

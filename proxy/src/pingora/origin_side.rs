@@ -33,11 +33,11 @@ use super::{
     deliver::{ctx_internal, internal, response_parts},
     headers::{lines, set_lines},
     hook::{self, Decision, Shown},
-    peer, request_body,
+    interim, peer, request_body,
     revalidate::preconditions,
 };
 use crate::flow::{
-    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest,
+    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest, ViewerFault,
     hook::{RequestParts, ResponseParts},
     reason,
 };
@@ -45,7 +45,15 @@ use crate::flow::{
 impl Edge {
     /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
     pub(super) async fn on_miss(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        if Self::is_pointless(session, ctx) {
+            return Ok(false);
+        }
         let mut lookup = ctx.flow.take_lookup().map_err(|e| ctx_internal(&e))?;
+        if lookup.asked.only_if_cached {
+            // CF-829, RFC 9111 section 5.2.1.7.
+            ctx.flow = Flow::Lookup(Box::new(lookup));
+            return Err(ctx.fail(ViewerFault::NotStored));
+        }
         if !has_stored(session) && session.cache.enabled() {
             // Nothing stored takes part, so the fetch begins now (CF-660). Else it begins where that was looked at.
             let id = &lookup.exchange.route.distribution().id;
@@ -352,6 +360,7 @@ impl Edge {
         wire: &mut RequestHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        ctx.requested = Some(self.node().clock().now());
         let fetch = ctx.flow.fetch().map_err(|e| ctx_internal(&e))?;
         let id = HeaderValue::from_str(fetch.exchange.request_id.as_str())
             .map_err(|e| ctx_internal(&e))?;
@@ -385,7 +394,7 @@ impl Edge {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if head.status.is_informational() {
-            return Ok(());
+            return interim::relay(session, ctx, head).await;
         }
         if ctx.time_is_over() {
             return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
@@ -412,6 +421,7 @@ impl Edge {
         }
         // No other try follows this answer.
         ctx.body.release();
+        self.forget_changed(session, &fetch.exchange, head);
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
         match self.origin_response(&fetch, &parts, ctx).await {

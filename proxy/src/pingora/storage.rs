@@ -292,6 +292,21 @@ impl CacheStorage {
         });
     }
 
+    /// Puts a new head on the entry that was stored at `created`, if that is still there.
+    pub(super) fn update(&self, key: &PingoraKey, created: SystemTime, meta: &CacheMeta) {
+        let key = our_key(key);
+        let adapter = self.adapter;
+        if let (Some(disk), Some(head)) = (&adapter.disk, Head::of(meta)) {
+            // Behind the answer, as all that goes to disk.
+            tokio::spawn(async move { disk.update_head(&key, &head).await });
+        }
+        adapter.tier.update_head(&key, |stored| {
+            (stored.head().created == created)
+                .then(|| Head::of(meta))
+                .flatten()
+        });
+    }
+
     /// Removes one entry.
     pub(super) fn remove(&self, key: &PingoraKey) {
         self.adapter.remove(&our_key(key));
@@ -367,7 +382,14 @@ impl Head {
 
     /// The head of a hit whose body has `length` bytes, without the field `hidden` (CF-675).
     pub(super) fn wire(&self, length: u64, hidden: Option<&str>) -> Arc<Wire> {
-        let make = || Arc::new(Wire::new(&self.header, &self.facts.unshared, length, hidden));
+        let make = || {
+            Arc::new(Wire::new(
+                &self.header,
+                &self.facts.unshared,
+                length,
+                hidden,
+            ))
+        };
         let made = self.wire.get_or_init(make);
         // The site file may have changed its mind since.
         if made.hidden.as_deref() == hidden {

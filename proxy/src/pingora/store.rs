@@ -6,7 +6,10 @@ use std::time::SystemTime;
 use fourfront_cache::{
     Kept, Refusal,
     key::{self, Variance},
-    policy::{self, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability, Varies},
+    policy::{
+        self, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability,
+        Varies,
+    },
     purge::{Stamp, Target, tags_of},
 };
 use fourfront_model::{CacheBehavior, CacheMode};
@@ -47,9 +50,14 @@ impl Edge {
             _ => return Ok(Uncacheable(NoCacheReason::Deferred)),
         };
         let method = &session.req_header().method;
-        // HEAD goes out as HEAD, so there is no body to store (AMB-04). The next GET fills.
-        if *method == Method::HEAD {
+        let mode = store.exchange.route.distribution().cache_mode;
+        // HEAD goes out as HEAD, so there is no body to store (AMB-04). The next GET fills. What it says of the stored
+        // one counts in mode `rfc9111` alone (CF-833); a 304 says it as it does to GET.
+        let freshens = mode == CacheMode::Rfc9111 && store.not_modified.is_some();
+        if *method == Method::HEAD && !freshens {
             store.kept = Kept::Not(Refusal::Method);
+            let requested = ctx.requested;
+            self.update_by_head(session, store, head, requested)?;
             return Ok(Uncacheable(NoCacheReason::Deferred));
         }
         if store.unhooked {
@@ -67,7 +75,7 @@ impl Edge {
             Some(stored) if !background || session.cache.phase() == CachePhase::Stale => {
                 match &store.not_modified {
                     Some(update) => {
-                        merged = merge(stored, update, now)?;
+                        merged = merge(mode, stored, update, now)?;
                         &merged
                     }
                     None => head,
@@ -75,7 +83,16 @@ impl Edge {
             }
             _ => head,
         };
-        match self.judge(session, &store.exchange, &request, head, store.varies, now) {
+        let requested = ctx.requested.unwrap_or(now);
+        match self.judge(
+            session,
+            &store.exchange,
+            &request,
+            head,
+            store.varies,
+            requested,
+            now,
+        ) {
             Ok(meta) => {
                 store.kept = kept(&meta, now);
                 Ok(Cacheable(meta))
@@ -87,6 +104,49 @@ impl Edge {
         }
     }
 
+    /// What the answer to HEAD says of the object stored for GET: it is as fresh as the answer, or another by now
+    /// (CF-833, RFC 9111 section 4.3.5).
+    fn update_by_head(
+        &self,
+        session: &Session,
+        store: &Store,
+        head: &ResponseHeader,
+        requested: Option<SystemTime>,
+    ) -> Result<()> {
+        let Some(stored) = session.cache.maybe_cache_meta() else {
+            return Ok(());
+        };
+        let mode = store.exchange.route.distribution().cache_mode;
+        let cache = self.node().cache();
+        let key = session.cache.cache_key();
+        match policy::head_update(mode, stored.headers(), head.status, &head.headers) {
+            HeadUpdate::Nothing => {}
+            HeadUpdate::Invalidate => cache.remove(key),
+            HeadUpdate::Freshen => {
+                let now = self.node().clock().now();
+                let merged = merge(mode, stored, &head.headers, now)?;
+                let request = RequestFacts {
+                    method: &Method::GET,
+                    authorization: store.authorization,
+                };
+                let requested = requested.unwrap_or(now);
+                let exchange = &store.exchange;
+                let varies = store.varies;
+                match self.judge(session, exchange, &request, &merged, varies, requested, now) {
+                    Ok(mut meta) => {
+                        if let Some(variance) = stored.variance() {
+                            meta.set_variance(variance);
+                        }
+                        cache.update(key, stored.created(), &meta);
+                    }
+                    // What it says now forbids what was stored before.
+                    Err(_) => cache.remove(key),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The record to store for a response head, or why it is not stored. `varies` is what was cut from the
     /// head's `Vary`.
     pub(super) fn judge(
@@ -96,6 +156,7 @@ impl Edge {
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
         varies: Varies,
+        requested: SystemTime,
         now: SystemTime,
     ) -> std::result::Result<CacheMeta, Refusal> {
         let rules = exchange.route.store_rules();
@@ -103,7 +164,7 @@ impl Edge {
         let response = ResponseFacts {
             status: head.status,
             headers: &head.headers,
-            requested: now,
+            requested,
             received: now,
             varies: varies.max(Varies::of(head.headers.get_all(header::VARY))),
         };
@@ -214,7 +275,8 @@ impl Edge {
         head.insert_header("Content-Length", generated.body.len())
             .map_err(|_| Refusal::Status)?;
         let now = self.node().clock().now();
-        self.judge(session, &store.exchange, &request, &head, store.varies, now)
+        let varies = store.varies;
+        self.judge(session, &store.exchange, &request, &head, varies, now, now)
     }
 
     /// `cache_vary_filter`: the variant of a request (CF-824). CloudFront's mode has none (CF-312).
@@ -378,9 +440,15 @@ fn stored_head(
 }
 
 /// A stored head updated from a 304 (CF-282, RFC 9111 section 3.2).
-fn merge(stored: &CacheMeta, update: &HeaderMap, now: SystemTime) -> Result<ResponseHeader> {
+fn merge(
+    mode: CacheMode,
+    stored: &CacheMeta,
+    update: &HeaderMap,
+    now: SystemTime,
+) -> Result<ResponseHeader> {
     let mut fields = stored.headers().clone();
-    policy::merge_not_modified(&mut fields, policy::EdgeEncoding::AsReceived, update, now);
+    let encoding = policy::EdgeEncoding::AsReceived;
+    policy::merge_not_modified(mode, &mut fields, encoding, update, now);
     let mut merged = ResponseHeader::build(stored.response_header().status, Some(fields.len()))?;
     for (name, value) in &fields {
         merged.append_header(name.clone(), value.clone())?;

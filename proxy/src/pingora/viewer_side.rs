@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -36,7 +37,7 @@ use super::{
     storage::StoredFacts,
 };
 use crate::flow::{
-    Exchange, Fault, Flow, Generated, Lookup, Served, ViewerFacts, ViewerRequest, admit,
+    Exchange, Fault, Flow, Generated, Lookup, Route, Served, ViewerFacts, ViewerRequest, admit,
     hook::RequestParts, is_reserved,
 };
 
@@ -64,6 +65,9 @@ fn refresh_key(session: &Session) -> (usize, Bytes) {
         .map_or(0, |socket| Arc::as_ptr(socket).addr());
     (connection, downstream.to_h1_raw())
 }
+
+/// How long a background refresh waits for a lock that can only be its own.
+const OWN_LOCK: Duration = Duration::from_millis(1);
 
 /// What the viewer-request function made of a request.
 #[derive(Debug)]
@@ -124,9 +128,12 @@ impl Edge {
             let request = session.req_header();
             let (path, _) = split(request.raw_path());
             ctx.flow = Flow::Lookup(Box::new(state.pass(path, &request.method)));
-            return Ok(false);
+            return heed(session, ctx);
         }
-        self.viewer_request(session, ctx, state).await
+        if self.viewer_request(session, ctx, state).await? {
+            return Ok(true);
+        }
+        heed(session, ctx)
     }
 
     fn admit(&self, session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Fault> {
@@ -292,10 +299,20 @@ impl Edge {
     /// `request_cache_filter`: whether the cache takes part.
     pub(super) fn enable_cache(&self, session: &mut Session, ctx: &Ctx) -> Result<()> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
-        if state.bypass.is_none() {
+        if ctx.background {
+            // It holds the key's lock already. Pingora hands it that lock when it finds the stale object; when the object
+            // is gone by then, it would wait for itself, and everybody else for it ([`Self::is_pointless`]).
+            self.node().cache().enable(&mut session.cache, OWN_LOCK);
+        } else if state.bypass.is_none() {
             self.enable(&mut session.cache, &state.exchange);
         }
         Ok(())
+    }
+
+    /// Whether a background refresh has nothing left to refresh: its object was removed before it began. Ended here, it
+    /// lets go of the key's lock, and the next request fetches.
+    pub(super) fn is_pointless(session: &Session, ctx: &Ctx) -> bool {
+        ctx.background && !session.cache.enabled()
     }
 
     /// Lets an exchange use the cache. Misses of one key are one fetch: its leader runs the origin's triggers, and
@@ -319,10 +336,21 @@ impl Edge {
     pub(super) fn key_of(&self, request: &Keyed<'_>, state: &Lookup) -> Option<CacheKey> {
         let (path, query) = split(request.target);
         let route = &state.exchange.route;
+        self.key_at(route, request, state.path(path), query)
+    }
+
+    /// The key of another URL for the same viewer.
+    pub(super) fn key_at(
+        &self,
+        route: &Route,
+        request: &Keyed<'_>,
+        path: &[u8],
+        query: Option<&[u8]>,
+    ) -> Option<CacheKey> {
         let key_request = KeyRequest {
             distribution: &route.distribution().id,
             method: request.method,
-            path: state.path(path),
+            path,
             query,
             headers: request.headers,
             version: request.version,
@@ -360,7 +388,8 @@ impl Edge {
             }
             Standing::Valid | Standing::Stale { .. } => state.exchange.generation = generation,
         }
-        let verdict = stored.freshness().judge(self.node().clock().now());
+        let now = self.node().clock().now();
+        let verdict = state.asked.judge(&stored.freshness(), now);
         state.grace = match verdict {
             Verdict::Fresh => None,
             Verdict::Stale { grace, .. } => Some(grace),
@@ -375,7 +404,7 @@ impl Edge {
         Ok(Some(match verdict {
             Verdict::Fresh
             | Verdict::Stale {
-                grace: Grace::HeldOff,
+                grace: Grace::HeldOff | Grace::Accepted,
                 ..
             } => ForcedFreshness::ForceFresh,
             Verdict::Stale { .. } => ForcedFreshness::ForceExpiredServeStale { expired_at: None },
@@ -394,7 +423,7 @@ impl Lookup {
 }
 
 /// Pingora's key carries ours; its own hashing is not used.
-fn pingora_key(key: &CacheKey) -> PingoraKey {
+pub(super) fn pingora_key(key: &CacheKey) -> PingoraKey {
     let mut pingora = PingoraKey::new(key.as_bytes(), String::new());
     pingora.set_primary_bin_override(*key.as_bytes());
     pingora
@@ -421,7 +450,7 @@ fn origin_form(request: &RequestHeader) -> &[u8] {
 }
 
 /// `Host`, or the authority where there is none (HTTP/2). Two `Host` lines or an empty one are none.
-fn host(request: &RequestHeader) -> Option<&str> {
+pub(super) fn host(request: &RequestHeader) -> Option<&str> {
     let mut lines = request.headers.get_all(header::HOST).iter();
     let host = match (lines.next(), lines.next()) {
         (Some(host), None) => host.to_str().ok()?,
@@ -438,6 +467,13 @@ pub(super) fn usable_host(host: &str) -> Option<&str> {
             .bytes()
             .any(|b| b <= b' ' || b == b'/' || b == b'?' || b == b'#' || b == b'@');
     usable.then_some(host)
+}
+
+/// Notes what the viewer asks of the cache. False, as no answer has been sent.
+fn heed(session: &Session, ctx: &mut Ctx) -> Result<bool> {
+    let lookup = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
+    lookup.heed(&session.req_header().headers);
+    Ok(false)
 }
 
 /// Goes on with a request that was looked up already, and is not answered there: the state is in the context.

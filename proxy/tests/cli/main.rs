@@ -4,6 +4,7 @@
 //! program; conditions are waited for, with a limit, and never a time.
 #![forbid(unsafe_code)]
 
+mod cache_tests;
 mod dev;
 mod offline;
 mod program;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fourfront_model::Heuristic;
 use http::{HeaderMap, StatusCode, header};
 
 use super::Times;
@@ -139,8 +140,18 @@ fn heuristic(
                 LifetimeSource::Heuristic,
             )
         }
-        // Nothing to calculate from: the operator's default TTL is the heuristic (CF-822).
-        None => (times.since_receipt(default), LifetimeSource::Default),
+        // Nothing to calculate from.
+        None => match rules.policy.ttl.heuristic() {
+            // The operator's default TTL is the heuristic (CF-822).
+            Heuristic::DefaultTtl => (times.since_receipt(default), LifetimeSource::Default),
+            // Kept to be validated, or to stand in for an error where the origin allows it; for nothing else.
+            Heuristic::LastModified
+                if response.headers.contains_key(header::ETAG) || cc.stale_if_error.is_some() =>
+            {
+                (Duration::ZERO, LifetimeSource::Heuristic)
+            }
+            Heuristic::LastModified => return Err(Refusal::NoLifetime),
+        },
     })
 }
 

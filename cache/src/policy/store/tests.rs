@@ -1,6 +1,6 @@
 //! The tables of CF sections 3.2, 3.6 and 10.3, row by row.
 
-use fourfront_model::{CachePolicy, CachedMethods, Selection, Ttl};
+use fourfront_model::{CachePolicy, CachedMethods, Heuristic, Selection, Ttl};
 use http::HeaderValue;
 
 use super::*;
@@ -36,6 +36,7 @@ fn policy(min: u64, default: u64, max: u64) -> CachePolicy {
 struct Case {
     mode: CacheMode,
     ttl: (u64, u64, u64),
+    heuristic: Heuristic,
     method: Method,
     status: u16,
     headers: HeaderMap,
@@ -61,6 +62,7 @@ impl Case {
         Self {
             mode,
             ttl,
+            heuristic: Heuristic::default(),
             method: Method::GET,
             status,
             headers,
@@ -70,7 +72,8 @@ impl Case {
     }
 
     fn decide(&self) -> Storability {
-        let policy = policy(self.ttl.0, self.ttl.1, self.ttl.2);
+        let mut policy = policy(self.ttl.0, self.ttl.1, self.ttl.2);
+        policy.ttl = policy.ttl.with_heuristic(self.heuristic);
         let rules = StoreRules {
             mode: self.mode,
             policy: &policy,
@@ -520,6 +523,34 @@ fn lifetimes_of_mode_rfc9111() {
 }
 
 #[test]
+fn without_caching_by_default_only_last_modified_gives_a_lifetime() {
+    // CF-822, CF-823
+    let modified = format!("last-modified: {}", http_date(-1_000));
+    let rows: &[(u16, &str, Result<u64, Refusal>)] = &[
+        (200, &modified, Ok(100)),
+        (200, "cache-control: max-age=60", Ok(60)),
+        (200, "", Err(Refusal::NoLifetime)),
+        (200, "cache-control: public", Err(Refusal::NoLifetime)),
+        (301, "", Err(Refusal::NoLifetime)),
+        // What it may still be good for.
+        (200, "etag: \"1\"", Ok(0)),
+        (200, "cache-control: stale-if-error=60", Ok(0)),
+        // An error has a caching time of its own (CF-831).
+        (404, "", Ok(10)),
+    ];
+    for (status, fields, want) in rows {
+        let mut case = rfc(*status, fields);
+        case.heuristic = Heuristic::LastModified;
+        assert_eq!(outcome(&case), *want, "{status} {fields}");
+        // Mode cloudfront has no heuristics (CF-249).
+        case.mode = CacheMode::Cloudfront;
+        if *status == 200 && !fields.contains("max-age") {
+            assert_eq!(outcome(&case), Ok(86_400), "{fields}");
+        }
+    }
+}
+
+#[test]
 fn no_cache_is_always_validated_in_mode_rfc9111() {
     // CF-821
     let mut case = rfc(
@@ -601,6 +632,23 @@ fn errors_in_mode_rfc9111_go_by_their_fields() {
 }
 
 #[test]
+fn a_part_is_never_stored_as_if_it_were_the_whole() {
+    // CF-835, CF-217, RFC 9111 section 3.3
+    for fields in [
+        "content-range: bytes 0-4/10",
+        "content-range: bytes 0-4/*",
+        // All of it: its length is no proof that this is what the next request wants.
+        "content-range: bytes 0-9/10",
+        "",
+    ] {
+        let fields = format!("cache-control: max-age=60|etag: \"1\"|{fields}");
+        for case in [rfc(206, &fields), cloudfront(OPEN, 206, &fields)] {
+            assert_eq!(outcome(&case), Err(Refusal::Partial), "{fields}");
+        }
+    }
+}
+
+#[test]
 fn stale_directives_of_mode_rfc9111() {
     // CF-270, CF-827, CF-828
     let secs = Duration::from_secs;
@@ -645,6 +693,14 @@ fn a_targeted_field_replaces_the_others_in_mode_rfc9111() {
             Ok(5),
         ),
         ("cdn-cache-control: max-age=999999999", Ok(31_536_000)),
+        (
+            "cache-control: no-store|surrogate-control: max-age=60",
+            Ok(60),
+        ),
+        (
+            "cache-control: max-age=5|surrogate-control: content=\"ESI/1.0\"",
+            Ok(5),
+        ),
     ];
     for (fields, want) in rows {
         let fields = format!("{fields}|{expires}");

@@ -100,6 +100,7 @@ impl Placed {
                 default_behavior: Arc::new(default?),
                 origins: origins.into_iter().map(|(_, o)| o).collect::<Option<_>>()?,
                 cache_mode: modes.cache_mode.or(site.cache_mode).unwrap_or_default(),
+                request_cc: modes.request_cc.or(site.request_cc).unwrap_or_default(),
                 compat,
                 strict_header_keys: modes
                     .strict_header_keys

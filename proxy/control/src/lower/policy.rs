@@ -178,7 +178,7 @@ fn inline_cache_policy(raw: RawCachePolicy, report: &Report) -> Option<CachePoli
         query_strings: query_strings(raw.query_strings, report),
         accept_encoding_gzip: raw.accept_encoding_gzip,
         accept_encoding_brotli: raw.accept_encoding_brotli,
-        ttl: ttl.ok()?,
+        ttl: ttl.ok()?.with_heuristic(raw.heuristic),
     })
 }
 

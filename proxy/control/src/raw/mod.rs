@@ -7,7 +7,7 @@ mod function;
 mod node;
 mod policy;
 
-use fourfront_model::{CacheMode, Compat, Identity};
+use fourfront_model::{CacheMode, Compat, Identity, RequestCc};
 
 pub(crate) use cloudfront_function::{RawCloudFrontFunction, RawStore};
 pub(crate) use distribution::{
@@ -38,6 +38,7 @@ pub(crate) struct Named<T> {
 #[derive(Debug, Default)]
 pub(crate) struct RawModes {
     pub(crate) cache_mode: Option<CacheMode>,
+    pub(crate) request_cc: Option<RequestCc>,
     pub(crate) compat: Option<Compat>,
     pub(crate) identity: Option<Identity>,
     pub(crate) strict_header_keys: Option<bool>,
@@ -101,6 +102,12 @@ impl RawModes {
                 ("cloudfront", Ok(CacheMode::Cloudfront)),
             ])
         });
+        let request_cc = block.get("request_cc").and_then(|c| {
+            c.choice(&[
+                ("ignore", Ok(RequestCc::Ignore)),
+                ("honour", Ok(RequestCc::Honour)),
+            ])
+        });
         let compat = block.get("compat").and_then(|c| {
             c.choice(&[
                 ("strict", Ok(Compat::Strict)),
@@ -114,6 +121,7 @@ impl RawModes {
         Self {
             strict_header_keys: strict_header_keys.map(|b| b.value),
             cache_mode: cache_mode.map(|c| c.value),
+            request_cc: request_cc.map(|c| c.value),
             compat: compat.map(|c| c.value),
             identity: identity.map(|c| {
                 if c.value {

@@ -1,5 +1,7 @@
 //! Cache policies and origin request policies as written: a managed name, or a block in place (CP-642).
 
+use fourfront_model::Heuristic;
+
 use crate::{
     cursor::{Block, Cursor},
     keys,
@@ -21,6 +23,7 @@ pub(crate) struct RawCachePolicy {
     pub(crate) min_ttl: Option<Spanned<u64>>,
     pub(crate) default_ttl: Option<Spanned<u64>>,
     pub(crate) max_ttl: Option<Spanned<u64>>,
+    pub(crate) heuristic: Heuristic,
     pub(crate) headers: RawHeaders,
     pub(crate) cookies: RawSelection,
     pub(crate) query_strings: RawSelection,
@@ -90,6 +93,16 @@ impl RawCachePolicy {
             min_ttl: ttl("min_ttl"),
             default_ttl: ttl("default_ttl"),
             max_ttl: ttl("max_ttl"),
+            heuristic: block
+                .get("heuristic")
+                .and_then(|c| {
+                    c.choice(&[
+                        ("default_ttl", Ok(Heuristic::DefaultTtl)),
+                        ("last_modified", Ok(Heuristic::LastModified)),
+                    ])
+                })
+                .map(|h| h.value)
+                .unwrap_or_default(),
             headers: block
                 .get("headers")
                 .and_then(key_headers)

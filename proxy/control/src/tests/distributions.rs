@@ -1,6 +1,8 @@
 //! Distributions: names, ids, the one for unknown hosts, the modes.
 
-use fourfront_model::{CacheMode, CacheTags, Compat, EventType, Identity, Selection, TagSeparator};
+use fourfront_model::{
+    CacheMode, CacheTags, Compat, EventType, Identity, RequestCc, Selection, TagSeparator,
+};
 
 use super::{accepted, refused, with_default_behavior};
 
@@ -280,13 +282,15 @@ fn default_root_objects_keep_to_cloudfronts_characters() {
 
 #[test]
 fn modes_hold_for_the_site_or_for_one_distribution() {
+    // CF-829: of the modes, `request_cc`
     let loaded = accepted(
         "cache_mode: cloudfront
+request_cc: honour
 compat: relaxed
 identity: cloudfront
 distributions:
   a: { origins: { app: \"http://a.test\" } }
-  b: { cache_mode: rfc9111, compat: strict, identity: fourfront, origins: { app: \"http://a.test\" } }
+  b: { cache_mode: rfc9111, request_cc: ignore, compat: strict, identity: fourfront, origins: { app: \"http://a.test\" } }
 ",
     );
     let [a, b] = loaded.site.distributions() else {
@@ -303,6 +307,10 @@ distributions:
     assert_eq!(
         (b.cache_mode, b.compat, &b.identity),
         (CacheMode::Rfc9111, Compat::Strict, &Identity::fourfront())
+    );
+    assert_eq!(
+        (a.request_cc, b.request_cc),
+        (RequestCc::Honour, RequestCc::Ignore)
     );
     refused(
         "cache_mode: rfc9110\ncompat: lax\nidentity: [x]\ndistributions: { a: { origins: { app: \"http://a.test\" } } }\n",

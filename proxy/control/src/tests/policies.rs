@@ -1,6 +1,6 @@
 //! Cache policies and origin request policies (CF section 1.6).
 
-use fourfront_model::{OriginHeaders, Selection};
+use fourfront_model::{Heuristic, OriginHeaders, Selection};
 
 use super::{accepted, refused, with_default_behavior};
 
@@ -100,13 +100,14 @@ fn what_cloudfront_prints_in_place_of_a_generated_policy_works() {
 
 #[test]
 fn inline_cache_policies_are_read_whole() {
-    // CF-110..112, CF-115..117, CF-167
+    // CF-110..112, CF-115..117, CF-167, CF-822, CF-823
     let loaded = accepted(&with_default_behavior(
         "cache_policy:
   name: mine
   min_ttl: 1
   default_ttl: 60
   max_ttl: 3600
+  heuristic: last_modified
   headers: [X-B, Accept-Language, x-a]
   cookies: { whitelist: [session] }
   query_strings: [page, \"size[]\"]
@@ -118,6 +119,7 @@ fn inline_cache_policies_are_read_whole() {
         (policy.ttl.min(), policy.ttl.default_ttl(), policy.ttl.max()),
         (1, 60, 3600)
     );
+    assert_eq!(policy.ttl.heuristic(), Heuristic::LastModified);
     assert_eq!(policy.headers, ["accept-language", "x-a", "x-b"]);
     assert_eq!(policy.cookies, Selection::Whitelist(vec!["session".into()]));
     assert_eq!(

@@ -136,6 +136,12 @@ impl Edge {
             ctx.flow = Flow::Lookup(Box::new(state.pass(path, &head.method)));
         }
 
+        if let Flow::Lookup(lookup) = &mut ctx.flow {
+            match &changed {
+                None => lookup.heed(&head.headers),
+                Some(request) => lookup.heed(&header_map(&request.lines)),
+            }
+        }
         let now = self.node().clock().now();
         let found = match &ctx.flow {
             Flow::Lookup(lookup) => self.find_fresh(head, changed.as_ref(), lookup, now).await,
@@ -167,7 +173,7 @@ impl Edge {
         lookup: &Lookup,
         now: SystemTime,
     ) -> Option<Arc<Object<Head>>> {
-        if lookup.bypass.is_some() {
+        if lookup.bypass.is_some() || !lookup.asked.is_empty() {
             return None;
         }
         // What a function made of the request is what counts from here on.
@@ -177,7 +183,7 @@ impl Edge {
             None => (&*head.target, &head.headers),
             Some(request) => {
                 target = request.target();
-                map = header_map(&request.lines)?;
+                map = header_map(&request.lines);
                 (&*target, &map)
             }
         };
@@ -237,7 +243,7 @@ impl Edge {
             out.clear();
             out.extend_from_slice(plain);
             put_number_field(out, b"Age", age);
-            let (status, has_server) = (wire.status, wire.has_server);
+            let (status, has_server, has_date) = (wire.status, wire.has_server, wire.has_date);
             put_node_fields(
                 out,
                 exchange,
@@ -247,7 +253,7 @@ impl Edge {
                 has_server,
             );
             let keep_alive = keep_alive && head.keep_alive;
-            put_end(out, now, keep_alive);
+            put_end(out, now, has_date, keep_alive);
             let body = Content::Stored(object);
             return self
                 .finish(
@@ -387,7 +393,8 @@ impl Edge {
             outcome,
             has_server,
         );
-        put_end(out, self.node().clock().now(), keep_alive);
+        let has_date = reply.lines.iter().any(|l| l.name == header::DATE);
+        put_end(out, self.node().clock().now(), has_date, keep_alive);
         let answered = (reply.status, reply.served);
         self.finish(connection, head, ctx, answered, reply.body, keep_alive)
             .await
@@ -506,12 +513,15 @@ fn failed_reply(ctx: &mut Ctx, fault: &Fault) -> Option<Reply> {
     })
 }
 
-fn header_map(lines: &[HeaderLine]) -> Option<HeaderMap> {
-    let mut map = HeaderMap::with_capacity(lines.len());
-    for line in lines {
-        map.try_append(line.name.clone(), line.value.clone()).ok()?;
-    }
-    Some(map)
+fn header_map(lines: &[HeaderLine]) -> HeaderMap {
+    let lines = lines.iter();
+    lines.map(|l| (l.name.clone(), l.value.clone())).fold(
+        HeaderMap::new(),
+        |mut map, (name, value)| {
+            map.append(name, value);
+            map
+        },
+    )
 }
 
 /// Whether a stored response has no body to be replaced.

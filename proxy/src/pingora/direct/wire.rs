@@ -61,12 +61,7 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
 
 /// Names that [`put_node_fields`] and [`put_end`] write themselves, or that say how a message is framed: they are not
 /// taken over from anywhere.
-const OWN: [HeaderName; 4] = [
-    header::DATE,
-    header::CONNECTION,
-    header::VIA,
-    header::TRANSFER_ENCODING,
-];
+const OWN: [HeaderName; 3] = [header::CONNECTION, header::VIA, header::TRANSFER_ENCODING];
 const OWN_BY_NAME: [&str; 3] = ["x-cache", "x-amz-cf-pop", "x-amz-cf-id"];
 
 /// Whether the node writes a field of that name itself.
@@ -129,14 +124,17 @@ pub(super) fn tells_cache_status(exchange: &Exchange) -> bool {
     exchange.route.distribution().cache_mode == CacheMode::Rfc9111
 }
 
-/// Writes `Date` and `Connection`, and ends the head.
-pub(super) fn put_end(out: &mut Vec<u8>, now: SystemTime, keep_alive: bool) {
-    out.extend_from_slice(b"Date: ");
-    put_date(out, now);
+/// Writes `Connection`, and `Date` where the answer has none (CF-320, RFC 9110 section 6.6.1), and ends the head.
+pub(super) fn put_end(out: &mut Vec<u8>, now: SystemTime, has_date: bool, keep_alive: bool) {
+    if !has_date {
+        out.extend_from_slice(b"Date: ");
+        put_date(out, now);
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(if keep_alive {
-        b"\r\nConnection: keep-alive\r\n\r\n"
+        b"Connection: keep-alive\r\n\r\n"
     } else {
-        b"\r\nConnection: close\r\n\r\n"
+        b"Connection: close\r\n\r\n"
     });
 }
 
@@ -167,6 +165,8 @@ pub(in crate::pingora) struct Wire {
     pub(super) plain: Option<Box<[u8]>>,
     /// Whether the origin sent `Server` (CF-509).
     pub(super) has_server: bool,
+    /// Whether the origin sent `Date`, which stays (CF-320).
+    pub(super) has_date: bool,
     /// The name of the field that was left out because the node keeps it to itself (CF-675).
     pub(in crate::pingora) hidden: Option<Box<str>>,
 }
@@ -205,6 +205,7 @@ impl Wire {
             status,
             description,
             plain,
+            has_date: lines.iter().any(|line| line.name == header::DATE),
             hidden: hidden.map(Into::into),
             has_server: lines.iter().any(|line| line.name == header::SERVER),
             lines,
@@ -238,6 +239,7 @@ mod tests {
             &mut out,
             UNIX_EPOCH + Duration::from_secs(784_111_777),
             false,
+            false,
         );
         let expected = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nAge: 12345678901\r\n\
                         Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: close\r\n\r\n";
@@ -261,7 +263,6 @@ mod tests {
             "VIA",
             "x-amz-cf-pop",
             "X-Amz-Cf-Id",
-            "Date",
             "Connection",
             "Transfer-Encoding",
             "X-Mine",

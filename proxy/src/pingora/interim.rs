@@ -1,0 +1,34 @@
+//! Interim answers of an origin, such as 103 (RFC 9110 section 15.2, RFC 8297).
+//!
+//! Pingora passes them on by itself, unless the final answer arrives with them and is stored: then the viewer is served
+//! from the cache, and what came before is lost. Mode `rfc9111` passes on each as it comes; mode `cloudfront` leaves
+//! them to chance, since CloudFront promises nothing about them.
+
+use fourfront_model::CacheMode;
+use http::{StatusCode, Version};
+use pingora::{Result, http::ResponseHeader, proxy::Session};
+
+use super::context::Ctx;
+
+/// Passes an interim answer on to a viewer that understands it.
+pub(super) async fn relay(session: &mut Session, ctx: &Ctx, head: &ResponseHeader) -> Result<()> {
+    let mode = ctx
+        .flow
+        .exchange()
+        .map(|e| e.route.distribution().cache_mode);
+    let own = matches!(
+        head.status,
+        // What these two change, Pingora has to know of.
+        StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS
+    );
+    let understands = session.req_header().version >= Version::HTTP_11;
+    if mode != Some(CacheMode::Rfc9111) || own || !understands || ctx.background {
+        return Ok(());
+    }
+    let viewer = session.as_downstream_mut();
+    viewer.set_ignore_info_resp(false);
+    let sent = viewer.write_response_header(Box::new(head.clone())).await;
+    // Pingora comes with the same one afterwards.
+    viewer.set_ignore_info_resp(true);
+    sent.map_err(pingora::Error::into_down)
+}
