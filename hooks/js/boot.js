@@ -437,4 +437,14 @@ function ticks() {
   return true;
 }
 
-globalThis.__fourfront = { start, load, invoke, idle, describe, ticks };
+/** Loads built-ins before any code of the function runs: `s` and a script, or `m` and a module, on each line. */
+function preload(files) {
+  const list = StringPrototypeSplit(files, "\n");
+  for (let i = 0; i < list.length; i++) {
+    const name = StringPrototypeSlice(list[i], 1);
+    if (list[i][0] === "s") core.loadExtScript(name);
+    else core.createLazyLoader(name)();
+  }
+}
+
+globalThis.__fourfront = { start, load, invoke, idle, describe, ticks, preload };

@@ -11,7 +11,7 @@ use deno_core::{OpState, op2, v8};
 use deno_error::JsErrorBox;
 
 use super::{
-    Program,
+    Program, audit,
     limits::Limits,
     memory::{self, Charges},
     modules, net,
@@ -33,6 +33,8 @@ deno_core::extension!(
         memory::op_ff_wasm_memories,
         net::op_ff_may_leave,
         net::op_ff_node_setting,
+        audit::op_ff_elsewhere,
+        audit::op_ff_heavy,
         net::op_get_env_no_permission_check,
         op_ff_compile,
         op_ff_done,
