@@ -24,6 +24,8 @@ const lookUp = uncurried(WeakMap.prototype.get), note = uncurried(WeakMap.protot
 
 // Elements that V8 goes over in less than a millisecond, and in about a second.
 const FEW_ELEMENTS = 2 ** 16, MOST_ELEMENTS = 2 ** 24;
+// Text in which nothing takes long to be found: whatever is longer than it is not in it.
+const SHORT_TEXT = 2 ** 12;
 // Steps of a search, of some nanoseconds each, that take a few milliseconds at worst.
 const FEW_STEPS = 2 ** 23;
 // Characters of text of which every match, or every value, may be about to be made.
@@ -392,8 +394,9 @@ function spreadable(item) {
 
 /** Whether to compare an array's elements as text would take long. */
 function takesLong(array) {
-  let longest = 0;
   const { length } = array;
+  if (length < 2) return false;
+  let longest = 0;
   for (let i = 0; i < length; i++) {
     const item = array[i];
     if (typeof item === "string" && item.length > longest) longest = item.length;
@@ -426,7 +429,7 @@ function boundText(kind, RealmRegExp) {
   for (const name of ["includes", "indexOf", "lastIndexOf"]) {
     instead(prototype, name, (native, run) => ({
       method(part, from) {
-        if (typeof this === "string" && typeof part === "string" && this.length * part.length <= FEW_STEPS) return run(this, part, from);
+        if (typeof this === "string" && (this.length <= SHORT_TEXT || (typeof part === "string" && this.length * part.length <= FEW_STEPS))) return run(this, part, from);
         if (this === null || this === undefined) return run(this, part, from);
         const text = `${this}`;
         if (name === "includes" && isObject(part) && (part[match] ?? part instanceof RealmRegExp)) return run("", new RealmRegExp("a"));
@@ -445,8 +448,7 @@ function boundText(kind, RealmRegExp) {
   for (const [name, key] of [["replace", replaceKey], ["replaceAll", replaceKey], ["split", splitKey]]) {
     instead(prototype, name, (native, run) => ({
       method(part, by) {
-        const simple = typeof this === "string" && typeof part === "string";
-        if (simple && this.length * (part.length || 1) <= FEW_STEPS) return run(this, part, by);
+        if (typeof this === "string" && (this.length <= SHORT_TEXT || (typeof part === "string" && this.length * (part.length || 1) <= FEW_STEPS))) return run(this, part, by);
         if (this === null || this === undefined || (name === "split" && part === undefined)) return run(this, part, by);
         if (isObject(part)) {
           if (this.length > LONG_TEXT) heavy();

@@ -10,7 +10,9 @@ use deno_core::{
     _ops::OpMethodDecl, Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl, v8,
 };
 
-use super::{Egress, audit, builtin_names, cloning, ffi, isolate::Place, memory, ops, startup::embed};
+use super::{
+    Egress, audit, builtin_names, cloning, ffi, isolate::Place, memory, ops, startup::embed,
+};
 
 type Checker = deno_resolver::npm::DenoInNpmPackageChecker;
 type Folders = deno_resolver::npm::NpmResolver<Sys>;

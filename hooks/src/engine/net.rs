@@ -5,7 +5,7 @@
 
 use std::{cell::RefCell, net::ToSocketAddrs as _, rc::Rc};
 
-use deno_core::{JsBuffer, OpState, op2};
+use deno_core::{JsBuffer, OpState, op2, v8};
 use deno_error::JsErrorBox;
 use deno_net::ops::NetPermToken;
 
@@ -110,6 +110,21 @@ pub(super) fn op_url_parse_search_params(
 #[op2(fast)]
 pub(super) fn op_ff_may_leave() -> Result<(), JsErrorBox> {
     trial::may_leave()
+}
+
+/// How many answers to `fetch` have not been read to their end.
+#[op2(fast)]
+#[smi]
+pub(super) fn op_ff_open_answers(state: &OpState) -> u32 {
+    let names = state.resource_table.names();
+    let answers = names.filter(|(_, name)| name == "fetchResponse").count();
+    u32::try_from(answers).unwrap_or(u32::MAX)
+}
+
+/// Collects the garbage, on which answers may hang that nobody wants.
+#[op2(nofast)]
+pub(super) fn op_ff_collect(isolate: &mut v8::Isolate) {
+    isolate.low_memory_notification();
 }
 
 /// The few variables of the environment by which Node's own TLS and HTTP are set, as the function has set them.

@@ -395,7 +395,11 @@ impl Startup {
 fn imports(text: &str) -> impl Iterator<Item = &str> {
     let after = |word: &'static str| {
         text.match_indices(word)
-            .filter_map(move |(at, _)| text[at + word.len()..].trim_start().strip_prefix(['"', '\'']))
+            .filter_map(move |(at, _)| {
+                text[at + word.len()..]
+                    .trim_start()
+                    .strip_prefix(['"', '\''])
+            })
             .filter_map(|rest| rest.split(['"', '\'']).next())
     };
     after("from").chain(after("import"))

@@ -40,8 +40,14 @@ use compute::Used;
 use realm::{Kind, Realm};
 
 use super::{
-    Program, extensions, failure::Thrown, failure::from_core, ffi, ffi::Entered, isolate::{Place, Progress, Trial},
-    limits::Limits, memory, sched, startup, trial,
+    Program, extensions,
+    failure::Thrown,
+    failure::from_core,
+    ffi,
+    ffi::Entered,
+    isolate::{Place, Progress, Trial},
+    limits::Limits,
+    memory, sched, startup, trial,
 };
 use crate::{
     ExecutionFault,
