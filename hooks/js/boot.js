@@ -105,6 +105,8 @@ function noStreaming() {
 // What connections keep is outside of any heap: so many requests of an isolate are under way at a time (NC-98).
 const MOST_FETCHES = 64;
 let asking = 0;
+/** Two turns of the event loop after garbage was collected for requests that found no room. */
+let room;
 const fetching = () => asking + op_ff_open_answers();
 const turn = () => new Promise((done) => timers().setImmediate(done));
 
@@ -184,15 +186,19 @@ const globals = {
   fetch: core.propWritable(function fetch_(input, init = undefined) {
     if (fetching() < MOST_FETCHES) return ask(input, init);
     // What nobody has read to its end may be garbage by now, which is given back between two turns of the event loop.
-    op_ff_collect();
-    return PromisePrototypeThen(turn(), () => PromisePrototypeThen(turn(), () => {
+    if (room === undefined) {
+      op_ff_collect();
+      room = PromisePrototypeThen(turn(), turn);
+    }
+    return PromisePrototypeThen(room, () => {
+      room = undefined;
       if (fetching() < MOST_FETCHES) return ask(input, init);
       const cause = new Error(`fourfront: a function has ${MOST_FETCHES} requests at a time, answers that have not been read to their end among them (NC-98)`);
       cause.code = "EMFILE";
       const failed = new TypeError("fetch failed");
       failed.cause = cause;
       throw failed;
-    }));
+    });
   }),
   global: core.propWritable(globalThis),
   performance: valueOf(performance, "performance"),

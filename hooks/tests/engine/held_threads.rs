@@ -39,8 +39,10 @@ struct Holding;
 
 impl LogSink for Holding {
     fn record(&self, record: &LogRecord<'_>) {
-        while record.message == "hold" {
-            std::thread::park();
+        if record.message == "hold" {
+            loop {
+                std::thread::park();
+            }
         }
     }
 }

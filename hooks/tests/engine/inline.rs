@@ -255,11 +255,11 @@ fn once(act: &str) -> String {
 /// Calls the function once so that its trial is given up for good, and sees that it never comes back.
 async fn leaves_for_good(f: &Inlined, answer: &str) {
     f.settle().await;
-    assert_eq!(f.call("1").await.unwrap(), answer);
+    assert_eq!(f.call("1").await.expect("it answers"), answer);
     let inline = f.prepared.stats().inline;
     // Twice as many as a version needs that has one strike.
     for _ in 0..800 {
-        f.call("0").await.unwrap();
+        f.call("0").await.expect("it answers");
     }
     assert_eq!(f.prepared.stats().inline, inline, "it stays on the pool");
 }

@@ -63,7 +63,7 @@ fn every_loop_of_the_engines_own_ends_when_it_is_ended() {
         if ended < cases.len() {
             held.push(format!("{}: {}", cases[ended].0, cases[ended].1));
         }
-        from = ended + 1;
+        from = ended.saturating_add(1);
     }
     assert!(held.is_empty(), "not ended:\n{}", held.join("\n"));
 }
