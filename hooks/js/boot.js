@@ -4,7 +4,7 @@
 // touch, so that a handler without modules pays for none.
 
 import { core, internals, primordials } from "ext:core/mod.js";
-import { op_ff_done, op_ff_hrtime, op_ff_log, op_ff_memory, op_ff_remaining, op_ff_uncaught } from "ext:core/ops";
+import { op_ff_collect, op_ff_done, op_ff_hrtime, op_ff_log, op_ff_memory, op_ff_open_answers, op_ff_remaining, op_ff_uncaught } from "ext:core/ops";
 import "ext:fourfront/names.js";
 import { startCounting, countFetch } from "ext:fourfront/memory.js";
 import "ext:fourfront/bounds.js";
@@ -22,6 +22,7 @@ const {
   ObjectAssign,
   ObjectDefineProperty,
   ObjectHasOwn,
+  Promise,
   PromisePrototypeThen,
   PromiseResolve,
   ReflectApply,
@@ -101,6 +102,28 @@ function noStreaming() {
   throw new Error("fourfront: functions at triggers cannot stream their response (LE-321): return the response object");
 }
 
+// What connections keep is outside of any heap: so many requests of an isolate are under way at a time (NC-98).
+const MOST_FETCHES = 64;
+let asking = 0;
+/** Two turns of the event loop after garbage was collected for requests that found no room. */
+let room;
+const fetching = () => asking + op_ff_open_answers();
+const turn = () => new Promise((done) => timers().setImmediate(done));
+
+function ask(input, init) {
+  const asked = fetch().fetch(input, init);
+  countFetch(asked);
+  asking++;
+  return PromisePrototypeThen(asked, (answer) => {
+    asking--;
+    countFetch(answer);
+    return answer;
+  }, (error) => {
+    asking--;
+    refused(fetchFailure(error, input));
+  });
+}
+
 const globals = {
   AbortController: core.propNonEnumerable(abort.AbortController),
   AbortSignal: core.propNonEnumerable(abort.AbortSignal),
@@ -161,12 +184,21 @@ const globals = {
   crypto: core.propGetterOnly(() => crypto().crypto),
   // A plain function, as in Node, so that tests can replace it.
   fetch: core.propWritable(function fetch_(input, init = undefined) {
-    const asked = fetch().fetch(input, init);
-    countFetch(asked);
-    return PromisePrototypeThen(asked, (answer) => {
-      countFetch(answer);
-      return answer;
-    }, (error) => refused(fetchFailure(error, input)));
+    if (fetching() < MOST_FETCHES) return ask(input, init);
+    // What nobody has read to its end may be garbage by now, which is given back between two turns of the event loop.
+    if (room === undefined) {
+      op_ff_collect();
+      room = PromisePrototypeThen(turn(), turn);
+    }
+    return PromisePrototypeThen(room, () => {
+      room = undefined;
+      if (fetching() < MOST_FETCHES) return ask(input, init);
+      const cause = new Error(`fourfront: a function has ${MOST_FETCHES} requests at a time, answers that have not been read to their end among them (NC-98)`);
+      cause.code = "EMFILE";
+      const failed = new TypeError("fetch failed");
+      failed.cause = cause;
+      throw failed;
+    });
   }),
   global: core.propWritable(globalThis),
   performance: valueOf(performance, "performance"),
@@ -437,4 +469,14 @@ function ticks() {
   return true;
 }
 
-globalThis.__fourfront = { start, load, invoke, idle, describe, ticks };
+/** Loads built-ins before any code of the function runs: `s` and a script, or `m` and a module, on each line. */
+function preload(files) {
+  const list = StringPrototypeSplit(files, "\n");
+  for (let i = 0; i < list.length; i++) {
+    const name = StringPrototypeSlice(list[i], 1);
+    if (list[i][0] === "s") core.loadExtScript(name);
+    else core.createLazyLoader(name)();
+  }
+}
+
+globalThis.__fourfront = { start, load, invoke, idle, describe, ticks, preload };

@@ -1,7 +1,7 @@
 // The realm of CloudFront Functions (LE section 8): what a context has, and one run in it.
 //
-// The body of a function of `native` (the host's operations), `version` (1 or 2), `frozen` and `library` (the body of
-// `cff_library.js`). Called once for every context. Returns what the host calls.
+// The body of a function of `native` (the host's operations), `version` (1 or 2), `frozen`, `library` (the body of
+// `cff_library.js`) and `bounds` (that of `bounded.js`). Called once for every context. Returns what the host calls.
 //
 // No state passes from one run to the next (LE-441), and a context costs far more than a run. So there are two
 // kinds of context. In a *frozen* one nothing that runs share can be changed: a run evaluates the function's file anew, so
@@ -9,6 +9,7 @@
 // there, and is given a *fresh* context for every run (`engine/cff`).
 "use strict";
 
+bounds(native.isProxy, native.heavy)(globalThis);
 const { parse, stringify } = JSON;
 const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, freeze } = Object;
 const { apply, construct, ownKeys } = Reflect;

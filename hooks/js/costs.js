@@ -2,7 +2,7 @@
 // Cryptography that takes long (NC-98). An operation in Rust cannot be interrupted, so it is refused by what it would
 // cost: the most that one may is a second or two of a core's time. Loaded before each of the crates' files that has one.
 const { core, primordials } = __bootstrap;
-const { ArrayPrototypePush, ArrayPrototypeShift, MathCeil, Promise, RangeError, ReflectApply, ReflectDeleteProperty, StringPrototypeEndsWith, TypedArrayPrototypeGetByteLength, Uint8Array } = primordials;
+const { ArrayPrototypePush, ArrayPrototypeShift, BigInt, MathCeil, MathMax, Promise, RangeError, ReflectApply, ReflectDeleteProperty, StringPrototypeEndsWith, StringPrototypeIncludes, TypedArrayPrototypeGetByteLength, Uint8Array } = primordials;
 const { ops } = core;
 
 function refused(what) {
@@ -12,7 +12,13 @@ function refused(what) {
 }
 
 const MOST_ROUNDS = 2 ** 22;
-const MOST_PRIME_BITS = 2048, MOST_SAFE_PRIME_BITS = 1024, MOST_CANDIDATE_BITS = 8192;
+// Of a digest that is as long as one asks, and of a name in Punycode, whose time is quadratic in its length.
+const MOST_DIGEST_BYTES = 2 ** 24, MOST_NAME = 2 ** 12;
+const MOST_PRIME_BITS = 2048, MOST_SAFE_PRIME_BITS = 512, MOST_CANDIDATE_BITS = 8192;
+// Kilobits cubed times checks.
+const MOST_CHECKING = 256;
+// By so many bits is a prime longer than what it is congruent by: among fewer candidates there may be none.
+const ROOM_FOR_PRIMES = 12, ROOM_FOR_SAFE_PRIMES = 24;
 const MOST_MODULUS_BITS = 4096, MOST_DSA_BITS = 2048, MOST_GROUP_BITS = 8192;
 
 function atMost(value, most, what) {
@@ -28,13 +34,38 @@ function isZero(buffer) {
   return true;
 }
 
-const pbkdf2 = (iterations, length) => atMost(iterations * MathCeil(length / 20 || 1), MOST_ROUNDS, "PBKDF2 with a number of rounds");
-const scrypt = (password, salt, length, log2, block, lanes) => atMost(2 ** log2 * block * lanes, MOST_ROUNDS, "scrypt with a product of N, r and p");
-const prime = (size, safe) => atMost(size, safe ? MOST_SAFE_PRIME_BITS : MOST_PRIME_BITS, safe ? "generating a safe prime with a number of bits" : "generating a prime with a number of bits");
+/** Each block of the key takes all rounds and reads the salt; SHA-3 takes four times as long as the others. */
+const pbkdf2 = (iterations, length, digest, salt) => {
+  const weight = typeof digest === "string" && StringPrototypeIncludes(digest, "sha3") ? 4 : 1;
+  atMost((iterations + (salt ?? 0) / 64) * weight * MathCeil(length / 20 || 1), MOST_ROUNDS, "PBKDF2 with a number of rounds");
+};
+const scrypt = (password, salt, length, log2, block, lanes) => {
+  atMost(2 ** log2 * block * lanes, MOST_ROUNDS, "scrypt with a product of N, r and p");
+  pbkdf2(1, length);
+};
+const prime = (size, safe, add, rem) => {
+  atMost(size, safe ? MOST_SAFE_PRIME_BITS : MOST_PRIME_BITS, safe ? "generating a safe prime with a number of bits" : "generating a prime with a number of bits");
+  if (add === null || add === undefined) return;
+  // It is looked for until it is found.
+  let a = numberOf(add), b = rem === null || rem === undefined ? 1n : numberOf(rem);
+  if (a >> BigInt(MathMax(size - (safe ? ROOM_FOR_SAFE_PRIMES : ROOM_FOR_PRIMES), 0)) !== 0n) throw refused("generating a prime by an `add` nearly as long as it");
+  while (b !== 0n) [a, b] = [b, a % b];
+  if (a !== 1n) throw refused("generating a prime by an `add` and a `rem` with a common factor");
+};
+/** The number that bytes are, the highest first. */
+function numberOf(buffer) {
+  const bytes = new Uint8Array(buffer.buffer ?? buffer, buffer.byteOffset ?? 0, buffer.byteLength);
+  atMost(bytes.length, MOST_PRIME_BITS / 8, "generating a prime by a number of bytes");
+  let number = 0n;
+  for (let i = 0; i < bytes.length; i++) number = number << 8n | BigInt(bytes[i]);
+  return number;
+}
+const digest = (name, length) => atMost(length ?? 0, MOST_DIGEST_BYTES, "a digest with a number of bytes");
+const name = (text) => atMost(text?.length ?? 0, MOST_NAME, "a name in Punycode with a number of characters");
 const candidate = (bytes, checks) => {
   atMost(bits(bytes), MOST_CANDIDATE_BITS, "checking a prime with a number of bits");
   // Each check costs the cube of the length.
-  atMost((bits(bytes) / 1024) ** 3 * (checks || 1), 2048, "checking a prime at a cost (kilobits cubed times checks)");
+  atMost(MathMax((bits(bytes) / 1024) ** 3, 1 / 512) * (checks || 1), MOST_CHECKING, "checking a prime at a cost (kilobits cubed times checks)");
 };
 const rsa = (modulus) => atMost(modulus, MOST_MODULUS_BITS, "generating an RSA key with a number of bits");
 const dsa = (modulus) => atMost(modulus, MOST_DSA_BITS, "generating a DSA key with a number of bits");
@@ -49,8 +80,14 @@ const groupBytes = (given) => {
 
 const costs = {
   __proto__: null,
-  op_node_pbkdf2: (password, salt, iterations, digest, into) => pbkdf2(iterations, bits(into) / 8),
-  op_node_pbkdf2_async: (password, salt, iterations, digest, length) => pbkdf2(iterations, length),
+  op_node_pbkdf2: (password, salt, iterations, digest, into) => pbkdf2(iterations, bits(into) / 8, digest, bits(salt) / 8),
+  op_node_pbkdf2_async: (password, salt, iterations, digest, length) => pbkdf2(iterations, length, digest, bits(salt) / 8),
+  op_node_create_hash: digest,
+  op_node_hash_clone: digest,
+  op_node_idna_punycode_decode: name,
+  op_node_idna_punycode_encode: name,
+  op_node_idna_punycode_to_ascii: name,
+  op_node_idna_punycode_to_unicode: name,
   op_node_scrypt_sync: scrypt,
   op_node_scrypt_async: scrypt,
   op_node_gen_prime: prime,

@@ -5,7 +5,7 @@ const { core, internals } = __bootstrap;
 const { ops } = core;
 const { op_vm_create_context, op_vm_create_context_without_contextify, op_ff_stay_ended, op_vm_script_run_in_context, op_ff_charge } = ops;
 
-const prepare = `delete globalThis.WebAssembly; delete globalThis.SharedArrayBuffer; delete ArrayBuffer.prototype.resize; Array`;
+const prepare = `delete globalThis.WebAssembly; delete globalThis.SharedArrayBuffer; delete ArrayBuffer.prototype.resize; ({ Array, BigInt, Date, Function, Int8Array, Intl, JSON, Number, Reflect, RegExp, String })`;
 // What V8 keeps for a context beside the function's heap.
 const CONTEXT_BYTES = 256 * 1024;
 
@@ -36,7 +36,7 @@ const { Script } = vm.default ?? vm;
 const { runInContext } = Script.prototype;
 function clean(context) {
   op_ff_charge(context, CONTEXT_BYTES);
-  internals.boundArrays(runInContext.call(new Script(prepare), context));
+  internals.bound(runInContext.call(new Script(prepare), context));
 }
 return vm;
 })()

@@ -113,6 +113,31 @@ function zstdBytes([params]) {
   return MathPow(2, given(WINDOW_LOG, size)) + 4 * MathPow(2, given(HASH_LOG, size)) + 4 * MathPow(2, given(CHAIN_LOG, size));
 }
 
+// What an encoder takes in between two looks at whether the call is over. At the highest qualities that is half a second.
+const SLICE = 64 * KIB;
+const PROCESS = 0;
+
+/** Hands large inputs over in slices. The encoder collects them into blocks of its own, so that its output is the same. */
+function inSlices(kind) {
+  const { write, writeSync } = kind.prototype;
+  const sliced = (native) => function (flush, input, inOffset, inLength, output, outOffset, outLength, left) {
+    while (inLength > SLICE) {
+      ReflectApply(writeSync, this, [PROCESS, input, inOffset, SLICE, output, outOffset, outLength, left]);
+      const taken = SLICE - left[1];
+      inOffset += taken;
+      inLength -= taken;
+      outOffset += outLength - left[0];
+      outLength = left[0];
+      // The last call tells what is left, of which it takes a block at most while nobody takes what comes out.
+      if (outLength === 0 || taken === 0) return ReflectApply(native, this, [PROCESS, input, inOffset, inLength, output, outOffset, outLength, left]);
+    }
+    return ReflectApply(native, this, [flush, input, inOffset, inLength, output, outOffset, outLength, left]);
+  };
+  kind.prototype.write = sliced(write);
+  kind.prototype.writeSync = sliced(writeSync);
+}
+inSlices(binding.BrotliEncoder);
+
 // windowBits and memLevel.
 count(binding.Zlib, (args) => 16 * KIB + 4 * MathPow(2, args[0]) + MathPow(2, 9 + args[2]));
 count(binding.BrotliEncoder, brotliBytes);

@@ -26,6 +26,8 @@ mod inline;
 mod invocation;
 #[path = "engine/loading.rs"]
 mod loading;
+#[path = "engine/loops.rs"]
+mod loops;
 #[path = "engine/memory.rs"]
 mod memory;
 #[path = "engine/modules.rs"]

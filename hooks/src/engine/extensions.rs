@@ -10,7 +10,9 @@ use deno_core::{
     _ops::OpMethodDecl, Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl, v8,
 };
 
-use super::{Egress, builtin_names, cloning, ffi, memory, ops, startup::embed};
+use super::{
+    Egress, audit, builtin_names, cloning, ffi, isolate::Place, memory, ops, startup::embed,
+};
 
 type Checker = deno_resolver::npm::DenoInNpmPackageChecker;
 type Folders = deno_resolver::npm::NpmResolver<Sys>;
@@ -29,7 +31,12 @@ pub(super) const BOOT: &[(&str, &str)] = &[
     ),
     (
         "ext:fourfront/bounds.js",
-        include_str!("../../js/bounds.js"),
+        concat!(
+            include_str!("../../js/bounds.js"),
+            "function makeBounds(isProxy, heavy) {\n",
+            include_str!("../../js/bounded.js"),
+            "}\n"
+        ),
     ),
     (
         "ext:fourfront/loader.js",
@@ -46,16 +53,16 @@ pub(super) const BOOT: &[(&str, &str)] = &[
     ("ext:fourfront/boot.js", include_str!("../../js/boot.js")),
 ];
 
-/// Our own operations, which some of the engine's own make way for.
-fn own() -> Extension {
+/// Our own operations, which some of the engine's own make way for. Here every operation of every extension is seen last.
+fn own(place: Place) -> Extension {
     let mut own = ops::fourfront::init();
-    own.middleware_fn = Some(Box::new(cloning::replace));
+    own.middleware_fn = Some(Box::new(move |op| audit::at(place, cloning::replace(op))));
     own
 }
 
 /// The extensions with their JavaScript, for making the snapshot.
 pub(super) fn for_snapshot() -> Vec<Extension> {
-    let mut own = guarded(own());
+    let mut own = guarded(own(Place::Pool), Place::Pool);
     own.esm_files = BOOT
         .iter()
         .map(|(name, text)| ExtensionFileSource::new_computed(name, Arc::from(*text)))
@@ -79,7 +86,7 @@ pub(super) fn crates() -> Vec<Extension> {
         deno_node::deno_node::lazy_init::<Checker, Folders, Sys>(),
     ]
     .into_iter()
-    .map(guarded)
+    .map(|extension| guarded(extension, Place::Pool))
     .map(without_replaced)
     .collect()
 }
@@ -98,7 +105,7 @@ fn without_replaced(mut extension: Extension) -> Extension {
 }
 
 /// The same extensions for an isolate: operations and state, no JavaScript.
-pub(super) fn for_isolate(egress: &Egress) -> Vec<Extension> {
+pub(super) fn for_isolate(egress: &Egress, place: Place) -> Vec<Extension> {
     let fs: deno_fs::FileSystemRc = Rc::new(deno_fs::RealFs);
     [
         deno_webidl::deno_webidl::init(),
@@ -113,10 +120,10 @@ pub(super) fn for_isolate(egress: &Egress) -> Vec<Extension> {
         deno_crypto::deno_crypto::init(None),
         deno_node_crypto::deno_node_crypto::init(),
         deno_node::deno_node::init::<Checker, Folders, Sys>(None, fs),
-        own(),
+        own(place),
     ]
     .into_iter()
-    .map(guarded)
+    .map(|extension| guarded(extension, place))
     .collect()
 }
 
@@ -137,7 +144,7 @@ pub(super) fn add_vm_context(runtime: &mut JsRuntimeForSnapshot) {
 
 /// Keeps the operations a function may use and makes every other one refuse. Those that hold memory
 /// unasked are done here instead.
-fn guarded(mut extension: Extension) -> Extension {
+fn guarded(mut extension: Extension, place: Place) -> Extension {
     if extension.name == "deno_net" {
         only_lookups(&mut extension);
     }
@@ -164,7 +171,7 @@ fn guarded(mut extension: Extension) -> Extension {
         .collect::<Vec<_>>()
         .into();
     if !extension.objects.is_empty() {
-        extension.objects = objects(name, &extension.objects, &refuse).into();
+        extension.objects = objects(name, place, &extension.objects, &refuse).into();
     }
     extension
 }
@@ -198,12 +205,13 @@ const NET_OPS: &[&str] = &[
 /// Classes of handles, with what reaches the host refused. Made once: an isolate keeps references for ever.
 fn objects(
     extension: &'static str,
+    place: Place,
     all: &[OpMethodDecl],
     refuse: &OpDecl,
 ) -> &'static [OpMethodDecl] {
-    static MADE: Mutex<BTreeMap<&str, ffi::Declared>> = Mutex::new(BTreeMap::new());
+    static MADE: Mutex<BTreeMap<(&str, Place), ffi::Declared>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    let declared = made.entry(extension).or_insert_with(|| {
+    let declared = made.entry((extension, place)).or_insert_with(|| {
         let refused = |op: &OpDecl| op.with_implementation_from(refuse);
         let guarded = all.iter().map(|class| {
             let (_, name) = class.name;
@@ -211,7 +219,7 @@ fn objects(
             let methods = |of: &'static [OpDecl]| -> &'static [OpDecl] {
                 let judged = of.iter().map(|op| {
                     if method_allowed(name, op.name) {
-                        *op
+                        audit::method_at(place, name, *op)
                     } else {
                         refused(op)
                     }
@@ -223,7 +231,7 @@ fn objects(
                     if REFUSED_CLASSES.contains(&name) {
                         refused(op)
                     } else {
-                        *op
+                        audit::method_at(place, name, *op)
                     }
                 }),
                 methods: methods(class.methods),

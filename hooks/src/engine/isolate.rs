@@ -12,7 +12,7 @@ use std::{
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, error::CoreError, v8};
 
 use super::{
-    Ids, Program, compile, extensions,
+    Ids, Program, audit, compile, extensions,
     failure::{Thrown, from_core},
     ffi::{self, Entered},
     limits::Limits,
@@ -61,12 +61,23 @@ pub(crate) enum Progress {
     Pending,
 }
 
+/// Whose thread an isolate is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// One of the pool's, which is replaced when it is lost.
+    Pool,
+    /// One of whoever asks for calls: the proxy's. Must never be lost ([`super::audit`]).
+    Caller,
+}
+
 /// What a call that was tried came to.
 pub(crate) enum Trial {
     /// It has ended. Nobody has seen it until [`LambdaIsolate::accept`].
     Done(Result<Vec<u8>, ExecutionFault>),
-    /// It wants to wait, or to leave the isolate: it is to be run again, and the isolate dropped.
+    /// It wants to wait: it is to be run again, and the isolate dropped.
     Abandoned,
+    /// The same; and no call of the version is to be tried again, for it does what may not be done here.
+    Unfit,
 }
 
 impl LambdaIsolate {
@@ -74,10 +85,14 @@ impl LambdaIsolate {
     ///
     /// # Errors
     /// [`ExecutionFault::Load`] when the engine refuses the settings.
-    pub(crate) fn new(program: &Arc<Program>) -> Result<Self, ExecutionFault> {
-        let startup = startup::startup();
+    pub(crate) fn new(program: &Arc<Program>, place: Place) -> Result<Self, ExecutionFault> {
+        let mut startup = startup::startup();
+        let mut preloaded = Vec::new();
+        if place == Place::Caller {
+            (startup, preloaded) = startup.only(&program.builtins());
+        }
         let limits = Arc::new(Limits::new(
-            program.function.memory_limit_mb(),
+            audit::memory_mb(place, &program.function),
             program.lost.clone(),
         ));
         let permissions = program
@@ -92,9 +107,10 @@ impl LambdaIsolate {
             startup_snapshot: Some(startup.snapshot),
             residual_lazy_js_sources: startup.scripts,
             residual_lazy_esm_sources: startup.modules,
-            extensions: extensions::for_isolate(&program.host.egress),
+            extensions: extensions::for_isolate(&program.host.egress, place),
             module_loader: Some(Rc::new(Modules(program.clone()))),
             create_params: Some(params),
+            op_metrics_factory_fn: audit::loads_watched(place, &limits),
             ..RuntimeOptions::default()
         })
         .map_err(|e| from_core(e).at_load())?;
@@ -140,7 +156,7 @@ impl LambdaIsolate {
         let boot = take_boot(&mut runtime);
         ffi::leave_new(&mut runtime);
         let mut runtime = std::mem::ManuallyDrop::new(runtime);
-        let Some([start, load, invoke, idle, describe, ticks]) = boot else {
+        let Some([start, load, invoke, idle, describe, ticks, preload]) = boot else {
             ffi::enter_to_drop(&mut runtime);
             drop(std::mem::ManuallyDrop::into_inner(runtime));
             return Err(crate::bundle::import_error(
@@ -162,6 +178,11 @@ impl LambdaIsolate {
         isolate
             .call_js(&start, &[&settings])
             .map_err(|thrown| isolate.limits.fault().unwrap_or_else(|| thrown.at_load()))?;
+        if !preloaded.is_empty() {
+            isolate
+                .call_js(&preload, &[&preloaded.join("\n")])
+                .map_err(|thrown| isolate.limits.fault().unwrap_or_else(|| thrown.at_load()))?;
+        }
         Ok(isolate)
     }
 
@@ -278,7 +299,11 @@ impl LambdaIsolate {
 
     fn tried(&mut self, act: impl FnOnce(&mut Self) -> Progress) -> Trial {
         self.shared.hold();
-        match trial::run(|| act(self)) {
+        let (progress, wanted_out) = trial::run(|| act(self));
+        if self.limits.must_move(&self.shared.program.function) {
+            return Trial::Unfit;
+        }
+        match (progress, wanted_out) {
             (Progress::Done(done), false) => Trial::Done(done),
             (Progress::Done(_), true) | (Progress::Pending, _) => Trial::Abandoned,
         }
@@ -575,7 +600,7 @@ pub(super) fn fault_text(fault: &ExecutionFault) -> String {
 }
 
 /// The functions that `boot.js` left for the host; removed from the global object.
-fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 6]> {
+fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 7]> {
     deno_core::scope!(scope, runtime);
     let global = scope.get_current_context().global(scope);
     let key = v8::String::new(scope, "__fourfront")?;
@@ -594,5 +619,6 @@ fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 6]> {
         take("idle")?,
         take("describe")?,
         take("ticks")?,
+        take("preload")?,
     ])
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use deno_core::v8::IsolateHandle;
+use fourfront_model::Function;
 
 use super::sched;
 use crate::ExecutionFault;
@@ -17,6 +18,7 @@ const RUNNING: u8 = 0;
 const TIMED_OUT: u8 = 1;
 const OUT_OF_MEMORY: u8 = 2;
 const EXITED: u8 = 3;
+const MOVED: u8 = 4;
 
 /// The limits of one isolate, shared with the watchdog's thread and with V8's allocator.
 #[derive(Debug)]
@@ -87,6 +89,21 @@ impl Limits {
         self.end(EXITED);
     }
 
+    /// Ends the running call because it is to be made on another thread.
+    pub(super) fn move_away(&self) {
+        self.end(MOVED);
+    }
+
+    /// Whether a call has to be made on the pool: it was ended for that, or for the lack of memory that its function may
+    /// have there.
+    pub(super) fn must_move(&self, function: &Function) -> bool {
+        match self.stop.load(Ordering::Acquire) {
+            MOVED => true,
+            OUT_OF_MEMORY => self.memory_mb < function.memory_limit_mb(),
+            _ => false,
+        }
+    }
+
     /// Ends the running call again if it was ended: an end of execution can be taken back by what runs.
     pub(super) fn stay_ended(&self) {
         if self.stop.load(Ordering::Acquire) != RUNNING
@@ -132,6 +149,8 @@ impl Limits {
             EXITED => Some(ExecutionFault::Exit {
                 code: i32::try_from(self.exit_code.load(Ordering::Relaxed)).unwrap_or(-1),
             }),
+            // Seen by nobody: the call is forgotten.
+            MOVED => Some(ExecutionFault::WorkerGone),
             _ => None,
         }
     }

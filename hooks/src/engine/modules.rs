@@ -109,6 +109,9 @@ impl ModuleLoader for Modules {
     }
 
     fn get_code_cache(&self, specifier: &ModuleSpecifier, _: &str) -> Option<SourceCodeCacheInfo> {
+        if !specifier.as_str().starts_with("file:") {
+            self.0.loads(specifier.as_str());
+        }
         Some(SourceCodeCacheInfo {
             hash: 0,
             data: BuiltinCache::get(specifier.as_str()).map(Cow::Borrowed),

@@ -5,7 +5,7 @@
 
 use std::{cell::RefCell, net::ToSocketAddrs as _, rc::Rc};
 
-use deno_core::{OpState, op2};
+use deno_core::{JsBuffer, OpState, op2, v8};
 use deno_error::JsErrorBox;
 use deno_net::ops::NetPermToken;
 
@@ -81,10 +81,50 @@ pub(super) async fn op_node_getaddrinfo(
     })
 }
 
+/// Pairs that one text may have: they are all made before anybody can interrupt it (NC-98).
+const MOST_PAIRS: usize = 1 << 20;
+
+/// The pairs of a query, as the web's own operation of this name reads them.
+#[op2]
+#[serde]
+pub(super) fn op_url_parse_search_params(
+    #[string] text: Option<String>,
+    #[buffer] bytes: Option<JsBuffer>,
+) -> Result<Vec<(String, String)>, JsErrorBox> {
+    let query = match (&text, &bytes) {
+        (None, Some(bytes)) => &bytes[..],
+        (Some(text), None) => text.as_bytes(),
+        _ => return Err(JsErrorBox::type_error("invalid parameters")),
+    };
+    if query.iter().filter(|b| **b == b'&').count() >= MOST_PAIRS {
+        return Err(JsErrorBox::range_error(format!(
+            "fourfront: a query of more than {MOST_PAIRS} parameters is not available in functions (NC-98)"
+        )));
+    }
+    Ok(deno_core::url::form_urlencoded::parse(query)
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect())
+}
+
 /// To be called before anything of the isolate reaches the network.
 #[op2(fast)]
 pub(super) fn op_ff_may_leave() -> Result<(), JsErrorBox> {
     trial::may_leave()
+}
+
+/// How many answers to `fetch` have not been read to their end.
+#[op2(fast)]
+#[smi]
+pub(super) fn op_ff_open_answers(state: &OpState) -> u32 {
+    let names = state.resource_table.names();
+    let answers = names.filter(|(_, name)| name == "fetchResponse").count();
+    u32::try_from(answers).unwrap_or(u32::MAX)
+}
+
+/// Collects the garbage, on which answers may hang that nobody wants.
+#[op2(nofast)]
+pub(super) fn op_ff_collect(isolate: &mut v8::Isolate) {
+    isolate.low_memory_notification();
 }
 
 /// The few variables of the environment by which Node's own TLS and HTTP are set, as the function has set them.

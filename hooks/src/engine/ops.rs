@@ -11,7 +11,7 @@ use deno_core::{OpState, op2, v8};
 use deno_error::JsErrorBox;
 
 use super::{
-    Program,
+    Program, audit,
     limits::Limits,
     memory::{self, Charges},
     modules, net,
@@ -31,8 +31,12 @@ deno_core::extension!(
         memory::op_ff_discharge,
         memory::op_ff_grown,
         memory::op_ff_wasm_memories,
+        net::op_ff_collect,
         net::op_ff_may_leave,
         net::op_ff_node_setting,
+        net::op_ff_open_answers,
+        audit::op_ff_elsewhere,
+        audit::op_ff_heavy,
         net::op_get_env_no_permission_check,
         op_ff_compile,
         op_ff_done,

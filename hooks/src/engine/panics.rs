@@ -5,7 +5,8 @@
 //! it panicked, for good; the pool treats it as one that its function does not let go of. What its isolate holds
 //! stays, which is why a version may have few of those.
 //!
-//! The proxy's own threads are not stopped: their connections would wait for ever.
+//! The proxy's own threads are not stopped: their connections would wait for ever. They run none of the operations that are
+//! not known to be free of panics ([`super::audit`]).
 
 use std::{cell::Cell, panic, sync::Once, thread};
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use fourfront_model::{Compat, Function};
 
-use super::{Host, Ids, Isolate, Program, Progress};
+use super::{Host, Ids, Isolate, Place, Program, Progress};
 use crate::{ExecutionFault, bundle::Bundle};
 
 /// A program to start isolates of, on the calling thread.
@@ -35,8 +35,20 @@ impl Probe {
     /// # Errors
     /// What loading came to.
     pub fn isolate(&self) -> Result<ProbeIsolate, ExecutionFault> {
+        self.isolate_at(Place::Pool)
+    }
+
+    /// A loaded isolate as threads of the proxy's have them.
+    ///
+    /// # Errors
+    /// What loading came to.
+    pub fn inline_isolate(&self) -> Result<ProbeIsolate, ExecutionFault> {
+        self.isolate_at(Place::Caller)
+    }
+
+    fn isolate_at(&self, place: Place) -> Result<ProbeIsolate, ExecutionFault> {
         let _inside = self.runtime.enter();
-        let mut isolate = Isolate::new(&self.program)?;
+        let mut isolate = Isolate::new(&self.program, place)?;
         match isolate.start_load(Duration::from_secs(10)) {
             Progress::Done(done) => done.map(|_| ProbeIsolate(isolate)),
             Progress::Pending => self
@@ -51,6 +63,12 @@ impl Probe {
 pub struct ProbeIsolate(Isolate);
 
 impl ProbeIsolate {
+    /// What ends a call from another thread, as the pool's watchdog does.
+    pub fn ender(&self) -> impl Fn() + Send + 'static {
+        let limits = self.0.limits().clone();
+        move || limits.time_out()
+    }
+
     /// One call whose handler ends without waiting.
     ///
     /// # Errors

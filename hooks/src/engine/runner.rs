@@ -9,7 +9,7 @@ use std::{
 use super::{
     Ids, Program,
     cff::CffIsolate,
-    isolate::{LambdaIsolate, Progress, Trial},
+    isolate::{LambdaIsolate, Place, Progress, Trial},
     limits::Limits,
 };
 use crate::{ExecutionFault, log::LogLevel};
@@ -27,10 +27,10 @@ impl Isolate {
     ///
     /// # Errors
     /// [`ExecutionFault::Load`] when the engine refuses the settings.
-    pub(crate) fn new(program: &Arc<Program>) -> Result<Self, ExecutionFault> {
+    pub(crate) fn new(program: &Arc<Program>, place: Place) -> Result<Self, ExecutionFault> {
         Ok(match program.function.cloudfront() {
-            None => Self::Lambda(Box::new(LambdaIsolate::new(program)?)),
-            Some(_) => Self::CloudFront(Box::new(CffIsolate::new(program)?)),
+            None => Self::Lambda(Box::new(LambdaIsolate::new(program, place)?)),
+            Some(_) => Self::CloudFront(Box::new(CffIsolate::new(program, place)?)),
         })
     }
 

@@ -201,6 +201,16 @@ const BEFORE: &[(&str, &str, &str)] = &[
         include_str!("../../js/costly_random.js"),
     ),
     (
+        "ext:deno_node/internal/crypto/hash.ts",
+        "ext:upstream/hash.ts",
+        include_str!("../../js/costly_hash.js"),
+    ),
+    (
+        "ext:deno_node/punycode.ts",
+        "ext:upstream/punycode.ts",
+        include_str!("../../js/costly_punycode.js"),
+    ),
+    (
         "ext:deno_node/internal/crypto/keygen.ts",
         "ext:upstream/keygen.ts",
         include_str!("../../js/costly_keygen.js"),
@@ -341,6 +351,60 @@ fn make() -> Startup {
     }
 }
 
+impl Startup {
+    /// The same with no more of the lazy built-ins than these files and what they import, and a list of what is to be loaded:
+    /// `s` and a script or `m` and a module for each. Kept for ever, like all sources: once for each set of files.
+    pub(super) fn only(self, files: &[String]) -> (Self, Vec<String>) {
+        static MADE: LazyLock<Mutex<std::collections::HashMap<Vec<&'static str>, Startup>>> =
+            LazyLock::new(Mutex::default);
+        let find = |table: Sources, name: &str| {
+            let at = table.binary_search_by(|(known, _)| (*known).cmp(name));
+            at.ok().map(|at| table[at])
+        };
+        let (mut scripts, mut modules) = (BTreeMap::new(), BTreeMap::new());
+        let mut list = Vec::new();
+        for file in files {
+            if let Some((name, text)) = find(self.scripts, file) {
+                scripts.insert(name, text);
+                list.push(format!("s{name}"));
+            } else if find(self.modules, file).is_some() {
+                list.push(format!("m{file}"));
+                let mut imported = vec![file.as_str()];
+                while let Some(next) = imported.pop() {
+                    if let Some((name, text)) = find(self.modules, next)
+                        && modules.insert(name, text).is_none()
+                    {
+                        imported.extend(imports(text));
+                    }
+                }
+            }
+        }
+        let key = scripts.keys().chain(modules.keys()).copied().collect();
+        let made = MADE.lock().map(|mut made| {
+            *made.entry(key).or_insert_with(|| Self {
+                scripts: leak(scripts),
+                modules: leak(modules),
+                ..self
+            })
+        });
+        (made.unwrap_or(self), list)
+    }
+}
+
+/// What a module of the built-ins may import: whatever stands in quotes after `from` or `import`.
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    let after = |word: &'static str| {
+        text.match_indices(word)
+            .filter_map(move |(at, _)| {
+                text[at + word.len()..]
+                    .trim_start()
+                    .strip_prefix(['"', '\''])
+            })
+            .filter_map(|rest| rest.split(['"', '\'']).next())
+    };
+    after("from").chain(after("import"))
+}
+
 fn leak(table: BTreeMap<&'static str, &'static str>) -> Sources {
     table.into_iter().collect::<Vec<_>>().leak()
 }
@@ -431,6 +495,13 @@ impl BuiltinCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn imports_are_found_however_they_are_written() {
+        let text = "import a, { b } from \"ext:a\";\nimport \"node:b\";\nexport * from 'ext:c'; from(\"d\")";
+        let found: Vec<_> = imports(text).collect();
+        assert_eq!(found, ["ext:a", "ext:c", "node:b"]);
+    }
 
     #[test]
     fn every_source_is_ascii_as_v8_reads_it_in_place() {

@@ -8,10 +8,12 @@
 //! It is given up when it
 //!
 //! - runs longer than [`TRIAL_LIMIT`]: the watchdog ends it, and the proxy's connections have waited no longer;
-//! - waits for a timer or the network, or wants to reach the network. That is refused before anything is sent, so
-//!   that nothing is done twice; log records are held back until the call has ended.
+//! - waits for a timer or the network;
+//! - reaches an operation that is not known to be harmless ([`crate::engine`]'s `audit`), the network among them, or
+//!   something of V8's own that takes long and cannot be interrupted. It is ended before that, so that nothing is done
+//!   twice, and its version is not tried again.
 //!
-//! A version that gives up trials comes back later and later. What a trial did to the module state of its
+//! Log records are held back until the call has ended. A version that gives up trials otherwise comes back later and later. What a trial did to the module state of its
 //! isolate is lost with the isolate, as it is whenever an isolate is replaced (LE-347).
 //!
 //! Measured on one core with 50 connections, a 1 KB hit with a viewer-response function: see
@@ -32,7 +34,7 @@ use std::{
 use super::{Call, Inner, Prepared, lock, watchdog::Slice};
 use crate::{
     ExecutionFault,
-    engine::{Isolate, Trial},
+    engine::{Isolate, Place, Trial},
     log::LogLevel,
 };
 
@@ -42,6 +44,10 @@ const TRIAL_LIMIT: Duration = Duration::from_millis(8);
 
 /// The same for loading a version, which happens once per thread.
 const LOAD_LIMIT: Duration = Duration::from_millis(50);
+
+/// A trial that held its thread for so long in spite of that was in something of V8's that nobody can interrupt. It came
+/// back; the next one need not.
+const FAR_TOO_LONG: Duration = Duration::from_millis(250);
 
 thread_local! {
     static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
@@ -135,8 +141,11 @@ pub(super) fn call(
             let left = deadline.saturating_duration_since(Instant::now());
             i.try_call(&call.event, call.ids(), left, call.timeout)
         });
+        if matches!(trial, Trial::Unfit) || took > FAR_TOO_LONG {
+            version.standing.unfit();
+        }
         let result = match trial {
-            Trial::Abandoned => None,
+            Trial::Abandoned | Trial::Unfit => None,
             // The trial's time is over, and not the call's.
             Trial::Done(Err(ExecutionFault::Timeout { .. })) if Instant::now() < deadline => None,
             Trial::Done(result) => Some(result),
@@ -166,19 +175,22 @@ pub(super) fn call(
 impl Here {
     /// A new isolate with the version loaded, if that can be done at once.
     fn load(&self, pool: &Arc<Inner>, version: &Arc<Prepared>) -> Option<Isolate> {
-        let Ok(mut isolate) = Isolate::new(&version.program) else {
+        let Ok(mut isolate) = Isolate::new(&version.program, Place::Caller) else {
             version.standing.strike();
             return None;
         };
         pool.isolates.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now() + LOAD_LIMIT;
-        let (trial, _) = self.slice(pool, &mut isolate, deadline, LOAD_LIMIT, |i| {
+        let (trial, took) = self.slice(pool, &mut isolate, deadline, LOAD_LIMIT, |i| {
             i.try_load(LOAD_LIMIT)
         });
         if let Trial::Done(Ok(_)) = trial {
             isolate.accept_load();
             version.counters.cold_start();
             return Some(isolate);
+        }
+        if matches!(trial, Trial::Unfit) || took > FAR_TOO_LONG {
+            version.standing.unfit();
         }
         version.standing.strike();
         pool.discard(isolate);

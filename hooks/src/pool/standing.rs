@@ -44,6 +44,8 @@ pub(super) struct Standing {
     /// Whether the last call had a long slice.
     long: AtomicBool,
     slow_to_load: AtomicBool,
+    /// Whether a trial has done what may not be done on the proxy's threads.
+    unfit: AtomicBool,
     /// Calls in a row that ran out of time or memory.
     killed: AtomicU32,
 }
@@ -105,6 +107,11 @@ impl Standing {
             });
     }
 
+    /// A trial has done what may not be done on a proxy's thread: there will be no other.
+    pub(super) fn unfit(&self) {
+        self.unfit.store(true, Ordering::Relaxed);
+    }
+
     /// Takes a strike back, if there is one.
     fn forgive(&self) -> bool {
         let fewer = |strikes: u32| strikes.checked_sub(1);
@@ -122,6 +129,7 @@ impl Standing {
     pub(super) fn may_be_inline(&self) -> bool {
         self.quick.load(Ordering::Relaxed) >= self.needed()
             && !self.slow_to_load.load(Ordering::Relaxed)
+            && !self.unfit.load(Ordering::Relaxed)
     }
 
     /// Whether its calls keep a thread busy, so that queueing them behind each other gains nothing.
@@ -211,6 +219,16 @@ mod tests {
         standing.called(SHORT, true);
         calls(&standing, MOVED_UP_AFTER);
         assert!(standing.may_be_inline(), "the strike is forgiven");
+    }
+
+    #[test]
+    fn a_version_that_is_unfit_stays_on_the_pool_for_good() {
+        let standing = Standing::default();
+        calls(&standing, MOVED_UP_AFTER);
+        standing.unfit();
+        standing.strike();
+        calls(&standing, 2 * MOVED_UP_AFTER + 10 * FORGIVEN_AFTER);
+        assert!(standing.may_share() && !standing.may_be_inline());
     }
 
     #[test]

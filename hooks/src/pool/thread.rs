@@ -26,7 +26,7 @@ use super::{
 use crate::{
     ExecutionFault,
     engine::{
-        self, Isolate, Priority, Progress,
+        self, Isolate, Place, Priority, Progress,
         sched::{self, ThreadId},
     },
     log::LogLevel,
@@ -420,7 +420,7 @@ impl Local {
         prepared: &Arc<Prepared>,
         deadline: Instant,
     ) -> Result<(Isolate, Duration), ExecutionFault> {
-        let mut isolate = Isolate::new(&prepared.program)?;
+        let mut isolate = Isolate::new(&prepared.program, Place::Pool)?;
         self.setup.isolates.fetch_add(1, Ordering::Relaxed);
         let (progress, mut longest) = self.slice(prepared, &mut isolate, deadline, |i| {
             i.start_load(LOAD_LIMIT)

@@ -483,3 +483,63 @@ async fn what_claims_to_be_the_hosts_is_not_cloned() {
     .await;
     assert_eq!(got, json!([0, "ok", "AbortError", true]));
 }
+
+#[tokio::test]
+async fn a_function_has_so_many_requests_at_a_time() {
+    // NC-98: what connections keep is outside of any heap.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut viewer, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                let read = tokio::io::AsyncReadExt::read(&mut viewer, &mut head).await;
+                let asked = String::from_utf8_lossy(&head[..read.unwrap_or(0)]).into_owned();
+                // What is asked for as `/part` breaks off and goes on no more.
+                let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n";
+                let body = if asked.starts_with("GET /part") {
+                    "h"
+                } else {
+                    "hi"
+                };
+                let answer = format!("{answer}{body}");
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut viewer, answer.as_bytes()).await;
+                if body == "h" {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    let mut settings = settings();
+    settings.host.egress.allow_local = true;
+    let pool = HookPool::new(settings);
+    let run = async |body: &str| -> Value {
+        let code = format!(
+            "const url = 'http://127.0.0.1:{port}'; exports.handler = async () => {{ {body} }}"
+        );
+        let prepared = pool
+            .prepare_bundle(
+                &function("fetches"),
+                Compat::Strict,
+                Bundle::from_files([("index.js", code.as_str())]),
+            )
+            .expect("it loads");
+        let call = Call {
+            event: b"{}".to_vec(),
+            event_type: EventType::OriginRequest,
+            timeout: std::time::Duration::from_secs(20),
+            request_id: "id".into(),
+            viewer_request_id: String::new(),
+        };
+        let json = pool.invoke(&prepared, call).await.expect("it answers");
+        serde_json::from_slice(&json).expect("JSON")
+    };
+    let told = "const tell = (e) => [e.name, e.message, e.cause.code, e.cause.message.includes('64 requests at a time')];";
+    let refused = json!(["TypeError", "fetch failed", "EMFILE", true]);
+    // Answered, held, and not read to their end.
+    let got = run(&format!("{told} const kept = []; for (let i = 0; i < 64; i++) kept.push(await fetch(url + '/part')); try {{ await fetch(url) }} catch (e) {{ const told = tell(e); await kept[0].body.cancel(); return [told, (await fetch(url)).status] }}")).await;
+    assert_eq!(got, json!([refused, 200]));
+    // One after the other, whatever becomes of the answers.
+    let got = run("let n = 0; for (let i = 0; i < 200; i++) { const r = await fetch(url); if (i % 2) await r.text(); n += r.status === 200 } return n").await;
+    assert_eq!(got, json!(200));
+}

@@ -442,7 +442,7 @@ async fn what_nobody_could_interrupt_is_refused() {
         (
             "sorting 2^53 elements",
             "Array.prototype.sort.call({ length: 2 ** 53 - 1 })",
-            "RangeError: fourfront: Array.prototype.sort of more than 33554432 elements",
+            "RangeError: fourfront: Array.prototype.sort of more than 16777216 elements",
         ),
         (
             "a length that lies",

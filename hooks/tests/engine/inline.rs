@@ -215,3 +215,141 @@ fn an_exception_inline_is_the_callers_and_leaves_the_isolate_be() {
         },
     );
 }
+
+#[test]
+fn a_built_in_that_is_loaded_late_is_loaded_on_the_pool() {
+    // NC-98: the engine panics when a call is ended while it loads one, and a getter of the function's may be run then.
+    inlined(
+        "exports.handler = async (e) => {
+            if (!e) return 'quick';
+            Object.defineProperty(Object.prototype, 'highWaterMark', { get() { for (;;); }, set() {}, configurable: true });
+            Object.defineProperty(Object.prototype, 'prototype', { get() { for (;;); }, set() {}, configurable: true });
+            try { require('stream') } catch { require('http') }
+            return 'loaded'
+        }",
+        |f| async move {
+            f.settle().await;
+            let inline = f.prepared.stats().inline;
+            let loading = f.call("1");
+            tokio::pin!(loading);
+            tokio::select! {
+                biased;
+                // Or at once, if no built-in looks at those.
+                _ = &mut loading => return,
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            }
+            let _ = loading.await;
+            for _ in 0..800 {
+                f.call("0").await.unwrap();
+            }
+            assert_eq!(f.prepared.stats().inline, inline);
+        },
+    );
+}
+
+/// A handler that is quick when its event is 0, and does something else once otherwise.
+fn once(act: &str) -> String {
+    format!("exports.handler = async (e) => {{ if (e) {{ {act} }} return 'quick' }}")
+}
+
+/// Calls the function once so that its trial is given up for good, and sees that it never comes back.
+async fn leaves_for_good(f: &Inlined, answer: &str) {
+    f.settle().await;
+    assert_eq!(f.call("1").await.expect("it answers"), answer);
+    let inline = f.prepared.stats().inline;
+    // Twice as many as a version needs that has one strike.
+    for _ in 0..800 {
+        f.call("0").await.expect("it answers");
+    }
+    assert_eq!(f.prepared.stats().inline, inline, "it stays on the pool");
+}
+
+#[test]
+fn an_operation_that_is_not_known_to_be_harmless_is_left_to_the_pool_for_good_and_logs_once() {
+    // NC-98, LE-352: the formatter of objects is thousands of lines that may panic; what was logged before it is held back.
+    inlined(
+        &once("console.log('before'); console.log({ a: 1 }); return 'logged'"),
+        |f| async move {
+            leaves_for_good(&f, "\"logged\"").await;
+            let logged = LOGS.of(&f.name);
+            for line in ["before", "{ a: 1 }"] {
+                let times = logged.iter().filter(|(_, m)| m.contains(line)).count();
+                assert_eq!(times, 1, "{logged:?}");
+            }
+        },
+    );
+}
+
+#[test]
+fn what_a_call_does_with_its_being_given_up_changes_nothing() {
+    // NC-98: neither `catch` nor `finally` nor a context with a time limit of its own goes on with it.
+    for act in [
+        "try { structuredClone({}) } catch { console.log('caught') } finally { console.log('finally') } return 'copied'",
+        "try { require('vm').runInNewContext('f()', { f: () => structuredClone({}) }, { timeout: 1000 }) } catch { console.log('caught') } return 'copied'",
+        "await Promise.resolve().then(() => structuredClone({})).catch(() => console.log('caught')); return 'copied'",
+    ] {
+        inlined(&once(act), |f| async move {
+            f.settle().await;
+            assert_eq!(f.call("1").await.unwrap(), "\"copied\"");
+            let logged = LOGS.of(&f.name);
+            let caught = logged.iter().filter(|(_, m)| m.contains("caught"));
+            assert_eq!(caught.count(), 0, "{logged:?}");
+        });
+    }
+}
+
+#[test]
+fn what_cannot_be_interrupted_is_left_to_the_pool() {
+    // NC-98
+    for (act, answer) in [
+        // V8's own loop over elements.
+        ("return new Array(2 ** 17).fill(1).indexOf(2)", "-1"),
+        // Its search, whose time is the product of two lengths.
+        (
+            "return 'a'.repeat(2 ** 16).indexOf('a'.repeat(2 ** 10) + 'b' + 'a'.repeat(2 ** 10))",
+            "-1",
+        ),
+        // Its making of as many values as a text has.
+        ("return JSON.parse(' '.repeat(2 ** 21) + '1')", "1"),
+    ] {
+        inlined(&once(act), move |f| async move {
+            leaves_for_good(&f, answer).await;
+        });
+    }
+}
+
+#[test]
+fn usual_handlers_stay_on_the_thread_that_asks() {
+    // NC-98: the list is of use only if what small handlers do is on it.
+    for act in [
+        "console.log('text'); return 1",
+        "return require('crypto').createHash('sha256').update('a').digest('hex').length",
+        "return require('crypto').createHmac('sha256', 'k').update('a').digest('base64url').length",
+        "return crypto.randomUUID().length + require('crypto').randomBytes(8).length",
+        "return new URL('http://a.b/c?d=e').searchParams.get('d') + new URLSearchParams('a=b').toString()",
+        "return require('querystring').stringify(require('querystring').parse('a=b&c=%41')) + require('url').parse('http://a/b?c').path",
+        "return Buffer.from('aGk=', 'base64').toString('utf8') + btoa('a') + atob('aGk=') + new TextDecoder().decode(new TextEncoder().encode('a'))",
+        "setTimeout(() => {}, 1000).unref(); return [performance.now(), process.hrtime(), Date.now()].length",
+        "return [3, 1, 2].sort().map((x) => x + 1).filter(Boolean).concat([[1]]).flat().join() + 'a,b'.split(',').includes('a') + 'a-b'.replace('-', '').replace(/b/g, 'c')",
+        "return JSON.stringify(JSON.parse('{\"a\":[1]}')) + new Intl.DateTimeFormat('en').format(0)",
+        "return require('fs').readFileSync('/var/task/index.js', 'utf8').length",
+        "return require('util').types.isDate(new Date()) + require('path').join('a', 'b') + process.env.AWS_REGION",
+    ] {
+        let code = format!(
+            "exports.handler = async (e) => {{ const made = (() => {{ {act} }})(); return e ? made : 'quick' }}"
+        );
+        inlined(&code, |f| async move {
+            // A machine that stalls may give a trial up: ask again.
+            for attempt in 1.. {
+                f.settle().await;
+                let before = f.prepared.stats().inline;
+                f.call("1").await.unwrap();
+                f.call("1").await.unwrap();
+                if f.prepared.stats().inline == before + 2 {
+                    return;
+                }
+                assert!(attempt < 4, "it has left");
+            }
+        });
+    }
+}

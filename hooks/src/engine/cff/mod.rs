@@ -40,8 +40,14 @@ use compute::Used;
 use realm::{Kind, Realm};
 
 use super::{
-    Program, extensions, failure::Thrown, failure::from_core, ffi, ffi::Entered, isolate::Progress,
-    isolate::Trial, limits::Limits, memory, sched, startup, trial,
+    Program, extensions,
+    failure::Thrown,
+    failure::from_core,
+    ffi,
+    ffi::Entered,
+    isolate::{Place, Progress, Trial},
+    limits::Limits,
+    memory, sched, startup, trial,
 };
 use crate::{
     ExecutionFault,
@@ -66,6 +72,7 @@ const LINES_BEFORE: i32 = 1;
 pub(super) struct Run {
     program: Arc<Program>,
     limits: Arc<Limits>,
+    place: Place,
     request_id: RefCell<String>,
     lines: RefCell<Vec<(SystemTime, String)>>,
     log_left: Cell<usize>,
@@ -131,7 +138,7 @@ pub(crate) struct CffIsolate {
 
 impl CffIsolate {
     /// An isolate with nothing of the function run yet.
-    pub(super) fn new(program: &Arc<Program>) -> Result<Self, ExecutionFault> {
+    pub(super) fn new(program: &Arc<Program>, place: Place) -> Result<Self, ExecutionFault> {
         let incomplete = || import_error("the engine's own JavaScript is incomplete".into());
         let startup = startup::startup();
         let limits = Arc::new(Limits::new(
@@ -145,7 +152,7 @@ impl CffIsolate {
             startup_snapshot: Some(startup.snapshot),
             residual_lazy_js_sources: startup.scripts,
             residual_lazy_esm_sources: startup.modules,
-            extensions: extensions::for_isolate(&program.host.egress),
+            extensions: extensions::for_isolate(&program.host.egress, place),
             create_params: Some(params),
             ..RuntimeOptions::default()
         })
@@ -155,6 +162,7 @@ impl CffIsolate {
         let run = Rc::new(Run {
             program: program.clone(),
             limits: limits.clone(),
+            place,
             request_id: RefCell::default(),
             lines: RefCell::default(),
             log_left: Cell::new(MAX_LOG),
@@ -350,13 +358,21 @@ impl CffIsolate {
     /// [`Self::run`] as a trial on a thread of the proxy's.
     pub(super) fn try_run(&mut self, input: &[u8], id: &str, limit: Duration) -> Trial {
         let (done, _) = trial::run(|| self.run(input, id, limit));
-        Trial::Done(done)
+        self.tried(done)
     }
 
     /// [`Self::load`] as a trial.
     pub(super) fn try_load(&mut self, limit: Duration) -> Trial {
         let (done, _) = trial::run(|| self.load(limit));
-        Trial::Done(done.map(|()| Vec::new()))
+        self.tried(done.map(|()| Vec::new()))
+    }
+
+    fn tried(&self, done: Result<Vec<u8>, ExecutionFault>) -> Trial {
+        if self.run.limits.must_move(&self.run.program.function) {
+            Trial::Unfit
+        } else {
+            Trial::Done(done)
+        }
     }
 
     /// Lets the last run be seen: its lines (LE-440) and what it used (LE-436, LE-437).

@@ -12,16 +12,18 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::Run;
+use super::{super::isolate::Place, Run};
 use crate::cff::iso8601;
 
 /// Names by which JavaScript knows them, and the functions.
-fn table() -> [(&'static str, v8::FunctionCallback); 8] {
+fn table() -> [(&'static str, v8::FunctionCallback); 10] {
     [
         ("decode", decode.map_fn_to()),
         ("decodeStrict", decode_strict.map_fn_to()),
         ("digest", digest.map_fn_to()),
         ("encode", encode.map_fn_to()),
+        ("heavy", heavy.map_fn_to()),
+        ("isProxy", is_proxy.map_fn_to()),
         ("kvsGet", kvs_get.map_fn_to()),
         ("kvsMeta", kvs_meta.map_fn_to()),
         ("kvsOpen", kvs_open.map_fn_to()),
@@ -106,6 +108,29 @@ fn log(
     if let Some(run) = run(scope) {
         run.log(text(scope, args.get(0)));
     }
+}
+
+/// Before something that takes more than a millisecond and cannot be interrupted: a run on a thread of the proxy's ends here
+/// and is made anew on the pool ([`super::super::audit`]).
+fn heavy(
+    scope: &mut v8::PinScope<'_, '_>,
+    _: v8::FunctionCallbackArguments<'_>,
+    _: v8::ReturnValue<'_>,
+) {
+    if let Some(run) = run(scope)
+        && run.place == Place::Caller
+    {
+        run.limits.move_away();
+        throw(scope, "this run is made again where it may do that");
+    }
+}
+
+fn is_proxy(
+    _: &mut v8::PinScope<'_, '_>,
+    args: v8::FunctionCallbackArguments<'_>,
+    mut rv: v8::ReturnValue<'_>,
+) {
+    rv.set_bool(args.get(0).is_proxy());
 }
 
 // Encodings, as `cff_library.js` numbers them.

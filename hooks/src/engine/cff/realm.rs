@@ -177,11 +177,17 @@ impl Realm {
             include_str!("../../../js/cff_library.js"),
             &["native", "version", "state"],
         )?;
+        let bounds = evaluate(
+            scope,
+            "ext:fourfront/bounded.js",
+            include_str!("../../../js/bounded.js"),
+            &["isProxy", "heavy"],
+        )?;
         let boot = evaluate(
             scope,
             "ext:fourfront/cff.js",
             include_str!("../../../js/cff.js"),
-            &["native", "version", "frozen", "library"],
+            &["native", "version", "frozen", "library", "bounds"],
         )?;
         let this = v8::undefined(scope).into();
         let made = {
@@ -189,7 +195,13 @@ impl Realm {
             let made = boot.call(
                 scope,
                 this,
-                &[native.into(), version.into(), frozen.into(), library.into()],
+                &[
+                    native.into(),
+                    version.into(),
+                    frozen.into(),
+                    library.into(),
+                    bounds.into(),
+                ],
             );
             match made.and_then(|made| made.to_object(scope)) {
                 Some(made) => made,
