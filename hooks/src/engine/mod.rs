@@ -48,6 +48,7 @@
 //! quarter of its memory when a call ends. One allocation in flight may overshoot before V8 looks: the heap
 //! callback grants room for it, because V8 ends the process when it is refused.
 
+mod aes192;
 mod builtin_names;
 mod cff;
 mod cloning;
@@ -59,6 +60,7 @@ mod extensions;
 mod failure;
 mod ffi;
 mod isolate;
+mod keys;
 mod lexer;
 mod limits;
 mod memory;
