@@ -21,7 +21,7 @@ use fourfront_hooks::log::LogLevel;
 /// What each case ended with, by `function/case`.
 type Outcomes = BTreeMap<String, Value>;
 
-/// The versions of Node that `explained.tsv` speaks of.
+/// The versions of Node that `explained.tsv` speaks of. The engine is the last of them.
 const REFERENCES: [u32; 2] = [20, 22];
 
 fn directory() -> PathBuf {
@@ -46,14 +46,24 @@ async fn every_case_ends_as_under_node() {
         let ours = engine_outcomes(file).await;
         let cases: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
         let functions: BTreeSet<&str> = cases.iter().filter_map(|c| c.split('/').next()).collect();
-        let mut differences = 0;
+        let mut row = Row {
+            file: file.clone(),
+            functions: functions.len(),
+            cases: cases.len(),
+            of_version: 0,
+            kept: 0,
+        };
         for case in &cases {
             let (there, here) = (theirs.get(*case), ours.get(*case));
             if there == here {
                 continue;
             }
-            differences += 1;
             let id = format!("{file}/{case}");
+            if explained.of_version.contains(&id) {
+                row.of_version += 1;
+            } else {
+                row.kept += 1;
+            }
             if !explained.covers(&id) {
                 unexplained.push(format!(
                     "{id}\n    node:   {}\n    engine: {}",
@@ -63,12 +73,13 @@ async fn every_case_ends_as_under_node() {
             }
             differing.insert(id);
         }
-        rows.push((file.clone(), functions.len(), cases.len(), differences));
+        rows.push(row);
     }
     print_table(&node, &rows);
     let stale: Vec<&String> = explained
-        .0
+        .kept
         .keys()
+        .chain(&explained.of_version)
         .filter(|id| {
             only.as_ref()
                 .is_none_or(|o| id.starts_with(&format!("{o}/")))
@@ -84,7 +95,7 @@ async fn every_case_ends_as_under_node() {
     );
     assert!(
         stale.is_empty(),
-        "explained.tsv explains what does not differ from {}: {stale:#?}",
+        "explained.tsv or since22.txt has what does not differ from {}: {stale:#?}",
         node.version
     );
 }
@@ -222,8 +233,13 @@ fn bundle_files() -> Vec<(String, String)> {
     files
 }
 
-/// The lines of `explained.tsv` that speak of one version.
-struct Explained(BTreeMap<String, String>);
+/// What is known to differ from one version.
+struct Explained {
+    /// The lines of `explained.tsv` that speak of it: case and reason.
+    kept: BTreeMap<String, String>,
+    /// What the engine does as Node 22, which the reference comes before: `since22.txt`.
+    of_version: BTreeSet<String>,
+}
 
 impl Explained {
     fn read(reference: u32) -> Self {
@@ -251,11 +267,32 @@ impl Explained {
                 assert!(known.is_none(), "explained.tsv has {case} twice");
             }
         }
-        Self(entries)
+        let newest = REFERENCES.into_iter().max();
+        let mut of_version = BTreeSet::new();
+        if newest.is_some_and(|newest| reference < newest) {
+            let text = fs::read_to_string(directory().join("since22.txt")).expect("since22.txt");
+            for case in text
+                .lines()
+                .filter(|l| !l.is_empty() && !l.starts_with('#'))
+            {
+                assert!(
+                    !entries.contains_key(case),
+                    "both explained.tsv and since22.txt have {case}"
+                );
+                assert!(
+                    of_version.insert(case.to_owned()),
+                    "since22.txt has {case} twice"
+                );
+            }
+        }
+        Self {
+            kept: entries,
+            of_version,
+        }
     }
 
     fn covers(&self, id: &str) -> bool {
-        self.0.contains_key(id)
+        self.kept.contains_key(id) || self.of_version.contains(id)
     }
 }
 
@@ -271,19 +308,43 @@ fn shown(outcome: Option<&Value>) -> String {
     format!("{}... ({} bytes)", &text[..end], text.len())
 }
 
-fn print_table(node: &Node, rows: &[(String, usize, usize, usize)]) {
+/// What came of one file of cases.
+struct Row {
+    file: String,
+    functions: usize,
+    cases: usize,
+    /// What Node 22 does otherwise than the reference as well.
+    of_version: usize,
+    /// What differs otherwise.
+    kept: usize,
+}
+
+fn print_table(node: &Node, rows: &[Row]) {
     println!("beside Node {}:", node.version);
     println!(
-        "{:<22} {:>9} {:>6} {:>11}",
-        "module", "functions", "cases", "differences"
+        "{:<22} {:>9} {:>6} {:>11} {:>10}",
+        "module", "functions", "cases", "differences", "of version"
     );
-    let mut total = (0, 0, 0);
-    for (file, functions, cases, differences) in rows {
-        println!("{file:<22} {functions:>9} {cases:>6} {differences:>11}");
-        total = (total.0 + functions, total.1 + cases, total.2 + differences);
+    let mut all = Row {
+        file: "all".into(),
+        functions: 0,
+        cases: 0,
+        of_version: 0,
+        kept: 0,
+    };
+    for row in rows {
+        print_row(row);
+        all.functions += row.functions;
+        all.cases += row.cases;
+        all.of_version += row.of_version;
+        all.kept += row.kept;
     }
+    print_row(&all);
+}
+
+fn print_row(row: &Row) {
     println!(
-        "{:<22} {:>9} {:>6} {:>11}",
-        "all", total.0, total.1, total.2
+        "{:<22} {:>9} {:>6} {:>11} {:>10}",
+        row.file, row.functions, row.cases, row.kept, row.of_version
     );
 }
