@@ -587,4 +587,11 @@ pub(crate) const EDITS: &[Edit] = &[
         "        const err = new TypeError(\n          `The \"callback\" argument must be of type function. Received ${\n            idlCallback === null\n              ? \"null\"\n              : idlCallback === undefined\n              ? \"undefined\"\n              : typeof idlCallback\n          }`,\n        );\n        err.code = \"ERR_INVALID_ARG_TYPE\";\n        throw err;",
         "        throw new (core.loadExtScript(\"ext:deno_node/internal/errors.ts\").ERR_INVALID_ARG_TYPE)(\"callback\", \"Function\", idlCallback);",
     ),
+    // === Ports that cannot be ===
+    (
+        "deno_node/polyfills/internal/errors.ts",
+        1,
+        "`${name} should be ${operator} 0 and < 65536. Received ${portStr}.`,",
+        "`${name} should be ${operator} 0 and < 65536.${invalidArgTypeHelper(port)}.`,",
+    ),
 ];

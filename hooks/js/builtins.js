@@ -65,7 +65,7 @@ const table = {
   "_tls_wrap": esmDefault("node:_tls_wrap"),
   "dns": esmDefault("node:dns"),
   "dns/promises": esmDefault("node:dns/promises"),
-  "http": http("node:http"),
+  "http": completed("http", http("node:http")),
   "https": http("node:https"),
   "net": esmDefault("node:net"),
   "tls": esmDefault("node:tls"),

@@ -156,6 +156,16 @@ function perfHooks(exports) {
   return exports;
 }
 
-return { events, path, perfHooks, punycode, stream, timers, url };
+// === http: what came after Node 22 goes, and an old name of `writeHead` stays ===
+function http(exports) {
+  delete exports.ServerImpl;
+  delete exports.setGlobalProxyFromEnv;
+  const { prototype } = exports.ServerResponse;
+  delete prototype.writeInformation;
+  hidden(prototype, "writeHeader", prototype.writeHead);
+  return exports;
+}
+
+return { events, http, path, perfHooks, punycode, stream, timers, url };
 })()
 );

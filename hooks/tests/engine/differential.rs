@@ -7,15 +7,18 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
-use fourfront_hooks::bundle::Bundle;
-use fourfront_model::Compat;
+use fourfront_hooks::{Call, HookPool, bundle::Bundle};
+use fourfront_model::{Compat, EventType};
 use serde_json::{Value, json};
 
-use super::harness::{LOGS, POOL, Tried, function, unique};
+use super::{
+    harness::{LOGS, Tried, function, settings, unique},
+    peer,
+};
 use fourfront_hooks::log::LogLevel;
 
 /// What each case ended with, by `function/case`.
@@ -24,14 +27,22 @@ type Outcomes = BTreeMap<String, Value>;
 /// The versions of Node that `explained.tsv` speaks of. The engine is the last of them.
 const REFERENCES: [u32; 2] = [20, 22];
 
+/// A pool whose functions reach the peer, which is on this machine.
+static NEARBY: LazyLock<HookPool> = LazyLock::new(|| {
+    let mut settings = settings();
+    settings.host.egress.allow_local = true;
+    HookPool::new(settings)
+});
+
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/node")
 }
 
 #[tokio::test]
 async fn every_case_ends_as_under_node() {
-    // NC-10, NC-11, NC-12, NC-13, NC-15, NC-17, NC-23, NC-24, NC-27, NC-30, NC-32, NC-34, NC-35, NC-120
-    let node = Node::find();
+    // NC-10, NC-11, NC-12, NC-13, NC-15, NC-16, NC-17, NC-18, NC-19, NC-20, NC-21, NC-22, NC-23, NC-24, NC-27, NC-30, NC-31, NC-32, NC-33, NC-34,
+    // NC-35, NC-120
+    let node = Node::find(peer::start());
     let explained = Explained::read(node.reference);
     let only = env::var("FOURFRONT_CASES").ok();
     let files = case_files();
@@ -43,7 +54,7 @@ async fn every_case_ends_as_under_node() {
         .filter(|f| only.as_ref().is_none_or(|o| o == *f))
     {
         let theirs = node.outcomes(file);
-        let ours = engine_outcomes(file).await;
+        let ours = engine_outcomes(file, node.peer).await;
         let cases: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
         let functions: BTreeSet<&str> = cases.iter().filter_map(|c| c.split('/').next()).collect();
         let mut row = Row {
@@ -106,10 +117,12 @@ struct Node {
     version: String,
     /// The version of `REFERENCES` that its differences are listed under.
     reference: u32,
+    /// Where the server for both of them listens.
+    peer: u16,
 }
 
 impl Node {
-    fn find() -> Self {
+    fn find(peer: u16) -> Self {
         let program = env::var("FOURFRONT_NODE").unwrap_or_else(|_| "node".into());
         let out = Command::new(&program).arg("--version").output();
         let out = out.unwrap_or_else(|e| {
@@ -130,6 +143,7 @@ impl Node {
             program,
             version,
             reference,
+            peer,
         }
     }
 
@@ -140,6 +154,7 @@ impl Node {
             .env_clear()
             .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .env("TZ", "UTC")
+            .env("PEER", self.peer.to_string())
             .output()
             .expect("it ran before");
         assert!(
@@ -154,7 +169,7 @@ impl Node {
 }
 
 /// The same directory as a function's bundle.
-async fn engine_outcomes(file: &str) -> Outcomes {
+async fn engine_outcomes(file: &str, peer: u16) -> Outcomes {
     let mut function = function(&unique("differential"));
     function.handler = "run.handler".parse().expect("a handler");
     let files = bundle_files();
@@ -163,7 +178,7 @@ async fn engine_outcomes(file: &str) -> Outcomes {
             .iter()
             .map(|(name, text)| (name.as_str(), text.as_str())),
     );
-    let prepared = POOL
+    let prepared = NEARBY
         .prepare_bundle(&function, Compat::Strict, bundle)
         .unwrap_or_else(|e| panic!("{file}: {e:?}"));
     let tried = Tried {
@@ -171,10 +186,20 @@ async fn engine_outcomes(file: &str) -> Outcomes {
         prepared: Arc::clone(&prepared),
         timeout: Duration::from_secs(120),
     };
-    let text = tried
-        .raw(json!({ "file": file }), "id")
+    let call = Call {
+        event: json!({ "file": file, "peer": peer.to_string() })
+            .to_string()
+            .into_bytes(),
+        event_type: EventType::OriginRequest,
+        timeout: tried.timeout,
+        request_id: "id".into(),
+        viewer_request_id: String::new(),
+    };
+    let text = NEARBY
+        .invoke(&prepared, call)
         .await
         .unwrap_or_else(|e| panic!("{file} in the engine: {e:?}\n{:#?}", tried.logs()));
+    let text = String::from_utf8(text).expect("results are UTF-8");
     let mut outcomes: Outcomes = serde_json::from_str(&text).expect("results are JSON");
     if file == "console" {
         fill_in_printed(&mut outcomes, &LOGS.of(&tried.name));
