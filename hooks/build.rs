@@ -5,8 +5,12 @@
 //! machine. Here they are copied into the binary as plain JavaScript instead, so that a node can
 //! make its snapshot when it starts and needs no file of the machine that built it.
 
+#[cfg(feature = "engine")]
+mod edits;
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=edits.rs");
     #[cfg(feature = "engine")]
     gather::run();
 }
@@ -21,6 +25,7 @@ mod gather {
         process::Command,
     };
 
+    use super::edits::EDITS;
     use deno_ast::{
         EmitOptions, ImportsNotUsedAsValues, MediaType, ParseParams, SourceMapOption,
         TranspileModuleOptions, TranspileOptions,
@@ -48,6 +53,7 @@ mod gather {
                 let inside = file.strip_prefix(&dir).expect("listed below dir");
                 let key = format!("{name}/{}", inside.display());
                 let text = fs::read_to_string(&file).expect("registry sources are UTF-8");
+                let text = edited(&key, text);
                 let js = ready(&key, &to_javascript(&key, text));
                 let target = out.join(key.replace('/', "__"));
                 fs::write(&target, js).expect("OUT_DIR is writable");
@@ -55,6 +61,10 @@ mod gather {
             }
         }
         index.push(']');
+        let unknown = EDITS
+            .iter()
+            .find(|edit| !index.contains(&format!("({:?},", edit.0)));
+        assert!(unknown.is_none(), "edits.rs: there is no file {unknown:?}");
         fs::write(out.join("builtin_sources.rs"), index).expect("OUT_DIR is writable");
     }
 
@@ -117,6 +127,19 @@ mod gather {
                 files.push(path);
             }
         }
+    }
+
+    /// The text with what `edits.rs` changes in it.
+    fn edited(key: &str, mut text: String) -> String {
+        for (_, times, from, to) in EDITS.iter().filter(|edit| edit.0 == key) {
+            let found = text.matches(from).count();
+            assert_eq!(
+                found, *times,
+                "edits.rs: {key} has this {found} times: {from}"
+            );
+            text = text.replace(from, to);
+        }
+        text
     }
 
     fn to_javascript(key: &str, text: String) -> String {

@@ -70,7 +70,11 @@ async function run(file, prefix, isHook) {
   return outcomes;
 }
 
-exports.handler = async (event) => run(event.file, event.prefix ?? '', true);
+exports.handler = async (event) => {
+  // Where the server for the cases of the network listens.
+  process.env.PEER = event.peer;
+  return run(event.file, event.prefix ?? '', true);
+};
 
 if (require.main === module) {
   const [file, prefix] = process.argv.slice(2);

@@ -12,6 +12,7 @@ import { builtin, builtinName } from "ext:fourfront/builtins.js";
 import { bridge, isCommonJs, loadMain } from "ext:fourfront/loader.js";
 import { console } from "ext:fourfront/console.js";
 import { fetchFailure } from "ext:fourfront/fixes/web.js";
+import "ext:fourfront/fixes/ports.js";
 const {
   ArrayPrototypePush,
   Error,
@@ -21,6 +22,7 @@ const {
   Number,
   ObjectAssign,
   ObjectDefineProperty,
+  ObjectFreeze,
   ObjectHasOwn,
   Promise,
   PromisePrototypeThen,
@@ -30,6 +32,7 @@ const {
   StringPrototypeIndexOf,
   StringPrototypeSlice,
   StringPrototypeSplit,
+  Symbol,
   SymbolFor,
   TypeError,
   uncurryThis,
@@ -51,7 +54,7 @@ const file = lazyScript("ext:deno_web/09_file.js");
 const base64 = lazyScript("ext:deno_web/05_base64.js");
 const ports = lazyScript("ext:deno_web/13_message_port.js");
 const compression = lazyScript("ext:deno_web/14_compression.js");
-const performanceScript = lazyScript("ext:deno_web/15_performance.js");
+const performanceScript = lazyScript("ext:fourfront/fixes/performance.js");
 let timeOriginKnown = false;
 const performance = () => {
   const found = performanceScript();
@@ -154,6 +157,7 @@ const globals = {
   PerformanceMeasure: classOf(performance, "PerformanceMeasure"),
   PerformanceObserver: classOf(performance, "PerformanceObserver"),
   PerformanceObserverEntryList: classOf(performance, "PerformanceObserverEntryList"),
+  PerformanceResourceTiming: classOf(performance, "PerformanceResourceTiming"),
   ReadableByteStreamController: classOf(streams, "ReadableByteStreamController"),
   ReadableStream: classOf(streams, "ReadableStream"),
   ReadableStreamBYOBReader: classOf(streams, "ReadableStreamBYOBReader"),
@@ -181,7 +185,6 @@ const globals = {
   clearInterval: valueOf(timers, "clearInterval"),
   clearTimeout: valueOf(timers, "clearTimeout"),
   console: core.propNonEnumerable(console),
-  crypto: core.propGetterOnly(() => crypto().crypto),
   // A plain function, as in Node, so that tests can replace it.
   fetch: core.propWritable(function fetch_(input, init = undefined) {
     if (fetching() < MOST_FETCHES) return ask(input, init);
@@ -202,7 +205,7 @@ const globals = {
   }),
   global: core.propWritable(globalThis),
   performance: valueOf(performance, "performance"),
-  process: core.propWritableLazyLoaded((m) => m.default, process),
+  process: core.propNonEnumerableLazyLoaded((m) => m.default, process),
   setImmediate: valueOf(timers, "setImmediate"),
   setInterval: valueOf(timers, "setInterval"),
   setTimeout: valueOf(timers, "setTimeout"),
@@ -210,14 +213,44 @@ const globals = {
 };
 ObjectDefineProperty(globals.fetch.value, "name", { __proto__: null, value: "fetch" });
 core.defineGlobalProperties(globalThis, globals);
-ObjectDefineProperty(globalThis, "process", { __proto__: null, enumerable: false });
-ObjectDefineProperty(globalThis, "navigator", {
-  __proto__: null,
-  configurable: true,
-  enumerable: true,
-  value: { userAgent: "Node.js/22", language: "en-US", languages: ["en-US"], platform: "linux", hardwareConcurrency: 1 },
-  writable: true,
-});
+
+// Both are there to be read, and code in strict mode that assigns to them is told so.
+const known = Symbol("known");
+class Navigator {
+  constructor(key) {
+    if (key === known) return;
+    const error = new TypeError("Illegal constructor");
+    error.code = "ERR_ILLEGAL_CONSTRUCTOR";
+    throw error;
+  }
+  get hardwareConcurrency() {
+    return 1;
+  }
+  get language() {
+    return "en-US";
+  }
+  get languages() {
+    return languages;
+  }
+  get userAgent() {
+    return "Node.js/22";
+  }
+  get platform() {
+    return "Linux x86_64";
+  }
+}
+const languages = ObjectFreeze(["en-US"]);
+for (const name of ["hardwareConcurrency", "language", "languages", "userAgent", "platform"]) {
+  ObjectDefineProperty(Navigator.prototype, name, { __proto__: null, enumerable: true });
+}
+const navigator = new Navigator(known);
+core.defineGlobalProperties(globalThis, { Navigator: core.propNonEnumerable(Navigator) });
+ObjectDefineProperty(globalThis, "navigator", { __proto__: null, configurable: true, enumerable: true, get: function navigator_() {
+  return navigator;
+} });
+ObjectDefineProperty(globalThis, "crypto", { __proto__: null, configurable: true, enumerable: true, get: function crypto_() {
+  return crypto().crypto;
+} });
 
 // Errors that Rust raises by name.
 const named = ["NotFound", "ConnectionRefused", "ConnectionReset", "ConnectionAborted", "NotConnected", "AddrInUse", "AddrNotAvailable", "BrokenPipe", "PermissionDenied", "AlreadyExists", "InvalidData", "TimedOut", "WouldBlock", "WriteZero", "UnexpectedEof", "Http", "Busy", "NotSupported", "FilesystemLoop", "IsADirectory", "NetworkUnreachable", "NotADirectory"];

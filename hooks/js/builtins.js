@@ -11,6 +11,9 @@ const script = (name) => () => core.loadExtScript(`ext:deno_node/${name}`);
 const scriptDefault = (name) => () => core.loadExtScript(`ext:deno_node/${name}`).default;
 const esmDefault = (name) => () => core.createLazyLoader(name)().default;
 
+/** What functions are given is put right first: see `fixes/exports.js`. */
+const completed = (name, load) => () => core.loadExtScript("ext:fourfront/fixes/exports.js")[name](load());
+
 /** Loads, and refuses when used: what packages, the SDKs among them, load at start and nobody calls (NC-71, NC-90, NC-97). */
 const refused = (name) => () => core.loadExtScript("ext:fourfront/refused.js")(name);
 
@@ -62,7 +65,7 @@ const table = {
   "_tls_wrap": esmDefault("node:_tls_wrap"),
   "dns": esmDefault("node:dns"),
   "dns/promises": esmDefault("node:dns/promises"),
-  "http": http("node:http"),
+  "http": completed("http", http("node:http")),
   "https": http("node:https"),
   "net": esmDefault("node:net"),
   "tls": esmDefault("node:tls"),
@@ -84,29 +87,29 @@ const table = {
   "crypto": scriptDefault("crypto.ts"),
   "diagnostics_channel": esmDefault("node:diagnostics_channel"),
   "domain": scriptDefault("domain.ts"),
-  "events": esmDefault("node:events"),
+  "events": completed("events", esmDefault("node:events")),
   "fs": () => core.loadExtScript("ext:fourfront/fs.js"),
   "fs/promises": () => core.loadExtScript("ext:fourfront/fs.js").promises,
   "module": () => moduleBuiltin(),
   "os": () => core.loadExtScript("ext:fourfront/os.js"),
-  "path": esmDefault("node:path"),
-  "path/posix": esmDefault("node:path/posix"),
-  "path/win32": esmDefault("node:path/win32"),
-  "perf_hooks": scriptDefault("perf_hooks.js"),
+  "path": completed("path", esmDefault("node:path")),
+  "path/posix": () => builtin("path").posix,
+  "path/win32": () => builtin("path").win32,
+  "perf_hooks": completed("perfHooks", scriptDefault("perf_hooks.js")),
   "process": () => globalThis.process,
-  "punycode": scriptDefault("punycode.ts"),
+  "punycode": completed("punycode", scriptDefault("punycode.ts")),
   "querystring": scriptDefault("querystring.js"),
   // Its export is the legacy constructor, as in Node (NC-23).
-  "stream": esmDefault("node:stream"),
+  "stream": completed("stream", esmDefault("node:stream")),
   "stream/consumers": script("stream/consumers.js"),
   "stream/promises": esmDefault("node:stream/promises"),
   "stream/web": script("stream/web.js"),
   "string_decoder": scriptDefault("string_decoder.ts"),
   "sys": script("util.ts"),
-  "timers": script("timers.ts"),
-  "timers/promises": script("timers/promises.ts"),
+  "timers": completed("timers", script("timers.ts")),
+  "timers/promises": () => builtin("timers").promises,
   "tty": () => core.loadExtScript("ext:fourfront/tty.js"),
-  "url": script("url.ts"),
+  "url": completed("url", script("url.ts")),
   "util": script("util.ts"),
   "util/types": script("internal/util/types.ts"),
   "zlib": script("zlib.js"),

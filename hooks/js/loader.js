@@ -5,7 +5,7 @@
 // `_extensions`, `_nodeModulePaths`, `prototype._compile`.
 
 import { primordials } from "ext:core/mod.js";
-import { op_ff_compile, op_ff_file_url, op_ff_kind, op_ff_path_of_url, op_ff_read, op_ff_resolve, op_import_sync } from "ext:core/ops";
+import { op_ff_compile, op_ff_file_look, op_ff_file_url, op_ff_kind, op_ff_path_of_url, op_ff_read, op_ff_resolve, op_import_sync } from "ext:core/ops";
 import { builtin, builtinModules, builtinName, setModuleBuiltin } from "ext:fourfront/builtins.js";
 const {
   ArrayIsArray,
@@ -35,6 +35,8 @@ const {
   URIError,
 } = primordials;
 
+// What `op_ff_file_look` says lies at a path.
+const FILE = 1;
 // What `op_ff_kind` says a file is.
 const UNCLAIMED = "u", MODULE = "m", NATIVE = "n";
 // Where the operator's packages lie (NC-72).
@@ -245,6 +247,60 @@ Module.registerHooks = () => {
 };
 Module.syncBuiltinESMExports = () => {};
 Module.findSourceMap = () => undefined;
+const unavailable = (name) => ({ [name]() {
+  throw fail(Error, "ERR_METHOD_NOT_IMPLEMENTED", `fourfront: module.${name} is not available in functions`);
+} })[name];
+// Preparing an environment for a program: there is one already.
+Module._initPaths = function () {};
+Module._preloadModules = function () {};
+Module._debug = function () {};
+Module.runMain = unavailable("runMain");
+Module.stripTypeScriptTypes = unavailable("stripTypeScriptTypes");
+Module.SourceMap = class SourceMap {
+  constructor() {
+    throw fail(Error, "ERR_METHOD_NOT_IMPLEMENTED", "fourfront: module.SourceMap is not available in functions");
+  }
+};
+const NOT_KEPT = 3;
+Module.constants = { __proto__: null, compileCacheStatus: { __proto__: null, FAILED: 0, ENABLED: 1, ALREADY_ENABLED: 2, DISABLED: NOT_KEPT } };
+// What is compiled is kept by the node.
+Module.enableCompileCache = function enableCompileCache() {
+  return { status: NOT_KEPT };
+};
+Module.getCompileCacheDir = function getCompileCacheDir() {};
+Module.flushCompileCache = function flushCompileCache() {};
+// Stacks in logs are told by source maps always (NC-56).
+Module.getSourceMapsSupport = function getSourceMapsSupport() {
+  return { __proto__: null, enabled: true, nodeModules: true, generatedCode: false };
+};
+Module.setSourceMapsSupport = function setSourceMapsSupport() {};
+/** The `package.json` of a package that `base` could load, or of what lies around a file. */
+Module.findPackageJSON = function findPackageJSON(specifier, base) {
+  const pathOf = (value, name) => {
+    const text = typeof value === "object" && value !== null && typeof value.href === "string" ? value.href : value;
+    if (typeof text !== "string") throw fail(TypeError, "ERR_INVALID_ARG_TYPE", `The "${name}" argument must be of type string or an instance of URL. Received ${received(value)}`);
+    return StringPrototypeStartsWith(text, "file:") ? op_ff_path_of_url(text) : text;
+  };
+  const asked = pathOf(specifier, "specifier");
+  const nearest = (start) => {
+    for (let dir = start; ; dir = dirname(dir)) {
+      const path = dir === "/" ? "/package.json" : `${dir}/package.json`;
+      if (op_ff_file_look(path)?.[0] === FILE) return path;
+      if (dir === "/" || dir === "") return undefined;
+    }
+  };
+  if (StringPrototypeStartsWith(asked, "/")) return nearest(dirname(asked));
+  const from = pathOf(base, "base");
+  if (isRelative(asked)) return nearest(dirname(resolve(asked, from)));
+  const parts = StringPrototypeSplit(asked, "/");
+  const name = asked[0] === "@" ? `${parts[0]}/${parts[1]}` : parts[0];
+  const folders = ArrayPrototypeConcat(nodeModulePaths(dirname(from)), [PROVIDED]);
+  for (let i = 0; i < folders.length; i++) {
+    const path = `${folders[i]}/${name}/package.json`;
+    if (op_ff_file_look(path)?.[0] === FILE) return path;
+  }
+  throw fail(Error, "ERR_MODULE_NOT_FOUND", `Cannot find package '${name}' imported from ${from}`);
+};
 Module.wrapper = ["(function (exports, require, module, __filename, __dirname) { ", "\n});"];
 Module.wrap = (text) => `${Module.wrapper[0]}${text}${Module.wrapper[1]}`;
 Module.Module = Module;

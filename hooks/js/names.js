@@ -5,6 +5,7 @@ import { core, internals } from "ext:core/mod.js";
 internals.names = {
   __proto__: null,
   build: { os: "linux" },
+  cwd: () => "/var/task",
   env: { get: () => undefined },
   errors: { BadResource: core.BadResource, Interrupted: core.Interrupted, NotCapable: core.NotCapable },
 };

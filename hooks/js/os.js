@@ -21,7 +21,9 @@ const printing = (os) => {
 const constants = () => {
   const { dlopen, errno, priority, signals, UV_UDP_REUSEADDR } = __bootstrap.core.loadExtScript("ext:deno_node/internal_binding/constants.ts").os;
   const bare = (table) => Object.assign(Object.create(null), table);
-  return Object.assign(Object.create(null), { UV_UDP_REUSEADDR, dlopen: bare(dlopen), errno: bare(errno), signals: Object.freeze(bare(signals)), priority: bare(priority) });
+  // A name of old for SIGSYS.
+  const { SIGUNUSED, ...named } = signals;
+  return Object.assign(Object.create(null), { UV_UDP_REUSEADDR, dlopen: bare(dlopen), errno: bare(errno), signals: Object.freeze(bare(named)), priority: bare(priority) });
 };
 let knownConstants;
 const checkPid = (pid) => {

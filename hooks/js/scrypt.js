@@ -1,7 +1,7 @@
 "use strict"; return ((function () {
 // scrypt's table, counted for as long as it runs (LE-264). Stands before the crate's file.
 const { core, primordials } = __bootstrap;
-const { ReflectApply } = primordials;
+const { Error, ReflectApply, StringPrototypeStartsWith } = primordials;
 const { op_ff_charge, op_ff_discharge } = core.ops;
 core.loadExtScript("ext:fourfront/costs.js");
 const upstream = core.loadExtScript("ext:upstream/scrypt.ts");
@@ -10,6 +10,11 @@ const upstream = core.loadExtScript("ext:upstream/scrypt.ts");
 function read(options) {
   if (options === undefined || options === null) return undefined;
   const { N, cost, r, blockSize, p, parallelization, maxmem } = options;
+  if (N !== undefined && cost !== undefined || r !== undefined && blockSize !== undefined || p !== undefined && parallelization !== undefined) {
+    const error = new Error("Invalid scrypt parameter");
+    error.code = "ERR_CRYPTO_SCRYPT_INVALID_PARAMETER";
+    throw error;
+  }
   return { N, cost, r, blockSize, p, parallelization, maxmem };
 }
 
@@ -23,11 +28,22 @@ function bytes(options) {
   return total >= 0 && total < most ? total : 0;
 }
 
+/** What is too much, or too little, OpenSSL 3 calls too much. */
+function told(error, options) {
+  const cost = options?.N ?? options?.cost ?? 16384;
+  if ((cost & (cost - 1)) === 0 && error?.code === "ERR_CRYPTO_INVALID_SCRYPT_PARAMS" && StringPrototypeStartsWith(error.message, "Invalid scrypt params")) {
+    error.message = "Invalid scrypt params: error:030000AC:digital envelope routines::memory limit exceeded";
+  }
+  return error;
+}
+
 function scryptSync(password, salt, keylen, options) {
   const known = read(options);
   const charge = op_ff_charge(null, bytes(known));
   try {
     return upstream.scryptSync(password, salt, keylen, known);
+  } catch (error) {
+    throw told(error, known);
   } finally {
     op_ff_discharge(charge);
   }
@@ -49,7 +65,7 @@ function scrypt(password, salt, keylen, options, callback) {
     return upstream.scrypt(password, salt, keylen, known, done);
   } catch (error) {
     op_ff_discharge(charge);
-    throw error;
+    throw told(error, known);
   }
 }
 

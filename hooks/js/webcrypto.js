@@ -1,9 +1,12 @@
 "use strict"; return ((function () {
 // WebCrypto within what cryptography may cost (NC-98). Stands before the crate's file.
 const { core, primordials } = __bootstrap;
-const { ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, ReflectApply } = primordials;
+const { ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, ReflectApply, TypeError } = primordials;
+const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+const SAID = { __proto__: null, TypeMismatchError: "The data argument must be an integer-type TypedArray", QuotaExceededError: "The requested length exceeds 65,536 bytes" };
 const { inTurn, pbkdf2, rsa } = core.loadExtScript("ext:fourfront/costs.js");
 const upstream = core.loadExtScript("ext:upstream/00_crypto.js");
+const { telling } = core.loadExtScript("ext:fourfront/fixes/subtle.js");
 const { prototype } = upstream.SubtleCrypto;
 
 /** The algorithm with one of its numbers read for good: a getter could answer otherwise the next time. */
@@ -42,6 +45,34 @@ instead("deriveKey", (run) => ({
     return run(this, [fixed(algorithm, "iterations", (rounds) => pbkdf2(rounds, 64)), ...rest]);
   },
 }).deriveKey);
+for (const name of ["digest", "encrypt", "decrypt", "sign", "verify", "generateKey", "deriveKey", "deriveBits", "importKey", "exportKey", "wrapKey", "unwrapKey"]) {
+  const descriptor = ObjectGetOwnPropertyDescriptor(prototype, name);
+  const { value } = descriptor;
+  // `deriveBits` may go without a length.
+  const told = telling(name, name === "deriveBits" ? 2 : value.length, value);
+  ObjectDefineProperty(told, "length", ObjectGetOwnPropertyDescriptor(value, "length"));
+  descriptor.value = told;
+  ObjectDefineProperty(prototype, name, descriptor);
+}
+
+const { getRandomValues } = upstream.Crypto.prototype;
+ObjectDefineProperty(upstream.Crypto.prototype, "getRandomValues", {
+  __proto__: null,
+  value: { getRandomValues(array) {
+    if (arguments.length < 1) {
+      const error = new TypeError("Failed to execute 'getRandomValues' on 'Crypto': 1 argument required, but only 0 present.");
+      error.code = "ERR_MISSING_ARGS";
+      throw error;
+    }
+    try {
+      return ReflectApply(getRandomValues, this, [array]);
+    } catch (error) {
+      const said = SAID[error?.name];
+      throw said === undefined ? error : new DOMException(said, error.name);
+    }
+  } }.getRandomValues,
+  writable: true, enumerable: true, configurable: true,
+});
 return upstream;
 })()
 );

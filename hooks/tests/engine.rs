@@ -36,6 +36,8 @@ mod modules;
 mod no_way_out;
 #[path = "engine/packages.rs"]
 mod packages;
+#[path = "engine/peer.rs"]
+mod peer;
 #[path = "engine/pooling.rs"]
 mod pooling;
 #[path = "engine/samples.rs"]

@@ -1,94 +1,18 @@
 "use strict"; return ((function () {
-// `node:crypto` (NC-15..17): the names OpenSSL takes for ciphers and digests, errors as Node throws them, and AES-192 in CBC
-// mode, which the crate leaves out. Stands before the crate's file.
+// `node:crypto` (NC-15..17): the names OpenSSL takes for ciphers and digests, errors as Node throws them. Stands before
+// the crate's file.
 const { core, primordials } = __bootstrap;
 const {
-  ObjectDefineProperty, ObjectGetOwnPropertyNames, ObjectKeys, ReflectApply, ReflectConstruct, SafeWeakMap, StringPrototypeIndexOf, StringPrototypeSlice,
-  StringPrototypeStartsWith, StringPrototypeToLowerCase, TypedArrayPrototypeSet, TypedArrayPrototypeSlice, TypeError, Uint8Array, WeakMapPrototypeGet, WeakMapPrototypeSet,
+  Error, ObjectDefineProperty, ObjectGetOwnPropertyNames, ObjectKeys, ReflectApply, ReflectConstruct, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice,
+  StringPrototypeStartsWith, StringPrototypeToLowerCase, TypeError,
 } = primordials;
 const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
 const { isAnyArrayBuffer, isArrayBufferView } = core.loadExtScript("ext:deno_node/internal/util/types.ts");
-const { translated } = core.loadExtScript("ext:fourfront/fixes/crypto_errors.js");
+const { coded, translated } = core.loadExtScript("ext:fourfront/fixes/crypto_errors.js");
+const { ERR_INVALID_ARG_TYPE } = core.loadExtScript("ext:deno_node/internal/errors.ts");
 
-// === AES-192-CBC, over the block cipher itself ===
-const BLOCK = 16;
 const { ops } = core;
-const { op_node_create_cipheriv, op_node_create_decipheriv, op_node_cipheriv_encrypt, op_node_cipheriv_final, op_node_cipheriv_take, op_node_decipheriv_decrypt, op_node_decipheriv_final } = ops;
-const chained = new SafeWeakMap();
-
-function chain(create, key, iv) {
-  if (iv.length !== BLOCK) throw new TypeError("Invalid initialization vector");
-  const context = {};
-  WeakMapPrototypeSet(chained, context, { inner: create("aes-192-ecb", key, new Uint8Array(0), -1), last: TypedArrayPrototypeSlice(iv) });
-  return context;
-}
-const chainOf = (context) => (typeof context === "object" ? WeakMapPrototypeGet(chained, context) : undefined);
-
-function encryptBlocks(state, input, output) {
-  const mixed = new Uint8Array(BLOCK);
-  for (let at = 0; at < input.length; at += BLOCK) {
-    for (let i = 0; i < BLOCK; i++) mixed[i] = input[at + i] ^ state.last[i];
-    op_node_cipheriv_encrypt(state.inner, mixed, state.last);
-    TypedArrayPrototypeSet(output, state.last, at);
-  }
-}
-function decryptBlocks(state, input, output) {
-  // The caller may give the same memory twice.
-  const sealed = TypedArrayPrototypeSlice(input);
-  op_node_decipheriv_decrypt(state.inner, sealed, output);
-  for (let at = 0; at < sealed.length; at += BLOCK) {
-    for (let i = 0; i < BLOCK; i++) output[at + i] ^= state.last[i];
-    state.last = TypedArrayPrototypeSlice(sealed, at, at + BLOCK);
-  }
-}
-
-/** The crate takes 0 for a failure, and 0 is the number of an isolate's first resource. */
-const context = (create, name, key, iv, tag) => create(name, key, iv, tag) || create(name, key, iv, tag);
-const creating = (create) => (name, key, iv, tag) =>
-  name === "aes-192-cbc" && key.length === 24 ? chain(create, key, iv) : context(create, name, key, iv, tag);
-const instead = {
-  op_node_create_cipheriv: creating(op_node_create_cipheriv),
-  op_node_create_decipheriv: creating(op_node_create_decipheriv),
-  op_node_cipheriv_encrypt(context, input, output) {
-    const state = chainOf(context);
-    if (state === undefined) return op_node_cipheriv_encrypt(context, input, output);
-    encryptBlocks(state, input, output);
-    return true;
-  },
-  op_node_cipheriv_final(context, padding, rest, output) {
-    const state = chainOf(context);
-    if (state === undefined) return op_node_cipheriv_final(context, padding, rest, output);
-    const block = new Uint8Array(BLOCK);
-    block.fill(padding ? BLOCK - rest.length : 0);
-    TypedArrayPrototypeSet(block, rest);
-    encryptBlocks(state, block, output);
-    op_node_cipheriv_take(state.inner);
-  },
-  op_node_cipheriv_take(context) {
-    const state = chainOf(context);
-    return op_node_cipheriv_take(state === undefined ? context : state.inner);
-  },
-  op_node_decipheriv_decrypt(context, input, output) {
-    const state = chainOf(context);
-    if (state === undefined) return op_node_decipheriv_decrypt(context, input, output);
-    decryptBlocks(state, input, output);
-    return true;
-  },
-  op_node_decipheriv_final(context, padding, rest, output, tag) {
-    const state = chainOf(context);
-    if (state === undefined) return op_node_decipheriv_final(context, padding, rest, output, tag);
-    const block = new Uint8Array(BLOCK);
-    if (rest.length === BLOCK) decryptBlocks(state, rest, block);
-    TypedArrayPrototypeSet(output, block);
-    // It is of no use any more.
-    op_node_decipheriv_final(state.inner, false, new Uint8Array(BLOCK), new Uint8Array(BLOCK), tag);
-    if (!padding || rest.length !== BLOCK) return;
-    const count = block[BLOCK - 1];
-    let right = count > 0 && count <= BLOCK;
-    for (let i = BLOCK - count; right && i < BLOCK; i++) right = block[i] === count;
-    if (!right) throw new TypeError("bad decrypt");
-  },
-};
+const instead = { ...core.loadExtScript("ext:fourfront/fixes/aes192.js").operations(), ...core.loadExtScript("ext:fourfront/fixes/pss.js").operations() };
 // === Public parameters, in the order in which Node lists them: some compare the text ===
 function ordered({ kty, crv, d, x, y, ...others }) {
   const own = d === undefined ? {} : { d };
@@ -136,8 +60,8 @@ function digestName(name) {
 /** The function, throwing what Node would throw. */
 function translating(original, prepare) {
   const wrapped = { [original.name](...args) {
-    if (prepare !== undefined) prepare(args);
     try {
+      if (prepare !== undefined) prepare(args);
       return new.target === undefined ? ReflectApply(original, this, args) : ReflectConstruct(original, args, new.target);
     } catch (error) {
       throw translated(error, wrapped);
@@ -149,8 +73,8 @@ function translating(original, prepare) {
 /** A constructor that may be called without `new`, likewise. */
 function translatingClass(original, prepare) {
   function wrapped(...args) {
-    if (prepare !== undefined) prepare(args);
     try {
+      if (prepare !== undefined) prepare(args);
       return ReflectConstruct(original, args, new.target ?? wrapped);
     } catch (error) {
       throw translated(error, wrapped);
@@ -174,6 +98,8 @@ function methods(prototype, list) {
 }
 /** The name of the digest, first of the arguments. */
 const byDigest = (args) => {
+  // OpenSSL 3 keeps it where nobody looks.
+  if (typeof args[0] === "string" && StringPrototypeToLowerCase(args[0]) === "md4") throw new TypeError("digest is legacy");
   args[0] = digestName(args[0]);
 };
 const byCipher = (args) => {
@@ -191,8 +117,46 @@ Decipheriv.prototype.final = function (encoding) {
   if (nothing) throw translated(new TypeError("wrong final block length"), Decipheriv.prototype.final);
   return ReflectApply(final, this, encoding === undefined ? [] : [encoding]);
 };
+/** A signature is made, or looked at, once. */
+function once(prototype, name, check) {
+  const act = prototype[name];
+  prototype[name] = function (...args) {
+    check?.(args);
+    try {
+      return ReflectApply(act, this, args);
+    } catch (error) {
+      if (error?.code !== "ERR_CRYPTO_HASH_FINALIZED") throw error;
+      throw coded(Error, "ERR_CRYPTO_INVALID_STATE", "Not initialised")(prototype[name]);
+    }
+  };
+}
+// Of the paddings that OpenSSL knows, these are for signatures.
+const PADDINGS = { __proto__: null, 1: true, 5: true, 6: true };
+/** A padding that nobody knows is a mistake. */
+function padded(key) {
+  const padding = key?.padding;
+  if (padding !== undefined && padding !== null && PADDINGS[padding] !== true && typeof padding === "number") throw new TypeError("illegal or unsupported padding mode");
+}
+once(Sign.prototype, "sign", ([key]) => padded(key));
+once(Verify.prototype, "verify", ([key, signature]) => {
+  padded(key);
+  if (typeof signature !== "string" && !isArrayBufferView(signature) && !isAnyArrayBuffer(signature)) {
+    throw new ERR_INVALID_ARG_TYPE("signature", ["string", "ArrayBuffer", "Buffer", "TypedArray", "DataView"], signature);
+  }
+});
 methods(Sign.prototype, ["sign"]);
 methods(Verify.prototype, ["verify"]);
+/** An encoding that nobody knows is none. */
+const encoding = (given) => typeof given === "string" && !Buffer.isEncoding(given) && given !== "buffer" ? undefined : given;
+for (const kind of [Hash, crypto.Hmac]) {
+  const { digest, update } = kind.prototype;
+  kind.prototype.update = function (data, inputEncoding) {
+    return ReflectApply(update, this, [data, encoding(inputEncoding)]);
+  };
+  kind.prototype.digest = function (outputEncoding) {
+    return ReflectApply(digest, this, [encoding(outputEncoding)]);
+  };
+}
 methods(Hash.prototype, ["digest"]);
 methods(ECDH.prototype, ["computeSecret", "getPublicKey", "getPrivateKey", "setPrivateKey"]);
 fixed.Cipheriv = translatingClass(Cipheriv, byCipher);
@@ -218,6 +182,21 @@ function fromFirstLine(key) {
 const byKey = (at) => (args) => {
   args[at] = fromFirstLine(args[at]);
 };
+/** Of a line that says what follows, and of what follows that is something else. */
+const LABELLED = /-----BEGIN (?:PUBLIC KEY|CERTIFICATE)-----/;
+function labelled(act) {
+  return ObjectDefineProperty(function (key) {
+    try {
+      return act(key);
+    } catch (error) {
+      const text = typeof key === "string" ? key : key?.key;
+      const said = `${error?.message}`;
+      if (typeof text === "string" && RegExpPrototypeExec(LABELLED, text) !== null && RegExpPrototypeExec(/DECODER routines::unsupported|unsupported PEM label|^invalid PEM public key$/, said) !== null) throw new TypeError("BER error");
+      throw error;
+    }
+  }, "name", { __proto__: null, value: act.name, configurable: true });
+}
+crypto.createPublicKey = labelled(crypto.createPublicKey);
 for (const name of ["createPrivateKey", "createPublicKey", "publicEncrypt", "publicDecrypt", "privateEncrypt", "privateDecrypt"]) {
   fixed[name] = translating(crypto[name], byKey(0));
 }
@@ -232,9 +211,20 @@ const withDigest = (act) => function (algorithm, data, key, ...others) {
   }
 };
 const named = (fn, name) => ObjectDefineProperty(fn, "name", { __proto__: null, value: name, configurable: true });
-fixed.sign = translating(named(withDigest(crypto.sign), "sign"), byKey(2));
-const { ERR_INVALID_ARG_TYPE } = core.loadExtScript("ext:deno_node/internal/errors.ts");
-fixed.verify = translating(named(withDigest(crypto.verify), "verify"), (args) => {
+/** Here the name of the digest is told. */
+const naming = (act) => function (algorithm, ...others) {
+  try {
+    return act(algorithm, ...others);
+  } catch (error) {
+    if (error?.code === "ERR_CRYPTO_INVALID_DIGEST" && error.message === "Invalid digest") error.message = `Invalid digest: ${algorithm}`;
+    throw error;
+  }
+};
+fixed.sign = translating(named(naming(withDigest(crypto.sign)), "sign"), (args) => {
+  padded(args[2]);
+  args[2] = fromFirstLine(args[2]);
+});
+fixed.verify = translating(named(naming(withDigest(crypto.verify)), "verify"), (args) => {
   args[2] = fromFirstLine(args[2]);
   const signature = args[3];
   if (!isArrayBufferView(signature) && !isAnyArrayBuffer(signature)) {
@@ -247,7 +237,19 @@ for (const { prototype } of [Cipheriv, Decipheriv]) {
     return ReflectApply(setAAD, this, [typeof data === "string" ? Buffer.from(data, options?.encoding) : data, options]);
   };
 }
+core.loadExtScript("ext:fourfront/fixes/x509.js").complete(X509Certificate);
 fixed.X509Certificate = translatingClass(X509Certificate);
+const { PrivateKeyObject } = core.loadExtScript("ext:deno_node/internal/crypto/keys.ts");
+methods(PrivateKeyObject.prototype, ["export"]);
+const { hash } = fixed;
+fixed.hash = named(function (algorithm, ...others) {
+  try {
+    return hash(algorithm, ...others);
+  } catch (error) {
+    if (StringPrototypeStartsWith(`${error?.message}`, "Digest method not supported")) error.message = `Digest method ${algorithm} is not supported`;
+    throw error;
+  }
+}, "hash");
 
 // === Smaller things ===
 fixed.getFips = function getFips() {
@@ -257,7 +259,12 @@ fixed.secureHeapUsed = function secureHeapUsed() {
   return { total: 0, used: 0, utilization: 0, min: 0 };
 };
 fixed.getCipherInfo = function getCipherInfo(nameOrNid, options) {
-  const found = crypto.getCipherInfo(cipherName(nameOrNid), options);
+  let found = crypto.getCipherInfo(cipherName(nameOrNid), options);
+  if (found === undefined && options?.ivLength > 0) {
+    // A nonce of this mode may have any length.
+    const usual = crypto.getCipherInfo(cipherName(nameOrNid), { ...options, ivLength: undefined });
+    if (usual?.mode === "gcm") found = { ...usual, ivLength: options.ivLength };
+  }
   if (found === undefined) return undefined;
   const { name, nid, blockSize, ivLength, keyLength } = found;
   const stream = name === "chacha20-poly1305";
@@ -274,8 +281,9 @@ for (const name of ObjectKeys(fixed)) {
   result[name] = fixed[name];
   if (name in crypto.default) crypto.default[name] = fixed[name];
 }
-delete crypto.default.Cipher;
-delete crypto.default.Decipher;
+// Names that there are, and nothing behind them.
+crypto.default.Cipher = crypto.default.Decipher = undefined;
+delete crypto.default.constants?.RSA_SSLV23_PADDING;
 return result;
 })()
 );

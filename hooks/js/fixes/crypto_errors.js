@@ -1,7 +1,7 @@
 "use strict"; return ((function () {
 // What OpenSSL and Node say when cryptography fails, for what the crates say (NC-15, NC-17).
 const { core, primordials } = __bootstrap;
-const { Error, ErrorCaptureStackTrace, ErrorPrototype, ObjectPrototypeIsPrototypeOf, RangeError, RegExpPrototypeExec, TypeError } = primordials;
+const { Error, ErrorCaptureStackTrace, ErrorPrototype, ObjectPrototypeIsPrototypeOf, RangeError, RegExpPrototypeExec, StringPrototypeSlice, TypeError } = primordials;
 
 /** One of OpenSSL: its message holds number, library and reason, its code the reason. */
 const openssl = (number, library, reason, code) => (at) => {
@@ -36,6 +36,15 @@ const table = [
     return error;
   }],
   [/DECODER routines::unsupported|unsupported PEM label|^invalid PEM public key$/, unsupported],
+  [/^digest is legacy$/, openssl("0308010C", "digital envelope routines", "unsupported", "ERR_OSSL_EVP_UNSUPPORTED")],
+  [/^Invalid JWK$/, coded(TypeError, "ERR_CRYPTO_INVALID_JWK", "Invalid JWK data")],
+  [/^crypto error$/, coded(TypeError, "ERR_CRYPTO_INVALID_JWK", "Invalid JWK EC key")],
+  [/^unsupported curve: /, (at, message) => coded(TypeError, "ERR_INVALID_ARG_VALUE", `The property 'key.crv' must be one of: 'P-256', 'secp256k1', 'P-384', 'P-521'. Received '${StringPrototypeSlice(message, 19)}'`)(at)],
+  [/^invalid SPKI public key$/, (at) => {
+    const error = new Error("Failed to read asymmetric key");
+    ErrorCaptureStackTrace(error, at);
+    return error;
+  }],
   [/wrong final block length/, openssl("1C80006B", "Provider routines", "wrong final block length", "ERR_OSSL_WRONG_FINAL_BLOCK_LENGTH")],
   [/bad decrypt/, openssl("1C800064", "Provider routines", "bad decrypt", "ERR_OSSL_BAD_DECRYPT")],
   [/^invalid PKCS#8 private key/, openssl("0680008E", "asn1 encoding routines", "not enough data", "ERR_OSSL_ASN1_NOT_ENOUGH_DATA")],
@@ -62,7 +71,7 @@ const table = [
   [/expecting "RSA PRIVATE KEY"/, coded(TypeError, "ERR_CRYPTO_INVALID_KEY_OBJECT_TYPE", "Invalid key object type public, expected private.")],
 ];
 // Codes of the crates that are theirs alone; any other code is Node's already.
-const theirs = { __proto__: null, ERR_CRYPTO_DECIPHER: true, ERR_CRYPTO_INVALID_KEY_LENGTH: true, ERR_OSSL_EVP_WRONG_FINAL_BLOCK_LENGTH: true, ERR_OSSL_EVP_BAD_DECRYPT: true, ERR_OSSL_WRONG_FINAL_BLOCK_LENGTH: true, ERR_OSSL_BAD_DECRYPT: true, ERR_OSSL_EVP_NOT_XOF_OR_INVALID_LENGTH: true, ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: true, ERR_OSSL_ILLEGAL_OR_UNSUPPORTED_PADDING_MODE: true, ERR_OSSL_RSA_OAEP_DECODING_ERROR: true, ERR_OSSL_EVP_INVALID_DIGEST: true };
+const theirs = { __proto__: null, ERR_CRYPTO_INVALID_JWK: true, ERR_OSSL_EVP_OPERATION_NOT_SUPPORTED_FOR_THIS_KEYTYPE: true, ERR_CRYPTO_DECIPHER: true, ERR_CRYPTO_INVALID_KEY_LENGTH: true, ERR_OSSL_EVP_WRONG_FINAL_BLOCK_LENGTH: true, ERR_OSSL_EVP_BAD_DECRYPT: true, ERR_OSSL_WRONG_FINAL_BLOCK_LENGTH: true, ERR_OSSL_BAD_DECRYPT: true, ERR_OSSL_EVP_NOT_XOF_OR_INVALID_LENGTH: true, ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: true, ERR_OSSL_ILLEGAL_OR_UNSUPPORTED_PADDING_MODE: true, ERR_OSSL_RSA_OAEP_DECODING_ERROR: true, ERR_OSSL_EVP_INVALID_DIGEST: true };
 
 /** The error to throw for `error`, its stack beginning at the caller of `at`. */
 function translated(error, at) {

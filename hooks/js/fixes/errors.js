@@ -46,6 +46,12 @@ for (let i = 0; i < names.length; i++) {
   // Each is met many times, and changed once.
   if (prototypes[kind.name] !== undefined && ObjectGetPrototypeOf(kind) !== Base) ObjectSetPrototypeOf(kind, Base);
 }
+// A state that cannot be, where the standards ask for a TypeError.
+errors.ERR_INVALID_STATE_TYPE = class extends Base {
+  constructor(message) {
+    super("TypeError", "ERR_INVALID_STATE", `Invalid state: ${message}`);
+  }
+};
 return errors;
 })()
 );

@@ -21,6 +21,10 @@ const DIGITS = new SafeRegExp("^(-?)(\\d+)(?:\\.(\\d+))?(n?)$");
 const THREE_BEFORE = new SafeRegExp("\\B(?=(\\d{3})+$)", "g");
 const THREE_AFTER = new SafeRegExp("(\\d{3})(?=\\d)", "g");
 
+// The character of DEL, escaped with small letters, or a backslash that is none of it.
+const DELETE = new SafeRegExp("\\\\\\\\|\\\\x7f", "g");
+const capital = (text) => StringPrototypeIncludes(text, "\\x7f") ? StringPrototypeReplace(text, DELETE, (escape) => escape === "\\\\" ? escape : "\\x7F") : text;
+
 let marked = false;
 let separating = false;
 
@@ -29,6 +33,7 @@ function stylize(text, style) {
     marked = true;
     return `${OPEN}${StringPrototypeReplace(text, QUOTED, "Symbol($2)")}${CLOSE}`;
   }
+  if (style === "string") return capital(text);
   return separating && (style === "number" || style === "bigint") ? separated(text) : text;
 }
 
@@ -58,6 +63,7 @@ function printing(print, self, args, given) {
     let text = ReflectApply(print, self, args);
     if (typeof text !== "string") return text;
     if (StringPrototypeIncludes(text, "\u001b[")) {
+      text = capital(text);
       text = StringPrototypeReplace(text, COLOURED_QUOTED, "$1Symbol($3)");
       text = StringPrototypeReplace(text, COLOURED_KEY, "[$1$2$3]: ");
     }
@@ -71,7 +77,13 @@ function printing(print, self, args, given) {
 }
 
 function inspect(value, given) {
-  return printing(upstream.inspect, this, arguments, typeof given === "object" ? given : undefined);
+  try {
+    return printing(upstream.inspect, this, arguments, typeof given === "object" ? given : undefined);
+  } catch (error) {
+    // Nothing can be asked of it.
+    if (core.isProxy(value) && error?.message === "Cannot inspect a proxy that has been revoked") return "<Revoked Proxy>";
+    throw error;
+  }
 }
 const { defaultOptions: _, ...others } = ObjectGetOwnPropertyDescriptors(upstream.inspect);
 ObjectDefineProperties(inspect, others);

@@ -2,7 +2,8 @@
 // The rest of `process` (NC-30): names that packages look for, checks of arguments, and warnings as Node gives them.
 const { core, primordials } = __bootstrap;
 const { op_ff_log } = core.ops;
-const { ArrayIsArray, Error, ErrorPrototype, ObjectDefineProperty, ObjectFreeze, ObjectPrototypeIsPrototypeOf } = primordials;
+const { ArrayIsArray, Error, ErrorPrototype, ObjectDefineProperty, ObjectFreeze, ObjectPrototypeIsPrototypeOf, RegExpPrototypeTest, SafeRegExp } = primordials;
+const LISTENERS = new SafeRegExp("MaxListeners is [0-9]+\\.$");
 const lazyErrors = () => core.loadExtScript("ext:deno_node/internal/errors.ts");
 
 function refused(name, code) {
@@ -41,6 +42,8 @@ function emitWarning(process) {
       throw new ERR_INVALID_ARG_TYPE("warning", ["string", "Error"], warning);
     }
     if (error.name === "DeprecationWarning" && process.noDeprecation) return;
+    // The crate's text ends before Node's does.
+    if (error.name === "MaxListenersExceededWarning" && RegExpPrototypeTest(LISTENERS, error.message)) error.message += " Use emitter.setMaxListeners() to increase limit";
     op_ff_log(3, `(node:2) ${error.code ? `[${error.code}] ` : ""}${error.name}: ${error.message}${typeof error.detail === "string" ? `\n${error.detail}` : ""}`);
     process.nextTick(() => process.emit("warning", error));
   };

@@ -24,6 +24,12 @@ util.toUSVString = (value) => StringPrototypeToWellFormed(`${value}`);
 util.getSystemErrorName = function getSystemErrorName(number) {
   return upstream.getSystemErrorName(number) ?? `Unknown system error ${number}`;
 };
+// The name that `getCallSites` had first.
+util.getCallSite = util.getCallSites;
+// Nothing here comes from outside of JavaScript.
+upstream.types.isExternal = function isExternal() {
+  return false;
+};
 // They came after Node 22.
 delete util.convertProcessSignalToExitCode;
 delete util.queryObjects;

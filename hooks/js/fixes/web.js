@@ -49,15 +49,29 @@ ObjectDefineProperty(URLPrototype, "href", href);
 
 // === What they look like in a log (NC-24) ===
 const custom = SymbolFor("nodejs.util.inspect.custom");
-const shows = (prototype, show) => ObjectDefineProperty(prototype, custom, { __proto__: null, value: show, writable: true, enumerable: false, configurable: true });
+const privately = SymbolFor("Deno.privateCustomInspect");
+function shows(prototype, show) {
+  // The printer asks for the engine's own first, which may be a parent's.
+  ObjectDefineProperty(prototype, privately, { __proto__: null, value: undefined, writable: true, enumerable: false, configurable: true });
+  ObjectDefineProperty(prototype, custom, { __proto__: null, value: show, writable: true, enumerable: false, configurable: true });
+}
 shows(URLPrototype, function (depth, options, inspect) {
   const name = this.constructor?.name ?? "URL";
-  if (typeof depth === "number" && depth < 0) return inspect({ __proto__: { constructor: this.constructor } }, options);
+  if (typeof depth === "number" && depth < 0) return `${name} {}`;
   const { href, origin, protocol, username, password, host, hostname, port, pathname, search, searchParams, hash } = this;
   return `${name} ${inspect({ href, origin, protocol, username, password, host, hostname, port, pathname, search, searchParams, hash }, options)}`;
 });
+const { URLSearchParams } = url;
+const pairs = URLSearchParams.prototype[privately];
+shows(URLSearchParams.prototype, function (depth, options, inspect) {
+  return typeof depth === "number" && depth < 0 ? "[Object]" : ReflectApply(pairs, this, [inspect, options]);
+});
 shows(abort.AbortSignal.prototype, function (depth, options, inspect) {
-  return `AbortSignal ${inspect({ aborted: this.aborted }, { ...options, depth: null })}`;
+  return typeof depth === "number" && depth < 0 ? "[AbortSignal]" : `AbortSignal ${inspect({ aborted: this.aborted }, options)}`;
+});
+shows(abort.AbortController.prototype, function (depth, options, inspect) {
+  if (typeof depth === "number" && depth < 0) return "AbortController {}";
+  return `AbortController ${inspect({ signal: this.signal }, options)}`;
 });
 shows(DOMException.prototype, function () {
   const { stack, name, message } = this;

@@ -42,8 +42,9 @@ const from_to = (syscall, path, dest, act) => named(syscall, path, dest, act);
 
 function modeOfAccess(mode, max = 7) {
   if (mode === undefined || mode === null) return 0;
-  if (typeof mode !== "number") throw new ERR_INVALID_ARG_TYPE("mode", "integer", mode);
-  if (!Number.isInteger(mode) || mode < 0 || mode > max) throw new ERR_OUT_OF_RANGE("mode", `an integer >= 0 && <= ${max}`, mode);
+  // As what Node has it checked by says it.
+  if (!Number.isInteger(mode)) throw Object.assign(new TypeError("mode must be int32 or null/undefined"), { code: "ERR_INVALID_ARG_TYPE" });
+  if (mode < 0 || mode > max) throw Object.assign(new RangeError(`mode is out of range: >= 0 && <= ${max}`), { code: "ERR_OUT_OF_RANGE" });
   return mode;
 }
 const unless = (signal) => {
@@ -332,8 +333,9 @@ const api = {
     const flags = stringToFlags(options.flag ?? "r");
     return () => {
       unless(options.signal);
+      if (isFd(where)) on("fstat", () => calls.fstat(where));
       const data = withFile(where, flags, 0o666, readAll);
-      return options.encoding && options.encoding !== "buffer" ? data.toString(options.encoding) : data;
+      return options.encoding ? data.toString(options.encoding) : data;
     };
   },
   readdir,

@@ -21,12 +21,27 @@ class Stats extends StatsBase {
   constructor(dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks, atimeMs, mtimeMs, ctimeMs, birthtimeMs) {
     super();
     Object.assign(this, { dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks, atimeMs, mtimeMs, ctimeMs, birthtimeMs });
-    dates(this);
   }
 }
 class BigIntStats extends StatsBase {}
-function dates(stats) {
-  for (const name of ["atime", "mtime", "ctime", "birthtime"]) stats[name] = new Date(Number(stats[`${name}Ms`]) + 0.5);
+// Dates are made when they are asked for, and kept: they are no members of their own, as JSON shows.
+for (const { prototype } of [Stats, BigIntStats]) {
+  for (const name of ["atime", "mtime", "ctime", "birthtime"]) {
+    const keep = (stats, value) => Object.defineProperty(stats, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+    Object.defineProperty(prototype, name, {
+      __proto__: null,
+      configurable: true,
+      enumerable: true,
+      get() {
+        const date = new Date(Number(this[`${name}Ms`]) + 0.5);
+        keep(this, date);
+        return date;
+      },
+      set(value) {
+        keep(this, value);
+      },
+    });
+  }
 }
 
 /** The `Stats` of a node of the tree. */
@@ -41,7 +56,6 @@ function statsOf(node, big) {
   for (const name in numbers) stats[name] = BigInt(numbers[name]);
   for (const name in times) stats[`${name}Ms`] = BigInt(Math.floor(times[name]));
   for (const name in times) stats[`${name}Ns`] = BigInt(Math.round(times[name] * 1e3)) * 1000n;
-  dates(stats);
   return stats;
 }
 

@@ -50,6 +50,10 @@ pub(super) const BOOT: &[(&str, &str)] = &[
         "ext:fourfront/fixes/web.js",
         include_str!("../../js/fixes/web.js"),
     ),
+    (
+        "ext:fourfront/fixes/ports.js",
+        include_str!("../../js/fixes/ports.js"),
+    ),
     ("ext:fourfront/boot.js", include_str!("../../js/boot.js")),
 ];
 

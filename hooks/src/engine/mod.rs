@@ -55,6 +55,7 @@
 //! quarter of its memory when a call ends. One allocation in flight may overshoot before V8 looks: the heap
 //! callback grants room for it, because V8 ends the process when it is refused.
 
+mod aes192;
 mod audit;
 mod builtin_names;
 mod cff;
@@ -67,6 +68,7 @@ mod extensions;
 mod failure;
 mod ffi;
 mod isolate;
+mod keys;
 mod lexer;
 mod limits;
 mod memory;

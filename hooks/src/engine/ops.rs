@@ -11,7 +11,7 @@ use deno_core::{OpState, op2, v8};
 use deno_error::JsErrorBox;
 
 use super::{
-    Program, audit,
+    Program, aes192, audit, keys,
     limits::Limits,
     memory::{self, Charges},
     modules, net,
@@ -27,6 +27,11 @@ use crate::{
 deno_core::extension!(
     fourfront,
     ops = [
+        aes192::op_ff_gcm_aad,
+        aes192::op_ff_gcm_end,
+        aes192::op_ff_gcm_start,
+        aes192::op_ff_gcm_update,
+        keys::op_ff_pss_as_rsa,
         memory::op_ff_charge,
         memory::op_ff_discharge,
         memory::op_ff_grown,

@@ -53,8 +53,36 @@ const OWN: &[(&str, &str)] = &[
         include_str!("../../js/fixes/crypto_errors.js"),
     ),
     (
+        "ext:fourfront/fixes/arguments.js",
+        include_str!("../../js/fixes/arguments.js"),
+    ),
+    (
+        "ext:fourfront/fixes/aes192.js",
+        include_str!("../../js/fixes/aes192.js"),
+    ),
+    (
+        "ext:fourfront/fixes/pss.js",
+        include_str!("../../js/fixes/pss.js"),
+    ),
+    (
+        "ext:fourfront/fixes/x509.js",
+        include_str!("../../js/fixes/x509.js"),
+    ),
+    (
         "ext:fourfront/fixes/brotli.js",
         include_str!("../../js/fixes/brotli.js"),
+    ),
+    (
+        "ext:fourfront/fixes/exports.js",
+        include_str!("../../js/fixes/exports.js"),
+    ),
+    (
+        "ext:fourfront/fixes/performance.js",
+        include_str!("../../js/fixes/performance.js"),
+    ),
+    (
+        "ext:fourfront/fixes/subtle.js",
+        include_str!("../../js/fixes/subtle.js"),
     ),
     (
         "ext:fourfront/fixes/process.js",

@@ -1,6 +1,6 @@
 //! What packages of the npm registry have come upon, each in its smallest form.
 
-use fourfront_model::Compat;
+use fourfront_model::{Compat, Credentials};
 use serde_json::{Value, json};
 
 use super::harness::{js, load_as, value};
@@ -73,7 +73,7 @@ async fn loggers_may_write_to_the_descriptors_of_the_output() {
 
 #[tokio::test]
 async fn what_sdks_load_and_look_for_at_their_start_is_there_or_missing_as_in_node() {
-    // NC-71, NC-25
+    // NC-71, NC-25, LE-342
     let code = "const loaded = ['http2', 'child_process', 'os', 'fs/promises', 'node:http2', 'node:async_hooks'].map((n) => typeof require(n));
         const fs = require('fs'), os = require('os'), path = require('path');
         exports.handler = async () => {
@@ -94,10 +94,11 @@ async fn what_sdks_load_and_look_for_at_their_start_is_there_or_missing_as_in_no
         })
     };
     let granted = load_as(&[("index.js", code)], Compat::Relaxed, |f| {
-        f.environment = vec![
-            ("AWS_ACCESS_KEY_ID".into(), "AKIAIOSFODNN7EXAMPLE".into()),
-            ("AWS_SECRET_ACCESS_KEY".into(), "secret".into()),
-        ];
+        f.credentials = Some(Credentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+            secret_access_key: "secret".into(),
+            session_token: None,
+        });
     })
     .expect("the function loads");
     assert_eq!(
