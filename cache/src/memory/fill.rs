@@ -199,7 +199,7 @@ impl<M: HeadRecord> Fill<M> {
     }
 
     /// The same for a response that is not kept.
-    pub(super) fn as_relay(mut self, why: Refusal) -> Self {
+    pub(super) fn relaying(mut self, why: Refusal) -> Self {
         self.relay = Some(why);
         self
     }

@@ -172,7 +172,7 @@ impl<M: HeadRecord> MemoryTier<M> {
         why: Refusal,
     ) -> Fill<M> {
         let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
-        Fill::new(self.inner.clone(), key, id, head, expected_len, 0).as_relay(why)
+        Fill::new(self.inner.clone(), key, id, head, expected_len, 0).relaying(why)
     }
 
     /// Takes note of what a key is now; to be asked before an older tier is.

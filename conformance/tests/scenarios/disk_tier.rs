@@ -24,7 +24,8 @@ async fn sized() -> Origin {
         let path = request.target.split('?').next().unwrap_or("/1");
         let kib: usize = path[1..].parse().unwrap_or(1);
         let asked = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let mut body: Vec<u8> = (0..kib * 1024).map(|n| (n / 11 % 253) as u8).collect();
+        let pattern = (0..=252_u8).cycle().flat_map(|byte| [byte; 11]);
+        let mut body: Vec<u8> = pattern.take(kib * 1024).collect();
         let mark = format!("{asked:08}");
         body[..8].copy_from_slice(mark.as_bytes());
         Reply::ok(body)

@@ -254,6 +254,10 @@ fn once(act: &str) -> String {
 
 /// Calls the function once so that its trial is given up for good, and sees that it never comes back.
 async fn leaves_for_good(f: &Inlined, answer: &str) {
+    assert!(left_for_good(f, answer).await, "it stays on the pool");
+}
+
+async fn left_for_good(f: &Inlined, answer: &str) -> bool {
     f.settle().await;
     assert_eq!(f.call("1").await.expect("it answers"), answer);
     let inline = f.prepared.stats().inline;
@@ -261,7 +265,7 @@ async fn leaves_for_good(f: &Inlined, answer: &str) {
     for _ in 0..800 {
         f.call("0").await.expect("it answers");
     }
-    assert_eq!(f.prepared.stats().inline, inline, "it stays on the pool");
+    f.prepared.stats().inline == inline
 }
 
 #[test]
@@ -313,7 +317,14 @@ fn what_cannot_be_interrupted_is_left_to_the_pool() {
         ("return JSON.parse(' '.repeat(2 ** 21) + '1')", "1"),
     ] {
         inlined(&once(act), move |f| async move {
-            leaves_for_good(&f, answer).await;
+            // On a busy machine the trial's time may be over before it comes to the call in question, which is a
+            // strike and no more.
+            for _ in 0..20 {
+                if left_for_good(&f, answer).await {
+                    return;
+                }
+            }
+            panic!("it came back each time");
         });
     }
 }

@@ -297,7 +297,7 @@ fn hide_tags(head: &mut ResponseHeader, exchange: &Exchange) {
 /// The lower-case name of the field of tags, where viewers do not get it (CF-675).
 pub(super) fn hidden_field(exchange: &Exchange) -> Option<&str> {
     let tags = exchange.route.distribution().cache_tags.as_ref()?;
-    tags.hide.then(|| tags.header.as_str())
+    tags.hide.then_some(tags.header.as_str())
 }
 
 /// Whether the answer that Pingora is about to send ends with this head: then no body callback comes that could send

@@ -16,6 +16,7 @@ use super::{
     context::{Ctx, Pending},
     deliver::{ctx_internal, error_head, swap},
     storage::{StoredFacts, record},
+    store::Fetched,
 };
 use crate::flow::{ErrorAnswer, Exchange, Fault, Flow};
 
@@ -133,7 +134,7 @@ impl Edge {
         };
         let now = self.node().clock().now();
         let varies = Varies::ByFields;
-        let meta = self.judge(session, exchange, &request, &head, varies, now, now)?;
+        let meta = self.judge(session, exchange, &request, &head, varies, Fetched::at(now))?;
         let facts = StoredFacts::of(&meta).ok_or(Refusal::Status)?;
         let meta = record(
             now,

@@ -237,7 +237,7 @@ impl CacheStorage {
     pub(super) async fn find(&self, key: &CacheKey) -> Option<Found> {
         match self.stored(key) {
             Some(object) => Some(Found::Object(object)),
-            None => self.adapter.from_disk(key).await,
+            None => self.adapter.on_disk(key).await,
         }
     }
 
@@ -456,7 +456,7 @@ struct Adapter {
 
 impl Adapter {
     /// What the disk has under a key that memory does not have.
-    async fn from_disk(&self, key: &CacheKey) -> Option<Found> {
+    async fn on_disk(&self, key: &CacheKey) -> Option<Found> {
         let disk = self.disk.as_ref()?;
         let ticket = self.tier.ticket(key);
         let found = disk.find(key).await?;
@@ -504,7 +504,7 @@ impl Storage for Adapter {
                 };
                 Some((meta, Box::new(hit)))
             }
-            Lookup::Absent => match (self.from_disk(&our_key(key)).await, &self.disk) {
+            Lookup::Absent => match (self.on_disk(&our_key(key)).await, &self.disk) {
                 (Some(Found::Object(object)), _) => Some(object_hit(&object)?),
                 (Some(Found::OnDisk(found)), Some(disk)) => {
                     let meta = found.head.meta_of(found.length)?;

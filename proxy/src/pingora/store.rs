@@ -35,6 +35,23 @@ use super::{
 };
 use crate::flow::{Exchange, Flow, Generated, Store};
 
+/// When a response was asked for, and when it came (RFC 9111 section 4.2.3).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fetched {
+    pub(super) requested: SystemTime,
+    pub(super) now: SystemTime,
+}
+
+impl Fetched {
+    /// One that was made at that moment.
+    pub(super) const fn at(now: SystemTime) -> Self {
+        Self {
+            requested: now,
+            now,
+        }
+    }
+}
+
 impl Edge {
     /// `response_cache_filter`: may this answer be stored, and for how long (CF section 3, RFC 9111 section 3).
     pub(super) fn decide_store(
@@ -90,8 +107,7 @@ impl Edge {
             &request,
             head,
             store.varies,
-            requested,
-            now,
+            Fetched { requested, now },
         ) {
             Ok(meta) => {
                 store.kept = kept(&meta, now);
@@ -132,7 +148,14 @@ impl Edge {
                 let requested = requested.unwrap_or(now);
                 let exchange = &store.exchange;
                 let varies = store.varies;
-                match self.judge(session, exchange, &request, &merged, varies, requested, now) {
+                match self.judge(
+                    session,
+                    exchange,
+                    &request,
+                    &merged,
+                    varies,
+                    Fetched { requested, now },
+                ) {
                     Ok(mut meta) => {
                         if let Some(variance) = stored.variance() {
                             meta.set_variance(variance);
@@ -156,8 +179,7 @@ impl Edge {
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
         varies: Varies,
-        requested: SystemTime,
-        now: SystemTime,
+        Fetched { requested, now }: Fetched,
     ) -> std::result::Result<CacheMeta, Refusal> {
         let rules = exchange.route.store_rules();
         let mode = rules.mode;
@@ -276,7 +298,14 @@ impl Edge {
             .map_err(|_| Refusal::Status)?;
         let now = self.node().clock().now();
         let varies = store.varies;
-        self.judge(session, &store.exchange, &request, &head, varies, now, now)
+        self.judge(
+            session,
+            &store.exchange,
+            &request,
+            &head,
+            varies,
+            Fetched::at(now),
+        )
     }
 
     /// `cache_vary_filter`: the variant of a request (CF-824). CloudFront's mode has none (CF-312).

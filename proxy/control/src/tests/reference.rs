@@ -82,6 +82,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     let mut default = NodeSettings {
         threads: Some(2),
         max_object_size: Some(64 << 20),
+        cache_disk: Some(10 << 30),
         origin_ca: Some(dir.path().join("certs/origin-ca.pem")),
         data_dir: Some(dir.path().join("data")),
         ..NodeSettings::default()
