@@ -11,6 +11,7 @@ README.md in this folder says how each server is set up, and why. Standard libra
 """
 
 import argparse
+import http.client
 import json
 import os
 import re
@@ -40,9 +41,14 @@ class Case:
     `header` must be in the answer, as proof that the hook ran; `size` is the body's, in bytes.
     """
 
-    def __init__(self, name, path, title, header=None, size=len(BODY)):
+    def paths(self):
+        return [f"{self.path}{n}" for n in range(self.many)] if self.many else [self.path]
+
+    def __init__(self, name, path, title, header=None, size=len(BODY), many=0):
         self.name = name
         self.path = path
+        # How many objects are asked for in turn, as `path` and a number; 0 for the one at `path`.
+        self.many = many
         self.title = title
         self.header = header
         self.size = size
@@ -51,6 +57,8 @@ class Case:
 CASES = [
     Case("hit", "/hit", "1 KB memory hit"),
     Case("large", "/large", "100 KB memory hit", size=len(LARGE)),
+    # Eight times what the memory tier holds; nginx reads its files from the page cache as well.
+    Case("disk", "/disk/", "100 KB disk hit", size=len(LARGE), many=5000),
     Case("hook", "/hook", "1 KB memory hit with a viewer-response hook", header="x-hook"),
     Case("generated", "/generated", "response generated at viewer-request", header="x-hook", size=12),
 ]
@@ -77,7 +85,7 @@ class Origin:
 
             def do_GET(self):
                 origin.requests += 1
-                body = LARGE if self.path == "/large" else BODY
+                body = LARGE if self.path.startswith(("/large", "/disk/")) else BODY
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain")
                 self.send_header("Content-Length", str(len(body)))
@@ -117,7 +125,15 @@ class Server:
             )
 
     def url(self, case):
-        return f"http://127.0.0.1:{self.port}{case.path}"
+        return f"http://127.0.0.1:{self.port}{case.paths()[0]}"
+
+    def fill(self, case):
+        """Asks for every object once, over one connection."""
+        viewer = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        for path in case.paths():
+            viewer.request("GET", path)
+            viewer.getresponse().read()
+        viewer.close()
 
     def wait_until_ready(self, case, seconds=30):
         """Asks until the case is answered; a server that exits is reported with its log."""
@@ -234,7 +250,7 @@ def start_nginx(folder, core, origin_port, handles):
         "@HOOK@": "js_header_filter load.hook;" if njs else "add_header X-Hook nginx;",
         "@GENERATED@": "js_content load.generated;" if njs else "add_header X-Hook nginx; return 200 'hello, edge\\n';",
         "@CACHE@": cache,
-        "@HANDLES@": "open_file_cache max=1000 inactive=1d; open_file_cache_valid 1h;" if handles else "",
+        "@HANDLES@": "open_file_cache max=10000 inactive=1d; open_file_cache_valid 1h;" if handles else "",
         "@FOLDER@": str(folder),
         "@PORT@": str(port),
         "@ORIGIN@": str(origin_port),
@@ -251,7 +267,9 @@ def start_nginx(folder, core, origin_port, handles):
 
 def start_fourfront(program, folder, core, origin_port):
     port, admin = free_port(), free_port()
-    env = {"PORT": str(port), "ADMIN": str(admin), "ORIGIN": str(origin_port)}
+    data = folder / "fourfront-data"
+    data.mkdir()
+    env = {"PORT": str(port), "ADMIN": str(admin), "ORIGIN": str(origin_port), "DATA": str(data)}
     command = [program, "serve", "-c", str(HERE / "fourfront.yaml")]
     return Server("fourfront", command, port, core, folder / "fourfront.log", env)
 
@@ -288,8 +306,15 @@ def start_workerd(program, folder, core):
 def run_wrk(server, case, core, connections, seconds):
     """One run. Its numbers, with the CPU time that the server used meanwhile."""
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", server.url(case)]
-    before = server.cpu_seconds()
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if case.many:
+            # A step that has no divisor in common with the number takes all of them in turn, and not in the order stored.
+            script.write(f"local n = 0\nrequest = function() n = (n + 1237) % {case.many}; ")
+            script.write(f"return wrk.format('GET', '{case.path}' .. n) end\n")
+            script.flush()
+            command += ["-s", script.name]
+        before = server.cpu_seconds()
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
     cpu = server.cpu_seconds() - before
     if finished.returncode != 0:
         raise Failure(f"wrk failed: {finished.stderr.strip() or finished.stdout.strip()}")
@@ -327,6 +352,8 @@ def measure(servers, cases, origin, cores, arguments):
         for server in servers:
             server.wait_until_ready(case)
             server.check(case)
+            if case.many:
+                server.fill(case)
             run_wrk(server, case, cores[1], arguments.connections, 1)
         filled = origin.requests
         runs = {server.name: [] for server in servers}

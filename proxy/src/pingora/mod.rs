@@ -1,5 +1,7 @@
-//! Pingora's callbacks, a few lines each: take the flow's state, step it, put the next back. What
-//! is decided lives in [`crate::flow`] and in the crates it composes; what is done for
+//! Viewers' connections, and Pingora's callbacks for what needs an origin.
+//!
+//! A connection begins in [`direct`], which answers what it can itself and hands the rest to Pingora. Its callbacks are a
+//! few lines each: take the flow's state, step it, put the next back. What is decided lives in [`crate::flow`] and in the crates it composes; what is done for
 //! a decision lives in this module's siblings, by side of the cache.
 //!
 //! Five of Pingora's own ideas are overruled, each where it happens: freshness is judged by

@@ -375,12 +375,16 @@ impl Edge {
         let out = &mut connection.out;
         out.clear();
         put_status(out, reply.status, reply.description.as_deref());
+        // RFC 9110 section 8.6: 204 has no length, whoever chose it.
+        let told = matches!(reply.length, Length::AsTold) && reply.status != 204;
         let skip = |name: &HeaderName| {
-            (*name == header::CONTENT_LENGTH && !matches!(reply.length, Length::AsTold))
+            (*name == header::CONTENT_LENGTH && !told)
                 || (tells_outcome && name.as_str() == "cache-status")
         };
         put_lines(out, &reply.lines, skip);
-        if let Length::Bytes(length) = reply.length {
+        if let Length::Bytes(length) = reply.length
+            && reply.status != 204
+        {
             put_number_field(out, b"Content-Length", length);
         }
         let has_server = reply.lines.iter().any(|l| l.name == header::SERVER);
