@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod explain;
 pub mod flow;
 pub mod node;
 pub mod observe;
