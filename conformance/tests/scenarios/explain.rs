@@ -1,9 +1,11 @@
 //! `explain`: what a node would do with a request, told without doing it (CP-606, CP-607). Each verdict is held against what
 //! the node then does.
 
-use fourfront_conformance::{Answer, Edge, Origin, Reply, Running};
+use bytes::Bytes;
+use fourfront_conformance::{Answer, Edge, Origin, RawOrigin, Reply, Running, Turn};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, mpsc};
 
 async fn told(edge: &Running, request: Value) -> Value {
     let (status, told) = edge.explain(request).await;
@@ -30,7 +32,7 @@ fn detail(answer: &Answer) -> String {
 }
 
 fn only_copy(told: &Value) -> &Value {
-    let stored = told["stored"].as_array().unwrap();
+    let stored = told["stored"].as_array().map_or(&[][..], Vec::as_slice);
     assert_eq!(stored.len(), 1, "{told:#}");
     &stored[0]
 }
@@ -325,4 +327,89 @@ async fn invalidations_and_the_disk() {
     let answer = edge.get("/a").await;
     assert_eq!(answer.x_cache(), "Miss");
     assert_eq!(detail(&answer), format!("invalidated({hard})"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_arriving() {
+    // CP-606, CF-401
+    let (pieces, stream) = mpsc::unbounded_channel();
+    let stream = Mutex::new(Some(stream));
+    let origin = Origin::start(move |_| {
+        let stream = stream.try_lock().ok().and_then(|mut s| s.take());
+        stream.map_or_else(|| Reply::status(500), Reply::stream)
+    })
+    .await;
+    let edge = Edge::new().start(&origin).await;
+    pieces.send(Bytes::from_static(b"first ")).unwrap();
+    let mut leader = edge.request("GET", "/a").open().await.unwrap();
+    assert!(leader.piece().await.unwrap().is_some());
+    let arriving = told_of(&edge, "/a").await;
+    assert_eq!(verdict(&arriving), ("hit", "-"));
+    let copy = only_copy(&arriving);
+    assert_eq!(
+        (&copy["tier"], &copy["bytes"], &copy["ttl"]["source"]),
+        (&json!("arriving"), &Value::Null, &json!("default_ttl"))
+    );
+    drop(pieces);
+    while leader.piece().await.unwrap().is_some() {}
+    let whole = told_of(&edge, "/a").await;
+    let copy = only_copy(&whole);
+    assert_eq!(
+        (&copy["tier"], &copy["bytes"]),
+        (&json!("memory"), &json!(6))
+    );
+    assert_eq!(origin.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_errors_and_origins_that_are_left_alone() {
+    // CP-606, CP-607, CF-261, CF-269, CF-272, CF-290, CF-296
+    let origin = RawOrigin::start(|_| vec![Turn::Close]).await;
+    let edge = Edge::new()
+        .top("cache_mode: cloudfront")
+        .start_at(&origin.url())
+        .await;
+    assert_eq!(edge.get("/down").await.status, 502);
+    let told = told_of(&edge, "/down").await;
+    assert_eq!(verdict(&told), ("hit", "error-ttl"));
+    let copy = only_copy(&told);
+    assert_eq!(
+        (&copy["status"], &copy["ttl"]["remaining"]),
+        (&json!(502), &json!(10))
+    );
+    assert_eq!(copy["ttl"]["source"], "error_caching_min_ttl");
+    assert!(copy["failure"].is_string(), "{copy}");
+    assert_eq!(told["cache"]["mode"], "cloudfront");
+    assert_eq!(detail(&edge.get("/down").await), "error-ttl");
+
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let origin =
+        Origin::start(
+            move |_| match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 => Reply::ok("x").header("Cache-Control", "max-age=60"),
+                _ => Reply::status(503),
+            },
+        )
+        .await;
+    let edge = Edge::new()
+        .top("cache_mode: cloudfront")
+        .start(&origin)
+        .await;
+    edge.get("/a").await;
+    edge.advance(70);
+    let stale = told_of(&edge, "/a").await;
+    assert_eq!(verdict(&stale), ("stale", "expired"));
+    assert_eq!(stale["verdict"]["origin"], "asked");
+    assert_eq!(only_copy(&stale)["stale"]["if_503"], "stale");
+    assert_eq!(edge.get("/a").await.text(), "x");
+    let held = told_of(&edge, "/a").await;
+    assert_eq!(verdict(&held), ("stale", "stale-revalidate"));
+    assert_eq!(held["verdict"]["grace"], "held-off");
+    assert_eq!(held["verdict"]["origin"], "not asked");
+    assert_eq!(
+        only_copy(&held)["stale"]["held_off_until"],
+        "2026-03-03T09:01:20.000Z"
+    );
+    assert_eq!(detail(&edge.get("/a").await), "stale-revalidate");
+    assert_eq!(origin.count(), 2);
 }
