@@ -579,6 +579,13 @@ impl Running {
         (answer.status.as_u16(), answer.body)
     }
 
+    /// Explains a request, as `POST explain` with that JSON does. Gives the status and the document.
+    pub async fn explain(&self, body: serde_json::Value) -> (u16, serde_json::Value) {
+        let body = body.to_string().into_bytes();
+        let answer = Admin::explain(self.node.as_ref(), body).await;
+        (answer.status.as_u16(), answer.body)
+    }
+
     /// Invalidates these, paths or tags with `#`, and gives the invalidation's id.
     ///
     /// # Panics

@@ -13,6 +13,7 @@ mod scenarios {
     mod directory_origin;
     mod disk_tier;
     mod draining;
+    mod explain;
     mod freshness;
     mod function_network;
     mod generated_responses;

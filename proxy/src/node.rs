@@ -34,6 +34,7 @@ use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
+    explain,
     observe::{
         access::AccessSink,
         admin::Admin,
@@ -442,6 +443,7 @@ impl Drop for InFlightGuard {
     }
 }
 
+#[async_trait::async_trait]
 impl Admin for Node {
     fn metrics(&self) -> Result<Vec<u8>, String> {
         self.metrics
@@ -468,6 +470,10 @@ impl Admin for Node {
 
     fn purge(&self, call: PurgeCall) -> PurgeAnswer {
         purge::answer(self, call, self.clock.now())
+    }
+
+    async fn explain(&self, body: Vec<u8>) -> PurgeAnswer {
+        explain::answer(self, &body, self.clock.now()).await
     }
 
     fn status(&self) -> String {

@@ -64,7 +64,8 @@ impl Problem {
         }
     }
 
-    fn invalid(field: &str, detail: impl Into<String>) -> Self {
+    /// A refusal of one member of the request.
+    pub(crate) fn invalid(field: &str, detail: impl Into<String>) -> Self {
         Self {
             field: Some(field.to_owned()),
             ..Self::new(StatusCode::BAD_REQUEST, "InvalidArgument", detail)
@@ -211,7 +212,7 @@ fn by_id<'d>(all: &'d [Arc<Distribution>], id: &str) -> Result<&'d Arc<Distribut
     })
 }
 
-fn only(all: &[Arc<Distribution>]) -> Result<&Arc<Distribution>, Problem> {
+pub(crate) fn only(all: &[Arc<Distribution>]) -> Result<&Arc<Distribution>, Problem> {
     match all {
         [only] => Ok(only),
         _ => {
@@ -388,7 +389,7 @@ impl Asked {
     }
 }
 
-fn text<'v>(field: &str, value: &'v Value) -> Result<&'v str, Problem> {
+pub(crate) fn text<'v>(field: &str, value: &'v Value) -> Result<&'v str, Problem> {
     value
         .as_str()
         .ok_or_else(|| Problem::invalid(field, "a text"))

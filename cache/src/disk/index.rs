@@ -158,6 +158,15 @@ pub(super) enum Fate {
 
 const SHARDS: usize = 64;
 
+/// Why an object is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To answer a request from it.
+    Answer,
+    /// To tell somebody what is there. Leaves no trace.
+    Tell,
+}
+
 /// The objects of a store.
 #[derive(Debug)]
 pub(super) struct Index {
@@ -201,14 +210,16 @@ impl Index {
         self.start.store(start, Ordering::Release);
     }
 
-    /// Where an object is; counts as a read of it.
-    pub(super) fn find(&self, key: &CacheKey) -> Option<Located> {
+    /// Where an object is; counts as a read of it, unless it is only looked at.
+    pub(super) fn find(&self, key: &CacheKey, purpose: Purpose) -> Option<Located> {
         let mut shard = self.shard(key);
         let slot = shard.objects.get_mut(key)?;
         if slot.place < self.start() {
             return None;
         }
-        slot.heat = (slot.heat + 1).min(MOST_HEAT);
+        if purpose == Purpose::Answer {
+            slot.heat = (slot.heat + 1).min(MOST_HEAT);
+        }
         let slot = *slot;
         let large = match slot.large {
             true => Some(shard.large.get(&slot.version)?.clone()),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::{
     DiskStore, Live,
     counters::count,
-    index::{Large, Located, Segment},
+    index::{Large, Located, Purpose, Segment},
     log::Op,
     record::{BLOCK, HEADER, Kind, Record, block_range, blocks_are_intact, prefix},
 };
@@ -132,7 +132,7 @@ impl DiskStore {
     /// What is stored under a key. Damaged records, a disk that does not answer and a tier that is off are misses.
     pub async fn lookup(&self, key: &CacheKey) -> Option<DiskEntry> {
         let shared = self.shared();
-        let found = self.find(key).await;
+        let found = self.find(key, Purpose::Answer).await;
         count(match found {
             Some(_) => &shared.counters.hits,
             None => &shared.counters.misses,
@@ -140,11 +140,17 @@ impl DiskStore {
         found
     }
 
-    async fn find(&self, key: &CacheKey) -> Option<DiskEntry> {
+    /// The same for somebody who wants to know what is there: it counts neither as a hit nor as a miss nor as a read of the
+    /// object, and what is damaged stays for the next lookup to find.
+    pub async fn peek(&self, key: &CacheKey) -> Option<DiskEntry> {
+        self.find(key, Purpose::Tell).await
+    }
+
+    async fn find(&self, key: &CacheKey, purpose: Purpose) -> Option<DiskEntry> {
         let live = self.shared().live.load_full()?;
         // A record may be moved while it is read, and very seldom twice.
         for _ in 0..3 {
-            let Located { slot, large } = live.index.find(key)?;
+            let Located { slot, large } = live.index.find(key, purpose)?;
             let bytes = self.fetch(&live, slot.place, slot.len as usize).await?;
             let kind = if slot.large { Kind::Head } else { Kind::Whole };
             let record = Record::decode(&bytes).filter(|record| {
@@ -163,6 +169,9 @@ impl DiskStore {
             }
             let now = live.index.find_version(key, slot.version);
             if now.is_some_and(|now| now.slot.place == slot.place) {
+                if purpose == Purpose::Tell {
+                    return None;
+                }
                 self.give_up_damaged(&live, key, slot.version);
                 return None;
             }

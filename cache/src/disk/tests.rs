@@ -679,3 +679,29 @@ fn many_threads_never_see_a_wrong_body() {
 pub(super) fn data_file(dir: &Path) -> PathBuf {
     dir.join("data")
 }
+
+#[tokio::test]
+async fn looking_at_an_object_is_no_read_of_it() {
+    // CP-606
+    let dir = dir();
+    let store = open(dir.path());
+    put(&store, 1, "head", &pattern(1, 100 * KIB)).await;
+    let before = store.counts();
+    for _ in 0..5 {
+        let entry = store.peek(&key(1)).await.unwrap();
+        assert_eq!(&entry.head()[..], b"head");
+        assert!(entry.is_complete() && store.peek(&key(2)).await.is_none());
+    }
+    let counts = store.counts();
+    assert_eq!((counts.hits, counts.misses), (before.hits, before.misses));
+    let heat = || {
+        let live = store.shared().live.load_full().unwrap();
+        let version = live.index.version(&key(1)).unwrap();
+        live.index.find_version(&key(1), version).unwrap().slot.heat
+    };
+    let cold = heat();
+    store.peek(&key(1)).await.unwrap();
+    assert_eq!(heat(), cold);
+    store.lookup(&key(1)).await.unwrap();
+    assert!(heat() > cold);
+}

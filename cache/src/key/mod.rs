@@ -17,6 +17,7 @@
 
 mod accept_encoding;
 mod cookies;
+mod parts;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -34,8 +35,9 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 pub use accept_encoding::{Codings, OriginAcceptEncoding, forwarded_accept_encoding};
 pub use cookies::forwarded_cookies;
+pub use parts::{KeyPart, key_parts};
 pub use query::forwarded_query;
-pub use vary::{MAX_VARY_FIELDS, Variance, VariantKey, vary_key};
+pub use vary::{MAX_VARY_FIELDS, Variance, VariantKey, vary_fields, vary_key};
 
 use walk::{Part, Sink, walk};
 

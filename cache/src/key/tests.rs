@@ -80,39 +80,57 @@ impl Ask {
 
     /// The parts in words, without those every key has.
     fn parts(&self, policy: &CachePolicy) -> Vec<String> {
-        let request = self.request();
-        let codings = Codings::of(policy, request.headers, request.version);
-        let mut words = Words::default();
-        walk(policy, &request, codings, &mut words).unwrap();
-        words.parts.split_off(3)
-    }
-}
-
-/// Collects in words what the hash is fed.
-#[derive(Default)]
-struct Words {
-    pending: Vec<u8>,
-    header: String,
-    parts: Vec<String>,
-}
-
-impl Sink for Words {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.pending.extend_from_slice(bytes);
-    }
-
-    fn end(&mut self, part: Part) {
-        let value = String::from_utf8_lossy(&std::mem::take(&mut self.pending)).into_owned();
-        match part {
-            Part::HeaderName => self.header = value,
-            Part::HeaderValue => self.parts.push(format!("{}: {value}", self.header)),
-            _ => self.parts.push(format!("{part:?} {value}")),
-        }
+        let shown = |part: KeyPart| match part {
+            KeyPart::Header { name, value } => format!("{name}: {value}"),
+            KeyPart::Query(value) => format!("Query {value}"),
+            KeyPart::Cookies(value) => format!("Cookies {value}"),
+            KeyPart::AcceptEncoding(value) => format!("AcceptEncoding {value}"),
+            other => other.to_string(),
+        };
+        let parts = key_parts(policy, &self.request()).unwrap();
+        parts.into_iter().skip(3).map(shown).collect()
     }
 }
 
 fn secret() -> KeySecret {
     KeySecret::from_bytes([7; 16])
+}
+
+#[test]
+fn the_parts_of_a_key_are_told_in_words() {
+    // CP-606, CF-160, CF-161, CF-166, CF-167, CF-169, CF-170, CF-171
+    let policy = CachePolicy {
+        headers: names(&["x-a", "x-b"]),
+        cookies: only(&["id"]),
+        query_strings: only(&["x"]),
+        accept_encoding_gzip: true,
+        ..policy()
+    };
+    let fields = [
+        ("x-a", "1"),
+        ("x-a", "2"),
+        ("cookie", "other=1; id=7"),
+        ("accept-encoding", "br, gzip"),
+    ];
+    let mut ask = Ask::new("/p?y=1&x=2", &fields);
+    ask.method = Method::HEAD;
+    let told = |ask: &Ask| key_parts(&policy, &ask.request());
+    let parts = told(&ask).unwrap();
+    let parts: Vec<_> = parts.iter().map(|p| (p.name(), p.value())).collect();
+    assert_eq!(
+        parts,
+        [
+            ("distribution", "E1"),
+            ("method", "GET"),
+            ("path", "/p"),
+            ("query", "x=2"),
+            ("x-a", "1, 2"),
+            ("cookies", "id=7"),
+            ("accept-encoding", "gzip"),
+        ]
+    );
+    ask.method = Method::POST;
+    assert_eq!(told(&ask), None);
 }
 
 fn query_of(selection: Selection, query: &str) -> Option<String> {

@@ -122,7 +122,7 @@ impl<'a> Iterator for Members<'a> {
 }
 
 /// The names in `Vary`, lower case, sorted, each once. `None` when no request can match.
-fn vary_fields(response: &HeaderMap) -> Option<SmallVec<[HeaderName; 4]>> {
+pub fn vary_fields(response: &HeaderMap) -> Option<SmallVec<[HeaderName; 4]>> {
     let mut fields = SmallVec::new();
     for line in response.get_all(header::VARY) {
         for name in line.as_bytes().split(|b| *b == b',') {

@@ -786,3 +786,62 @@ proptest! {
         prop_assert_eq!(tier.filling_bytes(), held as u64);
     }
 }
+
+#[test]
+fn looking_at_what_is_stored_is_no_use_of_it() {
+    // CP-606
+    let limits = MemoryLimits {
+        segment: 4 * KIB,
+        ..MemoryLimits::of_capacity(64 * KIB as u64)
+    };
+    let tier = MemoryTier::new(limits).unwrap();
+    // Full, or the table does not count uses yet.
+    for n in 1..8 {
+        store(&tier, key(n), u32::from(n), &pattern(6 * KIB));
+    }
+    tier.settle();
+    for _ in 0..20 {
+        assert!(tier.stored(&key(2)).is_some());
+    }
+    let is_first = |found: &CacheKey, _: &Object<Head>| *found == key(1);
+    let first_is_there = || {
+        let found = tier.survey(is_first);
+        found
+            .iter()
+            .for_each(|(_, o)| assert_eq!(o.head().version, 1));
+        !found.is_empty()
+    };
+    for _ in 0..20 {
+        assert!(first_is_there());
+    }
+    tier.settle();
+    // What is only looked at makes room, and what is used does not.
+    let newcomers = (20..60).find(|n| {
+        for _ in 0..3 {
+            let _ = tier.stored(&key(*n));
+        }
+        store(&tier, key(*n), u32::from(*n), &pattern(6 * KIB));
+        tier.settle();
+        !first_is_there()
+    });
+    assert!(newcomers.is_some());
+    assert_eq!(tier.survey(|found, _| *found == key(2)).len(), 1);
+}
+
+#[test]
+fn what_arrives_can_be_looked_at_without_joining_it() {
+    // CP-606
+    let tier = tier();
+    assert!(tier.arriving(&key(1)).is_none());
+    let mut fill = tier.begin_fill(key(1), head(3), None).unwrap();
+    let told = |tier: &MemoryTier<Head>| {
+        let (head, length) = tier.arriving(&key(1)).unwrap();
+        (head.version, length)
+    };
+    assert_eq!(told(&tier), (3, None));
+    fill.append(Bytes::from_static(b"ab")).unwrap();
+    fill.finish().unwrap();
+    assert!(tier.arriving(&key(1)).is_none());
+    let _fill = tier.begin_fill(key(1), head(4), Some(9)).unwrap();
+    assert_eq!(told(&tier), (4, Some(9)));
+}

@@ -35,6 +35,23 @@ pub enum LifetimeSource {
     NoCache,
 }
 
+impl LifetimeSource {
+    /// A word for it: the directive or field, or the setting of a site file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SMaxAge => "s-maxage",
+            Self::MaxAge => "max-age",
+            Self::Expires => "expires",
+            Self::Default => "default_ttl",
+            Self::Heuristic => "last-modified",
+            Self::Minimum => "min_ttl",
+            Self::Maximum => "max_ttl",
+            Self::ErrorMinimum => "error_caching_min_ttl",
+            Self::NoCache => "no-cache",
+        }
+    }
+}
+
 /// What becomes of an entry whose origin fails (CF-265..276, CF-828).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnError {
@@ -263,6 +280,16 @@ impl Freshness {
     /// How long after becoming stale it is still served at once.
     pub const fn while_revalidating(&self) -> Duration {
         self.while_revalidating
+    }
+
+    /// The age from which on it is not served stale (CF-267).
+    pub const fn stale_limit(&self) -> Duration {
+        self.stale_limit
+    }
+
+    /// Until when its origin is left alone after a failure (CF-272).
+    pub const fn held_until(&self) -> Option<SystemTime> {
+        self.held_until
     }
 
     /// Whole seconds of lifetime left, negative when stale: `ttl` of `Cache-Status` (CF-800).

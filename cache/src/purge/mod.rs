@@ -53,7 +53,9 @@ use std::{
 pub use history::Page;
 pub use journal::{JournalError, Kept};
 pub use stamp::{MAX_TARGETS, Stamp, Standing};
-pub use target::{Item, ItemError, MAX_PATH, MAX_TAG, MAX_TAGS, Tag, TagHash, Target, tags_of};
+pub use target::{
+    Item, ItemError, MAX_PATH, MAX_TAG, MAX_TAGS, Tag, TagHash, Target, tag_names, tags_of,
+};
 
 use history::History;
 use journal::Journal;
@@ -134,6 +136,16 @@ pub struct Invalidation {
     pub generation: Generation,
     /// What it was.
     pub batch: Batch,
+}
+
+impl Invalidation {
+    /// Those of its items that name the object with that stamp. None, when it ended the object because names had to be
+    /// let go of.
+    pub fn items_naming<'a>(&'a self, stamp: &'a Stamp) -> impl Iterator<Item = &'a Item> {
+        let header = self.batch.tag_header.as_deref().unwrap_or_default();
+        let items = self.batch.items.iter();
+        items.filter(move |item| stamp.is_named_by(item, header))
+    }
 }
 
 /// What became of a batch.

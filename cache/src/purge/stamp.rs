@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::{
     Generation, InvalidationId, Invalidations, Zone,
     table::Subject,
-    target::{MAX_TAGS, TagHash, Target},
+    target::{Item, MAX_TAGS, TagHash, Target},
 };
 
 /// Targets an object is known by: that of its key, and those that viewers asked for where a function changed them
@@ -180,6 +180,19 @@ impl Stamp {
     /// What it is known by; the first is the target of its key.
     pub fn targets(&self) -> &[Target] {
         &self.targets
+    }
+
+    /// Whether an item of an invalidation names it (CF-652, CF-658, CF-672). `header` is the field that tags come in.
+    pub(super) fn is_named_by(&self, item: &Item, header: &str) -> bool {
+        match item {
+            Item::All => true,
+            Item::Path(path) => self.targets.contains(path),
+            Item::Prefix(start) => {
+                let start = start.as_str();
+                self.targets.iter().any(|t| t.as_str().starts_with(start))
+            }
+            Item::Tag(tag) => self.tags.contains(&tag.hash(header)),
+        }
     }
 
     /// Bytes it occupies on the heap.

@@ -259,18 +259,35 @@ pub fn tags_of<'v>(
     separator: TagSeparator,
     lines: impl IntoIterator<Item = &'v [u8]>,
 ) -> Vec<TagHash> {
-    let separates = |b: &u8| match separator {
+    split_tags(separator, lines)
+        .map(|tag| TagHash::of(header, tag))
+        .collect()
+}
+
+/// The same tags in words, as the response has them.
+pub fn tag_names<'v>(
+    separator: TagSeparator,
+    lines: impl IntoIterator<Item = &'v [u8]>,
+) -> Vec<String> {
+    split_tags(separator, lines)
+        .map(|tag| String::from_utf8_lossy(tag).into_owned())
+        .collect()
+}
+
+fn split_tags<'v>(
+    separator: TagSeparator,
+    lines: impl IntoIterator<Item = &'v [u8]>,
+) -> impl Iterator<Item = &'v [u8]> {
+    let separates = move |b: &u8| match separator {
         TagSeparator::Comma => *b == b',',
         TagSeparator::Space => *b == b' ' || *b == b'\t',
     };
     lines
         .into_iter()
-        .flat_map(|line| line.split(separates))
+        .flat_map(move |line| line.split(separates))
         .map(<[u8]>::trim_ascii)
         .filter(|tag| (1..=MAX_TAG).contains(&tag.len()) && tag.iter().all(|b| is_of_tag(*b)))
         .take(MAX_TAGS)
-        .map(|tag| TagHash::of(header, tag))
-        .collect()
 }
 
 /// RFC 3986 section 2.3.

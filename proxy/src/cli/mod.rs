@@ -1,7 +1,9 @@
 //! The command line (CP-600..616). Human text goes to standard error, data to standard output.
 
+mod address;
 mod check;
 mod dev;
+mod explain;
 mod purge;
 mod restart;
 mod serve;
@@ -51,6 +53,8 @@ enum Command {
     Test(test::TestArgs),
     /// Take objects out of a running node's cache.
     Purge(purge::PurgeArgs),
+    /// Tell what a running node would do with a request, and why: its key, what is stored, verdict and lifetimes.
+    Explain(explain::ExplainArgs),
     /// Print the version.
     Version,
 }
@@ -90,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Check { path } => check::run(&site_file(path)),
         Command::Test(args) => test::run(&args),
         Command::Purge(args) => purge::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Version => {
             println!("fourfront {}", env!("CARGO_PKG_VERSION"));
             Exit::Ok
@@ -133,6 +138,15 @@ mod tests {
         ] {
             let args = ["fourfront", "purge"].iter().chain(purge);
             assert!(Cli::try_parse_from(args).is_ok(), "{purge:?}");
+        }
+        // CP-606
+        for explain in [
+            &["http://a.test/"][..],
+            &["-X", "HEAD", "-H", "Accept: a", "-H", "B: c", "/a?x=1"],
+            &["--json", "--node", "127.0.0.1:9400", "/"],
+        ] {
+            let args = ["fourfront", "explain"].iter().chain(explain);
+            assert!(Cli::try_parse_from(args).is_ok(), "{explain:?}");
         }
         assert_eq!(
             Cli::try_parse_from(["fourfront", "fly"])

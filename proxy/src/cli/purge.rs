@@ -1,24 +1,17 @@
 //! `fourfront purge` (CP-610): asks a running node, through its admin API, to invalidate.
 
-use std::{
-    env,
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    Exit,
+    address::{self, Failure, NodeAddress, text},
+    say,
 };
 
-use bytes::Bytes;
-use clap::Args;
-use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
-
-use super::{Exit, say};
-
-const DEFAULT_NODE: &str = "http://127.0.0.1:9400";
-/// A node that does not answer in this time counts as not reachable.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long `--wait` waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
@@ -53,34 +46,14 @@ pub(super) struct PurgeArgs {
 }
 
 pub(super) fn run(args: &PurgeArgs) -> Exit {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(e) => {
-            say(&e);
-            return Exit::Failed;
-        }
-    };
-    let done = runtime.block_on(async {
+    address::talk(async {
         let node = NodeAddress::of(args.node.as_deref())?;
         match args.paths.as_slice() {
             [word] if word == "list" => list(&node, args).await,
             _ => purge(&node, args).await,
         }
-    });
-    match done {
-        Ok(()) => Exit::Ok,
-        Err((exit, message)) => {
-            say(&message);
-            exit
-        }
-    }
+    })
 }
-
-/// How it ended, and what to say.
-type Failure = (Exit, String);
 
 async fn purge(node: &NodeAddress, args: &PurgeArgs) -> Result<(), Failure> {
     let (host, paths) = split_hosts(&args.paths).map_err(|e| (Exit::Usage, e))?;
@@ -158,10 +131,6 @@ async fn list(node: &NodeAddress, args: &PurgeArgs) -> Result<(), Failure> {
     }
 }
 
-fn text<'v>(value: &'v Value, member: &str) -> &'v str {
-    value[member].as_str().unwrap_or("-")
-}
-
 /// Paths, and the one host of those that are URLs.
 fn split_hosts(paths: &[String]) -> Result<(Option<String>, Vec<String>), String> {
     let mut host: Option<String> = None;
@@ -191,94 +160,6 @@ fn split_hosts(paths: &[String]) -> Result<(Option<String>, Vec<String>), String
     Ok((host, plain))
 }
 
-/// Where a node's admin API is.
-struct NodeAddress {
-    authority: String,
-}
-
-impl NodeAddress {
-    fn of(given: Option<&str>) -> Result<Self, Failure> {
-        let from_environment = env::var("FOURFRONT_NODE").ok();
-        let url = given
-            .or(from_environment.as_deref())
-            .unwrap_or(DEFAULT_NODE);
-        let with_scheme = match url.contains("://") {
-            true => url.to_owned(),
-            false => format!("http://{url}"),
-        };
-        let uri = with_scheme.parse::<Uri>().ok();
-        let uri = uri.filter(|uri| uri.scheme_str() == Some("http"));
-        let Some(authority) = uri.as_ref().and_then(Uri::authority) else {
-            let message = format!("`{url}` is not an address of a node, such as {DEFAULT_NODE}");
-            return Err((Exit::Usage, message));
-        };
-        Ok(Self {
-            authority: match authority.port() {
-                Some(_) => authority.to_string(),
-                None => format!("{authority}:9400"),
-            },
-        })
-    }
-
-    /// Asks, and gives the answer's document. Anything but success is a failure with what the node says.
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, Failure> {
-        let exchange = timeout(PATIENCE, self.exchange(method, path, body));
-        let unreachable = |cause: String| {
-            let message = format!("no node at {}: {cause}", self.authority);
-            (Exit::Unreachable, message)
-        };
-        let answered = exchange
-            .await
-            .map_err(|_| unreachable("no answer".to_owned()))?;
-        let (status, body) = answered.map_err(|e| unreachable(e.to_string()))?;
-        let document: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if status.is_success() {
-            return Ok(document);
-        }
-        let code = text(&document, "code");
-        let field = match document["field"].as_str() {
-            Some(field) => format!("{field}: "),
-            None => String::new(),
-        };
-        let exit = match code {
-            "InvalidationBatchAlreadyExists" => Exit::Conflict,
-            _ => Exit::Failed,
-        };
-        let message = format!("{code}: {field}{}", text(&document, "detail"));
-        Err((exit, message))
-    }
-
-    async fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error>> {
-        let stream = TcpStream::connect(&self.authority).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let connection = tokio::spawn(connection);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, &self.authority);
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        let body = body.map(ToString::to_string).unwrap_or_default();
-        let request = request.body(Full::new(Bytes::from(body)))?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        connection.abort();
-        Ok((status, body))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,15 +179,5 @@ mod tests {
             Ok((host, paths(&["/x*", "/", "/y"])))
         );
         assert!(split(&["http://a.test/", "http://b.test/"]).is_err());
-    }
-
-    #[test]
-    fn the_node_is_an_address() {
-        // CP-616
-        let of = |url: &str| NodeAddress::of(Some(url)).map(|n| n.authority).ok();
-        assert_eq!(of("http://127.0.0.1:1").as_deref(), Some("127.0.0.1:1"));
-        assert_eq!(of("127.0.0.1").as_deref(), Some("127.0.0.1:9400"));
-        assert_eq!(of("https://a.test"), None);
-        assert_eq!(of(""), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::purge::{Problem, PurgeAnswer, PurgeCall};
 
 /// What the admin listener can say of the node behind it.
+#[async_trait]
 pub trait Admin: Send + Sync + 'static {
     /// The Prometheus text exposition.
     fn metrics(&self) -> Result<Vec<u8>, String>;
@@ -21,6 +23,9 @@ pub trait Admin: Send + Sync + 'static {
     fn status(&self) -> String;
     /// Answers a call about invalidations. May wait for the disk.
     fn purge(&self, call: PurgeCall) -> PurgeAnswer;
+    /// Explains what would be done with the request that this body describes (CP-606). May compute for tenths of a
+    /// second.
+    async fn explain(&self, body: Vec<u8>) -> PurgeAnswer;
 }
 
 /// How long accepting rests after an error. The usual one is that the process has too many files open, which
@@ -60,12 +65,14 @@ fn serve_connection(stream: TcpStream, admin: Arc<dyn Admin>) {
         let service = service_fn(move |request: Request<Incoming>| {
             let admin = admin.clone();
             async move {
-                Ok::<_, Infallible>(match purge_path(request.uri().path()) {
+                let path = request.uri().path();
+                Ok::<_, Infallible>(match purge_path(path) {
                     Some(id) => {
                         let id = id.to_owned();
                         purge(request, &id, admin).await
                     }
-                    None => answer(request.method(), request.uri().path(), admin.as_ref()),
+                    None if path == EXPLAIN => explain(request, admin).await,
+                    None => answer(request.method(), path, admin.as_ref()),
                 })
             }
         });
@@ -111,10 +118,37 @@ where
     };
     // It may wait for the disk; others do not wait for it.
     let answered = tokio::task::spawn_blocking(move || admin.purge(call)).await;
-    purge_response(answered.unwrap_or_else(|e| {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Problem::new(status, "InternalError", e.to_string()).answer()
-    }))
+    purge_response(answered.unwrap_or_else(internal))
+}
+
+/// Where explanations are asked for.
+const EXPLAIN: &str = "/_fourfront/v1/explain";
+
+/// `POST explain` (CP-606, CP-620).
+async fn explain<B>(request: Request<B>, admin: Arc<dyn Admin>) -> Response<Full<Bytes>>
+where
+    B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
+{
+    let (head, body) = request.into_parts();
+    if head.method != Method::POST {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let problem = Problem::new(status, "MethodNotAllowed", "POST to `explain`");
+        return purge_response(problem.answer());
+    }
+    let body = match read_call(&head.headers, body).await {
+        Ok(body) => body,
+        Err(problem) => return purge_response(problem.answer()),
+    };
+    // It goes through all that is in memory; others do not wait for it.
+    let runtime = tokio::runtime::Handle::current();
+    let explain = move || runtime.block_on(admin.explain(body));
+    let answered = tokio::task::spawn_blocking(explain).await;
+    purge_response(answered.unwrap_or_else(internal))
+}
+
+fn internal(error: tokio::task::JoinError) -> PurgeAnswer {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    Problem::new(status, "InternalError", error.to_string()).answer()
 }
 
 /// The body of a call. The listener has no authentication, so what a web page in an operator's browser can send is
@@ -214,7 +248,8 @@ fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes
         _ => text(
             StatusCode::NOT_FOUND,
             PLAIN,
-            b"no such resource: try /health, /ready, /status, /metrics or /_fourfront/v1/purge\n"
+            b"no such resource: try /health, /ready, /status, /metrics, /_fourfront/v1/purge or \
+              /_fourfront/v1/explain\n"
                 .to_vec(),
         ),
     }
@@ -226,6 +261,7 @@ mod tests {
 
     struct Fixed(bool);
 
+    #[async_trait]
     impl Admin for Fixed {
         fn metrics(&self) -> Result<Vec<u8>, String> {
             Ok(b"x 1\n".to_vec())
@@ -242,6 +278,41 @@ mod tests {
                 body: format!("{call:?}").into(),
                 location: Some("/there".to_owned()),
             }
+        }
+        async fn explain(&self, body: Vec<u8>) -> PurgeAnswer {
+            PurgeAnswer {
+                status: StatusCode::OK,
+                body: String::from_utf8(body).unwrap().into(),
+                location: None,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn explanations_are_asked_for_with_json() {
+        // CP-010, CP-606, CP-620, CP-621
+        let ask = async |method: &str, media_type: &str, body: &'static str| {
+            let request = Request::builder()
+                .method(method)
+                .uri(EXPLAIN)
+                .header("Host", "127.0.0.1:9400")
+                .header("Content-Type", media_type)
+                .body(Full::new(Bytes::from(body)))
+                .unwrap();
+            let response = explain(request, Arc::new(Fixed(true))).await;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let (status, body) = ask("POST", "application/json", "{}").await;
+        assert_eq!((status, body.as_str()), (200, "\"{}\"\n"));
+        for (method, media_type, status) in [
+            ("GET", "application/json", 405),
+            ("POST", "text/plain", 415),
+        ] {
+            let (got, body) = ask(method, media_type, "{}").await;
+            assert_eq!(got, status);
+            assert!(body.contains("\"code\":"), "{body}");
         }
     }
 

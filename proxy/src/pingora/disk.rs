@@ -73,21 +73,31 @@ impl Disk {
         length <= self.largest
     }
 
-    /// The complete object under a key.
+    /// The complete object under a key, be it invalidated: by what it was is the reason of a miss (CP-607).
     pub(super) async fn find(&self, key: &CacheKey) -> Option<OnDisk> {
-        let entry = self.store.lookup(key).await?;
+        let found = self.read_head(self.store.lookup(key).await?)?;
+        if found.is_none() {
+            // It is of no use to this version of the node. Nobody waits for it to be gone.
+            drop(self.store.remove(key));
+        }
+        found
+    }
+
+    /// The same for somebody who wants to know what is there: it leaves everything as it is (CP-606).
+    pub(super) async fn peek(&self, key: &CacheKey) -> Option<OnDisk> {
+        self.read_head(self.store.peek(key).await?)?
+    }
+
+    /// `None` for what is not complete; nothing in it, when the head cannot be read or believed.
+    fn read_head(&self, entry: DiskEntry) -> Option<Option<OnDisk>> {
         let length = entry.total().filter(|_| entry.is_complete())?;
         let invalidations = self.invalidations.upgrade()?;
-        let Some(head) = kept_head::decode(entry.head(), &invalidations) else {
-            // Invalidated, or of no use to this version of the node. Nobody waits for it to be gone.
-            drop(self.store.remove(key));
-            return None;
-        };
-        Some(OnDisk {
+        let head = kept_head::decode(entry.head(), &invalidations);
+        Some(head.map(|head| OnDisk {
             head,
             entry,
             length,
-        })
+        }))
     }
 
     /// All of a body of at most [`PROMOTE`] bytes; `None` when it cannot be had.
@@ -171,7 +181,7 @@ impl Disk {
     pub(super) async fn update_head(&self, key: &CacheKey, head: &Head) -> bool {
         let Some(OnDisk {
             head: old, entry, ..
-        }) = self.find(key).await
+        }) = self.find(key).await.filter(|f| !f.head.facts().is_gone())
         else {
             return false;
         };

@@ -65,7 +65,7 @@ pub(super) fn encode(head: &Head) -> Option<Bytes> {
     postcard::to_extend(&kept, out).ok().map(Bytes::from)
 }
 
-/// The head that was written, if nothing has invalidated it since (CF-660, CF-661).
+/// The head that was written. Whether something has invalidated it since is for its stamp to say (CF-660, CF-661).
 pub(super) fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<Head> {
     let (&FORMAT, bytes) = bytes.split_first()? else {
         return None;
@@ -83,13 +83,9 @@ pub(super) fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<Head
         .iter()
         .map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .collect::<Option<Vec<_>>>()?;
-    let facts = StoredFacts::new(kept.freshness, unshared, stamp);
-    if facts.is_gone() {
-        return None;
-    }
     Some(Head {
         header,
-        facts,
+        facts: StoredFacts::new(kept.freshness, unshared, stamp),
         created: kept.created,
         variance: kept.variance,
         wire: OnceLock::new(),

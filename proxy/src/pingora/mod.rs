@@ -16,6 +16,7 @@ mod context;
 mod deliver;
 mod direct;
 mod disk;
+mod explain;
 mod failure;
 mod headers;
 mod hook;
@@ -54,8 +55,10 @@ use pingora::{
 
 use context::Pending;
 pub use context::{Ctx, Record};
+pub(crate) use explain::{Explained, Question, Ruling, Tier, Told, Vary, explain};
 pub use serve::{Listening, ServeSettings, serve};
 pub use storage::{CacheStorage, DiskPlace};
+pub(crate) use viewer_side::usable_host;
 
 use crate::{
     flow::{BodyPlan, Fault, Flow, Served, ViewerFault},
@@ -173,7 +176,14 @@ impl ProxyHttp for Filters {
         ctx: &mut Ctx,
         request: &RequestHeader,
     ) -> Option<HashBinary> {
-        self.variant(meta.headers(), ctx.flow.exchange()?, &request.headers)
+        let variant = self.variant(meta.headers(), ctx.flow.exchange()?, &request.headers);
+        if variant.is_some()
+            && variant != meta.variance()
+            && let Flow::Lookup(lookup) = &mut ctx.flow
+        {
+            lookup.looks_for_another_variant(meta.headers());
+        }
+        variant
     }
 
     fn cache_not_modified_filter(

@@ -1,6 +1,8 @@
 //! The memory tier behind Pingora's storage trait. The tier itself does not name Pingora; the
 //! translation is all that happens here.
 
+mod peek;
+
 use std::{
     any::Any,
     collections::HashMap,
@@ -43,6 +45,9 @@ use pingora::{
     },
     http::ResponseHeader,
 };
+
+pub(crate) use peek::Tier;
+pub(super) use peek::{StoredCopy, slot};
 
 use super::{
     direct::Wire,
@@ -460,7 +465,8 @@ impl Adapter {
         let disk = self.disk.as_ref()?;
         let ticket = self.tier.ticket(key);
         let found = disk.find(key).await?;
-        if found.length <= PROMOTE {
+        // What was invalidated is found for nothing but the reason.
+        if found.length <= PROMOTE && !found.head.facts.is_gone() {
             let body = disk.whole(&found).await?;
             let OnDisk {
                 head,
@@ -507,6 +513,10 @@ impl Storage for Adapter {
             Lookup::Absent => match (self.on_disk(&our_key(key)).await, &self.disk) {
                 (Some(Found::Object(object)), _) => Some(object_hit(&object)?),
                 (Some(Found::OnDisk(found)), Some(disk)) => {
+                    if found.head.facts.is_gone() {
+                        // Nothing but the reason is still made of it; nobody waits for it to be gone.
+                        disk.remove(&our_key(key));
+                    }
                     let meta = found.head.meta_of(found.length)?;
                     let hit = DiskHit {
                         disk,

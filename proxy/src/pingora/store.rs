@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use fourfront_cache::{
     Kept, Refusal,
-    key::{self, Variance},
+    key::{self, KeySecret, Variance},
     policy::{
         self, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability,
         Varies,
@@ -315,30 +315,43 @@ impl Edge {
         exchange: &Exchange,
         request: &HeaderMap,
     ) -> Option<HashBinary> {
-        if !stored.contains_key(header::VARY)
-            || exchange.route.distribution().cache_mode == CacheMode::Cloudfront
-        {
-            return None;
-        }
-        let sent = varying_fields(exchange.route.behavior(), stored, request);
-        let secret = self.node().cache().secret();
-        match key::vary_key(secret, stored, &sent) {
-            Variance::Invariant => None,
-            Variance::Variant(variant) => Some(*variant.as_bytes()),
-            // A variant of this request alone: stored perhaps, found by nobody.
-            Variance::Never => {
-                let mut alone = [0; 16];
-                let id = exchange.request_id.as_str().as_bytes();
-                alone.iter_mut().zip(id).for_each(|(a, b)| *a = *b);
-                Some(alone)
-            }
+        variant(self.node().cache().secret(), stored, exchange, request)
+    }
+}
+
+/// The variant of a request under the `Vary` of a stored response.
+pub(super) fn variant(
+    secret: &KeySecret,
+    stored: &HeaderMap,
+    exchange: &Exchange,
+    request: &HeaderMap,
+) -> Option<HashBinary> {
+    if !stored.contains_key(header::VARY)
+        || exchange.route.distribution().cache_mode == CacheMode::Cloudfront
+    {
+        return None;
+    }
+    let sent = varying_fields(exchange.route.behavior(), stored, request);
+    match key::vary_key(secret, stored, &sent) {
+        Variance::Invariant => None,
+        Variance::Variant(variant) => Some(*variant.as_bytes()),
+        // A variant of this request alone: stored perhaps, found by nobody.
+        Variance::Never => {
+            let mut alone = [0; 16];
+            let id = exchange.request_id.as_str().as_bytes();
+            alone.iter_mut().zip(id).for_each(|(a, b)| *a = *b);
+            Some(alone)
         }
     }
 }
 
 /// The fields that `Vary` names as the origin got them: a field that no policy sends cannot have made a
 /// difference.
-fn varying_fields(behavior: &CacheBehavior, stored: &HeaderMap, request: &HeaderMap) -> HeaderMap {
+pub(super) fn varying_fields(
+    behavior: &CacheBehavior,
+    stored: &HeaderMap,
+    request: &HeaderMap,
+) -> HeaderMap {
     let mut sent = HeaderMap::new();
     let names = stored
         .get_all(header::VARY)

@@ -5,14 +5,14 @@ use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use fourfront_cache::{
     Reason,
-    key::{CacheKey, KeyRequest, cache_key},
-    policy::{Grace, Reuse, Verdict},
+    key::{CacheKey, KeyRequest, cache_key, vary_fields},
+    policy::{Freshness, Grace, Reuse, Verdict},
     purge::Standing,
 };
 use fourfront_hooks::cff::OriginChange;
@@ -347,16 +347,9 @@ impl Edge {
         path: &[u8],
         query: Option<&[u8]>,
     ) -> Option<CacheKey> {
-        let key_request = KeyRequest {
-            distribution: &route.distribution().id,
-            method: request.method,
-            path,
-            query,
-            headers: request.headers,
-            version: request.version,
-        };
         let secret = self.node().cache().secret();
-        cache_key(secret, &route.behavior().cache_policy, &key_request)
+        let policy = &route.behavior().cache_policy;
+        cache_key(secret, policy, &key_request(route, request, path, query))
     }
 
     /// `cache_hit_filter`: judges what was found by our own clock and policy; Pingora's freshness is not used.
@@ -373,34 +366,19 @@ impl Edge {
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
         // Before the stamp is asked: what is invalidated after this is newer than any answer about the object (CF-660).
         let generation = stored.stamp.zone().now();
-        match stored.stamp.standing() {
-            Standing::Gone { .. } if background => {
-                // The refresh goes on with the generation of the viewer who began it, so what it brings will not answer.
-                // As a miss it would wait for the lock that it holds itself.
-                return Ok(Some(ForcedFreshness::ForceExpiredServeStale {
-                    expired_at: None,
-                }));
-            }
-            Standing::Gone { by } => {
-                state.grace = None;
-                state.reason = Reason::Invalidated(by.as_str().into());
-                return Ok(Some(ForcedFreshness::ForceMiss));
-            }
-            Standing::Valid | Standing::Stale { .. } => state.exchange.generation = generation,
+        let standing = stored.stamp.standing();
+        if background && matches!(standing, Standing::Gone { .. }) {
+            // The refresh goes on with the generation of the viewer who began it, so what it brings will not answer.
+            // As a miss it would wait for the lock that it holds itself.
+            return Ok(Some(ForcedFreshness::ForceExpiredServeStale {
+                expired_at: None,
+            }));
         }
         let now = self.node().clock().now();
-        let verdict = state.asked.judge(&stored.freshness(), now);
-        state.grace = match verdict {
-            Verdict::Fresh => None,
-            Verdict::Stale { grace, .. } => Some(grace),
+        let Some(verdict) = state.judge(standing, &stored.freshness(), now) else {
+            return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        if let Some(reason) = verdict.reason() {
-            state.reason = match stored.freshness().reuse() {
-                Reuse::Validate => reason,
-                // CF-313: it is never fresh, and fetched in full by every request.
-                Reuse::Refetch => Reason::Vary("*".into()),
-            };
-        }
+        state.exchange.generation = generation;
         Ok(Some(match verdict {
             Verdict::Fresh
             | Verdict::Stale {
@@ -413,12 +391,69 @@ impl Edge {
 }
 
 impl Lookup {
+    /// What the stored object that was found is good for, and by which reason; `None` when it was invalidated (CF-660).
+    pub(super) fn judge(
+        &mut self,
+        standing: Standing,
+        stored: &Freshness,
+        now: SystemTime,
+    ) -> Option<Verdict> {
+        if let Standing::Gone { by } = standing {
+            self.grace = None;
+            self.reason = Reason::Invalidated(by.as_str().into());
+            return None;
+        }
+        let verdict = self.asked.judge(stored, now);
+        self.grace = match verdict {
+            Verdict::Fresh => None,
+            Verdict::Stale { grace, .. } => Some(grace),
+        };
+        if let Some(reason) = verdict.reason() {
+            self.reason = match stored.reuse() {
+                Reuse::Validate => reason,
+                // CF-313: it is never fresh, and fetched in full by every request.
+                Reuse::Refetch => Reason::Vary("*".into()),
+            };
+        }
+        Some(verdict)
+    }
+
+    /// The response under the primary key is another variant than the request's. When there is no such variant either, that
+    /// is why it is no hit.
+    pub(super) fn looks_for_another_variant(&mut self, stored: &HeaderMap) {
+        let fields = match vary_fields(stored) {
+            None => "*".to_owned(),
+            Some(names) => {
+                let names: Vec<_> = names.iter().map(HeaderName::as_str).collect();
+                names.join(", ")
+            }
+        };
+        self.reason = Reason::Vary(fields.into());
+    }
+
     /// How an answer out of the cache came about.
     pub(super) fn served_from_cache(&self) -> Served {
         match self.grace {
             None => Served::Hit,
             Some(_) => Served::Stale,
         }
+    }
+}
+
+/// What the key of a request at that path is made from.
+pub(super) fn key_request<'a>(
+    route: &'a Route,
+    request: &Keyed<'a>,
+    path: &'a [u8],
+    query: Option<&'a [u8]>,
+) -> KeyRequest<'a> {
+    KeyRequest {
+        distribution: &route.distribution().id,
+        method: request.method,
+        path,
+        query,
+        headers: request.headers,
+        version: request.version,
     }
 }
 
@@ -461,7 +496,7 @@ pub(super) fn host(request: &RequestHeader) -> Option<&str> {
 }
 
 /// A name that may be looked up (CF-035).
-pub(super) fn usable_host(host: &str) -> Option<&str> {
+pub(crate) fn usable_host(host: &str) -> Option<&str> {
     let usable = !host.is_empty()
         && !host
             .bytes()

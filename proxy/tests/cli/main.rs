@@ -6,6 +6,7 @@
 
 mod cache_tests;
 mod dev;
+mod explain;
 mod offline;
 mod program;
 mod purge;

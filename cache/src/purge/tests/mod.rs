@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::{
     Batch, CreateError, Created, Invalidation, InvalidationId, Invalidations, Item, JournalError,
-    Kept, Limits, Page, Stamp, Standing, Target, journal::FILE, tags_of,
+    Kept, Limits, Page, Stamp, Standing, Target, journal::FILE, tag_names, tags_of,
 };
 
 mod kept;
@@ -95,6 +95,33 @@ impl World {
             tags,
         )
     }
+}
+
+#[test]
+fn an_invalidation_tells_which_of_its_items_name_an_object() {
+    // CP-606, CF-652, CF-658, CF-672
+    let mut world = World::new();
+    let object = world
+        .fetch("/a/b?x=1", "red, Blue")
+        .known_as(Target::new(b"/alias", None));
+    let items = [
+        "/a/b", "/a/b?x=1", "/a/*", "/b*", "#blue", "#green", "/alias",
+    ];
+    let naming = |invalidation: &Invalidation| -> Vec<String> {
+        let items = invalidation.items_naming(&object);
+        items.map(ToString::to_string).collect()
+    };
+    let invalidation = world.create(&items, false);
+    assert_eq!(
+        naming(&invalidation),
+        ["/a/b?x=1", "/a/*", "#blue", "/alias"]
+    );
+    assert_eq!(naming(&world.create(&["/*"], true)), ["/*"]);
+    assert!(naming(&world.create(&["/c"], true)).is_empty());
+    // The names that count are the ones that hashes are made of (CF-671).
+    let line = [&b"red, a b, Blue,,"[..]];
+    assert_eq!(tag_names(TagSeparator::Comma, line), ["red", "Blue"]);
+    assert_eq!(tags_of(HEADER, TagSeparator::Comma, line).len(), 2);
 }
 
 fn gone(stamp: &Stamp) -> bool {
