@@ -1,5 +1,4 @@
 //! The cache of a Fourfront node: what may be stored and for how long ([`policy`]), which requests are
-//! The cache of a Fourfront node: what may be stored and for how long ([`policy`]), which requests are
 //! the same ([`key`]), where objects live ([`memory`] and [`disk`]), and what may not answer any more
 //! ([`purge`]).
 //!

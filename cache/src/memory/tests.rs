@@ -1,17 +1,19 @@
-//! Behaviour of the tier: followers, aborts, overtaking, limits, a model, and many threads at once.
+//! Behaviour of the tier: followers, aborts, overtaking, limits, and many threads at once. A model and what an older tier
+//! gives are in files of their own.
 
 use std::{
-    collections::HashMap,
     pin::pin,
     sync::atomic::AtomicBool,
     task::{Context, Poll, Wake, Waker},
 };
 
 use bytes::Bytes;
-use proptest::prelude::*;
 use tokio::task::JoinSet;
 
 use super::*;
+
+mod model;
+mod promote;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
@@ -660,131 +662,6 @@ async fn heads_and_bodies_never_mix_under_load() {
             .iter()
             .all(|shard| shard.lock().unwrap().is_empty())
     );
-}
-
-/// One step of the model test. Fills are named by their number modulo those that exist.
-#[derive(Clone, Debug)]
-enum Op {
-    Begin { key: u8, announce: bool },
-    Append { fill: usize, len: usize },
-    Finish { fill: usize },
-    Abort { fill: usize },
-    Remove { key: u8 },
-    Refresh { key: u8 },
-}
-
-fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let (key, fill) = (0_u8..3, any::<usize>());
-    let op = prop_oneof![
-        3 => (key.clone(), any::<bool>()).prop_map(|(key, announce)| Op::Begin { key, announce }),
-        5 => (fill, 0_usize..6_000).prop_map(|(fill, len)| Op::Append { fill, len }),
-        3 => fill.prop_map(|fill| Op::Finish { fill }),
-        1 => fill.prop_map(|fill| Op::Abort { fill }),
-        1 => key.clone().prop_map(|key| Op::Remove { key }),
-        1 => key.prop_map(|key| Op::Refresh { key }),
-    ];
-    proptest::collection::vec(op, 1..60)
-}
-
-/// A fill, what it was given, and a reader that was there from the start.
-struct Open {
-    fill: Fill<Head>,
-    reader: FillReader<Head>,
-    key: u8,
-    version: u32,
-    announced: Option<u64>,
-    sent: Vec<u8>,
-}
-
-proptest! {
-    /// The tier does what a map of complete objects and a map of each key's newest fill do.
-    #[test]
-    fn the_tier_behaves_like_two_maps(ops in ops()) {
-        let tier = tier();
-        let mut stored: HashMap<u8, (u32, Vec<u8>)> = HashMap::new();
-        let mut newest: HashMap<u8, u32> = HashMap::new();
-        let mut open: Vec<Open> = Vec::new();
-        let mut version = 0;
-        for op in ops {
-            version += 1;
-            let pick = |n: usize, open: &Vec<Open>| (!open.is_empty()).then(|| n % open.len());
-            match op {
-                Op::Begin { key: k, announce } => {
-                    let announced = announce.then_some(5_000);
-                    let fill = tier.begin_fill(key(k), head(version), announced).unwrap();
-                    let reader = fill.reader();
-                    open.push(Open { fill, reader, key: k, version, announced, sent: Vec::new() });
-                    newest.insert(k, version);
-                }
-                Op::Append { fill, len } => if let Some(i) = pick(fill, &open) {
-                    let chunk = vec![u8::try_from(version % 251).unwrap(); len];
-                    let one = &mut open[i];
-                    let fits = one.announced.is_none_or(|a| (one.sent.len() + len) as u64 <= a);
-                    let done = one.fill.append(chunk.clone().into());
-                    prop_assert_eq!(done.is_ok(), fits);
-                    if fits {
-                        one.sent.extend(chunk);
-                    } else {
-                        let mut one = open.swap_remove(i);
-                        prop_assert_eq!(drain(&mut one.reader), (one.sent, Some(Err(ReadError::Aborted))));
-                        if newest.get(&one.key) == Some(&one.version) {
-                            newest.remove(&one.key);
-                        }
-                    }
-                },
-                Op::Finish { fill } => if let Some(i) = pick(fill, &open) {
-                    let mut one = open.swap_remove(i);
-                    let short = one.announced.is_some_and(|a| (one.sent.len() as u64) < a);
-                    let done = one.fill.finish();
-                    prop_assert_eq!(done.is_err(), short);
-                    let end = if short { Err(ReadError::Aborted) } else { Ok(()) };
-                    prop_assert_eq!(drain(&mut one.reader), (one.sent.clone(), Some(end)));
-                    if newest.get(&one.key) == Some(&one.version) {
-                        newest.remove(&one.key);
-                        if !short {
-                            stored.insert(one.key, (one.version, one.sent));
-                        }
-                    }
-                },
-                Op::Abort { fill } => if let Some(i) = pick(fill, &open) {
-                    let mut one = open.swap_remove(i);
-                    drop(one.fill);
-                    prop_assert_eq!(drain(&mut one.reader), (one.sent, Some(Err(ReadError::Aborted))));
-                    if newest.get(&one.key) == Some(&one.version) {
-                        newest.remove(&one.key);
-                    }
-                },
-                Op::Remove { key: k } => {
-                    let was = newest.remove(&k).is_some() | stored.remove(&k).is_some();
-                    prop_assert_eq!(tier.remove(&key(k)), was);
-                }
-                Op::Refresh { key: k } => {
-                    let refreshed = tier.update_head(&key(k), |_| Some(head(version)));
-                    prop_assert_eq!(refreshed.is_some(), stored.contains_key(&k));
-                    if let Some(entry) = stored.get_mut(&k) {
-                        entry.0 = version;
-                    }
-                }
-            }
-            for k in 0..3 {
-                match (newest.get(&k), tier.lookup(&key(k))) {
-                    (Some(newest), Lookup::Filling(mut reader)) => {
-                        prop_assert_eq!(reader.head().version, *newest);
-                        let one = open.iter().find(|o| o.version == *newest).unwrap();
-                        prop_assert_eq!(drain(&mut reader), (one.sent.clone(), None));
-                    }
-                    (None, Lookup::Found(object)) => {
-                        let body: Vec<u8> = object.body().read().flatten().collect();
-                        prop_assert_eq!(stored.get(&k), Some(&(object.head().version, body)));
-                    }
-                    (None, Lookup::Absent) => prop_assert!(!stored.contains_key(&k)),
-                    (newest, other) => prop_assert!(false, "{newest:?} but {other:?}"),
-                }
-            }
-        }
-        let held: usize = open.iter().map(|o| o.announced.map_or(o.sent.len(), |_| 5_000)).sum();
-        prop_assert_eq!(tier.filling_bytes(), held as u64);
-    }
 }
 
 #[test]

@@ -40,6 +40,8 @@ const LOCK_FILE: &str = "invalidations.lock";
 const VERSION: u32 = 1;
 /// Bytes of records that are owed at most; when there are more, the file is written anew instead.
 const MOST_OWED: usize = 1 << 20;
+/// Generations and times only grow, and never come here: at a million a second it would take 146,000 years.
+const MOST: u64 = 1 << 62;
 /// Names in one line.
 const NAMES_PER_LINE: usize = 1_000;
 
@@ -125,6 +127,17 @@ impl Line {
         Self::Past(KeptBatch::of(invalidation))
     }
 
+    /// Whether this program may have written it. What it did not write says something that cannot be made out, as damage
+    /// does.
+    fn is_possible(&self) -> bool {
+        match self {
+            Self::Begin { .. } | Self::Names(_) => true,
+            Self::Passed { generation } => *generation <= MOST,
+            Self::Batch(batch) | Self::Past(batch) => batch.is_possible(),
+            Self::Zone(zone) => zone.current <= MOST,
+        }
+    }
+
     pub(super) fn zone(distribution: &str, now: Generation, all: &Entry) -> Self {
         Self::Zone(KeptZone {
             distribution: distribution.to_owned(),
@@ -162,6 +175,11 @@ impl KeptBatch {
             caller_reference: batch.caller_reference.clone(),
             created: millis(batch.created),
         }
+    }
+
+    fn is_possible(&self) -> bool {
+        let mut tags = self.items.iter().filter_map(|item| item.strip_prefix('#'));
+        self.generation <= MOST && self.created <= MOST && tags.all(|tag| Tag::parse(tag).is_ok())
     }
 
     /// `None` for what this program would not have written.
@@ -518,7 +536,11 @@ fn decode(record: &[u8]) -> Option<Line> {
     let (sum, json) = record.split_at_checked(16)?;
     let json = json.strip_prefix(b" ")?;
     let sum = u64::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
-    (sum == checksum(json)).then(|| serde_json::from_slice(json).ok())?
+    if sum != checksum(json) {
+        return None;
+    }
+    let line: Line = serde_json::from_slice(json).ok()?;
+    line.is_possible().then_some(line)
 }
 
 fn checksum(bytes: &[u8]) -> u64 {

@@ -329,6 +329,7 @@ async fn errors_are_kept_by_their_headers_in_mode_rfc9111() {
         (403, &[], 0),
         (500, &[], 0),
         (503, &[("Cache-Control", "max-age=30")], 30),
+        (503, &[("Cache-Control", "public")], 10),
         (404, &[("Cache-Control", "no-store")], 0),
     ];
     for (status, fields, seconds) in rows {

@@ -21,6 +21,9 @@ use http::header;
 
 use super::{kept_head, pace::PIECE, storage::Head};
 
+#[cfg(test)]
+mod tests;
+
 /// The longest body that is read into memory as a whole: one segment.
 pub(super) const PROMOTE: u64 = 1024 * 1024;
 

@@ -20,8 +20,14 @@ use super::{
     storage::{Head, StoredFacts},
 };
 
+#[cfg(test)]
+pub(super) mod tests;
+
 /// The first byte. To be raised with every change of [`Kept`] or of what is in it.
 const FORMAT: u8 = 1;
+
+/// Fields of a head that is believed. A record has room for more than twice as many, none of which would have a value.
+const MOST_FIELDS: usize = 10_000;
 
 /// What is kept of a head.
 #[derive(Serialize, Deserialize)]
@@ -72,10 +78,19 @@ pub(super) fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<Head
     };
     let kept: Kept<'_> = postcard::from_bytes(bytes).ok()?;
     let (stamp, _) = Stamp::decode(kept.stamp, invalidations)?;
-    let mut header = ResponseHeader::build(kept.status, Some(kept.fields.len())).ok()?;
+    // The tables of fields panic when they are asked for more room than they can have.
+    if kept.fields.len() > MOST_FIELDS {
+        return None;
+    }
     let lines = kept.fields.iter().map(|(key, value)| line(key, value));
-    append_lines(&mut header, &lines.collect::<Option<HeaderLines>>()?).ok()?;
+    let lines = lines.collect::<Option<HeaderLines>>()?;
+    let mut header = ResponseHeader::build(kept.status, Some(lines.len())).ok()?;
+    append_lines(&mut header, &lines).ok()?;
     if let Some(reason) = kept.reason {
+        // Pingora writes it as it is.
+        if reason.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
+            return None;
+        }
         header.set_reason_phrase(Some(reason)).ok()?;
     }
     let unshared = kept

@@ -119,8 +119,9 @@ fn heuristic(
 ) -> Result<(Duration, LifetimeSource), Refusal> {
     let status = response.status;
     if status.is_client_error() || status.is_server_error() {
-        // CF-831: 5xx other than 501 only with a lifetime of their own.
-        let kept = heuristically_cacheable(status) || (cc.public && status.is_client_error());
+        // CF-831: other errors only with a lifetime of their own, or where the origin calls them `public`, which
+        // RFC 9111 section 4.2.2 gives as its way to say so.
+        let kept = heuristically_cacheable(status) || cc.public;
         let ecmt = rules.errors.seconds(status);
         return if kept && ecmt > 0 {
             Ok((times.since_receipt(ecmt), LifetimeSource::ErrorMinimum))

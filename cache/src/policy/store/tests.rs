@@ -615,7 +615,15 @@ fn errors_in_mode_rfc9111_go_by_their_fields() {
         (404, "cache-control: max-age=5", Ok(5)),
         (404, "cache-control: no-store", Err(Refusal::NoStore)),
         (500, "", Err(Refusal::ErrorNotCached)),
-        (503, "cache-control: public", Err(Refusal::ErrorNotCached)),
+        (403, "cache-control: public", Ok(10)),
+        (503, "cache-control: public", Ok(10)),
+        (599, "cache-control: public", Ok(10)),
+        (599, "", Err(Refusal::ErrorNotCached)),
+        (
+            503,
+            "cache-control: public, no-store",
+            Err(Refusal::NoStore),
+        ),
         (503, "cache-control: max-age=5", Ok(5)),
         (
             416,

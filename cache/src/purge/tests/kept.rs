@@ -1,6 +1,8 @@
 //! The journal, and objects that outlive a process.
 
-use std::{fs, io::Write as _};
+use std::{fs, hash::Hasher as _, io::Write as _};
+
+use siphasher::sip::SipHasher13;
 
 use super::*;
 
@@ -142,6 +144,51 @@ fn damage_in_the_middle_ends_the_epoch() {
             world.all.list("E1", None, 10).invalidations.len(),
             listed + 1
         );
+    }
+}
+
+/// A line with the checksum it ought to have.
+fn record(json: &str) -> String {
+    let mut hasher = SipHasher13::new();
+    hasher.write(json.as_bytes());
+    format!("{:016x} {json}\n", hasher.finish())
+}
+
+#[test]
+fn what_no_process_can_have_written_is_damage() {
+    // CF-660, CP-564: the end of the numbers does not end the process, and an invalidation that says nothing that is
+    // understood may have been of anything.
+    const BATCH: &str = r##"{"batch":{"generation":G,"distribution":"E1","items":["I"],"tag_header":"x","caller_reference":"r","created":C}}"##;
+    let batch = |generation: u64, item: &str, created: u64| {
+        BATCH
+            .replace('G', &generation.to_string())
+            .replace('I', item)
+            .replace('C', &created.to_string())
+    };
+    let zone = |current| {
+        format!(r#"{{"zone":{{"distribution":"E1","current":{current},"all":[0,0,0]}}}}"#)
+    };
+    let passed = |generation| format!(r#"{{"passed":{{"generation":{generation}}}}}"#);
+    let lines = [
+        (batch(7, "/a", 0), Kept::Whole),
+        (batch(7, "#t", 0), Kept::Whole),
+        (batch(7, "#t,t", 0), Kept::Damaged),
+        (batch(u64::MAX, "/a", 0), Kept::Damaged),
+        (batch(7, "/a", u64::MAX), Kept::Damaged),
+        (zone(7), Kept::Whole),
+        (zone(u64::MAX), Kept::Damaged),
+        (passed(7), Kept::Whole),
+        (passed(u64::MAX), Kept::Damaged),
+    ];
+    for (line, want) in lines {
+        let dir = tempfile::tempdir().unwrap();
+        let begin = r#"{"begin":{"version":1,"epoch":5}}"#;
+        let whole = [begin, &line, &passed(8)].map(record).concat();
+        fs::write(dir.path().join(FILE), whole).unwrap();
+        let (mut world, kept) = World::on_disk(dir.path(), Limits::default());
+        assert_eq!(kept, want, "{line}");
+        assert_eq!(world.all.epoch() == 5, want == Kept::Whole, "{line}");
+        world.hard("/z");
     }
 }
 
