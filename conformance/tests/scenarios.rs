@@ -17,6 +17,7 @@ mod scenarios {
     mod freshness;
     mod function_network;
     mod generated_responses;
+    mod held_workers;
     mod hook_failures;
     mod hook_results;
     mod hostile;

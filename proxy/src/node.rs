@@ -399,7 +399,7 @@ impl Node {
     }
 }
 
-/// Counts requests being served, for draining.
+/// Counts what is going on, requests being served or a worker's connections, for draining.
 #[derive(Debug, Default)]
 pub struct InFlight {
     count: AtomicUsize,
@@ -407,18 +407,18 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Counts one request until the guard is dropped.
+    /// Counts one more until the guard is dropped.
     pub fn enter(self: &Arc<Self>) -> InFlightGuard {
         self.count.fetch_add(1, Ordering::AcqRel);
         InFlightGuard(self.clone())
     }
 
-    /// Requests being served now.
+    /// How many there are now.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Resolves when no request is being served.
+    /// Resolves when there is none.
     pub async fn idle(&self) {
         loop {
             // Registered before the count is read, so that a request ending in between is not missed.
@@ -431,7 +431,7 @@ impl InFlight {
     }
 }
 
-/// One request being served.
+/// One that is counted.
 #[derive(Debug)]
 pub struct InFlightGuard(Arc<InFlight>);
 
@@ -452,7 +452,7 @@ impl Admin for Node {
         // What was stored a moment ago counts, too.
         self.cache.settle();
         self.metrics.set_gauges(
-            self.hooks.stats().isolates,
+            &self.hooks.stats(),
             self.cache.weighed_bytes(),
             self.cache.entry_count(),
         );

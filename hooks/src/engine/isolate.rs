@@ -66,7 +66,8 @@ pub(crate) enum Progress {
 pub(crate) enum Place {
     /// One of the pool's, which is replaced when it is lost.
     Pool,
-    /// One of whoever asks for calls: the proxy's. Must never be lost ([`super::audit`]).
+    /// One of whoever asks for calls: the proxy's. Must not be lost ([`super::audit`]): another stands in for it then, but
+    /// its connections wait.
     Caller,
 }
 

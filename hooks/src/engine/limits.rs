@@ -44,7 +44,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn new(memory_mb: u32, lost: Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(memory_mb: u32, lost: Arc<AtomicUsize>) -> Self {
         Self {
             memory_mb,
             stop: AtomicU8::new(RUNNING),

@@ -46,10 +46,11 @@
 //!
 //! What takes long in V8's own loops, or in Rust, and cannot be interrupted is done in JavaScript beyond a size, or is refused
 //! (`js/bounded.js`, `js/costs.js`; `tests/engine/loops.txt` lists all that is known). A call on a thread of the proxy's leaves
-//! it before it takes more than a millisecond, and before any operation that may panic (`audit`). What that costs, measured
-//! in nanoseconds per call of hot code, before and after: `indexOf` of a small array 9 and 20, `map` 15 and 90 (its callback is
-//! no longer inlined), `concat` 85 and 125, `reduce` 7 and 23; `slice`, `join`, `some`, `sort`, `split`, `replace` and `JSON`
-//! the same within the noise.
+//! it before it takes more than a millisecond, and before any operation that may panic (`audit`), but for what has no place
+//! to look at it: long regular expressions, `eval` of a long text, the spreading of one. Others stand in for a thread that is
+//! held by these ([`crate::pool::Hold`]). What looking costs, measured in nanoseconds per call of hot code, before and after:
+//! `indexOf` of a small array 9 and 20, `map` 15 and 90 (its callback is no longer inlined), `concat` 85 and 125, `reduce` 7
+//! and 23; `slice`, `join`, `some`, `sort`, `split`, `replace` and `JSON` the same within the noise.
 //!
 //! An isolate that hit a limit is discarded, and so is one whose blobs, ports and compressors take more than a
 //! quarter of its memory when a call ends. One allocation in flight may overshoot before V8 looks: the heap

@@ -13,8 +13,14 @@
 //!   something of V8's own that takes long and cannot be interrupted. It is ended before that, so that nothing is done
 //!   twice, and its version is not tried again.
 //!
-//! Log records are held back until the call has ended. A version that gives up trials otherwise comes back later and later. What a trial did to the module state of its
-//! isolate is lost with the isolate, as it is whenever an isolate is replaced (LE-347).
+//! Log records are held back until the call has ended. A version that gives up trials otherwise comes back later and
+//! later. What a trial did to the module state of its isolate is lost with the isolate, as it is whenever an isolate is
+//! replaced (LE-347).
+//!
+//! There are things of V8's that cannot be interrupted and that nobody sees coming: a search by a regular expression, the
+//! compiling of a long text. A trial in one of them holds its thread until that is over. The watchdog notices a quarter of
+//! a second after the trial should have ended, no call of the version is tried again, and whoever started the thread is
+//! told ([`Hold`]), so that others of its threads take over what is new. What the thread had begun waits.
 //!
 //! Measured on one core with 50 connections, a 1 KB hit with a viewer-response function: see
 //! [the engine's notes](crate::engine).
@@ -53,6 +59,18 @@ thread_local! {
     static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
 }
 
+/// What is told of a thread of the caller's ([`super::HookPool::spawn`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// A function was told to end 250 ms ago, and nothing else has run on the thread since.
+    Begins,
+    /// The thread is free again.
+    Ends,
+}
+
+/// Who is told.
+pub(super) type OnHold = Box<dyn Fn(Hold) + Send + Sync>;
+
 /// The isolates of a thread of the caller's.
 struct Here {
     pool: Weak<Inner>,
@@ -77,8 +95,8 @@ pub struct Inline {
 }
 
 impl Inline {
-    pub(super) fn attach(pool: &Arc<Inner>) -> Self {
-        let slice = Arc::new(Slice::new(pool.epoch));
+    pub(super) fn attach(pool: &Arc<Inner>, on_hold: OnHold) -> Self {
+        let slice = Arc::new(Slice::new(pool.epoch, Some(on_hold)));
         lock(&pool.inline).push(slice.clone());
         let here = Here {
             pool: Arc::downgrade(pool),
@@ -137,7 +155,7 @@ pub(super) fn call(
             None => here.load(pool, version)?,
         };
         let deadline = asked + call.timeout;
-        let (trial, took) = here.slice(pool, &mut isolate, deadline, TRIAL_LIMIT, |i| {
+        let (trial, took) = here.slice(pool, version, &mut isolate, deadline, TRIAL_LIMIT, |i| {
             let left = deadline.saturating_duration_since(Instant::now());
             i.try_call(&call.event, call.ids(), left, call.timeout)
         });
@@ -181,7 +199,7 @@ impl Here {
         };
         pool.isolates.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now() + LOAD_LIMIT;
-        let (trial, took) = self.slice(pool, &mut isolate, deadline, LOAD_LIMIT, |i| {
+        let (trial, took) = self.slice(pool, version, &mut isolate, deadline, LOAD_LIMIT, |i| {
             i.try_load(LOAD_LIMIT)
         });
         if let Trial::Done(Ok(_)) = trial {
@@ -201,6 +219,7 @@ impl Here {
     fn slice<T>(
         &self,
         pool: &Inner,
+        version: &Arc<Prepared>,
         isolate: &mut Isolate,
         deadline: Instant,
         limit: Duration,
@@ -208,7 +227,9 @@ impl Here {
     ) -> (T, Duration) {
         let limits = isolate.limits().clone();
         let end = deadline.min(Instant::now() + limit);
-        let running = self.slice.enter(&limits, end, &pool.watchdog);
+        let running = self
+            .slice
+            .enter(&limits, Some(version), end, &pool.watchdog);
         let done = act(isolate);
         (done, running.leave())
     }

@@ -13,7 +13,7 @@
 //!
 //! So a function that has always looped, or waited, or filled its memory is alone with its thread. One that begins to
 //! after hundreds of good calls holds a proxy's thread up for some milliseconds, once, and then earns its way back
-//! slowly; on a shared thread it holds up, until its time is over, the calls that wait for timers or the network
+//! slowly, or never, if it held the thread for longer with what V8 cannot interrupt; on a shared thread it holds up, until its time is over, the calls that wait for timers or the network
 //! there, while calls that have not begun are moved.
 
 mod inline;
@@ -29,7 +29,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::RecvTimeoutError,
     },
     thread::JoinHandle,
@@ -46,7 +46,7 @@ use crate::{
     engine::{self, Ids, Isolate, Priority, Program},
     log::LogSink,
 };
-pub use inline::Inline;
+pub use inline::{Hold, Inline};
 use standing::Standing;
 use stats::Counters;
 pub use stats::{FunctionStats, PoolStats};
@@ -220,6 +220,8 @@ struct Inner {
     threads: Mutex<Vec<Arc<JsThread>>>,
     /// What runs on threads of the callers'.
     inline: Mutex<Vec<Arc<Slice>>>,
+    /// How often one of those was held.
+    holds: AtomicU64,
     isolates: Arc<AtomicUsize>,
 }
 
@@ -231,6 +233,7 @@ impl HookPool {
             watchdog: Arc::new(Watchdog::new()),
             threads: Mutex::default(),
             inline: Mutex::default(),
+            holds: AtomicU64::new(0),
             isolates: Arc::new(AtomicUsize::new(0)),
             settings,
         });
@@ -370,11 +373,16 @@ impl HookPool {
     /// Starts a thread of the caller's. When functions are there already it may run calls itself: then `run` is
     /// given the right to, and should keep it until its runtime ends.
     ///
+    /// A function may hold such a thread in spite of all (NC-98): `on_hold` is told when that begins and when it ends,
+    /// each once and in this order, from a thread of the pool's and from the one that was held. It must be quick, and
+    /// must not ask the pool for anything.
+    ///
     /// # Errors
     /// The system's, when there can be no further thread.
     pub fn spawn(
         &self,
         name: String,
+        on_hold: impl Fn(Hold) + Send + Sync + 'static,
         run: impl FnOnce(Option<Inline>) + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
         if !engine::started() {
@@ -384,10 +392,26 @@ impl HookPool {
         }
         let pool = self.inner.clone();
         engine::spawn(name, thread::STACK, Priority::Prompt, move || {
-            let inline = Inline::attach(&pool);
+            let inline = Inline::attach(&pool, Box::new(on_hold));
             drop(pool);
             run(Some(inline));
         })
+    }
+
+    /// Starts a thread of the caller's that never runs calls itself, so that no function can hold it.
+    ///
+    /// # Errors
+    /// The system's, when there can be no further thread.
+    pub fn spawn_apart(
+        &self,
+        name: String,
+        run: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        if engine::started() {
+            // For its place in the scheduler's order.
+            return engine::spawn(name, thread::STACK, Priority::Prompt, run);
+        }
+        std::thread::Builder::new().name(name).spawn(run)
     }
 
     /// Where functions may send requests to.
@@ -400,6 +424,11 @@ impl HookPool {
         PoolStats {
             isolates: self.inner.isolates.load(Ordering::Relaxed),
             threads: lock(&self.inner.threads).len(),
+            held: lock(&self.inner.inline)
+                .iter()
+                .filter(|slice| slice.is_held())
+                .count(),
+            holds: self.inner.holds.load(Ordering::Relaxed),
         }
     }
 }
@@ -503,9 +532,19 @@ impl Inner {
         let mut busy = false;
         for slice in lock(&self.inline).iter() {
             busy |= watchdog::check(slice, now);
-            if slice.is_lost(now) {
-                tracing::error!("a function does not let go of a thread of the proxy's");
+            if let Some(version) = slice.held(now) {
+                version.standing.unfit();
+                self.holds.fetch_add(1, Ordering::Relaxed);
+                let function = version.function();
+                tracing::error!(
+                    function = function.name.as_str(),
+                    version = function.version.0,
+                    "a function does not let go of a thread of the proxy's: the connections of that thread wait, and no \
+                     call of the function runs on such a thread again"
+                );
             }
+            // Counts among the threads that its version may hold.
+            slice.is_lost(now);
         }
         for thread in &threads {
             busy |= watchdog::check(thread.slice(), now);

@@ -9,6 +9,10 @@ pub struct PoolStats {
     pub isolates: usize,
     /// JS threads.
     pub threads: usize,
+    /// Threads of the callers' that functions hold at this moment (NC-98).
+    pub held: usize,
+    /// How often a function has held one so far.
+    pub holds: u64,
 }
 
 /// What the calls of one version have come to since it was prepared.

@@ -93,7 +93,7 @@ impl JsThread {
     pub(super) fn spawn(setup: Setup) -> Arc<Self> {
         let me = Arc::new(Self {
             shared: setup.shared,
-            slice: Slice::new(setup.epoch),
+            slice: Slice::new(setup.epoch, None),
             queue: Mutex::default(),
             load: AtomicUsize::new(0),
             version: AtomicU64::new(0),
@@ -485,7 +485,10 @@ impl Local {
         if prepared.standing.gives_way() {
             self.me.give_way();
         }
-        let running = self.me.slice.enter(&limits, deadline, &self.setup.watchdog);
+        let running = self
+            .me
+            .slice
+            .enter(&limits, None, deadline, &self.setup.watchdog);
         let done = act(isolate);
         let took = running.leave();
         self.me.come_back();

@@ -70,20 +70,24 @@ fn inlined<F: Future<Output = ()>>(
         name,
     });
     let thread = pool
-        .spawn("viewer".into(), move |inline| {
-            let inline = inline.expect("the engine runs");
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                tokio::select! {
-                    () = test(inlined) => {}
-                    () = inline.tend() => {}
-                }
-                drop(inline);
-            });
-        })
+        .spawn(
+            "viewer".into(),
+            |_| {},
+            move |inline| {
+                let inline = inline.expect("the engine runs");
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime");
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = test(inlined) => {}
+                        () = inline.tend() => {}
+                    }
+                    drop(inline);
+                });
+            },
+        )
         .expect("a thread");
     thread.join().expect("the test passes");
 }

@@ -2,6 +2,7 @@
 //! per request: on the hot path a metric is one relaxed atomic add.
 
 use fourfront_cache::disk::DiskCounts;
+use fourfront_hooks::pool::PoolStats;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -31,6 +32,8 @@ pub struct Metrics {
     origin_latency: HistogramVec,
     origin_faults: IntCounterVec,
     isolates: IntGauge,
+    held_threads: IntGauge,
+    thread_holds: IntCounter,
     cached_bytes: IntGauge,
     cached_objects: IntGauge,
     disk_objects: IntGauge,
@@ -129,6 +132,14 @@ impl Metrics {
                 &["distribution", "origin", "cause"],
             )?,
             isolates: IntGauge::new("fourfront_isolates", "JavaScript isolates alive")?,
+            held_threads: IntGauge::new(
+                "fourfront_held_threads",
+                "Threads of the proxy that functions hold and that others stand in for",
+            )?,
+            thread_holds: IntCounter::new(
+                "fourfront_thread_holds_total",
+                "How often a function has held a thread of the proxy",
+            )?,
             cached_bytes: IntGauge::new(
                 "fourfront_cached_bytes",
                 "Bytes weighed in the memory tier",
@@ -192,6 +203,8 @@ impl Metrics {
         registry.register(Box::new(metrics.origin_latency.clone()))?;
         registry.register(Box::new(metrics.origin_faults.clone()))?;
         registry.register(Box::new(metrics.isolates.clone()))?;
+        registry.register(Box::new(metrics.held_threads.clone()))?;
+        registry.register(Box::new(metrics.thread_holds.clone()))?;
         registry.register(Box::new(metrics.cached_bytes.clone()))?;
         registry.register(Box::new(metrics.cached_objects.clone()))?;
         registry.register(Box::new(metrics.disk_objects.clone()))?;
@@ -287,9 +300,12 @@ impl Metrics {
     }
 
     /// Sets the gauges that are read rather than counted.
-    pub fn set_gauges(&self, isolates: usize, cached_bytes: u64, cached_objects: u64) {
+    pub fn set_gauges(&self, pool: &PoolStats, cached_bytes: u64, cached_objects: u64) {
         let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        self.isolates.set(clamp(isolates as u64));
+        self.isolates.set(clamp(pool.isolates as u64));
+        self.held_threads.set(clamp(pool.held as u64));
+        self.thread_holds
+            .inc_by(pool.holds.saturating_sub(self.thread_holds.get()));
         self.cached_bytes.set(clamp(cached_bytes));
         self.cached_objects.set(clamp(cached_objects));
     }

@@ -33,6 +33,7 @@ mod storage;
 mod store;
 mod unsafe_methods;
 mod viewer_side;
+mod workers;
 
 use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
 

@@ -1,27 +1,19 @@
 //! Listening, and stopping without losing a request.
 
 use std::{
-    io::{self, Write as _},
+    io,
     net::{SocketAddr, TcpListener},
-    os::fd::IntoRawFd as _,
     sync::Arc,
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
-use fourfront_hooks::pool::Inline;
-use fourfront_origin::resolve::Resolver;
-use pingora::{
-    apps::HttpServerOptions,
-    proxy::http_proxy,
-    server::{Fds, ListenFds, configuration::ServerConf},
-    services::{Service as _, listening::Service},
-};
-use tempfile::NamedTempFile;
-use tokio::sync::watch;
-
-use super::{Edge, Filters, direct::Direct};
+use super::workers::{self, Crew};
 use crate::node::Node;
+
+/// How long workers may take to end once their requests have been cut off: they do so at their next look, which a busy
+/// machine may put off.
+const ENDED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Viewer listeners at work.
 ///
@@ -29,13 +21,15 @@ use crate::node::Node;
 /// accepted it, and no lock or wake-up crosses cores on the way of a hit. They share the listening socket, and
 /// each has its own connections to origins. (Pingora's own single-threaded runtimes would do the same, but they
 /// find their threads again by ids that the system reuses, so a process can have only one set in its life.)
+///
+/// A function may hold a worker in spite of all limits (NC-98). Then another one takes its place at the listening
+/// socket within half a second; the connections that the held worker has accepted wait until its function lets go of it.
 #[derive(Debug)]
 pub struct Listening {
     address: SocketAddr,
     node: Arc<Node>,
-    stop: watch::Sender<bool>,
-    abort: watch::Sender<bool>,
-    workers: Vec<JoinHandle<()>>,
+    crew: Arc<Crew>,
+    stopped: bool,
 }
 
 /// How the viewer side is run.
@@ -52,7 +46,7 @@ pub struct ServeSettings {
 /// Binds and serves. The listener accepts from the moment this returns.
 ///
 /// # Errors
-/// When the address cannot be bound.
+/// When the address cannot be bound, `origin_ca` cannot be read, or no thread can be started.
 pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening> {
     let listener = TcpListener::bind(settings.listen)?;
     listener.set_nonblocking(true)?;
@@ -60,136 +54,21 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
     let threads = settings
         .threads
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
-
-    // Pingora reads the file when the proxy is made, and trusts what is in it instead of the system's roots.
-    let roots = settings.origin_ca.as_deref().map(all_roots).transpose()?;
-    let conf = Arc::new(ServerConf {
-        threads,
-        ca_file: roots.as_ref().map(|file| file.path().display().to_string()),
-        // The flow counts tries itself (CF-391); this is only the ceiling Pingora wants.
-        max_retries: 16,
-        upstream_keepalive_pool_size: 256,
-        ..ServerConf::default()
-    });
-    let (stop, stopped) = watch::channel(false);
-    let (abort, aborted) = watch::channel(false);
-    let resolver = Arc::new(Resolver::default());
-    let mut listening = Listening {
+    let roots = settings
+        .origin_ca
+        .as_deref()
+        .map(workers::all_roots)
+        .transpose()?;
+    // From here on, dropping it stops whatever has been started.
+    let listening = Listening {
         address,
         node: node.clone(),
-        stop,
-        abort,
-        workers: Vec::new(),
+        crew: Crew::new(node.clone(), listener, address, threads, roots),
+        stopped: false,
     };
-    for index in 0..threads {
-        let edge = Edge::new(node.clone(), resolver.clone());
-        let worker = Worker {
-            service: service(&conf, edge, address),
-            listener: listener.try_clone()?,
-            stopped: stopped.clone(),
-            aborted: aborted.clone(),
-            node: node.clone(),
-        };
-        // A worker that descends from the engine's thread may run functions itself.
-        let thread = node
-            .hooks()
-            .spawn(format!("viewer-{index}"), move |inline| {
-                worker.run(address, inline);
-            })?;
-        listening.workers.push(thread);
-    }
+    listening.crew.start()?;
     Ok(listening)
 }
-
-fn service(conf: &Arc<ServerConf>, edge: Edge, address: SocketAddr) -> Service<Direct> {
-    let edge = Arc::new(edge);
-    let mut proxy = http_proxy(conf, Filters(edge.clone()));
-    // CONNECT would open a tunnel; CF-528 refuses it like any method a behaviour does not allow.
-    proxy.server_options = Some(HttpServerOptions::default());
-    let mut service = Service::new("viewer".to_owned(), Direct::new(edge, Arc::new(proxy)));
-    service.add_tcp(&address.to_string());
-    service
-}
-
-/// One worker thread's share of the listener.
-struct Worker {
-    service: Service<Direct>,
-    listener: TcpListener,
-    stopped: watch::Receiver<bool>,
-    aborted: watch::Receiver<bool>,
-    node: Arc<Node>,
-}
-
-impl Worker {
-    fn run(mut self, address: SocketAddr, inline: Option<Inline>) {
-        let runtime = match tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-        {
-            Ok(runtime) => runtime,
-            Err(e) => {
-                tracing::error!("a worker cannot start: {e}");
-                return;
-            }
-        };
-        let mut fds = Fds::new();
-        fds.add(address.to_string(), self.listener.into_raw_fd());
-        let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
-        runtime.block_on(async {
-            // Returns when it is told to stop; connections go on.
-            let serving = async {
-                self.service.start_service(Some(fds), self.stopped, 1).await;
-                tokio::select! {
-                    () = self.node.in_flight().idle() => {}
-                    _ = self.aborted.wait_for(|abort| *abort) => {}
-                }
-            };
-            match &inline {
-                Some(inline) => tokio::select! {
-                    () = serving => {}
-                    () = inline.tend() => {}
-                },
-                None => serving.await,
-            }
-            // Here, because isolates are dropped in the runtime in which they ran.
-            drop(inline);
-        });
-        // Lookups of names run on threads of the runtime; they are not waited for.
-        runtime.shutdown_background();
-    }
-}
-
-/// The system's certificate authorities and the operator's, in one PEM file (CF-423, CF-424).
-fn all_roots(origin_ca: &str) -> io::Result<NamedTempFile> {
-    let named =
-        |e: io::Error| io::Error::new(e.kind(), format!("node.origin_ca: {origin_ca}: {e}"));
-    let own = std::fs::read(origin_ca).map_err(named)?;
-    let has_certificate = memchr::memmem::find(&own, b"-----BEGIN CERTIFICATE-----").is_some();
-    if !has_certificate {
-        return Err(named(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "no PEM certificate in it",
-        )));
-    }
-    let mut all = NamedTempFile::new()?;
-    if let Some(system) = SYSTEM_ROOTS
-        .iter()
-        .find_map(|path| std::fs::read(path).ok())
-    {
-        all.write_all(&system)?;
-        all.write_all(b"\n")?;
-    }
-    all.write_all(&own)?;
-    all.flush()?;
-    Ok(all)
-}
-
-/// Where distributions keep their bundle of authorities: Debian, Fedora, Alpine.
-const SYSTEM_ROOTS: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
 
 impl Listening {
     /// The bound address.
@@ -202,38 +81,29 @@ impl Listening {
         &self.node
     }
 
-    /// Stops accepting, lets running requests finish for at most `grace`, then ends.
+    /// Stops accepting, lets running requests finish for at most `grace`, then ends. Workers that functions hold are
+    /// left behind after that; they end with the process, or when they are let go of.
     pub fn shutdown(mut self, grace: Duration) {
         self.stop_within(grace);
     }
 
     fn stop_within(&mut self, grace: Duration) {
+        self.stopped = true;
         self.node.drain();
-        // No receiver is left only when the workers have ended already.
-        let _ = self.stop.send(true);
-        let deadline = Instant::now() + grace;
-        let workers = std::mem::take(&mut self.workers);
-        let (ended, all_ended) = std::sync::mpsc::channel();
-        // Joining can't be bounded in time, so a thread of its own does it and says so.
-        let joining = thread::spawn(move || {
-            for worker in workers {
-                let _ = worker.join();
-            }
-            let _ = ended.send(());
-        });
-        let left = deadline.saturating_duration_since(Instant::now());
-        if all_ended.recv_timeout(left).is_err() {
+        self.crew.stop();
+        if !self.crew.all_ended_by(Instant::now() + grace) {
             // Requests were still running: they are cut off, as the operator asked.
-            let _ = self.abort.send(true);
+            self.crew.abort();
+            self.crew.others_ended_by(Instant::now() + ENDED_WITHIN);
         }
-        let _ = joining.join();
+        self.crew.close();
         self.node.close();
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if !self.workers.is_empty() {
+        if !self.stopped {
             self.stop_within(Duration::ZERO);
         }
     }

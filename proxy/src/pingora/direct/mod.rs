@@ -32,6 +32,7 @@ use pingora::{
 use tokio::time::Instant;
 
 use super::{Edge, Filters, context::Ctx};
+use crate::node::InFlight;
 use answer::Answer;
 use connection::{Connection, MAX_BUFFERED, Read};
 use request::{Parsed, Scratch, parse};
@@ -41,12 +42,17 @@ pub(super) use wire::Wire;
 pub(super) struct Direct {
     edge: Arc<Edge>,
     proxy: Arc<HttpProxy<Filters>>,
+    open: Arc<InFlight>,
 }
 
 impl Direct {
-    /// Connections whose other requests `proxy` answers, with the same edge behind it.
-    pub(super) const fn new(edge: Arc<Edge>, proxy: Arc<HttpProxy<Filters>>) -> Self {
-        Self { edge, proxy }
+    /// Connections whose other requests `proxy` answers, with the same edge behind it; counted in `open` while they last.
+    pub(super) const fn new(
+        edge: Arc<Edge>,
+        proxy: Arc<HttpProxy<Filters>>,
+        open: Arc<InFlight>,
+    ) -> Self {
+        Self { edge, proxy, open }
     }
 
     async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
@@ -136,6 +142,7 @@ impl ServerApp for Direct {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
+        let _open = self.open.enter();
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
             return self.proxy.process_new(stream, shutdown).await;
         }
