@@ -23,8 +23,8 @@ pub trait Admin: Send + Sync + 'static {
     fn status(&self) -> String;
     /// Answers a call about invalidations. May wait for the disk.
     fn purge(&self, call: PurgeCall) -> PurgeAnswer;
-    /// Explains what would be done with the request that this body describes (CP-606). May compute for tenths of a
-    /// second.
+    /// Explains what would be done with the request that this body describes (CP-606). May compute for a second
+    /// where memory holds a million objects.
     async fn explain(&self, body: Vec<u8>) -> PurgeAnswer;
 }
 
