@@ -94,7 +94,8 @@ fn line(text: &[u8]) -> Vec<u8> {
         // The ends of the numbers, and small ones.
         b'm' => u64::MAX,
         b'l' => (1 << 62) + 1,
-        b'k' => 1 << 62,
+        // As far as any will be believed that comes after it.
+        b'k' => (1 << 62) - (1 << 24),
         small => u64::from(*small),
     });
     let mut number = || numbers.next().unwrap_or(0);
