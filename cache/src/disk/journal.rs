@@ -22,6 +22,7 @@ use super::{
     index::{Index, Segment, Slot},
     limits::DiskLimits,
     record::{Fields, total_bits, total_of},
+    writer::is_too_long,
 };
 use crate::key::CacheKey;
 
@@ -331,6 +332,10 @@ impl Replay {
                         large: fields.u8()? != 0,
                     };
                     let total = total_of(fields.u64()?);
+                    // Whoever asks what is missing of it would be told of billions of segments.
+                    if is_too_long(total, self.preamble.as_ref()?.segment) {
+                        return None;
+                    }
                     let epoch = fields.u64()?;
                     self.reached(slot.place.checked_add(slot.len.into())?, slot.version)?;
                     self.progress.epoch = self.progress.epoch.max(epoch);
@@ -412,6 +417,36 @@ mod tests {
                 }
                 Loaded::Unusable(_) => prop_assert!(!preamble || !ops.is_empty()),
             }
+        }
+    }
+
+    #[test]
+    fn a_length_that_no_body_has_is_damage() {
+        // CF-532
+        let limits = DiskLimits::of_capacity(64 * 1024 * 1024);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let slot = Slot {
+            version: 1,
+            place: 0,
+            len: 100,
+            heat: 0,
+            large: true,
+        };
+        let most = (1 << 20) * limits.segment_len();
+        let rows = [
+            (None, true),
+            (Some(most), true),
+            (Some(most + 1), false),
+            (Some(u64::MAX - 1), false),
+        ];
+        for (total, good) in rows {
+            let mut frame = Frame::default();
+            frame.preamble(&Preamble::new(1, [0; 16], &limits));
+            frame.object(&CacheKey::from_bytes([1; 16]), &slot, total, 0);
+            std::fs::write(&path, frame.seal()).unwrap();
+            let loaded = load(&path, &limits).unwrap();
+            assert_eq!(matches!(loaded, Loaded::Warm { .. }), good, "{total:?}");
         }
     }
 }

@@ -277,6 +277,29 @@ async fn a_length_may_become_known_late() {
 }
 
 #[tokio::test]
+async fn a_length_beyond_all_segments_is_refused_and_removes_what_was_there() {
+    // CF-221
+    let dir = dir();
+    let store = open(dir.path());
+    let too_long = || NewObject {
+        total: Some((1 << 20) * 8 * KIB as u64 + 1),
+        ..object("long", 1)
+    };
+    for n in [1, 2] {
+        put(&store, n, "old", &pattern(n, 100)).await;
+    }
+    assert_eq!(
+        store.insert(key(1), too_long()).err(),
+        Some(Dropped::TooLarge)
+    );
+    assert!(store.lookup(&key(1)).await.is_none());
+    let entry = store.lookup(&key(2)).await.unwrap();
+    let refused = store.update_head(&entry, too_long()).err();
+    assert_eq!(refused, Some(Dropped::TooLarge));
+    assert!(store.lookup(&key(2)).await.is_none());
+}
+
+#[tokio::test]
 async fn the_newest_writer_counts_and_an_aborted_one_leaves_what_was_there() {
     // CF-660
     let dir = dir();

@@ -62,6 +62,14 @@ const OVERHEAD: u64 = 256;
 /// Segments of an object.
 const MOST_SEGMENTS: u32 = 1 << 20;
 
+/// Whether a body of that length has more segments than are kept of one.
+pub(super) const fn is_too_long(total: Option<u64>, segment: u64) -> bool {
+    match total {
+        Some(total) => total > (MOST_SEGMENTS as u64).saturating_mul(segment),
+        None => false,
+    }
+}
+
 /// Tells what became of a write. With `Ok` the object is visible, and so survives the death of the process; with an error
 /// but [`Dropped::Off`] and [`Dropped::Overtaken`], nothing older under its key survives either. Need not be waited for.
 #[derive(Debug)]
@@ -89,12 +97,11 @@ impl DiskStore {
     pub fn insert(&self, key: CacheKey, object: NewObject) -> Result<DiskWriter, Dropped> {
         let NewObject { head, epoch, total } = object;
         let shared = self.shared();
-        let segments = total.map_or(0, |total| total.div_ceil(shared.limits.segment_len()));
         let refused = |why: Dropped| {
             self.replace_by_nothing(&key);
             Err(why)
         };
-        if head.len() > MAX_HEAD || segments > u64::from(MOST_SEGMENTS) {
+        if head.len() > MAX_HEAD || is_too_long(total, shared.limits.segment_len()) {
             return refused(Dropped::TooLarge);
         }
         let live = shared.live.load();
@@ -158,7 +165,7 @@ impl DiskStore {
     /// `total` the length stays what it was.
     pub fn update_head(&self, entry: &DiskEntry, object: NewObject) -> Result<Written, Dropped> {
         let NewObject { head, epoch, total } = object;
-        if head.len() > MAX_HEAD {
+        if head.len() > MAX_HEAD || is_too_long(total, self.shared().limits.segment_len()) {
             self.replace_by_nothing(&entry.key);
             return Err(Dropped::TooLarge);
         }
