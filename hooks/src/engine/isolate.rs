@@ -4,8 +4,11 @@ use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::Arc,
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
 
@@ -51,6 +54,21 @@ pub(crate) struct LambdaIsolate {
     load: v8::Global<v8::Function>,
     ticks: v8::Global<v8::Function>,
     loading: bool,
+}
+
+/// Turns of the event loop that loading may take on a thread of the proxy's. A graph of modules takes one, `import()` at the
+/// top level of a module included; the engine asks for another after each that has run a job of its own. Something that
+/// V8's own threads work on has it ask for turns without end.
+const MOST_LOAD_POLLS: usize = 8;
+
+/// Takes note that the event loop wants another turn at once.
+#[derive(Default)]
+struct Again(AtomicBool);
+
+impl Wake for Again {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a step of a call came to.
@@ -292,9 +310,28 @@ impl LambdaIsolate {
         self.tried(|isolate| isolate.start(event, ids, left, timeout))
     }
 
-    /// [`Self::start_load`] as a trial.
+    /// [`Self::start_load`] as a trial. ES modules (NC-53) are loaded by the event loop, which is let run for that alone:
+    /// their files are in memory. One that waits for anything else is given up.
     pub(crate) fn try_load(&mut self, limit: Duration) -> Trial {
-        self.tried(|isolate| isolate.start_load(limit))
+        self.tried(|isolate| match isolate.start_load(limit) {
+            Progress::Pending => isolate.load_at_once(),
+            done @ Progress::Done(_) => done,
+        })
+    }
+
+    /// Continues loading for as long as there is something to do at once.
+    fn load_at_once(&mut self) -> Progress {
+        let again = Arc::new(Again::default());
+        let waker = Waker::from(again.clone());
+        for _ in 0..MOST_LOAD_POLLS {
+            if let Poll::Ready(done) = self.poll_load(&mut Context::from_waker(&waker)) {
+                return Progress::Done(done.map(|()| Vec::new()));
+            }
+            if !again.0.swap(false, Ordering::Relaxed) {
+                break;
+            }
+        }
+        Progress::Pending
     }
 
     fn tried(&mut self, act: impl FnOnce(&mut Self) -> Progress) -> Trial {

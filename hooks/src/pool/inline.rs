@@ -16,6 +16,9 @@
 //! Log records are held back until the call has ended. A version that gives up trials otherwise comes back later and later. What a trial did to the module state of its
 //! isolate is lost with the isolate, as it is whenever an isolate is replaced (LE-347).
 //!
+//! Loading a version is a trial, too. A handler that is an ES module (NC-53) is loaded by the event loop, from the bundle and
+//! so at once; a version whose modules wait at their top level for anything else is never called here.
+//!
 //! Measured on one core with 50 connections, a 1 KB hit with a viewer-response function: see
 //! [the engine's notes](crate::engine).
 
@@ -189,7 +192,8 @@ impl Here {
             version.counters.cold_start();
             return Some(isolate);
         }
-        if matches!(trial, Trial::Unfit) || took > FAR_TOO_LONG {
+        // A module that waits for something while it is loaded does so in every isolate.
+        if !matches!(trial, Trial::Done(_)) || took > FAR_TOO_LONG {
             version.standing.unfit();
         }
         version.standing.strike();

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use fourfront_hooks::{Call, ExecutionFault, HookFault, HookPool, Prepared, bundle::Bundle};
@@ -56,11 +56,19 @@ fn inlined<F: Future<Output = ()>>(
     code: &str,
     test: impl FnOnce(Arc<Inlined>) -> F + Send + 'static,
 ) {
+    inlined_files(&[("index.js", code)], test);
+}
+
+/// The same with these files.
+fn inlined_files<F: Future<Output = ()>>(
+    files: &[(&str, &str)],
+    test: impl FnOnce(Arc<Inlined>) -> F + Send + 'static,
+) {
     let mut settings = settings();
     settings.host.egress.allow_local = true;
     let pool = HookPool::new(settings);
     let name = unique("inline");
-    let bundle = Bundle::from_files([("index.js", code)]);
+    let bundle = Bundle::from_files(files.iter().copied());
     let prepared = pool
         .prepare_bundle(&function(&name), Compat::Strict, bundle)
         .expect("it loads");
@@ -363,4 +371,168 @@ fn usual_handlers_stay_on_the_thread_that_asks() {
             }
         });
     }
+}
+
+/// A module whose top level does something, and whose handler is quick unless the event is 2.
+fn module(act: &str) -> String {
+    format!(
+        "{act}
+        export const handler = async (e) => {{
+            // A slow call, and no long one.
+            if (e === 2) for (const end = Date.now() + 2; Date.now() <= end;);
+            return e || 'quick';
+        }};"
+    )
+}
+
+#[test]
+fn handlers_that_are_es_modules_run_on_the_thread_that_asks() {
+    // NC-53, LE-305: their files are in memory, `import()` of one at the top level included.
+    let counts = "let n = 0; export const handler = async (e) => { n++; return e ? n : 'quick' };";
+    let imports = format!(
+        "import {{ stringify }} from 'node:querystring'; import {{ one }} from './lib/one.mjs'; import old from './old.cjs'; import data from './data.json' with {{ type: 'json' }};
+         const {{ two }} = await import('./lib/two.mjs');
+         if (one + two + old.three + data.four !== 10 || stringify({{ a: 1 }}) !== 'a=1') throw new Error('not what they export');
+         {counts}"
+    );
+    let others = [
+        (
+            "lib/one.mjs",
+            "export const one = 1; console.log('loaded');",
+        ),
+        (
+            "lib/two.mjs",
+            "import './one.mjs'; export const two = await 2;",
+        ),
+        ("old.cjs", "exports.three = 3;"),
+        ("data.json", "{\"four\":4}"),
+    ];
+    let with_others = |main| [&[("index.mjs", main)][..], &others[..]].concat();
+    for files in [
+        vec![("index.mjs", counts)],
+        vec![
+            ("index.js", counts),
+            ("package.json", "{\"type\":\"module\"}"),
+        ],
+        // Claimed by nothing but its syntax.
+        vec![("index.js", counts)],
+        with_others(&imports),
+    ] {
+        let logs = files.len() > 2;
+        inlined_files(&files, move |f| async move {
+            for attempt in 1.. {
+                f.settle().await;
+                let before: u32 = f.call("1").await.unwrap().parse().unwrap();
+                let inline = f.prepared.stats().inline;
+                let after: u32 = f.call("1").await.unwrap().parse().unwrap();
+                // As above: a call that the system interrupts moves away.
+                if after == before + 1 && f.prepared.stats().inline == inline + 1 {
+                    break;
+                }
+                assert!(attempt < 5, "{before} and then {after}, each time");
+            }
+            assert_eq!(f.prepared.stats().faults, 0);
+            if logs {
+                // What a load says is said when it is accepted: by the isolate of the pool, and by each of this thread's.
+                let said = LOGS.of(&f.name).len();
+                assert!(said >= 2, "{said}");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_module_that_waits_while_it_is_loaded_is_left_to_the_pool_for_good() {
+    // NC-53, LE-345: a trial lets nothing but the graph of modules be loaded.
+    for act in [
+        "await new Promise((done) => setTimeout(done, 100));",
+        "import { setTimeout as after } from 'node:timers/promises'; await after(100);",
+        "await fetch('http://127.0.0.1:9/').catch(() => {});",
+    ] {
+        inlined_files(
+            &[(
+                "index.mjs",
+                &module(&format!("console.log('loaded'); {act}")),
+            )],
+            |f| async move {
+                for _ in 0..5 * ENOUGH {
+                    assert_eq!(f.call("0").await.unwrap(), "\"quick\"");
+                }
+                let stats = f.prepared.stats();
+                assert_eq!((stats.inline, stats.faults), (0, 0));
+                // The trial that was given up has said nothing. The first load is no cold start of a call.
+                let loads = usize::try_from(stats.cold_starts).unwrap() + 1;
+                assert_eq!(LOGS.of(&f.name).len(), loads);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_module_that_does_not_end_while_it_is_loaded_holds_its_thread_no_longer_than_a_load_may() {
+    // NC-98, LE-250: from some moment on it does not end, wherever in the graph it is that it loops. The pool has loaded it before.
+    std::thread::scope(|threads| {
+        for place in 0..5 {
+            threads.spawn(move || loops_in(place));
+        }
+    });
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the function's own clock is compared with it, which nobody can set"
+)]
+fn loops_in(place: usize) {
+    let when = SystemTime::now() + Duration::from_secs(5);
+    let millis = when
+        .duration_since(UNIX_EPOCH)
+        .expect("a time after 1970")
+        .as_millis();
+    let loops = format!("if (Date.now() > {millis}) for (;;);");
+    let act = match place {
+        0 => loops.clone(),
+        1 => "import './c.mjs';".into(),
+        2 => format!(
+            "await Promise.all([import('./a.mjs').then(() => {{ {loops} }}), import('./b.mjs')]);"
+        ),
+        3 => format!("await import('./none.mjs').catch(() => {{ {loops} }});"),
+        _ => format!(
+            "await import('./b.mjs'); Promise.resolve().then(() => {{ {loops} }}); await 0;"
+        ),
+    };
+    let (main, loops) = (module(&act), format!("import './a.mjs'; {loops}"));
+    let files = [
+        ("index.mjs", main.as_str()),
+        ("a.mjs", "export {}"),
+        ("b.mjs", "await 0;"),
+        ("c.mjs", &loops),
+    ];
+    inlined_files(&files, move |f| async move {
+        // Until the version has moved to the threads that versions share, where it is loaded once more; slow calls among them,
+        // so that it is not tried here yet.
+        while f.prepared.stats().cold_starts == 0 {
+            for _ in 0..10 {
+                f.call("0").await.expect("a call on the pool");
+            }
+            f.call("2").await.expect("a call on the pool");
+        }
+        assert!(SystemTime::now() < when, "a machine as slow as that");
+        let left = when.duration_since(SystemTime::now());
+        tokio::time::sleep(left.unwrap_or_default() + Duration::from_millis(5)).await;
+        let mut longest = Duration::ZERO;
+        for _ in 0..2 * ENOUGH {
+            let asked = Instant::now();
+            assert_eq!(
+                f.call("0").await.expect("a call on the pool"),
+                "\"quick\"",
+                "{place}"
+            );
+            longest = longest.max(asked.elapsed());
+        }
+        let stats = f.prepared.stats();
+        assert_eq!((stats.inline, stats.faults), (0, 0), "{place}");
+        // It was tried: 50 ms are what a load may take.
+        assert!(longest >= Duration::from_millis(40), "{place}: {longest:?}");
+        assert!(longest < Duration::from_secs(1), "{place}: {longest:?}");
+    });
 }
