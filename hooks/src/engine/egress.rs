@@ -111,6 +111,8 @@ impl Egress {
         ));
         let options = PermissionsOptions {
             prompt: false,
+            // `tls.rootCertificates`: what connections trust is compiled in, and no secret of the node's (NC-33).
+            allow_sys: Some(vec!["ca".into()]),
             ..PermissionsOptions::default()
         };
         let mut permissions =

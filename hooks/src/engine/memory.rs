@@ -32,6 +32,7 @@ use super::{
 pub(super) fn replacements() -> Vec<OpDecl> {
     let mut all = vec![
         op_blob_create_part(),
+        super::net::op_node_get_ca_certificates(),
         super::net::op_node_getaddrinfo(),
         super::net::op_url_parse_search_params(),
         super::ops::op_node_call_is_from_dependency(),

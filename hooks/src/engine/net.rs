@@ -81,6 +81,13 @@ pub(super) async fn op_node_getaddrinfo(
     })
 }
 
+/// The certificates of a kind besides those that are compiled in (NC-33): there are none. Those of the node's system are not the
+/// function's to see, nor are they trusted by its connections.
+#[op2]
+pub(super) fn op_node_get_ca_certificates(#[string] _kind: &str) -> Vec<String> {
+    Vec::new()
+}
+
 /// Pairs that one text may have: they are all made before anybody can interrupt it (NC-98).
 const MOST_PAIRS: usize = 1 << 20;
 

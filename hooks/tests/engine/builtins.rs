@@ -543,3 +543,22 @@ async fn a_function_has_so_many_requests_at_a_time() {
     let got = run("let n = 0; for (let i = 0; i < 200; i++) { const r = await fetch(url); if (i % 2) await r.text(); n += r.status === 200 } return n").await;
     assert_eq!(got, json!(200));
 }
+
+#[tokio::test]
+async fn the_authorities_that_connections_trust_can_be_listed() {
+    // NC-33: those that are compiled in; those of the node's system are nobody's to see.
+    let got = value(
+        "(() => {
+            const tls = require('tls'), { X509Certificate } = require('crypto');
+            const { rootCertificates: roots, getCACertificates } = tls;
+            const made = new X509Certificate(roots[0]);
+            return [Array.isArray(roots), roots.length > 100, Object.isFrozen(roots), made.ca, [...roots].every((r) => /^-----BEGIN CERTIFICATE-----\\n[^]*\\n-----END CERTIFICATE-----$/.test(r)),
+                getCACertificates().length === roots.length, getCACertificates('bundled').length === roots.length, getCACertificates('system'), getCACertificates('extra')];
+        })()",
+    )
+    .await;
+    assert_eq!(
+        got,
+        json!([true, true, true, true, true, true, true, [], []])
+    );
+}
