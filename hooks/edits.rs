@@ -24,6 +24,37 @@ pub(crate) const EDITS: &[Edit] = &[
         "    const isValid = (code >= CHAR_LOWERCASE_A && code <= CHAR_LOWERCASE_Z) ||\n      code === CHAR_DOT ||\n      (code >= CHAR_UPPERCASE_A && code <= CHAR_UPPERCASE_Z) ||\n      (code >= CHAR_0 && code <= CHAR_9) ||\n      code === CHAR_HYPHEN_MINUS ||\n      code === CHAR_PLUS ||\n      code === CHAR_UNDERSCORE ||\n      code > 127;",
         "    const isValid = code !== CHAR_FORWARD_SLASH && code !== CHAR_BACKWARD_SLASH && code !== CHAR_HASH &&\n      code !== CHAR_QUESTION_MARK && code !== 0x3A;",
     ),
+    // === Assertions, which hold: `node:assert` and all that it loads are for when one does not ===
+    (
+        "deno_node/polyfills/path/_win32.ts",
+        1,
+        r#"const { default: assert } = core.loadExtScript("ext:deno_node/assert.ts");"#,
+        r#"const assert = (value, message) => value || core.loadExtScript("ext:deno_node/assert.ts").ok(value, message);"#,
+    ),
+    (
+        "deno_node/polyfills/internal/crypto/cipher.ts",
+        1,
+        r#"const { default: assert } = core.loadExtScript("ext:deno_node/assert.ts");"#,
+        r#"const assert = (value, message) => value || core.loadExtScript("ext:deno_node/assert.ts").ok(value, message);"#,
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        1,
+        r#"const { default: assert } = core.loadExtScript("ext:deno_node/assert.ts");"#,
+        r#"const assert = (value, message) => value || core.loadExtScript("ext:deno_node/assert.ts").ok(value, message);"#,
+    ),
+    (
+        "deno_node/polyfills/_http_client.js",
+        1,
+        r#"const { ok: assert } = core.loadExtScript("ext:deno_node/assert.ts");"#,
+        r#"const assert = (value, message) => value || core.loadExtScript("ext:deno_node/assert.ts").ok(value, message);"#,
+    ),
+    (
+        "deno_node/polyfills/_http_server.js",
+        1,
+        r#"const { ok: assert } = core.loadExtScript("ext:deno_node/assert.ts");"#,
+        r#"const assert = (value, message) => value || core.loadExtScript("ext:deno_node/assert.ts").ok(value, message);"#,
+    ),
     // === Paths of Windows: the folder they are relative to ===
     (
         "deno_node/polyfills/path/_win32.ts",

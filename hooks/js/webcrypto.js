@@ -6,7 +6,8 @@ const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const SAID = { __proto__: null, TypeMismatchError: "The data argument must be an integer-type TypedArray", QuotaExceededError: "The requested length exceeds 65,536 bytes" };
 const { inTurn, pbkdf2, rsa } = core.loadExtScript("ext:fourfront/costs.js");
 const upstream = core.loadExtScript("ext:upstream/00_crypto.js");
-const { telling } = core.loadExtScript("ext:fourfront/fixes/subtle.js");
+// Most who touch `crypto` want a random number.
+let subtle;
 const { prototype } = upstream.SubtleCrypto;
 
 /** The algorithm with one of its numbers read for good: a getter could answer otherwise the next time. */
@@ -49,7 +50,11 @@ for (const name of ["digest", "encrypt", "decrypt", "sign", "verify", "generateK
   const descriptor = ObjectGetOwnPropertyDescriptor(prototype, name);
   const { value } = descriptor;
   // `deriveBits` may go without a length.
-  const told = telling(name, name === "deriveBits" ? 2 : value.length, value);
+  const required = name === "deriveBits" ? 2 : value.length;
+  const told = { [name](...args) {
+    subtle ??= core.loadExtScript("ext:fourfront/fixes/subtle.js");
+    return subtle.tell(name, required, value, this, args);
+  } }[name];
   ObjectDefineProperty(told, "length", ObjectGetOwnPropertyDescriptor(value, "length"));
   descriptor.value = told;
   ObjectDefineProperty(prototype, name, descriptor);

@@ -109,21 +109,18 @@ function arranged(method, args, result) {
   return method === "exportKey" && args[0] === "jwk" ? ordered(result) : result;
 }
 
-/** Lets `act`, which gives a promise, say and give what Node does. */
-function telling(method, required, act) {
-  const told = { [method](...args) {
-    try {
-      check(method, args, required);
-    } catch (error) {
-      return PromiseReject(error);
-    }
-    return PromisePrototypeThen(ReflectApply(act, this, args), (result) => arranged(method, args, result), (error) => {
-      throw typeof error?.message === "string" ? reason(method, args, error) : error;
-    });
-  } }[method];
-  return told;
+/** Calls `act`, which gives a promise, and lets it say and give what Node does. */
+function tell(method, required, act, self, args) {
+  try {
+    check(method, args, required);
+  } catch (error) {
+    return PromiseReject(error);
+  }
+  return PromisePrototypeThen(ReflectApply(act, self, args), (result) => arranged(method, args, result), (error) => {
+    throw typeof error?.message === "string" ? reason(method, args, error) : error;
+  });
 }
 
-return { telling };
+return { tell };
 })()
 );

@@ -191,7 +191,16 @@ impl Modules {
             checked => checked?,
         }
         if let Some(name) = specifier.as_str().strip_prefix(OWN_SCHEME) {
-            return Ok(js(builtin_module(name)));
+            let cached = SourceCodeCacheInfo {
+                hash: 0,
+                data: BuiltinCache::get(specifier.as_str()).map(Cow::Borrowed),
+            };
+            return Ok(source(
+                ModuleType::JavaScript,
+                builtin_module(name),
+                specifier,
+                Some(cached),
+            ));
         }
         let kind = if wants_json {
             ModuleType::Json
@@ -211,14 +220,15 @@ impl Modules {
         let text = super::source_text(&bytes);
         match resolve::kind_of(&self.0.bundle, &path) {
             Kind::Json => Ok(source(kind, text, specifier, None)),
-            Kind::Module => {
+            found @ (Kind::Module | Kind::Unclaimed)
+                if found == Kind::Module || lexer::is_module(&text) =>
+            {
                 let cached = SourceCodeCacheInfo {
                     hash: 0,
                     data: self.0.cached(&path).map(|d| Cow::Owned(d.to_vec())),
                 };
                 Ok(source(kind, text, specifier, Some(cached)))
             }
-            Kind::Unclaimed if lexer::is_module(&text) => Ok(js(text)),
             _ => {
                 let names = super::exports::of(&self.0.bundle, &path, &text);
                 Ok(js(commonjs_module(&path, &names)))
