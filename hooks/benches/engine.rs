@@ -254,23 +254,27 @@ fn inline(c: &mut Criterion, name: &str, pool: &HookPool, prepared: Arc<Prepared
     let (ask, asked) = mpsc::channel::<u64>();
     let (tell, told) = mpsc::channel();
     let (of, calls) = (pool.clone(), prepared.clone());
-    let thread = pool.spawn("viewer".into(), move |inline| {
-        let inline = inline.expect("the engine runs");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(async {
-            for rounds in asked {
-                let began = Instant::now();
-                for _ in 0..rounds {
-                    of.invoke(&calls, call()).await.expect("it answers");
+    let thread = pool.spawn(
+        "viewer".into(),
+        |_| {},
+        move |inline| {
+            let inline = inline.expect("the engine runs");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                for rounds in asked {
+                    let began = Instant::now();
+                    for _ in 0..rounds {
+                        of.invoke(&calls, call()).await.expect("it answers");
+                    }
+                    let _ = tell.send(began.elapsed());
                 }
-                let _ = tell.send(began.elapsed());
-            }
-            drop(inline);
-        });
-    });
+                drop(inline);
+            });
+        },
+    );
     let thread = thread.expect("a thread");
     let run = |rounds| {
         ask.send(rounds).expect("the thread runs");

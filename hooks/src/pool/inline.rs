@@ -25,6 +25,9 @@
 //! Loading a version is a trial, too. A handler that is an ES module (NC-53) is loaded by the event loop, from the bundle and
 //! so at once; a version whose modules wait at their top level for anything else is never called here.
 //!
+//! Loading a version is a trial, too. A handler that is an ES module (NC-53) is loaded by the event loop, from the bundle and
+//! so at once; a version whose modules wait at their top level for anything else is never called here.
+//!
 //! Measured on one core with 50 connections, a 1 KB hit with a viewer-response function: see
 //! [the engine's notes](crate::engine).
 

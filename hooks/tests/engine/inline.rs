@@ -488,7 +488,10 @@ fn a_module_that_does_not_end_while_it_is_loaded_holds_its_thread_no_longer_than
 )]
 fn loops_in(place: usize) {
     let when = SystemTime::now() + Duration::from_secs(5);
-    let millis = when.duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let millis = when
+        .duration_since(UNIX_EPOCH)
+        .expect("a time after 1970")
+        .as_millis();
     let loops = format!("if (Date.now() > {millis}) for (;;);");
     let act = match place {
         0 => loops.clone(),
@@ -513,9 +516,9 @@ fn loops_in(place: usize) {
         // so that it is not tried here yet.
         while f.prepared.stats().cold_starts == 0 {
             for _ in 0..10 {
-                f.call("0").await.unwrap();
+                f.call("0").await.expect("a call on the pool");
             }
-            f.call("2").await.unwrap();
+            f.call("2").await.expect("a call on the pool");
         }
         assert!(SystemTime::now() < when, "a machine as slow as that");
         let left = when.duration_since(SystemTime::now());
@@ -523,7 +526,11 @@ fn loops_in(place: usize) {
         let mut longest = Duration::ZERO;
         for _ in 0..2 * ENOUGH {
             let asked = Instant::now();
-            assert_eq!(f.call("0").await.unwrap(), "\"quick\"", "{place}");
+            assert_eq!(
+                f.call("0").await.expect("a call on the pool"),
+                "\"quick\"",
+                "{place}"
+            );
             longest = longest.max(asked.elapsed());
         }
         let stats = f.prepared.stats();
