@@ -5,7 +5,8 @@
 //! flushed to the disk before its invalidation takes effect. What a crash leaves at the end, a line that is
 //! not whole, is cut off: it was never acknowledged.
 //!
-//! A damaged line with good ones behind it is another matter: an invalidation may be lost, and nothing says of what.
+//! A damaged line with good ones behind it is another matter, and so is one that is whole and says what this program does
+//! not say: an invalidation may be lost, and nothing says of what.
 //! Then, as when there is no journal, a new epoch begins, and with it nothing that a disk tier holds from before is
 //! believed.
 //!
@@ -531,16 +532,32 @@ fn encode(line: &Line) -> io::Result<Vec<u8>> {
     Ok(record)
 }
 
-fn decode(record: &[u8]) -> Option<Line> {
+/// What bytes up to a line end are.
+enum Record {
+    Good(Line),
+    /// Not as it was written, or not all of it.
+    Broken,
+    /// As it was written, but not by this program.
+    Unknown,
+}
+
+fn decode(record: &[u8]) -> Record {
+    let Some(json) = checked(record) else {
+        return Record::Broken;
+    };
+    match serde_json::from_slice::<Line>(json) {
+        Ok(line) if line.is_possible() => Record::Good(line),
+        _ => Record::Unknown,
+    }
+}
+
+/// The JSON of a record whose checksum is right.
+fn checked(record: &[u8]) -> Option<&[u8]> {
     let record = record.strip_suffix(b"\n")?;
     let (sum, json) = record.split_at_checked(16)?;
     let json = json.strip_prefix(b" ")?;
     let sum = u64::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
-    if sum != checksum(json) {
-        return None;
-    }
-    let line: Line = serde_json::from_slice(json).ok()?;
-    line.is_possible().then_some(line)
+    (sum == checksum(json)).then_some(json)
 }
 
 fn checksum(bytes: &[u8]) -> u64 {
@@ -564,21 +581,23 @@ fn read(file: &File) -> io::Result<(Vec<Line>, u64, Kept)> {
             break;
         }
         match decode(&record) {
-            Some(line) if torn => {
+            Record::Good(line) if torn => {
                 damaged = true;
                 lines.push(line);
             }
-            Some(line) => {
+            Record::Good(line) => {
                 good += read as u64;
                 lines.push(line);
             }
-            None => torn = true,
+            Record::Broken => torn = true,
+            // It was acknowledged, also at the end.
+            Record::Unknown => damaged = true,
         }
     }
     let kept = match (damaged, torn, lines.is_empty()) {
+        (true, ..) | (false, true, true) => Kept::Damaged,
         // Not even its first line was written.
-        (_, false, true) => Kept::Nothing,
-        (true, ..) | (_, true, true) => Kept::Damaged,
+        (false, false, true) => Kept::Nothing,
         (false, true, false) => Kept::Torn,
         (false, false, false) => Kept::Whole,
     };

@@ -179,16 +179,21 @@ fn what_no_process_can_have_written_is_damage() {
         (zone(u64::MAX), Kept::Damaged),
         (passed(7), Kept::Whole),
         (passed(u64::MAX), Kept::Damaged),
+        (r#"{"later":{}}"#.to_owned(), Kept::Damaged),
+        (String::new(), Kept::Damaged),
     ];
     for (line, want) in lines {
-        let dir = tempfile::tempdir().unwrap();
         let begin = r#"{"begin":{"version":1,"epoch":5}}"#;
-        let whole = [begin, &line, &passed(8)].map(record).concat();
-        fs::write(dir.path().join(FILE), whole).unwrap();
-        let (mut world, kept) = World::on_disk(dir.path(), Limits::default());
-        assert_eq!(kept, want, "{line}");
-        assert_eq!(world.all.epoch() == 5, want == Kept::Whole, "{line}");
-        world.hard("/z");
+        let whole = [begin, &line, &passed(8)].map(record);
+        // Also at the end: it is no line that a crash cut off.
+        for lines in [&whole[..2], &whole[..]] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(FILE), lines.concat()).unwrap();
+            let (mut world, kept) = World::on_disk(dir.path(), Limits::default());
+            assert_eq!(kept, want, "{line}");
+            assert_eq!(world.all.epoch() == 5, want == Kept::Whole, "{line}");
+            world.hard("/z");
+        }
     }
 }
 
