@@ -119,11 +119,15 @@ async fn becomes(edge: &Running, name: &str, value: u64, within: Duration) -> bo
 async fn characters_for(edge: &Running, time: Duration) -> u64 {
     let mut n = 1_u64 << 18;
     loop {
-        let asked = Instant::now();
-        edge.get(&format!("/measures?n={n}")).await;
-        let took = asked.elapsed();
+        // The shortest of some: what else the machine does now it may not do then.
+        let mut took = Duration::MAX;
+        for _ in 0..3 {
+            let asked = Instant::now();
+            edge.get(&format!("/measures?n={n}")).await;
+            took = took.min(asked.elapsed());
+        }
         println!("a search in {n} characters takes {took:?}");
-        if took > Duration::from_millis(500) {
+        if took > Duration::from_millis(250) {
             // As much as a function's memory has room for, at most.
             let times = u64::try_from(time.as_millis() / took.as_millis()).expect("some times");
             return (n * times.max(1)).min(1 << 24);
