@@ -12,6 +12,7 @@ use fourfront_cache::{
     },
     purge::Standing,
 };
+use fourfront_model::CacheMode;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
 pub(crate) use super::storage::Tier;
@@ -138,10 +139,11 @@ pub(crate) async fn explain(
     let found = shelf.found.and_then(|key| shelf.at(&key));
     let (ruling, outcome) = rule(&mut lookup, found.map(|at| &shelf.copies[at]), now);
     let status = found.map_or(StatusCode::OK, |at| shelf.copies[at].head.header().status);
-    // Pages for failures are the node's own, which say nothing of the cache (CF-780).
+    // Mode `cloudfront` has no such field, nor have pages for failures, which are the node's own (CF-780).
     let is_failure = found.is_some_and(|at| shelf.copies[at].head.facts().fault.is_some());
     let name = exchange.route.fields().cache_name.as_ref();
-    let name = name.filter(|_| !is_failure);
+    let mode = exchange.route.distribution().cache_mode;
+    let name = name.filter(|_| mode == CacheMode::Rfc9111 && !is_failure);
     let cache_status = outcome
         .as_ref()
         .zip(name)
