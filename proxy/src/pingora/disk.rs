@@ -176,6 +176,7 @@ impl Disk {
             segment: self.store.limits().segment,
             open: BytesMut::new(),
             next: 0,
+            left: self.largest,
         })
     }
 
@@ -235,14 +236,22 @@ pub(super) struct Writing {
     segment: usize,
     open: BytesMut,
     next: u32,
+    /// Bytes that may still come. A body whose length was not announced may go on for ever (CF-221).
+    left: u64,
 }
 
 impl Writing {
     /// Takes the next bytes of the body.
     pub(super) fn append(&mut self, bytes: &Bytes) {
+        let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
+            self.writer = None;
+            self.open = BytesMut::new();
+            return;
+        };
         if self.writer.is_none() {
             return;
         }
+        self.left = left;
         if self.open.is_empty() && bytes.len() == self.segment {
             self.write(bytes.clone());
             return;

@@ -170,6 +170,28 @@ fn a_body_beyond_the_limit_and_a_head_that_is_not_kept_are_not_begun() {
 }
 
 #[test]
+fn a_body_that_goes_on_past_the_limit_without_having_said_so_is_given_up() {
+    // CF-221
+    let rig = Rig::new();
+    let head = rig.head(&[]);
+    let piece = pattern(64 * 1024);
+    let write = |n: u8, pieces: usize| {
+        let mut writing = rig.disk.begin(key(n), &head, None).unwrap();
+        for _ in 0..pieces {
+            writing.append(&piece);
+        }
+        let (given_up, held) = (writing.writer.is_none(), writing.open.capacity());
+        writing.finish((pieces * piece.len()) as u64);
+        (given_up, held)
+    };
+    assert!(!write(1, 16).0);
+    assert_eq!(write(2, 17), (true, 0));
+    assert_eq!(write(3, 400), (true, 0));
+    assert!(rig.read(&key(1)).is_some());
+    assert!(rig.read(&key(2)).is_none() && rig.read(&key(3)).is_none());
+}
+
+#[test]
 fn an_object_of_memory_is_written_and_a_304_gives_it_a_new_head() {
     // CF-282
     let rig = Rig::new();
