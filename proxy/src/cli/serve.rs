@@ -2,11 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use fourfront_control::NodeSettings;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use super::{Exit, say, start};
-use crate::{node::Node, observe::logs};
+use crate::observe::logs;
 
 /// What a signal asks for.
 enum Asked {
@@ -14,7 +16,24 @@ enum Asked {
     Reload,
 }
 
+/// The signals the node answers to, each from the moment it is caught.
+///
+/// A signal that is not caught ends the process at once. One to reload is therefore caught before the node starts,
+/// which can take seconds and then reloads; those to stop are caught when there is something to drain: until then,
+/// ending at once is what they ask for.
+struct Signals {
+    runtime: Runtime,
+    hangup: Signal,
+}
+
 pub(super) fn run(config: &Path) -> Exit {
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(e) => {
+            say(&e);
+            return Exit::Failed;
+        }
+    };
     let Some(loaded) = start::read_site(config) else {
         return Exit::Failed;
     };
@@ -26,6 +45,14 @@ pub(super) fn run(config: &Path) -> Exit {
     let Some(node) = start::start_node(&loaded, metrics, functions) else {
         return Exit::Failed;
     };
+    // Before a viewer can come: from then on, ending at once would cut an answer short.
+    let stops = match signals.catch_stops() {
+        Ok(stops) => stops,
+        Err(e) => {
+            say(&e);
+            return Exit::Failed;
+        }
+    };
     let Some(listeners) = start::start_listeners(&node, &loaded) else {
         return Exit::Failed;
     };
@@ -34,10 +61,11 @@ pub(super) fn run(config: &Path) -> Exit {
         listeners.viewer.address(),
         listeners.admin
     ));
-    if let Err(e) = wait_for_stop(&node, config, &loaded.node) {
-        say(&e);
-        return Exit::Failed;
-    }
+    signals.wait_for_stop(stops, || {
+        if let Some(note) = start::reload(&node, config, &loaded.node) {
+            say(&format!("{} reloaded{note}", config.display()));
+        }
+    });
     // The last configuration decides: this is read now, not at start.
     let grace = node.snapshot().settings().shutdown_grace;
     say(&format!("draining, at most {} s", grace.as_secs()));
@@ -46,29 +74,39 @@ pub(super) fn run(config: &Path) -> Exit {
     Exit::Ok
 }
 
-/// Reloads on SIGHUP until SIGTERM or SIGINT.
-fn wait_for_stop(node: &Node, config: &Path, started: &NodeSettings) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        loop {
-            let asked = tokio::select! {
-                _ = terminate.recv() => Asked::Stop,
-                _ = interrupt.recv() => Asked::Stop,
-                _ = hangup.recv() => Asked::Reload,
-            };
-            match asked {
-                Asked::Stop => return Ok(()),
-                Asked::Reload => {
-                    if let Some(note) = start::reload(node, config, started) {
-                        say(&format!("{} reloaded{note}", config.display()));
-                    }
+impl Signals {
+    /// Catches SIGHUP.
+    fn new() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let hangup = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+        Ok(Self { runtime, hangup })
+    }
+
+    /// Catches SIGTERM and SIGINT.
+    fn catch_stops(&self) -> std::io::Result<[Signal; 2]> {
+        let _inside = self.runtime.enter();
+        Ok([
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        ])
+    }
+
+    /// Reloads on SIGHUP until SIGTERM or SIGINT.
+    fn wait_for_stop(mut self, [mut terminate, mut interrupt]: [Signal; 2], reload: impl Fn()) {
+        self.runtime.block_on(async {
+            loop {
+                let asked = tokio::select! {
+                    _ = terminate.recv() => Asked::Stop,
+                    _ = interrupt.recv() => Asked::Stop,
+                    _ = self.hangup.recv() => Asked::Reload,
+                };
+                match asked {
+                    Asked::Stop => return,
+                    Asked::Reload => reload(),
                 }
             }
-        }
-    })
+        });
+    }
 }

@@ -92,6 +92,21 @@ fn terminating_finishes_what_runs_and_writes_what_was_logged() {
 }
 
 #[test]
+fn a_signal_is_heeded_from_the_first_line_on() {
+    // CP-600, CP-620: caught before the listeners are there, so nobody can come too early with one.
+    let site = Site::answering("");
+    for signal in ["TERM", "INT"] {
+        for _ in 0..5 {
+            let node = Running::start(&["serve"], site.path());
+            node.stderr_until("serving on");
+            node.signal(signal);
+            let ended = node.ended();
+            assert_eq!(ended.code, Some(0), "{signal}: {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
 fn functions_log_in_the_format_and_from_the_level_that_is_asked_for() {
     // LE-351, LE-282, CP-600
     let site = Site::answering("");
