@@ -95,7 +95,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 pub use admission::{Admission, AdmitAll, SecondOffer};
 pub use counters::DiskCounts;
@@ -205,6 +205,7 @@ impl DiskStore {
             admission: AdmissionHook(admission),
             reads: Arc::new(Semaphore::new(limits.reads)),
             buffered: AtomicU64::new(0),
+            freed: Notify::new(),
             next: AtomicU64::new(1),
             epoch: AtomicU64::new(0),
             bad_reads: AtomicU32::new(0),
@@ -298,6 +299,27 @@ impl DiskStore {
         self.shared().buffered.load(Ordering::Relaxed)
     }
 
+    /// Resolves when so many bytes find room in the write buffer, which others may take first; at once when they never will or the
+    /// tier is off.
+    pub async fn room_for(&self, bytes: u64) {
+        let shared = self.shared();
+        loop {
+            let freed = shared.freed.notified();
+            let full = self.buffered().saturating_add(bytes) > shared.limits.write_buffer;
+            if !full || bytes > shared.limits.write_buffer || !self.is_on() {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    /// Whether there is an object under a key, as far as the index knows. Reads nothing, and does not count as a read.
+    pub fn contains(&self, key: &CacheKey) -> bool {
+        let live = self.shared().live.load();
+        live.as_ref()
+            .is_some_and(|live| live.index.find(key, index::Purpose::Tell).is_some())
+    }
+
     /// What was done since it was opened.
     pub fn counts(&self) -> DiskCounts {
         self.shared().counters.read()
@@ -339,6 +361,8 @@ struct Shared {
     reads: Arc<Semaphore>,
     /// Bytes charged for what waits to be written; at most `limits.write_buffer`.
     buffered: AtomicU64,
+    /// Told when some of them are written.
+    freed: Notify,
     /// The next number for a version or a removal.
     next: AtomicU64,
     epoch: AtomicU64,
@@ -381,6 +405,7 @@ impl Shared {
 
     fn release(&self, bytes: u64) {
         self.buffered.fetch_sub(bytes, Ordering::Relaxed);
+        self.freed.notify_waiters();
     }
 }
 

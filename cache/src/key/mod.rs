@@ -66,6 +66,17 @@ impl CacheKey {
         hash.finish()
     }
 
+    /// The key of one segment of an object whose head is under this key, see [`crate::segments`].
+    #[must_use]
+    pub(crate) fn of_segment(&self, secret: &KeySecret, id: u64, index: u64) -> Self {
+        let mut hash = HashSink::new(secret);
+        hash.bytes(&self.0);
+        hash.bytes(&id.to_le_bytes());
+        hash.bytes(&index.to_le_bytes());
+        hash.end(Part::Segment);
+        hash.finish()
+    }
+
     fn prefix(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_le_bytes([a, b, c, d, e, f, g, h])

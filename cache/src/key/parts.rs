@@ -106,7 +106,7 @@ impl Sink for Words {
             Part::Cookies => KeyPart::Cookies(value),
             Part::AcceptEncoding => KeyPart::AcceptEncoding(value),
             // Of keys under a key; this walk has none.
-            Part::Variant => return,
+            Part::Variant | Part::Segment => return,
         });
     }
 }

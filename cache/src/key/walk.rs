@@ -24,6 +24,7 @@ pub(super) enum Part {
     Cookies = 7,
     AcceptEncoding = 8,
     Variant = 9,
+    Segment = 10,
 }
 
 /// Feeds the parts of a key. What is absent feeds nothing, so a policy that lists one more name leaves

@@ -52,6 +52,10 @@ impl<'a> EntityTag<'a> {
     pub(super) const fn is_weak(self) -> bool {
         self.weak
     }
+
+    pub(super) const fn is_quoted(self) -> bool {
+        self.quoted
+    }
 }
 
 /// The two ways of comparing tags (RFC 9110 section 8.8.3.2).

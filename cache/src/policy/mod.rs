@@ -10,6 +10,7 @@
 //! | what is a stored entry good for | [`Freshness::judge`] |
 //! | the same, as the viewer asks for it | [`RequestDirectives::judge`] |
 //! | conditions and ranges on a hit | [`evaluate_preconditions`], [`evaluate_range`] |
+//! | parts of an object that is not stored whole | [`aligned_range`], [`ContentRange`], [`StrongValidator`] |
 //! | asking the origin about a stale entry | [`revalidation`] |
 //! | the origin said 304 | [`not_modified_matches`], [`merge_not_modified`] |
 //! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`], [`StoreRules::hold_off`] |
@@ -23,6 +24,7 @@ mod etag;
 mod facts;
 mod freshness;
 mod invalidate;
+mod part;
 mod range;
 mod request;
 mod revalidate;
@@ -42,6 +44,7 @@ pub use freshness::{
     FailureAnswer, Freshness, Grace, LifetimeSource, OnError, OriginFailure, Reuse, Verdict,
 };
 pub use invalidate::{Target, further_targets, invalidates};
+pub use part::{ContentRange, StrongValidator, aligned_range};
 pub use range::{ByteRange, RangeAnswer, evaluate_range, unsatisfied_range};
 pub use request::RequestDirectives;
 pub use revalidate::{

@@ -95,24 +95,32 @@ fn if_range_holds(request: &HeaderMap, stored: &HeaderMap) -> bool {
     stored.get(header::ETAG).is_some_and(tag)
 }
 
-/// `None` for a field that is to be ignored.
-fn resolve(field: &[u8], length: u64) -> Option<RangeAnswer> {
+/// What a field asks for, in order; `None` for one that is to be ignored.
+pub(super) fn specs(field: &[u8]) -> Option<Vec<Spec>> {
     let equals = field.iter().position(|b| *b == b'=')?;
     let (unit, set) = (field[..equals].trim_ascii(), &field[equals + 1..]);
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return None;
     }
-    let mut ranges: Vec<ByteRange> = Vec::new();
-    let (mut specs, mut floor) = (0, 0);
+    let mut specs = Vec::new();
     for spec in set.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
         if spec.is_empty() {
             continue;
         }
-        specs += 1;
-        if specs > MAX_RANGES {
+        if specs.len() == MAX_RANGES {
             return None;
         }
-        match Spec::parse(spec)?.within(length) {
+        specs.push(Spec::parse(spec)?);
+    }
+    (!specs.is_empty()).then_some(specs)
+}
+
+/// `None` for a field that is to be ignored.
+fn resolve(field: &[u8], length: u64) -> Option<RangeAnswer> {
+    let mut ranges: Vec<ByteRange> = Vec::new();
+    let mut floor = 0;
+    for spec in specs(field)? {
+        match spec.within(length) {
             Within::Part(range) => {
                 // CF-537: ascending and apart, or the field is ignored.
                 if range.start < floor {
@@ -125,15 +133,16 @@ fn resolve(field: &[u8], length: u64) -> Option<RangeAnswer> {
             Within::Everything => return Some(RangeAnswer::Full),
         }
     }
-    match (specs, ranges.as_slice()) {
-        (0, _) => None,
-        (_, []) => Some(RangeAnswer::Unsatisfiable),
-        (_, [one]) => Some(RangeAnswer::Single(*one)),
+    match ranges.as_slice() {
+        [] => Some(RangeAnswer::Unsatisfiable),
+        [one] => Some(RangeAnswer::Single(*one)),
         _ => Some(RangeAnswer::Multiple(ranges)),
     }
 }
 
-enum Spec {
+/// One range of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spec {
     /// `first-` or `first-last`.
     From { first: u64, last: Option<u64> },
     /// `-count`.
