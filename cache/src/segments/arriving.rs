@@ -296,7 +296,9 @@ impl<F> Arrival<F> {
             chunks => {
                 let mut body =
                     BytesMut::with_capacity(usize::try_from(piece.length).unwrap_or_default());
-                chunks.iter().for_each(|chunk| body.extend_from_slice(chunk));
+                chunks
+                    .iter()
+                    .for_each(|chunk| body.extend_from_slice(chunk));
                 body.freeze()
             }
         };

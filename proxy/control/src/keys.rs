@@ -88,6 +88,7 @@ pub(crate) const SITE: Table = Table {
         read("request_cc"),
         read("compat"),
         read("strict_header_keys"),
+        read("range_slice"),
         read("identity"),
         refused(
             "cache_policies",
@@ -285,6 +286,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("request_cc"),
         read("compat"),
         read("strict_header_keys"),
+        read("range_slice"),
         read("identity"),
         read("cache_tag_config"),
         ignored("caller_reference"),

@@ -75,6 +75,40 @@ impl FromStr for HostName {
     }
 }
 
+/// The length of the parts in which ranges of large objects are fetched and stored, in bytes (CF-533).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeSlice(Option<u32>);
+
+impl RangeSlice {
+    /// Ranges go to the origin as viewers ask for them, and nothing of what they bring is stored.
+    pub const OFF: Self = Self(None);
+    /// The shortest part.
+    pub const LEAST: u64 = 64 * 1024;
+    /// The longest part.
+    pub const MOST: u64 = 16 * 1024 * 1024;
+
+    /// Parts of that many bytes, from [`Self::LEAST`] to [`Self::MOST`].
+    pub fn of(bytes: u64) -> Option<Self> {
+        let within = (Self::LEAST..=Self::MOST).contains(&bytes);
+        u32::try_from(bytes)
+            .ok()
+            .filter(|_| within)
+            .map(|bytes| Self(Some(bytes)))
+    }
+
+    /// Bytes of a part; `None` when ranges are not cut.
+    pub const fn bytes(self) -> Option<u32> {
+        self.0
+    }
+}
+
+/// 1 MiB.
+impl Default for RangeSlice {
+    fn default() -> Self {
+        Self(Some(1024 * 1024))
+    }
+}
+
 /// One distribution: names, origins and ordered behaviours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Distribution {
@@ -102,6 +136,8 @@ pub struct Distribution {
     pub compat: Compat,
     /// Refuse a header's `key` that is not its name, instead of a warning (LE-200).
     pub strict_header_keys: bool,
+    /// In what parts ranges are fetched (CF-533).
+    pub range_slice: RangeSlice,
     /// Brand strings.
     pub identity: Identity,
     /// Where the tags of its objects come from; without it they have none (CF-670).
@@ -289,6 +325,7 @@ mod tests {
             request_cc: RequestCc::default(),
             compat: Compat::default(),
             strict_header_keys: false,
+            range_slice: RangeSlice::default(),
             identity: Identity::default(),
             cache_tags: None,
         })

@@ -106,6 +106,7 @@ impl Placed {
                     .strict_header_keys
                     .or(site.strict_header_keys)
                     .unwrap_or_default(),
+                range_slice: modes.range_slice.or(site.range_slice).unwrap_or_default(),
                 identity: modes
                     .identity
                     .or_else(|| site.identity.clone())

@@ -7,7 +7,7 @@ mod function;
 mod node;
 mod policy;
 
-use fourfront_model::{CacheMode, Compat, Identity, RequestCc};
+use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
 
 pub(crate) use cloudfront_function::{RawCloudFrontFunction, RawStore};
 pub(crate) use distribution::{
@@ -42,6 +42,7 @@ pub(crate) struct RawModes {
     pub(crate) compat: Option<Compat>,
     pub(crate) identity: Option<Identity>,
     pub(crate) strict_header_keys: Option<bool>,
+    pub(crate) range_slice: Option<RangeSlice>,
 }
 
 /// A site file.
@@ -118,8 +119,10 @@ impl RawModes {
             .get("identity")
             .and_then(|c| c.choice(&[("fourfront", Ok(false)), ("cloudfront", Ok(true))]));
         let strict_header_keys = block.get("strict_header_keys").and_then(Cursor::boolean);
+        let range_slice = block.get("range_slice").and_then(range_slice);
         Self {
             strict_header_keys: strict_header_keys.map(|b| b.value),
+            range_slice,
             cache_mode: cache_mode.map(|c| c.value),
             request_cc: request_cc.map(|c| c.value),
             compat: compat.map(|c| c.value),
@@ -132,6 +135,15 @@ impl RawModes {
             }),
         }
     }
+}
+
+/// `off`, or a size (CF-533).
+fn range_slice(cursor: &Cursor<'_>) -> Option<RangeSlice> {
+    if cursor.scalar() == Some("off") {
+        return Some(RangeSlice::OFF);
+    }
+    let bytes = cursor.size(RangeSlice::LEAST..=RangeSlice::MOST)?;
+    RangeSlice::of(bytes.value)
 }
 
 /// Reads a map of user-chosen names.

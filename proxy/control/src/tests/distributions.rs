@@ -491,3 +491,24 @@ fn cache_tags_come_in_a_named_field() {
         refused(&with_tags(config), &[error]);
     }
 }
+
+#[test]
+fn ranges_are_cut_in_slices_of_a_size_or_not_at_all() {
+    // CF-533
+    let slice = |site: &str, own: &str| {
+        let text = format!(
+            "{site}distributions:\n  a: {{ {own} origins: {{ app: \"http://a.test\" }} }}\n"
+        );
+        accepted(&text).site.distributions()[0].range_slice.bytes()
+    };
+    assert_eq!(slice("", ""), Some(1024 * 1024));
+    assert_eq!(slice("range_slice: 256KiB\n", ""), Some(256 * 1024));
+    assert_eq!(slice("range_slice: 256KiB\n", "range_slice: off,"), None);
+    refused(
+        "range_slice: 1KiB\ndistributions: { a: { range_slice: on, origins: { app: \"http://a.test\" } } }\n",
+        &[
+            "1:14: range_slice: 1024 bytes is out of bounds: from 65536 to 16777216 bytes",
+            "2:36: distributions.a.range_slice: expected a size: a number of bytes, or a number with KiB, MiB or GiB such as `256MiB`, found `on`",
+        ],
+    );
+}
