@@ -1,5 +1,6 @@
 //! Connections of viewers: what comes from memory and what needs an origin, in any order, on one and the same.
 
+use bytes::Bytes;
 use fourfront_conformance::{Edge, Origin, Reply};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -236,4 +237,31 @@ async fn large_hits_reach_slow_viewers_whole_and_those_who_leave_are_noted() {
         .collect();
     assert_eq!(broken.len(), 1);
     assert!(broken[0].bytes < SIZE as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_announced_length_leaves_as_it_comes() {
+    // CF-370, CF-406
+    let (pieces, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let receiver = std::sync::Mutex::new(Some(receiver));
+    let origin = Origin::start(move |_| {
+        let stream = receiver.lock().unwrap().take();
+        stream
+            .map_or_else(|| Reply::status(500), Reply::stream)
+            .header("Content-Length", "10")
+            .header("Cache-Control", "max-age=60")
+    });
+    let origin = origin.await;
+    let edge = Edge::new().start(&origin).await;
+    // The head before any of the body, and each piece before the next.
+    let mut leader = edge.request("GET", "/").open().await.unwrap();
+    pieces.send(Bytes::from_static(b"01")).unwrap();
+    leader.received(2).await;
+    let mut follower = edge.request("GET", "/").open().await.unwrap();
+    follower.received(2).await;
+    pieces.send(Bytes::from_static(b"23456789")).unwrap();
+    for opened in [leader, follower] {
+        assert_eq!(opened.whole().await.text(), "0123456789");
+    }
+    assert_eq!(origin.count(), 1);
 }

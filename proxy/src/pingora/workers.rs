@@ -24,6 +24,7 @@ use fourfront_hooks::pool::{Hold, Inline};
 use fourfront_origin::resolve::Resolver;
 use pingora::{
     apps::HttpServerOptions,
+    listeners::{L4BufferSettings, ListenerConfig},
     proxy::http_proxy,
     server::{Fds, ListenFds, configuration::ServerConf},
     services::{Service as _, listening::Service},
@@ -286,13 +287,15 @@ impl Crew {
     }
 
     fn service(&self, conf: &Arc<ServerConf>, open: Arc<InFlight>) -> Service<Direct> {
-        let edge = Arc::new(Edge::new(self.node.clone(), self.resolver.clone()));
+        let edge = Edge::new(self.node.clone(), self.resolver.clone(), conf);
         let mut proxy = http_proxy(conf, Filters(edge.clone()));
         // CONNECT would open a tunnel; CF-528 refuses it like any method a behaviour does not allow.
         proxy.server_options = Some(HttpServerOptions::default());
         let direct = Direct::new(edge, Arc::new(proxy), open);
         let mut service = Service::new("viewer".to_owned(), direct);
-        service.add_tcp(&self.address.to_string());
+        // What Pingora has buffered it sends when a whole body of announced length is there, however long that takes.
+        let unbuffered = L4BufferSettings::unbuffered();
+        service.add_listener(ListenerConfig::tcp(self.address.to_string()).l4_buffer(unbuffered));
         service
     }
 
