@@ -32,6 +32,7 @@ mod scenarios {
     mod origin_failures;
     mod origin_requests;
     mod packages;
+    mod parts;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;

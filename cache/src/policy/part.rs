@@ -1,5 +1,5 @@
 //! Parts of a representation that came in different responses: how one is asked for, and when two are parts of the same
-//! (CF-533, CF-534, RFC 9110 section 14.4, RFC 9111 section 3.4).
+//! (CF-533, CF-534, CF-835, RFC 9110 section 14.4, RFC 9111 section 3.4).
 
 use std::time::Duration;
 

@@ -47,8 +47,7 @@ pub enum RangeAnswer {
     Full,
     /// 206 with one part.
     Single(ByteRange),
-    /// 206 with several parts, in order and apart. A full answer is also correct (RFC 9110 section
-    /// 14.2), until `multipart/byteranges` is built.
+    /// 206 `multipart/byteranges` with several parts, in order and apart (CF-538).
     Multiple(Vec<ByteRange>),
     /// 416 with [`unsatisfied_range`].
     Unsatisfiable,

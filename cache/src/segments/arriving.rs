@@ -101,6 +101,7 @@ pub struct Piece<F> {
 }
 
 struct State<F> {
+    /// As they came; one when it is complete.
     chunks: Vec<Bytes>,
     arrived: u64,
     ended: Option<End<F>>,
@@ -158,10 +159,11 @@ impl<F> Piece<F> {
 /// Follows a segment while it arrives.
 pub struct PieceReader<F> {
     piece: Arc<Piece<F>>,
-    /// The chunk to read from next, and where in it.
-    chunk: usize,
-    offset: usize,
+    /// The next byte.
     at: u64,
+    /// A chunk at or before it, and where that begins.
+    chunk: usize,
+    start: u64,
 }
 
 impl<F> fmt::Debug for PieceReader<F> {
@@ -177,9 +179,9 @@ impl<F> PieceReader<F> {
     pub const fn new(piece: Arc<Piece<F>>, at: u64) -> Self {
         Self {
             piece,
-            chunk: 0,
-            offset: 0,
             at,
+            chunk: 0,
+            start: 0,
         }
     }
 
@@ -207,38 +209,26 @@ impl<F> PieceReader<F> {
     }
 
     fn take(&mut self, state: &State<F>, most: u64) -> Option<Bytes> {
-        // To where this reader is: bytes before that were skipped, or were read already.
-        let mut start: u64 = 0;
-        if self.chunk == 0 && self.offset == 0 {
-            while let Some(chunk) = state.chunks.get(self.chunk) {
-                let end = start + chunk.len() as u64;
-                if self.at < end {
-                    self.offset = usize::try_from(self.at - start).ok()?;
-                    break;
+        let (start, chunk) = match &state.ended {
+            Some(End::Complete) => (0, state.chunks.first()?),
+            _ => {
+                // Chunks are only added until it is complete, so this reader's is where it was, or behind that.
+                while let Some(chunk) = state.chunks.get(self.chunk) {
+                    let end = self.start + chunk.len() as u64;
+                    if self.at < end {
+                        break;
+                    }
+                    self.start = end;
+                    self.chunk += 1;
                 }
-                start = end;
-                self.chunk += 1;
+                (self.start, state.chunks.get(self.chunk)?)
             }
-        }
-        let Some(chunk) = state.chunks.get(self.chunk) else {
-            if state.arrived < self.at {
-                // Where the first wanted byte is, is not known yet: looked for again from the start.
-                self.chunk = 0;
-                self.offset = 0;
-            }
-            return None;
         };
-        let length = usize::try_from(most)
-            .unwrap_or(usize::MAX)
-            .min(chunk.len() - self.offset);
-        let bytes = chunk.slice(self.offset..self.offset + length);
-        self.offset += length;
+        let offset = usize::try_from(self.at.checked_sub(start)?).ok()?;
+        let left = chunk.len().checked_sub(offset).filter(|left| *left > 0)?;
+        let length = usize::try_from(most).unwrap_or(usize::MAX).min(left);
         self.at += length as u64;
-        if self.offset == chunk.len() {
-            self.chunk += 1;
-            self.offset = 0;
-        }
-        Some(bytes)
+        Some(chunk.slice(offset..offset + length))
     }
 }
 
@@ -302,6 +292,7 @@ impl<F> Arrival<F> {
                 body.freeze()
             }
         };
+        state.chunks = vec![body.clone()];
         state.ended = Some(End::Complete);
         drop(state);
         piece.changed.notify_waiters();

@@ -99,6 +99,16 @@ async fn objects_outlive_the_process_with_head_body_and_age() {
         .await;
     assert_eq!(part.status, 206);
     assert!(part.body[..] == large.body[2_097_150..=2_097_160]);
+    let parts = second
+        .request("GET", "/3000")
+        .header("Range", "bytes=2097150-2097160,3000000-3000009")
+        .send()
+        .await;
+    // CF-538
+    for range in [2_097_150..2_097_161, 3_000_000..3_000_010] {
+        let part = &large.body[range];
+        assert!(parts.body.windows(part.len()).any(|bytes| bytes == part));
+    }
     let head = second.request("HEAD", "/3000").send().await;
     assert_eq!(head.header("content-length"), Some("3072000"));
     assert_eq!(origin.count(), 2);

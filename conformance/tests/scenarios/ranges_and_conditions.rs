@@ -71,7 +71,7 @@ async fn single_ranges_are_cut_from_a_stored_object() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_range_that_misses_fetches_the_whole_object_and_stores_it() {
+async fn a_range_that_misses_and_brings_the_whole_object_stores_it() {
     // CF-535, CF-533, RFC 9110 section 14.2
     let origin = digits().await;
     let edge = Edge::new().start(&origin).await;
@@ -81,7 +81,7 @@ async fn a_range_that_misses_fetches_the_whole_object_and_stores_it() {
         (206, "234", "Miss")
     );
     assert_eq!(answer.header("content-range"), Some("bytes 2-4/10"));
-    assert_eq!(origin.last().header("range"), None);
+    assert_eq!(origin.last().header("range"), Some("bytes=0-1048575"));
     let answer = edge.get("/").await;
     assert_eq!(
         (answer.status, answer.text(), answer.x_cache()),
@@ -144,6 +144,39 @@ async fn ranges_that_are_not_valid_are_ignored() {
         (head.status, head.header("content-length")),
         (200, Some("10"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_ranges_come_in_parts_with_heads_of_their_own() {
+    // CF-538, RFC 9110 section 14.6
+    let origin = digits().await;
+    let edge = Edge::new().start(&origin).await;
+    // From the body as it arrives, and from the stored one.
+    for verdict in ["Miss", "Hit"] {
+        let answer = get_with(&edge, &[("Range", "bytes=0-1, 4-4,-2")]).await;
+        assert_eq!((answer.status, answer.x_cache()), (206, verdict));
+        assert_eq!(answer.header("content-range"), None);
+        let kind = answer.header("content-type").unwrap();
+        let boundary = kind
+            .strip_prefix("multipart/byteranges; boundary=")
+            .unwrap();
+        let part = |range: &str, text: &str| {
+            format!(
+                "\r\n--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: bytes {range}/10\r\n\r\n{text}"
+            )
+        };
+        let parts = [part("0-1", "01"), part("4-4", "4"), part("8-9", "89")].concat();
+        assert_eq!(answer.text(), format!("{parts}\r\n--{boundary}--\r\n"));
+        let length = answer.body.len().to_string();
+        assert_eq!(answer.header("content-length"), Some(length.as_str()));
+    }
+    // Those past the end are left out, and one that is left is a single range.
+    let one = get_with(&edge, &[("Range", "bytes=3-4,10-12")]).await;
+    assert_eq!(
+        (one.status, one.text(), one.header("content-range")),
+        (206, "34", Some("bytes 3-4/10"))
+    );
+    assert_eq!(origin.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,6 +134,25 @@ pub struct Fetch {
 }
 
 impl Fetch {
+    /// The same request, of which no try has been made.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            exchange: self.exchange.clone(),
+            reason: self.reason.clone(),
+            request: self.request.clone(),
+            origin: self.origin.clone(),
+            choice: self.choice,
+            server_name: self.server_name.clone(),
+            origin_object: self.origin_object.clone(),
+            addresses: self.addresses.clone(),
+            attempts: 0,
+            two_names: None,
+            refused_name: self.refused_name.clone(),
+            unhooked: self.unhooked,
+        }
+    }
+
     /// The head of the origin's answer has arrived, and the origin-response function, if any, has run.
     #[must_use]
     pub fn answered(self, body: BodyPlan) -> Store {

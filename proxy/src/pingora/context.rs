@@ -5,11 +5,18 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use fourfront_cache::Outcome;
+use fourfront_cache::{
+    Outcome,
+    policy::{ByteRange, StrongValidator},
+    segments::Layout,
+};
 use fourfront_model::{EventType, Origin};
 
+use pingora::cache::CacheMeta;
+
+use super::hook::Decision;
 use crate::{
-    flow::{Fault, Flow, Generated, RequestBody, Served, hook::RequestParts},
+    flow::{Fault, Fetch, Flow, Generated, RequestBody, Served, hook::RequestParts},
     node::InFlightGuard,
     observe::access::HookRecord,
 };
@@ -37,6 +44,20 @@ pub struct Ctx {
     pub(super) invited: bool,
     /// What takes the place of what Pingora is about to send.
     pub(super) pending: Option<Pending>,
+    /// The slices that the origin is asked for in place of the viewer's range (CF-533).
+    pub(super) slice: Option<ByteRange>,
+    /// How a long body that arrives can be fetched in parts, and what joins them.
+    pub(super) long: Option<(Box<Fetch>, StrongValidator)>,
+    /// The record of an answer that is a part of an object.
+    pub(super) prepared: Option<CacheMeta>,
+    /// Whether a part that was missing of the object at hand is fetched for this request.
+    pub(super) completed: bool,
+    /// Whether parts are missing of the stale object at hand, which so can answer for nobody.
+    pub(super) lacks_parts: bool,
+    /// What is stored in parts, of which one cannot be had: no failure takes its place.
+    pub(super) keeps_stored: Option<(Layout, StrongValidator)>,
+    /// What the origin-request function has said already.
+    pub(super) decided: Option<Result<Decision, Fault>>,
     /// What a function made of the request before Pingora saw it.
     pub(super) changed: Option<RequestParts>,
     /// Counts the request as being served.
@@ -110,6 +131,13 @@ impl Ctx {
             body: RequestBody::default(),
             invited: false,
             pending: None,
+            slice: None,
+            long: None,
+            prepared: None,
+            completed: false,
+            lacks_parts: false,
+            keeps_stored: None,
+            decided: None,
             changed: None,
             _in_flight: in_flight,
         }

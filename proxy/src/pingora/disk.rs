@@ -12,7 +12,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use fourfront_cache::{
-    disk::{AdmitAll, DiskCounts, DiskEntry, DiskLimits, DiskStore, DiskWriter, NewObject},
+    disk::{
+        AdmitAll, DiskCounts, DiskEntry, DiskLimits, DiskStore, DiskWriter, NewObject, Written,
+    },
     key::{CacheKey, KeySecret},
     memory::Object,
     purge::Invalidations,
@@ -151,6 +153,30 @@ impl Disk {
             writing.append(&piece);
         }
         writing.finish(length);
+    }
+
+    /// Writes a segment, once there is room for it; `None` when it is not written. Resolves when it can be found.
+    pub(super) async fn keep_segment(
+        &self,
+        key: CacheKey,
+        head: &Head,
+        body: Bytes,
+    ) -> Option<Written> {
+        let head = kept_head::encode(head)?;
+        self.store
+            .room_for((head.len() + body.len()) as u64 * 2)
+            .await;
+        let object = NewObject {
+            head,
+            epoch: 0,
+            total: None,
+        };
+        self.store.insert_whole(key, object, body).ok()
+    }
+
+    /// Whether something is stored under a key, as far as is known without reading it.
+    pub(super) fn contains(&self, key: &CacheKey) -> bool {
+        self.store.contains(key)
     }
 
     /// Begins to write an object that arrives; `None` when it is not written.

@@ -59,9 +59,36 @@ impl Edge {
     /// Counts and logs that the origin has failed for good: all faults of origins come by here. Returns what the
     /// viewer is told, if no stale object stands in.
     pub(super) fn origin_failed(&self, session: &Session, ctx: &Ctx, fault: OriginFault) -> Fault {
-        let (Some(exchange), Some(origin)) = (ctx.flow.exchange(), &ctx.origin) else {
+        let Some((exchange, attempts)) = self.tell_failure(ctx, &fault) else {
             return fault.into();
         };
+        if attempts.is_none() {
+            // An answer is on its way to the viewer: nothing can stand in for the rest of it.
+            return fault.into();
+        }
+        match self.failure_answer(session, exchange, OriginFailure::Unreachable) {
+            Some(FailureAnswer::Stale) if ctx.lacks_parts => fault.into(),
+            Some(FailureAnswer::Stale) => {
+                self.hold_off(session, exchange, status_of(&fault));
+                fault.into()
+            }
+            Some(FailureAnswer::GatewayTimeout) => Fault::Unvalidated(fault),
+            Some(FailureAnswer::Failure) | None => {
+                if ctx.keeps_stored.is_none() {
+                    self.keep_failure(session, exchange, &fault);
+                }
+                fault.into()
+            }
+        }
+    }
+
+    /// Counts and logs a fault; the exchange, and the number of tries when no answer has begun.
+    fn tell_failure<'a>(
+        &self,
+        ctx: &'a Ctx,
+        fault: &OriginFault,
+    ) -> Option<(&'a Exchange, Option<u32>)> {
+        let (exchange, origin) = ctx.flow.exchange().zip(ctx.origin.as_ref())?;
         let attempts = match &ctx.flow {
             Flow::Fetch(fetch) => Some(fetch.attempts),
             _ => None,
@@ -78,21 +105,13 @@ impl Edge {
             cause = fault.detail(),
             "{fault}"
         );
-        if attempts.is_none() {
-            // An answer is on its way to the viewer: nothing can stand in for the rest of it.
-            return fault.into();
-        }
-        match self.failure_answer(session, exchange, OriginFailure::Unreachable) {
-            Some(FailureAnswer::Stale) => {
-                self.hold_off(session, exchange, status_of(&fault));
-                fault.into()
-            }
-            Some(FailureAnswer::GatewayTimeout) => Fault::Unvalidated(fault),
-            Some(FailureAnswer::Failure) | None => {
-                self.keep_failure(session, exchange, &fault);
-                fault.into()
-            }
-        }
+        Some((exchange, attempts))
+    }
+
+    /// The origin has failed to give a part of an object that is at hand otherwise.
+    pub(super) fn part_failed(&self, ctx: &Ctx, fault: OriginFault) -> Fault {
+        self.tell_failure(ctx, &fault);
+        fault.into()
     }
 
     /// Stores the page for a failure like an error of the origin, where its status is kept (CF-290, CF-296), so

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use fourfront_cache::{
     policy::Freshness,
     purge::{Invalidations, Stamp},
+    segments::Layout,
 };
 use fourfront_model::{HeaderLine, HeaderLines};
 use http::{HeaderName, HeaderValue};
@@ -24,7 +25,7 @@ use super::{
 pub(super) mod tests;
 
 /// The first byte. To be raised with every change of [`Kept`] or of what is in it.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Fields of a head that is believed. A record has room for more than twice as many, none of which would have a value.
 const MOST_FIELDS: usize = 10_000;
@@ -43,6 +44,7 @@ struct Kept<'a> {
     #[serde(borrow)]
     unshared: Vec<&'a str>,
     stamp: &'a [u8],
+    layout: Option<Layout>,
 }
 
 /// The bytes of a head. `None` for one that is not to outlive the process: the record of a failure.
@@ -66,6 +68,7 @@ pub(super) fn encode(head: &Head) -> Option<Bytes> {
         freshness: facts.kept_freshness(),
         unshared: facts.unshared.iter().map(HeaderName::as_str).collect(),
         stamp: &stamp,
+        layout: facts.layout,
     };
     let out = vec![FORMAT];
     postcard::to_extend(&kept, out).ok().map(Bytes::from)
@@ -100,7 +103,7 @@ pub(super) fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<Head
         .collect::<Option<Vec<_>>>()?;
     Some(Head {
         header,
-        facts: StoredFacts::new(kept.freshness, unshared, stamp),
+        facts: StoredFacts::new(kept.freshness, unshared, stamp).with_layout(kept.layout),
         created: kept.created,
         variance: kept.variance,
         wire: OnceLock::new(),

@@ -24,6 +24,7 @@ mod interim;
 mod kept_head;
 mod origin_side;
 mod pace;
+mod parts;
 mod peer;
 mod record;
 mod request_body;
@@ -35,22 +36,29 @@ mod unsafe_methods;
 mod viewer_side;
 mod workers;
 
-use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    ops::Deref,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fourfront_cache::{Kept, Outcome, Refusal, StaleCause, policy};
+use fourfront_cache::{Kept, Outcome, Reason, Refusal, StaleCause, policy};
 use fourfront_origin::{OriginFault, resolve::Resolver};
-use http::header;
+use http::{StatusCode, header};
 use pingora::{
     Error, ErrorType, Result,
     cache::{
         CacheKey, CacheMeta, CachePhase, ForcedFreshness, RespCacheable, key::HashBinary,
         storage::HitHandler,
     },
+    connectors::{ConnectorOptions, http::Connector},
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
     proxy::{FailToProxy, ProxyHttp, RangeType, Session},
+    server::configuration::ServerConf,
     upstreams::peer::HttpPeer,
 };
 
@@ -81,17 +89,31 @@ pub struct Edge {
     resolver: Arc<Resolver>,
     certificates: certificates::Certificates,
     refreshes: viewer_side::Refreshes,
+    /// Connections for parts of objects, which Pingora does not fetch.
+    connector: Connector,
+    this: Weak<Self>,
 }
 
 impl Edge {
     /// A proxy for a node. Workers share what is known of names.
-    pub fn new(node: Arc<Node>, resolver: Arc<Resolver>) -> Self {
-        Self {
+    pub fn new(node: Arc<Node>, resolver: Arc<Resolver>, conf: &ServerConf) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
             node,
             resolver,
             certificates: certificates::Certificates::default(),
             refreshes: viewer_side::Refreshes::default(),
-        }
+            connector: Connector::new(Some(ConnectorOptions::from_server_conf(conf))),
+            this: this.clone(),
+        })
+    }
+
+    /// Another hold on it; `None` while it is being dropped.
+    fn shared(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
+    }
+
+    const fn connector(&self) -> &Connector {
+        &self.connector
     }
 
     fn node(&self) -> &Node {
@@ -164,11 +186,12 @@ impl ProxyHttp for Filters {
         &self,
         session: &mut Session,
         meta: &CacheMeta,
-        _hit: &mut HitHandler,
+        hit: &mut HitHandler,
         _fresh: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<ForcedFreshness>> {
-        self.judge_hit(session, meta, ctx)
+        let freshness = self.judge_hit(session, meta, ctx)?;
+        Ok(parts::prepare(&self.0, session, meta, hit, freshness, ctx).await)
     }
 
     fn cache_vary_filter(
@@ -312,6 +335,9 @@ impl ProxyHttp for Filters {
         ctx: &mut Ctx,
         error: Option<&Error>,
     ) -> bool {
+        if ctx.lacks_parts {
+            return false;
+        }
         let Some(error) = error else {
             return self.serve_while_revalidating(session, ctx);
         };
@@ -404,6 +430,14 @@ impl Edge {
         let now = self.node.clock().now();
         let ttl = stored.as_ref().map_or(0, |s| s.freshness().ttl(now));
         let outcome = match std::mem::take(&mut ctx.flow) {
+            Flow::Lookup(lookup) if ctx.completed => {
+                ctx.flow = Flow::Deliver(Box::new(lookup.found(Served::Miss)));
+                Outcome::Fetched {
+                    reason: Reason::Range,
+                    origin_status: Some(StatusCode::PARTIAL_CONTENT),
+                    kept: Kept::Stored { ttl },
+                }
+            }
             Flow::Lookup(lookup) => {
                 let outcome = match (lookup.grace, session.cache.lock_duration()) {
                     (Some(policy::Grace::HeldOff), _) => Outcome::Stale {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fourfront_cache::{
     key::{self, OriginAcceptEncoding},
-    policy::{FailureAnswer, OriginCookies, OriginFailure, Varies},
+    policy::{FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies},
 };
 use fourfront_hooks::{
     event::OriginObject,
@@ -33,11 +33,12 @@ use super::{
     deliver::{ctx_internal, internal, response_parts},
     headers::{lines, set_lines},
     hook::{self, Decision, Shown},
-    interim, peer, request_body,
+    interim, parts, peer, request_body,
     revalidate::preconditions,
 };
 use crate::flow::{
-    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest, ViewerFault,
+    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest, Store,
+    ViewerFault,
     hook::{RequestParts, ResponseParts},
     reason,
 };
@@ -59,7 +60,9 @@ impl Edge {
             let id = &lookup.exchange.route.distribution().id;
             lookup.exchange.generation = self.node().cache().invalidations().zone(id).now();
         }
-        let request = self.origin_parts(session, &lookup);
+        let (range, slice) = parts::wanted(self, session, &lookup);
+        ctx.slice = slice;
+        let request = self.origin_parts(session, &lookup, range);
         let state = lookup.missed(request);
         ctx.origin = Some(state.origin.clone());
         let runs = |event| state.exchange.route.hook(event).is_some();
@@ -85,10 +88,13 @@ impl Edge {
             origin: object.as_ref(),
             response: None,
         };
-        match hook::run(self.node(), &state.exchange, event, shown, &mut ctx.record)
-            .await
-            .map(Decision::from)
-        {
+        let decided = match ctx.decided.take() {
+            Some(decided) => decided,
+            None => hook::run(self.node(), &state.exchange, event, shown, &mut ctx.record)
+                .await
+                .map(Decision::from),
+        };
+        match decided {
             Ok(Decision::Continue(mut result)) => {
                 if let Some(body) = result.as_mut().and_then(|r| r.body.take()) {
                     ctx.body.replace(body.into());
@@ -116,7 +122,12 @@ impl Edge {
     /// The request as the policies leave it (LE-091, CF section 4.2): its query is what will be sent, whatever the
     /// viewer's was (LE-092), and of headers that a viewer-request function added only those that a policy names are
     /// left (LE-148).
-    fn origin_parts(&self, session: &Session, lookup: &Lookup) -> RequestParts {
+    pub(super) fn origin_parts(
+        &self,
+        session: &Session,
+        lookup: &Lookup,
+        range: RangeSent,
+    ) -> RequestParts {
         let viewer = session.req_header();
         let route = &lookup.exchange.route;
         let (distribution, behavior) = (route.distribution(), route.behavior());
@@ -139,12 +150,7 @@ impl Edge {
             cookies,
             accept_encoding: accept_encoding(behavior, viewer),
             preconditions: preconditions(session, distribution.cache_mode, sent),
-            // Ranges of a cacheable object are cut from the whole, which is what is fetched (CF-535).
-            range: if session.cache.enabled() {
-                RangeSent::Strip
-            } else {
-                RangeSent::Forward
-            },
+            range,
         };
         let parts = ViewerParts {
             method: &viewer.method,
@@ -189,7 +195,10 @@ impl Edge {
 
     /// In strict mode the configured origin's name must resolve before its origin-request function runs
     /// (LE-038, LE-276, LE-A25). Asking is tried as often as connecting (CF-391).
-    async fn resolve_first(&self, state: &OriginRequest) -> std::result::Result<(), OriginFault> {
+    pub(super) async fn resolve_first(
+        &self,
+        state: &OriginRequest,
+    ) -> std::result::Result<(), OriginFault> {
         if state.exchange.route.distribution().compat != Compat::Strict {
             return Ok(());
         }
@@ -249,7 +258,7 @@ impl Edge {
         }
     }
 
-    async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
+    pub(super) async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
         let began = Instant::now();
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         let tried = fetch.attempts;
@@ -362,28 +371,24 @@ impl Edge {
     ) -> Result<()> {
         ctx.requested = Some(self.node().clock().now());
         let fetch = ctx.flow.fetch().map_err(|e| ctx_internal(&e))?;
-        let id = HeaderValue::from_str(fetch.exchange.request_id.as_str())
-            .map_err(|e| ctx_internal(&e))?;
-        let request = request::OriginRequest {
-            path: fetch.request.path.clone(),
-            query: fetch.request.query.clone(),
-            headers: fetch.request.lines.clone(),
-        };
         let replaced = ctx.body.replacement().map(|b| b.len() as u64);
-        let finished =
-            request::finish(request, &fetch.origin, &id, replaced).map_err(|e| ctx_internal(&e))?;
+        let finished = finished(fetch, replaced)?;
         wire.set_method(session.req_header().method.clone());
         wire.set_raw_path(&finished.target)?;
         set_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
         if request_body::is_chunked_unseen(session, &ctx.body) {
             wire.insert_header("Transfer-Encoding", "chunked")?;
         }
-        if matches!(fetch.origin.kind, OriginKind::Dir(_)) {
-            // A pipe has no descriptor, by which Pingora's pool tells connections apart: it would complain of a
-            // broken one at each attempt to use it again. A new pipe costs next to nothing.
-            wire.insert_header("Connection", "close")?;
-        }
-        Ok(())
+        close_pipe(fetch, wire)
+    }
+
+    /// The request for a part of an object.
+    pub(super) fn part_request(&self, fetch: &Fetch) -> Result<RequestHeader> {
+        let finished = finished(fetch, None)?;
+        let mut wire = RequestHeader::build(Method::GET, &finished.target, None)?;
+        set_lines(&mut wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
+        close_pipe(fetch, &mut wire)?;
+        Ok(wire)
     }
 
     /// `upstream_response_filter`: CF-010 steps 14 and 15 up to storing.
@@ -531,8 +536,29 @@ impl Edge {
             (None, Some(length)) => parts.lines.push(length),
             (None, None) => {}
         }
+        let validator = StrongValidator::of(&head.headers);
+        let slice = ctx.slice.take();
         set_head(head, &parts)?;
+        if let Some(slice) = slice
+            && original_status == StatusCode::PARTIAL_CONTENT
+            && head.status == original_status
+            && body.is_none()
+        {
+            let answered = |fetch: Fetch| Store {
+                varies,
+                origin_status: Some(original_status),
+                ..fetch.answered(BodyPlan::Relay)
+            };
+            return self.take_part(session, head, ctx, fetch, answered, slice, validator);
+        }
+        if body.is_none()
+            && let Some(validator) = validator
+            && let Some(again) = self.long_body(session, head, &fetch)
+        {
+            ctx.long = Some((again, validator));
+        }
         if head.status.is_server_error()
+            && !ctx.lacks_parts
             && self.failure_answer(session, &fetch.exchange, OriginFailure::Status(head.status))
                 == Some(FailureAnswer::Stale)
         {
@@ -560,6 +586,26 @@ fn accept_encoding(behavior: &CacheBehavior, viewer: &RequestHeader) -> Option<H
         OriginAcceptEncoding::Send(value) => Some(HeaderValue::from_static(value)),
         OriginAcceptEncoding::AsReceived => viewer.headers.get(header::ACCEPT_ENCODING).cloned(),
     }
+}
+
+fn finished(fetch: &Fetch, replaced_body: Option<u64>) -> Result<request::WireRequest> {
+    let id = HeaderValue::from_str(fetch.exchange.request_id.as_str());
+    let id = id.map_err(|e| ctx_internal(&e))?;
+    let request = request::OriginRequest {
+        path: fetch.request.path.clone(),
+        query: fetch.request.query.clone(),
+        headers: fetch.request.lines.clone(),
+    };
+    request::finish(request, &fetch.origin, &id, replaced_body).map_err(|e| ctx_internal(&e))
+}
+
+/// A pipe has no descriptor, by which Pingora's pool tells connections apart: it would complain of a broken one at each
+/// attempt to use it again. A new pipe costs next to nothing.
+fn close_pipe(fetch: &Fetch, wire: &mut RequestHeader) -> Result<()> {
+    if matches!(fetch.origin.kind, OriginKind::Dir(_)) {
+        wire.insert_header("Connection", "close")?;
+    }
+    Ok(())
 }
 
 fn has_stored(session: &Session) -> bool {

@@ -86,34 +86,48 @@ impl Edge {
             fault
         };
         let body_consumed = !request_body::can_be_repeated(session, &ctx.body);
-        if let Flow::Fetch(fetch) = &mut ctx.flow {
-            let progress = Progress {
-                method: &fetch.request.method,
-                attempts: fetch.attempts,
-                max_attempts: fetch.origin.connection_attempts,
-                reused,
-                response_began: false,
-                viewer_has_bytes: session.response_written().is_some(),
-                body_consumed,
-                other_name_left: fetch.refused_name.is_none() && fetch.two_names.is_some(),
-            };
-            let retry = after_fault(&fault, &progress);
-            if matches!(retry, Retry::Uncounted | Retry::OtherName) {
-                fetch.attempts = fetch.attempts.saturating_sub(1);
-            }
-            if retry == Retry::OtherName
-                && let Some((address, tls)) = fetch.two_names.take()
-            {
-                self.certificates.refused(address, &tls);
-                fetch.refused_name = Some(tls.server_name);
-            }
-            if retry != Retry::GiveUp {
-                ctx.body.again();
-                return true;
-            }
+        let viewer_has_bytes = session.response_written().is_some();
+        if self.tries_again(ctx, &fault, reused, viewer_has_bytes, body_consumed) {
+            ctx.body.again();
+            return true;
         }
         ctx.fault = Some(self.origin_failed(session, ctx, fault));
         false
+    }
+
+    /// Whether a fetch that has failed goes out once more, and how.
+    pub(super) fn tries_again(
+        &self,
+        ctx: &mut Ctx,
+        fault: &OriginFault,
+        reused: bool,
+        viewer_has_bytes: bool,
+        body_consumed: bool,
+    ) -> bool {
+        let Flow::Fetch(fetch) = &mut ctx.flow else {
+            return false;
+        };
+        let progress = Progress {
+            method: &fetch.request.method,
+            attempts: fetch.attempts,
+            max_attempts: fetch.origin.connection_attempts,
+            reused,
+            response_began: false,
+            viewer_has_bytes,
+            body_consumed,
+            other_name_left: fetch.refused_name.is_none() && fetch.two_names.is_some(),
+        };
+        let retry = after_fault(fault, &progress);
+        if matches!(retry, Retry::Uncounted | Retry::OtherName) {
+            fetch.attempts = fetch.attempts.saturating_sub(1);
+        }
+        if retry == Retry::OtherName
+            && let Some((address, tls)) = fetch.two_names.take()
+        {
+            self.certificates.refused(address, &tls);
+            fetch.refused_name = Some(tls.server_name);
+        }
+        retry != Retry::GiveUp
     }
 
     /// `fail_to_proxy`: sends what is left to send.
@@ -321,7 +335,7 @@ fn viewer_is_gone(error: &Error) -> bool {
 }
 
 /// Pingora's error types as ours (CF-772, CF-774).
-fn origin_fault(error: &Error, connecting: bool) -> OriginFault {
+pub(super) fn origin_fault(error: &Error, connecting: bool) -> OriginFault {
     let cause = || {
         let text = error.root_cause().to_string();
         if text.is_empty() {

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod peek;
+mod segments;
 
 use std::{
     any::Any,
@@ -24,6 +25,7 @@ use fourfront_cache::{
     memory::{FillReader, Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier, Object},
     policy::Freshness,
     purge::{Invalidations, Stamp, Standing},
+    segments::{Arriving, Layout},
 };
 use fourfront_model::HeaderLine;
 use fourfront_origin::OriginFault;
@@ -44,10 +46,13 @@ use pingora::{
 use bodies::{DiskHit, FillHit, FillMiss, object_hit};
 pub(crate) use peek::Tier;
 pub(super) use peek::{StoredCopy, slot};
+pub(super) use segments::{Coming, Fetch, Plan, RUN, Segmented, SegmentedHit, Unfetched};
+use segments::{SegmentFill, segmented_hit};
 
 use super::{
     direct::Wire,
     disk::{Disk, OnDisk, PROMOTE},
+    parts::Unsliced,
 };
 
 /// A fill that takes longer than this no longer keeps others from trying (CF-405).
@@ -70,6 +75,8 @@ pub(super) struct Facts {
     /// The failure this stands for: the origin gave no answer (CF-296). Each viewer gets a page of its own, with
     /// its own request id (CF-780); what is stored is the first one's.
     pub(super) fault: Option<OriginFault>,
+    /// How the body is cut, if it is stored in segments of its own: then the head is stored without it.
+    pub(super) layout: Option<Layout>,
 }
 
 impl Facts {
@@ -105,6 +112,15 @@ impl StoredFacts {
             stamp,
             unshared: unshared.into(),
             fault: None,
+            layout: None,
+        }))
+    }
+
+    /// The same facts about an object whose body is cut like that.
+    pub(super) fn with_layout(&self, layout: Option<Layout>) -> Self {
+        Self(Arc::new(Facts {
+            layout,
+            ..Facts::clone(self)
         }))
     }
 
@@ -145,6 +161,7 @@ pub struct CacheStorage {
     lock: &'static CacheKeyLockImpl,
     secret: KeySecret,
     invalidations: Arc<Invalidations>,
+    unsliced: Unsliced,
 }
 
 /// Where and how large the disk tier is.
@@ -191,6 +208,8 @@ impl CacheStorage {
         // gives no way to hold the origin back; so a relay may hold as much as objects may.
         limits.relay_window = limits.capacity;
         let adapter = Adapter {
+            secret: secret.clone(),
+            arriving: Arriving::default(),
             tier: MemoryTier::new(limits).map_err(|e| e.to_string())?,
             disk,
             starting: Mutex::new(HashMap::new()),
@@ -201,12 +220,18 @@ impl CacheStorage {
             lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             secret,
             invalidations,
+            unsliced: Unsliced::default(),
         })
     }
 
     /// What does not answer any more.
     pub const fn invalidations(&self) -> &Arc<Invalidations> {
         &self.invalidations
+    }
+
+    /// What cannot be stored in parts.
+    pub(super) const fn unsliced(&self) -> &Unsliced {
+        &self.unsliced
     }
 
     /// The secret of the node's key hashes.
@@ -217,8 +242,12 @@ impl CacheStorage {
     /// Whether a response with that head and a body of that length may be stored (CF-221).
     pub(super) fn fits(&self, head: &ResponseHeader, length: u64) -> bool {
         let disk = self.adapter.disk.as_ref();
+        self.fits_memory(head, length) || disk.is_some_and(|disk| disk.fits(length))
+    }
+
+    /// Whether it may be stored as one object in memory.
+    pub(super) fn fits_memory(&self, head: &ResponseHeader, length: u64) -> bool {
         self.adapter.tier.limits().fits(head_weight(head), length)
-            || disk.is_some_and(|disk| disk.fits(length))
     }
 
     /// Lets a request use the cache. Followers of a fill wait at most `wait` (CF-405).
@@ -360,6 +389,11 @@ impl Head {
         &self.facts
     }
 
+    /// Length of the body, of which the object that is stored with this head has `length` bytes.
+    fn length(&self, length: u64) -> u64 {
+        self.facts.layout.map_or(length, |layout| layout.total)
+    }
+
     /// The variant it is for.
     pub(super) const fn variance(&self) -> Option<HashBinary> {
         self.variance
@@ -446,12 +480,24 @@ fn head_weight(header: &ResponseHeader) -> usize {
 }
 
 struct Adapter {
+    secret: KeySecret,
     tier: MemoryTier<Head>,
     disk: Option<Disk>,
+    /// Segments on their way.
+    arriving: Arriving<Unfetched>,
     /// Readers of fills that have just begun, by tag: Pingora asks for the leader's reader right after it asked
     /// for the writer, and must get the one of that very fill.
-    starting: Mutex<HashMap<u64, FillReader<Head>>>,
+    starting: Mutex<HashMap<u64, Starting>>,
     next_tag: AtomicU64,
+}
+
+/// What the leader of a fill reads.
+enum Starting {
+    Whole(FillReader<Head>),
+    Segments {
+        head: Arc<Head>,
+        hit: Box<SegmentedHit>,
+    },
 }
 
 impl Adapter {
@@ -480,6 +526,40 @@ impl Adapter {
         Some(Found::OnDisk(Box::new(found)))
     }
 
+    /// Begins an object in segments: its head answers from now on.
+    fn begin_segments(
+        &'static self,
+        key: CacheKey,
+        head: Head,
+        meta: &CacheMeta,
+        plan: &Plan,
+    ) -> Result<MissHandler> {
+        let object = Segmented::of(self, key, &head.facts)
+            .ok_or_else(|| storage_error("a plan without a layout"))?;
+        // Without a place for it the viewer at hand is answered all the same: the part that arrives is not the one that
+        // was asked for, so it cannot simply be passed on.
+        let fill = match self.tier.begin_fill(key, head, Some(0)) {
+            Ok(fill) => fill,
+            Err(refusal) => {
+                let head =
+                    Head::of(meta).ok_or_else(|| storage_error("a record without freshness"))?;
+                self.tier.begin_relay(key, head, Some(0), refusal)
+            }
+        };
+        let head = fill.head().clone();
+        if let (Ok(Filled::Stored(stored)), Some(disk)) = (fill.finish(), &self.disk) {
+            disk.keep(key, &stored);
+        }
+        let tag = self.next_tag.fetch_add(1, Ordering::Relaxed);
+        let hit = SegmentedHit::new(object.clone(), Some(plan.rest.clone()));
+        let starting = Starting::Segments {
+            head,
+            hit: Box::new(hit),
+        };
+        self.starting.lock().insert(tag, starting);
+        Ok(Box::new(SegmentFill::new(object, plan.arriving, tag)))
+    }
+
     fn remove(&self, key: &CacheKey) -> bool {
         if let Some(disk) = &self.disk {
             disk.remove(key);
@@ -496,7 +576,10 @@ impl Storage for Adapter {
         _trace: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
         Ok(match self.tier.lookup(&our_key(key)) {
-            Lookup::Found(object) => Some(object_hit(&object)?),
+            Lookup::Found(object) => match segmented_hit(self, key, object.head()) {
+                Some(hit) => Some(hit),
+                None => Some(object_hit(&object)?),
+            },
             Lookup::Filling(reader) => {
                 let meta = reader.head().meta();
                 let hit = FillHit {
@@ -506,17 +589,24 @@ impl Storage for Adapter {
                 Some((meta, Box::new(hit)))
             }
             Lookup::Absent => match (self.on_disk(&our_key(key)).await, &self.disk) {
-                (Some(Found::Object(object)), _) => Some(object_hit(&object)?),
+                (Some(Found::Object(object)), _) => match segmented_hit(self, key, object.head()) {
+                    Some(hit) => Some(hit),
+                    None => Some(object_hit(&object)?),
+                },
                 (Some(Found::OnDisk(found)), Some(disk)) => {
                     if found.head.facts.is_gone() {
                         // Nothing but the reason is still made of it; nobody waits for it to be gone.
                         disk.remove(&our_key(key));
+                    }
+                    if let Some(hit) = segmented_hit(self, key, &found.head) {
+                        return Ok(Some(hit));
                     }
                     let meta = found.head.meta_of(found.length)?;
                     let hit = DiskHit {
                         disk,
                         at: 0,
                         end: found.length,
+                        length: found.length,
                         entry: found.entry,
                     };
                     Some((meta, Box::new(hit)))
@@ -534,13 +624,19 @@ impl Storage for Adapter {
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
         let tag = tag.and_then(|t| t.try_into().ok()).map(u64::from_le_bytes);
         let reader = tag.and_then(|tag| self.starting.lock().remove(&tag));
-        Ok(reader.map(|reader| {
-            let meta = reader.head().meta();
-            let hit: HitHandler = Box::new(FillHit {
-                reader,
-                leads: true,
-            });
-            (meta, hit)
+        Ok(reader.map(|starting| match starting {
+            Starting::Whole(reader) => {
+                let meta = reader.head().meta();
+                let hit: HitHandler = Box::new(FillHit {
+                    reader,
+                    leads: true,
+                });
+                (meta, hit)
+            }
+            Starting::Segments { head, hit } => {
+                let hit: HitHandler = hit;
+                (head.meta(), hit)
+            }
         }))
     }
 
@@ -557,6 +653,9 @@ impl Storage for Adapter {
             .and_then(|l| l.trim().parse().ok());
         let head = Head::of(meta).ok_or_else(|| storage_error("a record without freshness"))?;
         let key = our_key(key);
+        if let Some(plan) = meta.extensions().get::<Plan>() {
+            return self.begin_segments(key, head, meta, plan);
+        }
         let small = expected.is_some_and(|length| length <= PROMOTE);
         // What is small is written once it is complete, and all at once.
         let writing = match &self.disk {
@@ -574,7 +673,9 @@ impl Storage for Adapter {
                 .begin_relay(key, head, expected, Refusal::TooLarge)
         };
         let tag = self.next_tag.fetch_add(1, Ordering::Relaxed);
-        self.starting.lock().insert(tag, fill.reader());
+        self.starting
+            .lock()
+            .insert(tag, Starting::Whole(fill.reader()));
         Ok(Box::new(FillMiss {
             adapter: self,
             fill: Some(fill),

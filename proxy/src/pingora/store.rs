@@ -1,14 +1,14 @@
 //! Deciding what is stored, and what of it a request gets: storability, variants, conditions,
 //! ranges, `Cache-Status`.
 
-use std::time::SystemTime;
+use std::{ops::Range, time::SystemTime};
 
 use fourfront_cache::{
     Kept, Refusal,
     key::{self, KeySecret, Variance},
     policy::{
-        self, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability,
-        Varies,
+        self, ByteRange, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts,
+        Storability, Varies,
     },
     purge::{Stamp, Target, tags_of},
 };
@@ -23,7 +23,7 @@ use pingora::{
         key::HashBinary,
     },
     http::{RequestHeader, ResponseHeader},
-    proxy::{RangeType, Session},
+    proxy::{MultiRangeInfo, RangeType, Session},
 };
 
 use super::{
@@ -60,7 +60,14 @@ impl Edge {
         head: &ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<RespCacheable> {
+        if let Some(meta) = ctx.prepared.take()
+            && let Flow::Store(store) = &mut ctx.flow
+        {
+            store.kept = kept(&meta, self.node().clock().now());
+            return Ok(Cacheable(meta));
+        }
         let background = ctx.background;
+        let keeps_stored = ctx.keeps_stored.is_some() || ctx.lacks_parts;
         let store = match &mut ctx.flow {
             Flow::Store(store) if ctx.pending.is_none() => store,
             // A 304 that nothing follows from: the stored object stays as it is by now.
@@ -81,6 +88,12 @@ impl Edge {
             store.kept = Kept::Not(Refusal::Unhooked);
             return Ok(Uncacheable(NoCacheReason::OriginNotCache));
         }
+        if keeps_stored && !head.status.is_success() {
+            // What is stored is still good, but for a part that could not be had.
+            store.kept = Kept::Not(Refusal::ErrorNotCached);
+            return Ok(Uncacheable(NoCacheReason::OriginNotCache));
+        }
+        let revalidated = store.not_modified.is_some();
         let now = self.node().clock().now();
         let request = RequestFacts {
             method,
@@ -109,9 +122,13 @@ impl Edge {
             store.varies,
             Fetched { requested, now },
         ) {
-            Ok(meta) => {
+            Ok(mut meta) => {
                 store.kept = kept(&meta, now);
-                Ok(Cacheable(meta))
+                if revalidated {
+                    keep_layout(session, &mut meta);
+                    return Ok(Cacheable(meta));
+                }
+                Ok(Cacheable(self.cut(meta, ctx)))
             }
             Err(refusal) => {
                 store.kept = Kept::Not(refusal);
@@ -160,6 +177,7 @@ impl Edge {
                         if let Some(variance) = stored.variance() {
                             meta.set_variance(variance);
                         }
+                        keep_layout(session, &mut meta);
                         cache.update(key, stored.created(), &meta);
                     }
                     // What it says now forbids what was stored before.
@@ -179,7 +197,26 @@ impl Edge {
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
         varies: Varies,
+        fetched: Fetched,
+    ) -> std::result::Result<CacheMeta, Refusal> {
+        let length = length(head).unwrap_or_default();
+        self.judge_length(session, exchange, request, head, varies, fetched, length)
+    }
+
+    /// [`Self::judge`] of a response of which at most `length` bytes are stored as one object.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that a response is judged by"
+    )]
+    pub(super) fn judge_length(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+        request: &RequestFacts<'_>,
+        head: &ResponseHeader,
+        varies: Varies,
         Fetched { requested, now }: Fetched,
+        length: u64,
     ) -> std::result::Result<CacheMeta, Refusal> {
         let rules = exchange.route.store_rules();
         let mode = rules.mode;
@@ -195,11 +232,7 @@ impl Edge {
             Storability::DoNotStore(refusal) => return Err(refusal),
         };
         let (kept, unshared) = stored_head(mode, head, now).map_err(|_| Refusal::Status)?;
-        if !self
-            .node()
-            .cache()
-            .fits(&kept, length(head).unwrap_or_default())
-        {
+        if !self.node().cache().fits(&kept, length) {
             return Err(Refusal::TooLarge);
         }
         let stamp = self.stamp(session, exchange, head);
@@ -402,8 +435,7 @@ pub(super) fn precondition_failed(session: &Session) -> bool {
         == Precondition::Failed
 }
 
-/// `range_header_filter`: single ranges of a whole object (CF-532, CF-537, CF-539, CF-540). Several ranges get the
-/// whole object (RFC 9110 section 14.2 allows it).
+/// `range_header_filter`: ranges of a whole object (CF-532, CF-537..540).
 pub(super) fn range(request: &RequestHeader, head: &mut ResponseHeader) -> RangeType {
     if !request.headers.contains_key(header::RANGE) {
         return RangeType::None;
@@ -416,12 +448,13 @@ pub(super) fn range(request: &RequestHeader, head: &mut ResponseHeader) -> Range
         &head.headers,
         complete,
     ) {
-        RangeAnswer::Full | RangeAnswer::Multiple(_) => RangeType::None,
+        RangeAnswer::Full => RangeType::None,
+        RangeAnswer::Multiple(parts) => match complete {
+            Some(complete) => several(head, &parts, complete).unwrap_or(RangeType::None),
+            None => RangeType::None,
+        },
         RangeAnswer::Single(part) => {
-            let bounds = usize::try_from(part.start)
-                .ok()
-                .zip(usize::try_from(part.end + 1).ok());
-            let (Some((start, end)), Some(complete)) = (bounds, complete) else {
+            let (Some(Range { start, end }), Some(complete)) = (bounds(part), complete) else {
                 return RangeType::None;
             };
             let edited = head
@@ -446,6 +479,27 @@ pub(super) fn range(request: &RequestHeader, head: &mut ResponseHeader) -> Range
             RangeType::Invalid
         }
     }
+}
+
+/// A head for several parts, each of which has a head of its own in the body (CF-538, RFC 9110 section 14.6).
+fn several(head: &mut ResponseHeader, parts: &[ByteRange], complete: u64) -> Option<RangeType> {
+    let parts = parts.iter().copied().map(bounds);
+    let mut several = MultiRangeInfo::new(parts.collect::<Option<_>>()?);
+    several.set_total_length(usize::try_from(complete).ok()?);
+    if let Some(kind) = head.headers.get(header::CONTENT_TYPE) {
+        several.set_content_type(kind.to_str().ok()?.to_owned());
+    }
+    let kind = format!("multipart/byteranges; boundary={}", several.boundary);
+    let length = several.calculate_multipart_length();
+    head.set_status(StatusCode::PARTIAL_CONTENT).ok()?;
+    head.insert_header("Content-Type", kind).ok()?;
+    head.insert_header("Content-Length", length).ok()?;
+    Some(RangeType::Multi(several))
+}
+
+fn bounds(part: ByteRange) -> Option<Range<usize>> {
+    let start = usize::try_from(part.start).ok()?;
+    Some(start..usize::try_from(part.end.checked_add(1)?).ok()?)
 }
 
 /// Removes what later viewers do not get (CF-246, CF-308, CF-836).
@@ -517,10 +571,21 @@ async fn write(session: &mut Session, meta: CacheMeta, generated: &Generated) ->
     cache.finish_miss_handler().await
 }
 
-fn length(head: &ResponseHeader) -> Option<u64> {
+pub(super) fn length(head: &ResponseHeader) -> Option<u64> {
     head.headers
         .get(header::CONTENT_LENGTH)
         .and_then(HeaderValueExt::number)
+}
+
+/// A body stays cut as it was when only its head is new.
+fn keep_layout(session: &Session, meta: &mut CacheMeta) {
+    let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of);
+    if let (Some(stored), Some(facts)) = (stored, StoredFacts::of(meta))
+        && stored.layout.is_some()
+    {
+        meta.extensions_mut()
+            .insert(facts.with_layout(stored.layout));
+    }
 }
 
 /// Whether the cache had no room for the answer it was about to take: what was decided to be stored is not.

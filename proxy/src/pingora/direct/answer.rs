@@ -207,6 +207,7 @@ impl Edge {
         let freshness = stored.facts().untouched()?;
         // The record of a failure has a page for each viewer (CF-296).
         let fresh = stored.facts().fault.is_none()
+            && stored.facts().layout.is_none()
             && freshness.reuse() != Reuse::Refetch
             && freshness.judge(now) == Verdict::Fresh
             && !asks_for_part(headers)

@@ -221,6 +221,7 @@ fn forged(invalidations: &Invalidations, change: impl FnOnce(&mut Kept<'_>)) -> 
         freshness: head.facts().kept_freshness(),
         unshared: vec![],
         stamp: &stamp,
+        layout: None,
     };
     change(&mut kept);
     postcard::to_extend(&kept, vec![FORMAT]).unwrap()

@@ -25,7 +25,7 @@ use crate::pingora::{
     pace::PIECE,
 };
 
-fn bounds(start: usize, end: Option<usize>) -> std::ops::Range<u64> {
+pub(super) fn bounds(start: usize, end: Option<usize>) -> std::ops::Range<u64> {
     start as u64..end.map_or(u64::MAX, |e| e as u64)
 }
 
@@ -40,6 +40,8 @@ pub(super) struct DiskHit {
     pub(super) entry: DiskEntry,
     pub(super) at: u64,
     pub(super) end: u64,
+    /// Length of the body.
+    pub(super) length: u64,
 }
 
 #[async_trait]
@@ -66,7 +68,7 @@ impl HandleHit for DiskHit {
 
     fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
         let asked = bounds(start, end);
-        self.end = self.end.min(asked.end);
+        self.end = self.length.min(asked.end);
         self.at = asked.start.min(self.end);
         Ok(())
     }

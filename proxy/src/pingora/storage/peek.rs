@@ -44,7 +44,7 @@ impl CacheStorage {
             tier: Tier::Memory,
             key,
             head: object.head().clone(),
-            length: Some(object.body().len()),
+            length: Some(object.head().length(object.body().len())),
         });
         copies.collect()
     }
@@ -66,8 +66,8 @@ impl CacheStorage {
         Some(StoredCopy {
             tier: Tier::Disk,
             key: *key,
+            length: Some(found.head.length(found.length)),
             head: Arc::new(found.head),
-            length: Some(found.length),
         })
     }
 }
