@@ -384,7 +384,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_segment_that_fails_can_be_claimed_anew() {
-        // CF-402, CF-403
+        // CF-404
         let arriving = Arriving::default();
         let mut arrival = claim(&arriving, 5).unwrap();
         let piece = arriving.get(&KEY).unwrap();

@@ -679,3 +679,152 @@ async fn a_stale_object_stands_in_for_a_failed_origin_only_where_it_has_the_byte
     assert_eq!((beyond.status, beyond.text()), (503, "down"));
     assert_part(&get(&edge, "bytes=10-19").await, &body, 10, 19);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_makes_a_slice_a_whole_answer_is_given_the_whole() {
+    // LE-176, LE-183, CF-534
+    let body = pattern(3 * SLICE, 0);
+    let code = "if (response.status === '206') response.status = '200'; return response;";
+    let origin = origin_of(&body).await;
+    let edge = Edge::new()
+        .distribution("range_slice: 64KiB")
+        .hook("origin-response", code)
+        .start(&origin)
+        .await;
+    for _ in 0..2 {
+        let part = get(&edge, "bytes=70000-70009").await;
+        assert_part(&part, &body, 70_000, 70_009);
+    }
+    assert_eq!(ranges(&origin), ["bytes=65536-131071", "all"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_viewer_can_provoke_leaves_the_object() {
+    // CF-299, CF-534: an origin that refuses a part, with a status that others do not get
+    let body = pattern(20 * SLICE, 0);
+    let parts = body.clone();
+    let origin = Origin::start(move |request| match request.header("x-odd") {
+        Some(_) => Reply::status(404).body("odd"),
+        None => part_of(request, &parts, "\"v1\""),
+    });
+    let origin = origin.await;
+    let edge = Edge::new()
+        .distribution("range_slice: 64KiB")
+        .behavior("origin_request_policy: { headers: [X-Odd] }")
+        .start(&origin)
+        .await;
+    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
+    let odd = edge
+        .request("GET", "/film")
+        .header("Range", "bytes=70000-70009")
+        .header("X-Odd", "1")
+        .send()
+        .await;
+    assert_eq!((odd.status, odd.text()), (404, "odd"));
+    let count = origin.count();
+    let kept = get(&edge, "bytes=0-9").await;
+    assert_part(&kept, &body, 0, 9);
+    assert_eq!((kept.x_cache(), origin.count()), ("Hit", count));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_beyond_the_limits_is_validated_and_keeps_its_parts() {
+    // CF-544, CF-282
+    let body = pattern(40 * SLICE, 0);
+    let origin = origin_of(&body).await;
+    let edge = Edge::new()
+        .node("cache_memory: 8MiB")
+        .distribution("range_slice: 64KiB")
+        .start(&origin)
+        .await;
+    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
+    edge.advance(700);
+    let stale = get(&edge, "bytes=10-19").await;
+    assert_part(&stale, &body, 10, 19);
+    assert_eq!(stale.x_cache(), "RefreshHit");
+    let head = edge.request("HEAD", "/film").send().await;
+    assert_eq!(head.x_cache(), "Hit");
+    let fresh = get(&edge, "bytes=20-29").await;
+    assert_part(&fresh, &body, 20, 29);
+    assert_eq!((fresh.x_cache(), origin.count()), ("Hit", 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_another_object_that_has_shrunk_is_all_of_the_new_one() {
+    // CF-540, RFC 9110 section 13.1.5
+    let body = pattern(1000, 0);
+    let whole = body.clone();
+    let origin = Origin::start(move |request| match request.header("if-range") {
+        Some(_) => part_of(request, &whole, "\"v1\"").header("X-Whole", "1"),
+        None => part_of(request, &whole, "\"v1\""),
+    });
+    let origin = origin.await;
+    // This origin does not know If-Range itself; what matters is that it is asked.
+    let edge = edge(&origin).await;
+    edge.request("GET", "/film")
+        .header("Range", "bytes=70000-70009")
+        .header("If-Range", "\"v0\"")
+        .send()
+        .await;
+    let seen = origin.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[1].header("range"), Some("bytes=70000-70009"));
+    assert_eq!(seen[1].header("if-range"), Some("\"v0\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_if_cached_is_answered_where_all_of_the_part_is_there() {
+    // CF-829
+    let body = pattern(20 * SLICE, 0);
+    let origin = origin_of(&body).await;
+    let edge = Edge::new()
+        .distribution("range_slice: 64KiB")
+        .distribution("request_cc: honour")
+        .start(&origin)
+        .await;
+    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
+    for (range, status) in [("bytes=10-19", 206), ("bytes=65530-65540", 504)] {
+        let answer = edge
+            .request("GET", "/film")
+            .header("Range", range)
+            .header("Cache-Control", "only-if-cached")
+            .send()
+            .await;
+        assert_eq!(answer.status, status, "{range}");
+    }
+    assert_eq!(origin.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_past_a_failed_function_are_this_viewers_alone() {
+    // LE-281, CF-534
+    let body = pattern(20 * SLICE, 0);
+    let origin = origin_of(&body).await;
+    let code = "if (request.headers['x-fail']) throw new Error('no'); return request;";
+    let edge = Edge::new()
+        .distribution("range_slice: 64KiB")
+        .distribution("compat: relaxed")
+        .function("hook", &fourfront_conformance::handler(code))
+        .behavior("on: { origin-request: { function: hook, on_error: bypass } }")
+        .behavior("origin_request_policy: { headers: [X-Fail] }")
+        .start(&origin)
+        .await;
+    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
+    let failed = edge
+        .request("GET", "/film")
+        .header("Range", "bytes=70000-70009")
+        .header("X-Fail", "1")
+        .send()
+        .await;
+    assert_part(&failed, &body, 70_000, 70_009);
+    let count = origin.count();
+    assert_part(&get(&edge, "bytes=10-19").await, &body, 10, 19);
+    assert_eq!(origin.count(), count);
+    assert_part(
+        &get(&edge, "bytes=70000-70009").await,
+        &body,
+        70_000,
+        70_009,
+    );
+    assert_eq!(origin.count(), count + 1, "it was not stored");
+}

@@ -8,13 +8,12 @@ use std::{
 use fourfront_cache::{
     Outcome,
     policy::{ByteRange, StrongValidator},
-    segments::Layout,
 };
 use fourfront_model::{EventType, Origin};
 
 use pingora::cache::CacheMeta;
 
-use super::hook::Decision;
+use super::{hook::Decision, parts::Source, storage::StoredFacts};
 use crate::{
     flow::{Fault, Fetch, Flow, Generated, RequestBody, Served, hook::RequestParts},
     node::InFlightGuard,
@@ -55,7 +54,9 @@ pub struct Ctx {
     /// Whether parts are missing of the stale object at hand, which so can answer for nobody.
     pub(super) lacks_parts: bool,
     /// What is stored in parts, of which one cannot be had: no failure takes its place.
-    pub(super) keeps_stored: Option<(Layout, StrongValidator)>,
+    pub(super) keeps_stored: Option<(StoredFacts, StrongValidator)>,
+    /// Where the parts of the object come from that was found last.
+    pub(super) source: Option<Arc<Source>>,
     /// What the origin-request function has said already.
     pub(super) decided: Option<Result<Decision, Fault>>,
     /// What a function made of the request before Pingora saw it.
@@ -137,6 +138,7 @@ impl Ctx {
             completed: false,
             lacks_parts: false,
             keeps_stored: None,
+            source: None,
             decided: None,
             changed: None,
             _in_flight: in_flight,

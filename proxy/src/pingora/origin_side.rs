@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fourfront_cache::{
+    Kept, Refusal,
     key::{self, OriginAcceptEncoding},
     policy::{FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies},
 };
@@ -22,6 +23,7 @@ use fourfront_origin::{
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora::{
     Result,
+    cache::NoCacheReason,
     http::{RequestHeader, ResponseHeader},
     proxy::Session,
     upstreams::peer::HttpPeer,
@@ -33,7 +35,9 @@ use super::{
     deliver::{ctx_internal, internal, response_parts},
     headers::{lines, set_lines},
     hook::{self, Decision, Shown},
-    interim, parts, peer, request_body,
+    interim,
+    parts::{self, Instead},
+    peer, request_body,
     revalidate::preconditions,
 };
 use crate::flow::{
@@ -62,8 +66,18 @@ impl Edge {
         }
         let (range, slice) = parts::wanted(self, session, &lookup);
         ctx.slice = slice;
-        let request = self.origin_parts(session, &lookup, range);
+        let request = self.origin_parts(session, &lookup, range.clone());
         let state = lookup.missed(request);
+        let decided = ctx.source.as_ref().and_then(|source| source.decided());
+        if let Some(mut fetch) = decided.filter(|_| !has_stored(session)) {
+            // The function has decided when parts were wanted of an object that turned out to be of no use.
+            fetch.exchange = state.exchange;
+            fetch.reason = state.reason;
+            parts::wants(&mut fetch, session, range);
+            ctx.origin = Some(fetch.origin.clone());
+            ctx.flow = Flow::Fetch(Box::new(fetch));
+            return Ok(true);
+        }
         ctx.origin = Some(state.origin.clone());
         let runs = |event| state.exchange.route.hook(event).is_some();
         let object = (runs(EventType::OriginRequest) || runs(EventType::OriginResponse))
@@ -232,7 +246,14 @@ impl Edge {
     ) -> Result<()> {
         let generated = Generated::from(response);
         let mut store = state.generated();
-        store.kept = self.store_generated(session, &store, &generated).await;
+        store.kept = match &ctx.keeps_stored {
+            // What is stored is still good, but for a part that this viewer wanted.
+            Some(_) => {
+                session.cache.disable(NoCacheReason::OriginNotCache);
+                Kept::Not(Refusal::Partial)
+            }
+            None => self.store_generated(session, &store, &generated).await,
+        };
         let outcome = store.outcome();
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(store.deliver()));
@@ -539,10 +560,28 @@ impl Edge {
         let validator = StrongValidator::of(&head.headers);
         let slice = ctx.slice.take();
         set_head(head, &parts)?;
+        if revalidated && let Some(source) = &ctx.source {
+            source.decide(&fetch);
+        }
+        if slice.is_some()
+            && original_status == StatusCode::RANGE_NOT_SATISFIABLE
+            && session.req_header().headers.contains_key(header::IF_RANGE)
+        {
+            // CF-540: of another object it would be all.
+            return Err(self.ask_otherwise(session, ctx, fetch, Instead::Exactly, false));
+        }
+        if slice.is_some()
+            && original_status == StatusCode::PARTIAL_CONTENT
+            && head.status.is_success()
+            && head.status != original_status
+            && body.is_none()
+        {
+            // A function made the slice into more than a part.
+            return Err(self.ask_otherwise(session, ctx, fetch, Instead::Whole, true));
+        }
         if let Some(slice) = slice
             && original_status == StatusCode::PARTIAL_CONTENT
             && head.status == original_status
-            && body.is_none()
         {
             let answered = |fetch: Fetch| Store {
                 varies,

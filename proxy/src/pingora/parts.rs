@@ -9,9 +9,13 @@
 //! What cannot be stored in parts is asked for once more, whole or exactly as the viewer wants it, and that is remembered for a
 //! while ([`Unsliced`]).
 //!
-//! Functions at the origin's triggers see one request and one response for what a viewer asks: the origin-request function's
-//! result holds for all parts that are fetched for the viewer, and the origin-response function is shown the first answer about
-//! an object, as a 206 where that is what it is. The answers with its other parts bring nothing but bytes.
+//! Functions at the origin's triggers see one request and one response for what a viewer asks. The origin-request function's
+//! result holds for all parts that are fetched for the viewer; the access record names the call when it was made before the
+//! answer began. The origin-response function is shown the first answer about an object, as a 206 where that is what it is.
+//! The answers with its other parts bring nothing but bytes.
+//!
+//! Several ranges are fetched as slices too, where CloudFront would pass them on as they are: at most a hundred slices, and they
+//! answer later.
 
 mod fetch;
 
@@ -22,10 +26,12 @@ use std::{
 };
 
 use fourfront_cache::{
+    Refusal,
     key::CacheKey,
     policy::{ByteRange, ContentRange, RequestFacts, StrongValidator, aligned_range},
     segments::Layout,
 };
+use fourfront_model::HeaderLine;
 use fourfront_origin::request::RangeSent;
 use http::{HeaderValue, Method, StatusCode, header};
 use parking_lot::Mutex;
@@ -40,11 +46,11 @@ use super::{
     Edge, REFETCH,
     context::Ctx,
     hook::Decision,
-    storage::{Plan, RUN, SegmentedHit, StoredFacts, Unfetched},
+    storage::{Plan, SegmentedHit, StoredFacts, Unfetched, run_of},
     store::{self, Fetched},
 };
 use crate::flow::{Fetch, Flow, Lookup, Store};
-use fetch::Source;
+pub(super) use fetch::Source;
 
 /// How long it is remembered that something cannot be stored in parts.
 const REMEMBERED: Duration = Duration::from_secs(300);
@@ -116,7 +122,7 @@ pub(super) fn wanted(
         Some(Instead::Exactly) => return (RangeSent::Forward, None),
         None => {}
     }
-    let asked = aligned_range(&request.headers, u64::from(slice), RUN)
+    let asked = aligned_range(&request.headers, u64::from(slice), run_of(slice))
         .and_then(|range| Some((range, field(range)?)));
     match asked {
         Some((range, field)) => (RangeSent::Replace(field), Some(range)),
@@ -128,6 +134,24 @@ pub(super) fn wanted(
 /// The key of the response a request is for.
 fn key_of(session: &Session) -> CacheKey {
     CacheKey::from_bytes(session.cache.cache_key().combined_bin())
+}
+
+/// Makes a request that was decided before ask for what is wanted now.
+pub(super) fn wants(fetch: &mut Fetch, session: &Session, range: RangeSent) {
+    let lines = &mut fetch.request.lines;
+    lines.retain(|l| l.name != header::RANGE && l.name != header::IF_RANGE);
+    match range {
+        RangeSent::Strip => {}
+        RangeSent::Forward => lines.extend(viewers_range(session)),
+        RangeSent::Replace(field) => lines.push(fetch::line(header::RANGE, field)),
+    }
+}
+
+fn viewers_range(session: &Session) -> impl Iterator<Item = HeaderLine> {
+    let lines = super::headers::lines(session.req_header());
+    lines
+        .into_iter()
+        .filter(|l| l.name == header::RANGE || l.name == header::IF_RANGE)
 }
 
 /// A range as the field that asks for it.
@@ -145,17 +169,29 @@ pub(super) async fn prepare(
     freshness: Option<ForcedFreshness>,
     ctx: &mut Ctx,
 ) -> Option<ForcedFreshness> {
+    // Of what was found before a wait for the key's lock.
+    ctx.keeps_stored = None;
+    ctx.lacks_parts = false;
+    ctx.decided = None;
     let Some(hit) = hit.as_any_mut().downcast_mut::<SegmentedHit>() else {
         return freshness;
     };
     if matches!(freshness, Some(ForcedFreshness::ForceMiss)) {
         return freshness;
     }
-    let (Some(validator), Ok(lookup)) = (StrongValidator::of(meta.headers()), ctx.flow.lookup())
-    else {
+    let (Some(validator), Some(stored), Ok(lookup)) = (
+        StrongValidator::of(meta.headers()),
+        StoredFacts::of(meta),
+        ctx.flow.lookup(),
+    ) else {
         return Some(ForcedFreshness::ForceMiss);
     };
-    let source = Source::of_hit(edge, session, lookup, validator.clone());
+    let (only_if_cached, is_stale) = (lookup.asked.only_if_cached, lookup.grace.is_some());
+    let source = match &ctx.source {
+        Some(source) => source.renewed(validator.clone()),
+        None => Source::of_hit(edge, session, lookup, validator.clone()),
+    };
+    ctx.source = Some(source.clone());
     hit.fetch_by(source.clone());
     let Some((at, end)) = bytes_wanted(session, meta) else {
         return freshness;
@@ -164,6 +200,10 @@ pub(super) async fn prepare(
         // The origin is asked about it first, and may have another.
         ctx.lacks_parts = !hit.has_all(at, end);
         return freshness;
+    }
+    if only_if_cached && !hit.has_all(at, end) {
+        // CF-829
+        return Some(ForcedFreshness::ForceMiss);
     }
     if hit.has(at) {
         return freshness;
@@ -175,8 +215,8 @@ pub(super) async fn prepare(
             break;
         }
         match hit.begin(at, end).await {
-            Ok(()) => {
-                ctx.completed = true;
+            Ok(brings) => {
+                ctx.completed = brings && !is_stale;
                 return freshness;
             }
             Err(None) => {}
@@ -190,7 +230,7 @@ pub(super) async fn prepare(
         }
     }
     // The request goes on as a miss, and its viewer gets what the origin says to it. What is stored stays.
-    ctx.keeps_stored = Some((*hit.object().layout(), validator));
+    ctx.keeps_stored = Some((stored, validator));
     ctx.decided = match failed.take() {
         Some(Unfetched::Answered(Some(answer))) => Some(Ok(Decision::Respond(*answer))),
         Some(Unfetched::Fault(fault)) => Some(Err(fault)),
@@ -231,7 +271,7 @@ impl Edge {
         session: &Session,
         head: &mut ResponseHeader,
         ctx: &mut Ctx,
-        mut fetch: Fetch,
+        fetch: Fetch,
         store: impl FnOnce(Fetch) -> Store,
         slice: ByteRange,
         validator: Option<StrongValidator>,
@@ -243,7 +283,12 @@ impl Edge {
             part.and_then(|part| part.complete),
             joinable,
         ) else {
-            return Err(self.ask_otherwise(session, ctx, fetch, Instead::Whole));
+            let total = part.and_then(|part| part.complete);
+            let instead = match total.is_some_and(|total| self.node().cache().fits(head, total)) {
+                true => Instead::Whole,
+                false => Instead::Exactly,
+            };
+            return Err(self.ask_otherwise(session, ctx, fetch, instead, true));
         };
         head.set_status(StatusCode::OK)?;
         head.set_reason_phrase(None)?;
@@ -265,8 +310,9 @@ impl Edge {
             now,
         };
         let slice = u64::from(self.slice_of(&fetch).unwrap_or_default());
-        let judged = (!state.unhooked)
-            .then(|| {
+        let judged = match state.unhooked {
+            true => Err(Refusal::Unhooked),
+            false => {
                 let exchange = &state.exchange;
                 self.judge_length(
                     session,
@@ -277,18 +323,23 @@ impl Edge {
                     fetched,
                     slice,
                 )
-            })
-            .and_then(std::result::Result::ok);
-        let Some(meta) = judged else {
-            return Err(self.ask_otherwise(session, ctx, fetch, Instead::Exactly));
+            }
         };
-        fetch.attempts = 0;
+        let meta = match judged {
+            Ok(meta) => meta,
+            Err(refusal) => {
+                // Those are this request's, and say nothing of others.
+                let its = matches!(refusal, Refusal::Unhooked | Refusal::Authorization);
+                return Err(self.ask_otherwise(session, ctx, fetch, Instead::Exactly, !its));
+            }
+        };
         // The same as one that is there: its segments stay. Another request may have stored its head since this one found
         // none: between the look-up and the key's lock there is time for that.
         let stored = ctx
             .keeps_stored
             .take()
-            .or_else(|| self.stored_parts(session));
+            .or_else(|| self.stored_parts(session))
+            .and_then(|(facts, of)| Some((facts.layout.filter(|_| !facts.is_gone())?, of)));
         let same = stored.filter(|(layout, of)| {
             *of == validator && layout.total == total && u64::from(layout.segment) == slice
         });
@@ -296,8 +347,13 @@ impl Edge {
             Some((layout, _)) => Some(layout),
             None => self.layout_of(&fetch, total),
         };
-        ctx.prepared =
-            layout.and_then(|layout| self.in_segments(meta, layout, range, fetch, validator));
+        let parts = fetch.again();
+        let meta =
+            layout.and_then(|layout| self.in_segments(meta, layout, range, parts, validator));
+        let Some(meta) = meta else {
+            return Err(self.ask_otherwise(session, ctx, fetch, Instead::Exactly, false));
+        };
+        ctx.prepared = Some(meta);
         ctx.flow = Flow::Store(Box::new(state));
         Ok(())
     }
@@ -318,12 +374,11 @@ impl Edge {
         Some(meta)
     }
 
-    /// What is in memory of an object in segments, and may answer.
-    fn stored_parts(&self, session: &Session) -> Option<(Layout, StrongValidator)> {
+    /// What is in memory under the key.
+    fn stored_parts(&self, session: &Session) -> Option<(StoredFacts, StrongValidator)> {
         let stored = self.node().cache().stored(&key_of(session))?;
-        let facts = stored.head().facts();
         let validator = StrongValidator::of(stored.head().headers())?;
-        Some((facts.layout.filter(|_| !facts.is_gone())?, validator))
+        Some((stored.head().facts().clone(), validator))
     }
 
     /// A new object's.
@@ -352,7 +407,11 @@ impl Edge {
             .get(header::ACCEPT_RANGES)
             .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"bytes"));
         let length = store::length(head)?;
-        let whole = self.node().cache().fits_memory(head, length);
+        let cache = self.node().cache();
+        let now = self.node().clock().now();
+        // Its parts were found not to be joined.
+        let whole = cache.unsliced().get(&key_of(session), now) == Some(Instead::Whole)
+            || cache.fits_memory(head, length);
         let long = session.req_header().method == Method::GET
             && head.status == StatusCode::OK
             && gives_parts
@@ -387,24 +446,25 @@ impl Edge {
             .unwrap_or(meta)
     }
 
-    /// Asks once more, without slices, and remembers to do so.
-    fn ask_otherwise(
+    /// Asks once more, without slices; remembers to do so where that is to hold for others.
+    pub(super) fn ask_otherwise(
         &self,
         session: &Session,
         ctx: &mut Ctx,
         mut fetch: Fetch,
         instead: Instead,
+        for_others: bool,
     ) -> Box<Error> {
-        let now = self.node().clock().now();
-        let key = key_of(session);
-        self.node().cache().unsliced().put(key, instead, now);
-        let lines = &mut fetch.request.lines;
-        lines.retain(|l| l.name != header::RANGE);
-        if instead == Instead::Exactly {
-            let viewers = super::headers::lines(session.req_header());
-            let range = |name: &http::HeaderName| [header::RANGE, header::IF_RANGE].contains(name);
-            lines.extend(viewers.into_iter().filter(|l| range(&l.name)));
+        if for_others {
+            let now = self.node().clock().now();
+            let unsliced = self.node().cache().unsliced();
+            unsliced.put(key_of(session), instead, now);
         }
+        let range = match instead {
+            Instead::Whole => RangeSent::Strip,
+            Instead::Exactly => RangeSent::Forward,
+        };
+        wants(&mut fetch, session, range);
         ctx.flow = Flow::Fetch(Box::new(fetch));
         Error::new(REFETCH).into_up()
     }

@@ -1,4 +1,4 @@
-//! The memory tier behind Pingora's storage trait. The tier itself does not name Pingora; the
+//! Both tiers behind Pingora's storage trait. The tiers themselves do not name Pingora; the
 //! translation is all that happens here.
 
 mod bodies;
@@ -46,7 +46,7 @@ use pingora::{
 use bodies::{DiskHit, FillHit, FillMiss, object_hit};
 pub(crate) use peek::Tier;
 pub(super) use peek::{StoredCopy, slot};
-pub(super) use segments::{Coming, Fetch, Plan, RUN, Segmented, SegmentedHit, Unfetched};
+pub(super) use segments::{Coming, Fetch, Plan, Segmented, SegmentedHit, Unfetched, run_of};
 use segments::{SegmentFill, segmented_hit};
 
 use super::{
@@ -581,6 +581,10 @@ impl Storage for Adapter {
                 None => Some(object_hit(&object)?),
             },
             Lookup::Filling(reader) => {
+                if let Some(hit) = segmented_hit(self, key, reader.head()) {
+                    // Its head is being put there.
+                    return Ok(Some(hit));
+                }
                 let meta = reader.head().meta();
                 let hit = FillHit {
                     reader,

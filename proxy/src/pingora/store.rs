@@ -67,7 +67,12 @@ impl Edge {
             return Ok(Cacheable(meta));
         }
         let background = ctx.background;
-        let keeps_stored = ctx.keeps_stored.is_some() || ctx.lacks_parts;
+        // What is stored is still good, but for a part that could not be had; or it is stale, and lacks parts.
+        let keeps_stored = match head.status {
+            status if status.is_success() => false,
+            status if ctx.lacks_parts => says_nothing(status),
+            _ => ctx.keeps_stored.is_some(),
+        };
         let store = match &mut ctx.flow {
             Flow::Store(store) if ctx.pending.is_none() => store,
             // A 304 that nothing follows from: the stored object stays as it is by now.
@@ -88,8 +93,7 @@ impl Edge {
             store.kept = Kept::Not(Refusal::Unhooked);
             return Ok(Uncacheable(NoCacheReason::OriginNotCache));
         }
-        if keeps_stored && !head.status.is_success() {
-            // What is stored is still good, but for a part that could not be had.
+        if keeps_stored {
             store.kept = Kept::Not(Refusal::ErrorNotCached);
             return Ok(Uncacheable(NoCacheReason::OriginNotCache));
         }
@@ -114,13 +118,15 @@ impl Edge {
             _ => head,
         };
         let requested = ctx.requested.unwrap_or(now);
-        match self.judge(
+        let length = stored_length(session, head).filter(|_| revalidated);
+        match self.judge_length(
             session,
             &store.exchange,
             &request,
             head,
             store.varies,
             Fetched { requested, now },
+            length.or_else(|| self::length(head)).unwrap_or_default(),
         ) {
             Ok(mut meta) => {
                 store.kept = kept(&meta, now);
@@ -132,7 +138,12 @@ impl Edge {
             }
             Err(refusal) => {
                 store.kept = Kept::Not(refusal);
-                Ok(Uncacheable(NoCacheReason::OriginNotCache))
+                // A part says nothing of what others ask for.
+                let reason = match refusal {
+                    Refusal::Partial => NoCacheReason::Deferred,
+                    _ => NoCacheReason::OriginNotCache,
+                };
+                Ok(Uncacheable(reason))
             }
         }
     }
@@ -165,13 +176,15 @@ impl Edge {
                 let requested = requested.unwrap_or(now);
                 let exchange = &store.exchange;
                 let varies = store.varies;
-                match self.judge(
+                let length = stored_length(session, &merged).or_else(|| length(&merged));
+                match self.judge_length(
                     session,
                     exchange,
                     &request,
                     &merged,
                     varies,
                     Fetched { requested, now },
+                    length.unwrap_or_default(),
                 ) {
                     Ok(mut meta) => {
                         if let Some(variance) = stored.variance() {
@@ -575,6 +588,21 @@ pub(super) fn length(head: &ResponseHeader) -> Option<u64> {
     head.headers
         .get(header::CONTENT_LENGTH)
         .and_then(HeaderValueExt::number)
+}
+
+/// Whether a status says nothing of the object that was asked for.
+const fn says_nothing(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        401 | 403 | 407 | 408 | 421 | 425 | 429 | 500..
+    )
+}
+
+/// Bytes that are stored as one object of what is at hand, when that is cut (CF-544).
+fn stored_length(session: &Session, head: &ResponseHeader) -> Option<u64> {
+    let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of)?;
+    let segment = u64::from(stored.layout?.segment);
+    Some(length(head).map_or(segment, |length| length.min(segment)))
 }
 
 /// A body stays cut as it was when only its head is new.

@@ -2,7 +2,7 @@
 //!
 //! Pingora makes one request to an origin for each of a viewer's, so the others are made here: by tasks of their own, which a
 //! viewer's leaving does not end, on connections of the same kind. Each asks for a few segments that nobody else brings
-//! ([`RUN`](crate::pingora::storage::RUN)), on condition that they are the same representation's.
+//! ([`run_of`](crate::pingora::storage::run_of)), on condition that they are the same representation's.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -40,7 +40,7 @@ use crate::{
 const MOST_INTERIM: usize = 10;
 
 /// Where the segments of one object come from, for one request of a viewer.
-pub(super) struct Source {
+pub(in crate::pingora) struct Source {
     edge: Arc<Edge>,
     /// The request before the origin-request function, until that is asked.
     unasked: Mutex<Option<OriginRequest>>,
@@ -90,6 +90,33 @@ impl Source {
         })
     }
 
+    /// For the same request and another object, or the same.
+    pub(super) fn renewed(self: &Arc<Self>, validator: StrongValidator) -> Arc<Self> {
+        if self.validator == validator {
+            return self.clone();
+        }
+        Arc::new(Self {
+            edge: self.edge.clone(),
+            unasked: Mutex::new(self.unasked.lock().take()),
+            asked: self
+                .asked
+                .get()
+                .map_or_else(OnceCell::new, |fetch| OnceCell::from(fetch.again())),
+            validator,
+        })
+    }
+
+    /// What the function has decided, if it was asked.
+    pub(in crate::pingora) fn decided(&self) -> Option<flow::Fetch> {
+        self.asked.get().map(flow::Fetch::again)
+    }
+
+    /// What it has decided when the object was validated.
+    pub(in crate::pingora) fn decide(&self, fetch: &flow::Fetch) {
+        // One that has been asked has been asked about the same.
+        let _ = self.asked.set(fetch.again());
+    }
+
     /// Has the origin-request function, if there is one, decide; once for all that is fetched.
     pub(super) async fn ask(&self, record: &mut Record) -> Result<(), Unfetched> {
         self.asked
@@ -121,6 +148,8 @@ impl Source {
         };
         let ran = hook::run(self.edge.node(), &state.exchange, event, shown, record).await;
         match ran.map(Decision::from) {
+            // LE-281: what it has not seen is not for others.
+            Ok(Decision::Continue(_)) if record.passed_by(event) => Err(Unfetched::Refused),
             Ok(Decision::Continue(result)) => Ok(state.send(result, Some(object))),
             Ok(Decision::Respond(answer)) => Err(Unfetched::Answered(Some(Box::new(answer)))),
             Err(fault) => Err(Unfetched::Fault(fault)),
@@ -292,10 +321,20 @@ impl Source {
         if is_it {
             return Ok(());
         }
-        // What is no answer about the object at all says nothing of it.
-        Err(match head.status.as_u16() {
-            401 | 403 | 407 | 408 | 421 | 425 | 429 | 500.. => Unfetched::Refused,
-            _ => Unfetched::Changed,
+        // What one viewer can provoke says nothing of the object.
+        let other = match head.status {
+            StatusCode::PRECONDITION_FAILED => true,
+            StatusCode::OK => !self.validator.is_of(&head.headers),
+            StatusCode::PARTIAL_CONTENT => {
+                let total = ContentRange::of(&head.headers).and_then(|part| part.complete);
+                !self.validator.is_of(&head.headers)
+                    || total.is_some_and(|total| total != object.layout().total)
+            }
+            _ => false,
+        };
+        Err(match other {
+            true => Unfetched::Changed,
+            false => Unfetched::Refused,
         })
     }
 
@@ -327,7 +366,7 @@ struct Failed {
     connecting: bool,
 }
 
-fn line(name: HeaderName, value: HeaderValue) -> HeaderLine {
+pub(super) fn line(name: HeaderName, value: HeaderValue) -> HeaderLine {
     let key = bytes::Bytes::copy_from_slice(name.as_str().as_bytes());
     HeaderLine { name, key, value }
 }

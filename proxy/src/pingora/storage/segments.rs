@@ -6,7 +6,7 @@
 //! memory beside everything else.
 //!
 //! What is in memory of an object at a time, whatever its length: for each reader and each fetch the segment it is at, and
-//! without a disk the [`RUN`] segments that a reader has had fetched, because the memory tier may not want them.
+//! without a disk the segments that a reader has had fetched at once ([`run_of`]), because the memory tier may not want them.
 
 use std::{
     any::Any,
@@ -39,12 +39,24 @@ use tokio::time::timeout;
 use super::{Adapter, Head, StoredFacts, bodies::bounds, our_key, storage_error};
 use crate::{flow::Fault, pingora::pace::PIECE};
 
-/// The most segments that one request to the origin asks for, and that a reader has fetched ahead of itself.
-pub(in crate::pingora) const RUN: u64 = 8;
+/// The most segments that one request to the origin asks for, and that a reader has fetched ahead of itself; fewer where they
+/// are long, see [`run_of`].
+const RUN: u64 = 8;
+
+/// The most bytes of them, but for one segment.
+const RUN_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How many segments of that length are asked for at once.
+pub(in crate::pingora) fn run_of(segment: u32) -> u64 {
+    (RUN_BYTES / u64::from(segment.max(1))).clamp(1, RUN)
+}
 
 /// How long a reader waits for the next bytes of a segment that somebody else brings. Origins are given up on sooner; but
 /// who brings it may be held itself.
 const STALLED: Duration = Duration::from_secs(60);
+
+/// Of how many segments it is looked up whether all are there.
+const MOST_LOOKED_AT: u64 = 4096;
 
 /// How often a reader tries for the same byte before it gives up.
 const TRIES: u32 = 4;
@@ -54,7 +66,7 @@ const TRIES: u32 = 4;
 pub(in crate::pingora) enum Unfetched {
     /// The origin has another representation by now, or never gave a part of this one.
     Changed,
-    /// It answered with a status that says nothing of the object.
+    /// It answered, with something that says nothing of the object.
     Refused,
     /// It did not answer, or a function failed.
     Fault(Fault),
@@ -109,6 +121,15 @@ enum Open {
     Disk { entry: DiskEntry, at: u64 },
 }
 
+/// What came of reading.
+enum Read {
+    Bytes(Bytes),
+    /// The segment is not there any more, or does not come: it may be elsewhere.
+    Gone,
+    /// Nothing comes, and nobody says that nothing will.
+    Stalled,
+}
+
 impl Segmented {
     /// The object whose head is stored under `key`; `None` when that is no object in segments.
     pub(super) fn of(
@@ -132,11 +153,15 @@ impl Segmented {
 
     /// It turned out to be another one by now: its head answers no more, unless a newer one has taken its place.
     pub(in crate::pingora) fn discard(&self) {
-        let now = self.adapter.tier.stored(&self.key);
-        let is_this = now.is_none_or(|now| {
-            let layout = now.head().facts.layout;
-            layout.is_some_and(|layout| layout.id == self.layout.id)
-        });
+        let tier = &self.adapter.tier;
+        let is_this = match (tier.stored(&self.key), tier.arriving(&self.key)) {
+            (_, Some(_)) => false,
+            (Some(now), None) => {
+                let layout = now.head().facts.layout;
+                layout.is_some_and(|layout| layout.id == self.layout.id)
+            }
+            (None, None) => true,
+        };
         if is_this {
             self.adapter.remove(&self.key);
         }
@@ -160,29 +185,30 @@ impl Segmented {
                 .is_some_and(|disk| disk.contains(key))
     }
 
-    /// Whether a segment is stored or on its way.
-    fn is_at_hand(&self, index: u64) -> bool {
-        let key = self.key_of(index);
-        self.adapter.arriving.get(&key).is_some() || self.is_stored(&key)
-    }
-
-    /// Takes the duty to bring the segments from `first` on that nobody has or brings: at most [`RUN`] of them, none after
-    /// `last`, and none behind a gap.
+    /// Takes the duty to bring the segments from `first` on that nobody has or brings: at most one run of them, none after
+    /// `last`, and none behind a gap. That the disk has the first of them does not count: it was asked, and did not give it.
     fn claim(&self, first: u64, last: u64) -> VecDeque<Coming> {
         let mut run = VecDeque::new();
-        for index in first..=last.min(first.saturating_add(RUN - 1)) {
-            let Some(coming) = self.claim_one(index) else {
-                break;
+        let most = run_of(self.layout.segment) - 1;
+        for index in first..=last.min(first.saturating_add(most)) {
+            let claimed = match index == first {
+                true => self.claim_unless(index, |key| self.adapter.tier.stored(key).is_some()),
+                false => self.claim_one(index),
             };
+            let Some(coming) = claimed else { break };
             run.push_back(coming);
         }
         run
     }
 
     fn claim_one(&self, index: u64) -> Option<Coming> {
+        self.claim_unless(index, |key| self.is_stored(key))
+    }
+
+    fn claim_unless(&self, index: u64, stored: impl Fn(&CacheKey) -> bool) -> Option<Coming> {
         let key = self.key_of(index);
         let length = self.length_of(index);
-        let stored = || self.is_stored(&key);
+        let stored = || stored(&key);
         let arrival = self.adapter.arriving.claim(key, length, stored)?;
         Some(Coming { index, arrival })
     }
@@ -204,29 +230,35 @@ impl Segmented {
                 entry: found.entry,
                 at: offset,
             }),
-            _ => {
-                if disk.contains(&key) {
-                    // It is there and of no use, and would keep others from fetching it.
-                    disk.remove(&key);
-                }
+            Some(_) => {
+                // It is there and of no use, and would keep others from fetching it.
+                disk.remove(&key);
                 None
             }
+            None => None,
         }
     }
 
-    async fn read(&self, open: &mut Open, most: u64) -> Option<Bytes> {
-        match open {
-            Open::Arriving(reader) => timeout(STALLED, reader.next(most)).await.ok()?.ok()?,
+    async fn read(&self, open: &mut Open, most: u64) -> Read {
+        let piece = match open {
+            Open::Arriving(reader) => match timeout(STALLED, reader.next(most)).await {
+                Ok(read) => read.ok().flatten(),
+                Err(_) => return Read::Stalled,
+            },
             Open::Memory(reader) => reader.next_piece(most),
-            Open::Disk { entry, at } => {
-                let disk = self.adapter.disk.as_ref()?;
-                let piece = disk
-                    .piece(entry, *at, at.saturating_add(most))
-                    .await
-                    .ok()??;
-                *at += piece.len() as u64;
-                Some(piece)
-            }
+            Open::Disk { entry, at } => match &self.adapter.disk {
+                Some(disk) => {
+                    let piece = disk.piece(entry, *at, at.saturating_add(most)).await;
+                    let piece = piece.ok().flatten();
+                    *at += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+                    piece
+                }
+                None => None,
+            },
+        };
+        match piece.filter(|piece| !piece.is_empty()) {
+            Some(piece) => Read::Bytes(piece),
+            None => Read::Gone,
         }
     }
 
@@ -313,50 +345,59 @@ impl SegmentedHit {
         self.fetch = Some(fetch);
     }
 
-    /// Whether the segment with that byte is stored or on its way.
+    /// Whether the segment with that byte is stored.
     pub(in crate::pingora) fn has(&self, at: u64) -> bool {
-        self.object.is_at_hand(self.object.layout.index_of(at))
+        self.has_stored(self.object.layout.index_of(at))
     }
 
-    /// Whether all segments of a range are.
+    fn has_stored(&self, index: u64) -> bool {
+        self.object.is_stored(&self.object.key_of(index))
+    }
+
+    /// Whether all segments of a range are. Of a range of very many it is not told.
     pub(in crate::pingora) fn has_all(&self, at: u64, end: u64) -> bool {
         let layout = &self.object.layout;
-        (layout.index_of(at)..=layout.index_of(end.saturating_sub(1)))
-            .all(|index| self.object.is_at_hand(index))
+        let (first, last) = (layout.index_of(at), layout.index_of(end.saturating_sub(1)));
+        last - first < MOST_LOOKED_AT && (first..=last).all(|index| self.has_stored(index))
     }
 
     /// Has what is missing fetched from a byte on, for a reader that will stop before `end`; resolves when the first of it has
-    /// come.
+    /// come, with whether this reader's request brings it.
     ///
     /// # Errors
-    /// Why it does not come; nothing is known when another request was to bring it, and gave up.
+    /// Why it does not come; nothing is known when another request was to bring it, and gave up or stalls.
     pub(in crate::pingora) async fn begin(
         &mut self,
         at: u64,
         end: u64,
-    ) -> std::result::Result<(), Option<Arc<Unfetched>>> {
+    ) -> std::result::Result<bool, Option<Arc<Unfetched>>> {
         let index = self.object.layout.index_of(at);
-        self.fetch_from(index, end);
+        let brings = self.fetch_from(index, end);
         let key = self.object.key_of(index);
         let held = self.held.iter().find(|(held, _)| *held == index);
         let piece = held
             .map(|(_, piece)| piece.clone())
             .or_else(|| self.object.adapter.arriving.get(&key));
         match piece {
-            Some(piece) => piece.begun().await.map_err(|e| e.0),
+            Some(piece) => match timeout(STALLED, piece.begun()).await {
+                Ok(begun) => begun.map(|()| brings).map_err(|e| e.0),
+                Err(_) => Err(None),
+            },
             // It is stored.
-            None => Ok(()),
+            None => Ok(brings),
         }
     }
 
-    /// Has the segments fetched that are missing from `index` on, up to the one before `end`.
-    fn fetch_from(&mut self, index: u64, end: u64) {
-        let Some(fetch) = &self.fetch else { return };
+    /// Has the segments fetched that are missing from `index` on, up to the one before `end`. Whether the first is among them.
+    fn fetch_from(&mut self, index: u64, end: u64) -> bool {
+        let Some(fetch) = &self.fetch else {
+            return false;
+        };
         let object = &self.object;
         let last = object.layout.index_of(end.saturating_sub(1));
         let run = object.claim(index, last);
         if run.is_empty() {
-            return;
+            return false;
         }
         if !object.adapter.disk.as_ref().is_some_and(|d| d.is_on()) {
             let pieces = run
@@ -365,6 +406,7 @@ impl SegmentedHit {
             self.held = pieces.collect();
         }
         fetch.clone().fetch(object.clone(), run);
+        true
     }
 
     /// Where the segment is read from; has it fetched when it is nowhere.
@@ -400,13 +442,16 @@ impl HandleHit for SegmentedHit {
             }
             let until = self.end.min(self.object.layout.bytes_of(index).end);
             let most = PIECE.min(until - self.at);
-            if let Some((_, open)) = &mut self.open
-                && let Some(piece) = self.object.read(open, most).await
-                && !piece.is_empty()
-            {
-                self.at += piece.len() as u64;
-                self.tries = 0;
-                return Ok(Some(piece));
+            if let Some((_, open)) = &mut self.open {
+                match self.object.read(open, most).await {
+                    Read::Bytes(piece) => {
+                        self.at += piece.len() as u64;
+                        self.tries = 0;
+                        return Ok(Some(piece));
+                    }
+                    Read::Gone => {}
+                    Read::Stalled => self.tries = TRIES - 1,
+                }
             }
             self.open = None;
             self.tries += 1;
@@ -481,7 +526,8 @@ impl SegmentFill {
         }
         let next = self.coming.back().map_or(now, |(index, _)| index + 1);
         let last = layout.index_of(self.end.saturating_sub(1));
-        for index in next..=last.min(now.saturating_add(RUN - 1)) {
+        let most = run_of(layout.segment) - 1;
+        for index in next..=last.min(now.saturating_add(most)) {
             self.coming.push_back((index, self.object.claim_one(index)));
         }
     }
