@@ -130,6 +130,8 @@ impl LambdaIsolate {
             module_loader: Some(Rc::new(Modules(program.clone()))),
             create_params: Some(params),
             op_metrics_factory_fn: audit::loads_watched(place, &limits),
+            // The snapshot has them.
+            skip_op_registration: true,
             ..RuntimeOptions::default()
         })
         .map_err(|e| from_core(e).at_load())?;
@@ -139,7 +141,6 @@ impl LambdaIsolate {
             limits: limits.clone(),
             charges: Charges::default(),
             lookups: Cell::default(),
-            node_settings: RefCell::default(),
             ended: RefCell::default(),
             invocation_id: RefCell::default(),
             viewer_request_id: RefCell::default(),

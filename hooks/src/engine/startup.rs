@@ -433,6 +433,32 @@ fn imports(text: &str) -> impl Iterator<Item = &str> {
     after("from").chain(after("import"))
 }
 
+/// Whether JavaScript of the built-ins names an operation: what none of it names nobody can reach, and every isolate would
+/// be made with it.
+pub(super) fn sources_name(operation: &str) -> bool {
+    static NAMED: LazyLock<std::collections::HashSet<&str>> = LazyLock::new(|| {
+        let before = BEFORE.iter().map(|(_, _, text)| *text);
+        let others = EMBEDDED.iter().chain(OWN).chain(extensions::BOOT);
+        others
+            .map(|(_, text)| *text)
+            .chain(before)
+            .flat_map(operation_names)
+            .collect()
+    });
+    NAMED.contains(operation)
+}
+
+/// Whatever is spelled like the name of an operation.
+fn operation_names(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("op_").filter_map(|(at, _)| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
+        if text[..at].ends_with(is_part) {
+            return None;
+        }
+        text[at..].split(|c| !is_part(c)).next()
+    })
+}
+
 fn leak(table: BTreeMap<&'static str, &'static str>) -> Sources {
     table.into_iter().collect::<Vec<_>>().leak()
 }
@@ -529,6 +555,16 @@ mod tests {
         let text = "import a, { b } from \"ext:a\";\nimport \"node:b\";\nexport * from 'ext:c'; from(\"d\")";
         let found: Vec<_> = imports(text).collect();
         assert_eq!(found, ["ext:a", "ext:c", "node:b"]);
+    }
+
+    #[test]
+    fn operations_are_named_where_javascript_names_them() {
+        let text =
+            "import { op_a, op_b as b } from 'x'; core.ops.op_c(1); ops[\"op_d\"]; drop_e(); op_f$";
+        let found: Vec<_> = operation_names(text).collect();
+        assert_eq!(found, ["op_a", "op_b", "op_c", "op_d", "op_f$"]);
+        assert!(sources_name("op_ff_done"));
+        assert!(!sources_name("op_ff"));
     }
 
     #[test]

@@ -154,6 +154,8 @@ impl CffIsolate {
             residual_lazy_esm_sources: startup.modules,
             extensions: extensions::for_isolate(&program.host.egress, place),
             create_params: Some(params),
+            // The snapshot has them.
+            skip_op_registration: true,
             ..RuntimeOptions::default()
         })
         .map_err(|e| from_core(e).at_load())?;
