@@ -3,7 +3,6 @@
 //! Made once per process, when the first isolate is asked for.
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     sync::{LazyLock, Mutex, OnceLock},
 };
@@ -379,16 +378,27 @@ fn make() -> Startup {
     }
 }
 
+/// How V8 takes the text of a lazy built-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BuiltinKind {
+    /// As the body of a function.
+    Script,
+    Module,
+}
+
 impl Startup {
+    /// The text of a lazy built-in.
+    pub(super) fn text(&self, specifier: &str) -> Option<(BuiltinKind, &'static str)> {
+        let script = find(self.scripts, specifier).map(|(_, text)| (BuiltinKind::Script, text));
+        script
+            .or_else(|| find(self.modules, specifier).map(|(_, text)| (BuiltinKind::Module, text)))
+    }
+
     /// The same with no more of the lazy built-ins than these files and what they import, and a list of what is to be loaded:
     /// `s` and a script or `m` and a module for each. Kept for ever, like all sources: once for each set of files.
     pub(super) fn only(self, files: &[String]) -> (Self, Vec<String>) {
         static MADE: LazyLock<Mutex<std::collections::HashMap<Vec<&'static str>, Startup>>> =
             LazyLock::new(Mutex::default);
-        let find = |table: Sources, name: &str| {
-            let at = table.binary_search_by(|(known, _)| (*known).cmp(name));
-            at.ok().map(|at| table[at])
-        };
         let (mut scripts, mut modules) = (BTreeMap::new(), BTreeMap::new());
         let mut list = Vec::new();
         for file in files {
@@ -417,6 +427,11 @@ impl Startup {
         });
         (made.unwrap_or(self), list)
     }
+}
+
+fn find(table: Sources, specifier: &str) -> Option<(&'static str, &'static str)> {
+    let at = table.binary_search_by(|(known, _)| (*known).cmp(specifier));
+    at.ok().map(|at| table[at])
 }
 
 /// What a module of the built-ins may import: whatever stands in quotes after `from` or `import`.
@@ -515,33 +530,36 @@ fn text_of(file: &ExtensionFileSource) -> Option<&'static str> {
 /// all others.
 pub(super) struct BuiltinCache;
 
-static COMPILED: LazyLock<Mutex<std::collections::HashMap<String, &'static [u8]>>> =
+static COMPILED: LazyLock<Mutex<std::collections::HashMap<String, Compiled>>> =
     LazyLock::new(Mutex::default);
 
-thread_local! {
-    /// Whether a built-in was compiled on this thread since it was last asked: see [`BuiltinCache::take_missed`].
-    static MISSED: Cell<bool> = const { Cell::new(false) };
+#[derive(Clone, Copy)]
+pub(super) struct Compiled {
+    pub(super) code: &'static [u8],
+    /// Whether it has what the file calls when it is loaded, and not its outermost function alone.
+    pub(super) whole: bool,
 }
 
 impl BuiltinCache {
-    pub(super) fn get(specifier: &str) -> Option<&'static [u8]> {
-        let found = COMPILED.lock().ok()?.get(specifier).copied();
-        if found.is_none() {
-            MISSED.set(true);
-        }
-        found
-    }
-
-    /// Whether there are compiled forms under way, which the engine hands over when its event loop is polled.
-    pub(super) fn take_missed() -> bool {
-        MISSED.replace(false)
+    pub(super) fn get(specifier: &str) -> Option<Compiled> {
+        COMPILED.lock().ok()?.get(specifier).copied()
     }
 
     pub(super) fn put(specifier: &str, data: &[u8]) {
-        if let Ok(mut map) = COMPILED.lock() {
-            // Built-ins are finite, so what is kept for ever is too.
-            map.entry(specifier.to_owned())
-                .or_insert_with(|| data.to_vec().leak());
+        Self::keep(specifier, data, false);
+    }
+
+    /// The form of a file that has been loaded, and of which what that called is compiled.
+    pub(super) fn put_whole(specifier: &str, data: &[u8]) {
+        Self::keep(specifier, data, true);
+    }
+
+    /// Built-ins are finite, and so is what is kept of them for ever: two forms of each.
+    fn keep(specifier: &str, data: &[u8], whole: bool) {
+        let Ok(mut map) = COMPILED.lock() else { return };
+        if map.get(specifier).is_none_or(|known| whole && !known.whole) {
+            let code = data.to_vec().leak();
+            map.insert(specifier.to_owned(), Compiled { code, whole });
         }
     }
 }
