@@ -1,7 +1,8 @@
 // The world a function wakes up in: its globals, and the calls by which the host starts it.
 //
 // Evaluated once, while the snapshot is made. What a function never touches is loaded on first
-// touch, so that a handler without modules pays for none.
+// touch, so that a handler without modules pays for none. Functions in parentheses are those that every cold start calls:
+// V8 compiles them where they stand, and the snapshot keeps that.
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import { op_ff_collect, op_ff_done, op_ff_hrtime, op_ff_log, op_ff_memory, op_ff_open_answers, op_ff_remaining, op_ff_uncaught } from "ext:core/ops";
@@ -289,7 +290,7 @@ let handler;
 let current;
 
 /** Gives the isolate its function's settings. Runs once, before any code of the function. */
-function start(json) {
+const start = (function start(json) {
   settings = JSONParse(json);
   internals.fourfront = settings;
   settings.getBuiltin = (name) => {
@@ -299,16 +300,13 @@ function start(json) {
   const { toHex, setFromHex } = Uint8Array.prototype;
   internals.uint8ArrayToHex = typeof toHex === "function" ? uncurryThis(toHex) : undefined;
   internals.uint8ArraySetFromHex = typeof setFromHex === "function" ? uncurryThis(setFromHex) : undefined;
-  ObjectDefineProperty(globalThis, SymbolFor("fourfront.modules"), { __proto__: null, value: bridge });
   startCounting();
-  event.setEventTargetData(globalThis);
-  event.saveGlobalThisReference(globalThis);
   delete globalThis.Deno;
   delete globalThis.__bootstrap;
-}
+});
 
 /** Loads the handler (LE-305..308). Reports through `op_ff_done` like a call. */
-async function load(path, kind, name) {
+const load = (async function load(path, kind, name) {
   try {
     let exports;
     if (isCommonJs(path, kind)) {
@@ -337,7 +335,7 @@ async function load(path, kind, name) {
   } catch (error) {
     op_ff_done(THROWN, describe(error));
   }
-}
+});
 
 /**
  * Starts one call. What it ends with is told by `op_ff_done`, now or later.
@@ -345,27 +343,27 @@ async function load(path, kind, name) {
  * As a promise job, like Lambda's own runtime: a built-in that is loaded by its first use in there would otherwise have
  * the engine run the handler's promise jobs before their time (NC-34).
  */
-function invoke(json, requestId) {
-  PromisePrototypeThen(settled, () => handle(json, requestId));
-}
+const invoke = (function invoke(json, requestId) {
+  PromisePrototypeThen(settled, (() => handle(json, requestId)));
+});
 
 const settled = PromiseResolve();
 
-function handle(json, requestId) {
+const handle = (function handle(json, requestId) {
   const call = { done: false, waiting: undefined, promised: false };
   current = call;
-  const finish = (error, result) => {
+  const finish = ((error, result) => {
     call.done = true;
     if (error) op_ff_done(THROWN, describe(error.reason));
     else deliver(result);
-  };
-  const first = (act) => (a, b) => {
+  });
+  const first = ((act) => (a, b) => {
     if (call.done || call.waiting !== undefined) {
       op_ff_log(3, "the invocation has already been completed: this completion is ignored");
       return;
     }
     act(a, b);
-  };
+  });
   const done = first((error, result) => finish(error === undefined || error === null ? undefined : { reason: error }, result));
   const fail = first((error) => finish({ reason: error === undefined || error === null ? "handled" : error }));
   const succeed = first((result) => finish(undefined, result));
@@ -398,6 +396,19 @@ function handle(json, requestId) {
     fail,
     done,
   };
+  const succeed0 = (function succeed0(result) {
+    // An async handler that already answered by `callback` returns undefined: no second answer.
+    if (call.done || call.waiting !== undefined) {
+      if (result !== undefined) op_ff_log(3, "the invocation has already been completed: the returned value is ignored");
+      return;
+    }
+    finish(undefined, result);
+  });
+  const fail0 = (function fail0(error) {
+    if (call.done) return;
+    call.waiting = undefined;
+    finish({ reason: error });
+  });
   let returned;
   try {
     // The event is a copy of its own, of which nothing is read back (LE-063).
@@ -423,21 +434,7 @@ function handle(json, requestId) {
     // LE-312
     if (!call.done && call.waiting === undefined) finish(undefined, returned);
   }
-
-  function succeed0(result) {
-    // An async handler that already answered by `callback` returns undefined: no second answer.
-    if (call.done || call.waiting !== undefined) {
-      if (result !== undefined) op_ff_log(3, "the invocation has already been completed: the returned value is ignored");
-      return;
-    }
-    finish(undefined, result);
-  }
-  function fail0(error) {
-    if (call.done) return;
-    call.waiting = undefined;
-    finish({ reason: error });
-  }
-}
+});
 
 /** The event loop is empty: what the call ends with if it has not ended (LE-311, LE-314, LE-315). */
 function idle() {
@@ -455,7 +452,7 @@ function idle() {
   }
 }
 
-function deliver(result) {
+const deliver = (function deliver(result) {
   let text;
   try {
     // `undefined`, functions and symbols have no JSON form: the answer is `null`, as on Lambda.
@@ -471,7 +468,7 @@ function deliver(result) {
     return;
   }
   op_ff_done(RESULT, text);
-}
+});
 
 /** An error as `type\nlength\nmessage stack`; it may be anything (LE-318), getters that throw included. */
 function describe(error, type) {
@@ -495,12 +492,12 @@ function describe(error, type) {
 }
 
 /** Runs what `process.nextTick` has queued: before any timer (NC-34). Whether there was any. */
-function ticks() {
+const ticks = (function ticks() {
   core.runMicrotasks();
   if (!core.hasTickScheduled()) return false;
   core.processTicksAndRejections();
   return true;
-}
+});
 
 /** Loads built-ins before any code of the function runs: `s` and a script, or `m` and a module, on each line. */
 function preload(files) {
@@ -511,5 +508,10 @@ function preload(files) {
     else core.createLazyLoader(name)();
   }
 }
+
+ObjectDefineProperty(globalThis, SymbolFor("fourfront.modules"), { __proto__: null, value: bridge });
+event.setEventTargetData(globalThis);
+event.saveGlobalThisReference(globalThis);
+core.isPromise(settled);
 
 globalThis.__fourfront = { start, load, invoke, idle, describe, ticks, preload };

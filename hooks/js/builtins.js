@@ -139,7 +139,7 @@ export function setModuleBuiltin(make) {
 }
 
 /** The bare name of a built-in, or `undefined` when `specifier` is not one. */
-export function builtinName(specifier) {
+export const builtinName = (function builtinName(specifier) {
   if (StringPrototypeStartsWith(specifier, "node:")) {
     const name = StringPrototypeSlice(specifier, 5);
     if (knownSet[name] || schemeOnly[name]) return name;
@@ -148,7 +148,7 @@ export function builtinName(specifier) {
     throw error;
   }
   return knownSet[specifier] ? specifier : undefined;
-}
+});
 
 // V8's compiled form is kept for a module that is asked for by name, and not for what it imports in turn. What the large
 // built-ins import is asked for before them, in the order of its own imports.
@@ -157,18 +157,18 @@ const sockets = [...streams, "node:dns", "node:net"];
 const messages = [...sockets, "node:timers", "node:_http_incoming", "node:_http_common", "node:_http_outgoing", "node:_http_proxy", "node:_http_agent", "node:_http_client", "node:_http_server"];
 const before = { __proto__: null, "crypto": streams, "http": messages, "https": messages, "net": sockets, "stream": streams, "tls": sockets, "zlib": streams };
 
-function prepare(name) {
+const prepare = (function prepare(name) {
   const first = before[name];
   if (first === undefined) return;
   for (let i = 0; i < first.length; i++) core.createLazyLoader(first[i])();
-}
+});
 
 /** The exports of a built-in, the same object each time. */
-export function builtin(name) {
+export const builtin = (function builtin(name) {
   const found = loaded[name];
   if (found !== undefined) return found;
   prepare(name);
   return (loaded[name] = table[name]());
-}
+});
 
 export const builtinModules = known;

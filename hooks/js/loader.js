@@ -3,6 +3,9 @@
 //
 // Every step goes through the properties of `Module` that packages replace: `_load`, `_resolveFilename`,
 // `_extensions`, `_nodeModulePaths`, `prototype._compile`.
+//
+// Functions in parentheses are those that every cold start calls: V8 compiles them where they stand, and the snapshot keeps
+// that. Others are compiled by their first call in each isolate.
 
 import { primordials } from "ext:core/mod.js";
 import { op_ff_compile, op_ff_file_look, op_ff_file_url, op_ff_kind, op_ff_path_of_url, op_ff_read, op_ff_resolve, op_import_sync } from "ext:core/ops";
@@ -51,11 +54,11 @@ let runtimeMain;
 // The error with which a `require` failed last.
 let recent;
 
-function dirname(path) {
+const dirname = (function dirname(path) {
   const at = StringPrototypeLastIndexOf(path, "/");
   return at <= 0 ? "/" : StringPrototypeSlice(path, 0, at);
-}
-function extension(path) {
+});
+const extension = (function extension(path) {
   const name = StringPrototypeSlice(path, StringPrototypeLastIndexOf(path, "/") + 1);
   // The longest one that somebody has registered.
   for (let at = StringPrototypeIndexOf(name, ".", 1); at !== -1; at = StringPrototypeIndexOf(name, ".", at + 1)) {
@@ -63,14 +66,14 @@ function extension(path) {
     if (Module._extensions[found] !== undefined) return found;
   }
   return ".js";
-}
+});
 function fail(Class, code, message) {
   const error = new Class(message);
   error.code = code;
   return error;
 }
 
-function Module(id = "", parent) {
+const Module = (function Module(id = "", parent) {
   this.id = id;
   this.path = dirname(id);
   ObjectDefineProperty(this, "exports", { __proto__: null, value: {}, writable: true, enumerable: true, configurable: true });
@@ -79,7 +82,7 @@ function Module(id = "", parent) {
   this.filename = null;
   this.loaded = false;
   this.children = [];
-}
+});
 ObjectDefineProperty(Module.prototype, "parent", {
   __proto__: null,
   configurable: true,
@@ -91,12 +94,12 @@ ObjectDefineProperty(Module.prototype, "parent", {
   },
 });
 ObjectDefineProperty(Module.prototype, "isPreloading", { __proto__: null, configurable: true, get: () => false });
-function adopt(parent, module) {
+const adopt = (function adopt(parent, module) {
   const children = parent?.children;
   if (ArrayIsArray(children) && !ArrayPrototypeIncludes(children, module)) ArrayPrototypePush(children, module);
-}
+});
 
-function nodeModulePaths(from) {
+const nodeModulePaths = (function nodeModulePaths(from) {
   const paths = [];
   for (let dir = from; ; dir = dirname(dir)) {
     if (StringPrototypeSlice(dir, -13) !== "/node_modules") {
@@ -104,16 +107,16 @@ function nodeModulePaths(from) {
     }
     if (dir === "/" || dir === "") return paths;
   }
-}
+});
 
 /** Resolves over the bundle; throws Node's errors. */
-function resolve(specifier, from) {
+const resolve = (function resolve(specifier, from) {
   const answer = op_ff_resolve(specifier, from, false);
   if (answer[0] !== "!") return StringPrototypeSlice(answer, 1);
   const at = StringPrototypeIndexOf(answer, "\n");
   const code = StringPrototypeSlice(answer, 1, at);
   throw fail(code === "ERR_INVALID_MODULE_SPECIFIER" || code === "ERR_PACKAGE_IMPORT_NOT_DEFINED" ? TypeError : Error, code, StringPrototypeSlice(answer, at + 1));
-}
+});
 function isMissing(error) {
   return error?.code === "MODULE_NOT_FOUND";
 }
@@ -133,11 +136,11 @@ Module._cache = { __proto__: null };
 Module._pathCache = { __proto__: null };
 Module._extensions = {
   __proto__: null,
-  ".js": (module, filename) => {
+  ".js": ((module, filename) => {
     const kind = op_ff_kind(filename);
     if (kind === MODULE) module.exports = requireModule(module, filename);
     else compile(module, op_ff_read(filename), filename, kind === UNCLAIMED);
-  },
+  }),
   ".json": (module, filename) => {
     const text = op_ff_read(filename);
     try {
@@ -169,7 +172,7 @@ Module._findPath = (request, paths) => {
   }
   return false;
 };
-Module._resolveFilename = (request, parent, _isMain, options) => {
+Module._resolveFilename = ((request, parent, _isMain, options) => {
   if (isBuiltin(request)) return request;
   try {
     const paths = options?.paths;
@@ -189,8 +192,8 @@ Module._resolveFilename = (request, parent, _isMain, options) => {
   } catch (error) {
     throw isMissing(error) && error.message === `Cannot find module '${request}'` ? withStack(error, parent) : error;
   }
-};
-Module._load = (request, parent, isMain) => {
+});
+Module._load = ((request, parent, isMain) => {
   const name = builtinName(request);
   if (name !== undefined) return builtin(name);
   const filename = Module._resolveFilename(request, parent, isMain);
@@ -214,14 +217,14 @@ Module._load = (request, parent, isMain) => {
     throw error;
   }
   return module.exports;
-};
-function isBuiltin(name) {
+});
+const isBuiltin = (function isBuiltin(name) {
   try {
     return builtinName(`${name}`) !== undefined;
   } catch {
     return false;
   }
-}
+});
 Module.builtinModules = builtinModules;
 Module.isBuiltin = isBuiltin;
 Module.createRequire = (from) => {
@@ -304,7 +307,7 @@ Module.findPackageJSON = function findPackageJSON(specifier, base) {
 Module.wrapper = ["(function (exports, require, module, __filename, __dirname) { ", "\n});"];
 Module.wrap = (text) => `${Module.wrapper[0]}${text}${Module.wrapper[1]}`;
 Module.Module = Module;
-Module.prototype.require = function (id) {
+Module.prototype.require = (function (id) {
   if (typeof id !== "string") {
     throw fail(TypeError, "ERR_INVALID_ARG_TYPE", `The "id" argument must be of type string. Received ${received(id)}`);
   }
@@ -317,7 +320,7 @@ Module.prototype.require = function (id) {
     recent = error;
     throw error;
   }
-};
+});
 function received(value) {
   if (value === null || value === undefined) return `${value}`;
   if (typeof value === "function") return `function ${value.name}`;
@@ -327,7 +330,7 @@ function received(value) {
 Module.prototype._compile = function (content, filename) {
   return compile(this, `${content}`, filename, op_ff_kind(filename) === UNCLAIMED);
 };
-Module.prototype.load = function (filename) {
+Module.prototype.load = (function (filename) {
   this.filename = filename;
   this.paths = Module._nodeModulePaths(dirname(filename));
   const kind = op_ff_kind(filename);
@@ -336,7 +339,7 @@ Module.prototype.load = function (filename) {
   else if (kind === NATIVE && Module._extensions[".node"] === undefined) throw addon(filename);
   else Module._extensions[extension(filename)](this, filename);
   this.loaded = true;
-};
+});
 setModuleBuiltin(() => Module);
 
 /** NC-92 */
@@ -348,7 +351,7 @@ function addon(filename) {
   return fail(Error, "ERR_DLOPEN_FAILED", `fourfront: native addons cannot be loaded in functions: ${filename}${whose}`);
 }
 
-function compile(module, text, filename, detect) {
+const compile = (function compile(module, text, filename, detect) {
   const wrapper = op_ff_compile(filename, text, detect);
   if (wrapper === null) {
     // ES module syntax in a file that no package.json claims (NC-54).
@@ -357,7 +360,7 @@ function compile(module, text, filename, detect) {
   }
   const { exports } = module;
   return ReflectApply(wrapper, exports, [exports, makeRequire(module), module, filename, dirname(filename)]);
-}
+});
 
 /** `require` of an ES module without top-level await (NC-54). */
 function requireModule(module, path) {
@@ -394,11 +397,11 @@ function cycle(path, parent) {
   return fail(Error, "ERR_REQUIRE_CYCLE_MODULE", `Cannot require() ES Module ${path} in a cycle.${from}`);
 }
 
-function makeRequire(module) {
-  const require = function require(id) {
+const makeRequire = (function makeRequire(module) {
+  const require = (function require(id) {
     // Through the object, so that packages which replace it see every call.
     return module.require(id);
-  };
+  });
   require.resolve = function resolve(request, options) {
     if (typeof request !== "string") {
       throw fail(TypeError, "ERR_INVALID_ARG_TYPE", `The "request" argument must be of type string. Received ${received(request)}`);
@@ -412,21 +415,21 @@ function makeRequire(module) {
   require.extensions = Module._extensions;
   require.cache = Module._cache;
   return require;
-}
+});
 
 /** Whether the file is run as CommonJS; `false` for an ES module in disguise. */
-export function isCommonJs(path, kind) {
+export const isCommonJs = (function isCommonJs(path, kind) {
   if (kind === MODULE) return false;
   return kind !== UNCLAIMED || op_ff_compile(path, op_ff_read(path), true) !== null;
-}
+});
 
 /** Loads the handler's file. */
-export function loadMain(path) {
+export const loadMain = (function loadMain(path) {
   runtimeMain = new Module(RUNTIME);
   runtimeMain.filename = RUNTIME;
   runtimeMain.loaded = true;
   return Module._load(path, runtimeMain, false);
-}
+});
 
 // What generated ES modules reach CommonJS files and built-ins through.
 export const bridge = {

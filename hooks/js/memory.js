@@ -84,7 +84,7 @@ function copyOf(source) {
 }
 
 /** Watches WebAssembly, which V8 leaves out of snapshots. */
-function watchWebAssembly() {
+const watchWebAssembly = (function watchWebAssembly() {
   const { WebAssembly } = globalThis;
   const { CompileError, compile, instantiate } = WebAssembly;
   const { imports: importsOf } = WebAssembly.Module;
@@ -113,10 +113,10 @@ function watchWebAssembly() {
     return bytes === undefined ? make(native, args, target) : checked(ReflectConstruct(native, [bytes, args[1]], target), bytes);
   });
   instead(WebAssembly.Memory.prototype, "grow", thenLook);
-  instead(WebAssembly, "compile", () => function (source, options) {
+  instead(WebAssembly, "compile", (() => function (source, options) {
     const bytes = copyOf(source);
     return bytes === undefined ? ReflectApply(compile, this, arguments) : compileChecked(bytes, options);
-  });
+  }));
   // V8's own way to the streams ends the process where nobody has told it how to read them.
   const body = async (source) => {
     const answer = await source;
@@ -128,18 +128,18 @@ function watchWebAssembly() {
     return answer.arrayBuffer();
   };
   for (const name of ["compile", "instantiate"]) {
-    instead(WebAssembly, `${name}Streaming`, () => async function (source, ...rest) {
+    instead(WebAssembly, `${name}Streaming`, (() => async function (source, ...rest) {
       return ReflectApply(WebAssembly[name], WebAssembly, [await body(source), ...rest]);
-    });
+    }));
   }
-  instead(WebAssembly, "instantiate", () => async function (source, imports, options) {
+  instead(WebAssembly, "instantiate", (() => async function (source, imports, options) {
     const bytes = copyOf(source);
     const module = bytes === undefined ? source : await compileChecked(bytes, options);
     const instance = await ReflectApply(instantiate, WebAssembly, [module, imports]);
     op_ff_grown();
     return bytes === undefined ? instance : { module, instance };
-  });
-}
+  }));
+});
 
 insteadOfClass(globalThis, "ArrayBuffer", (native, args, target) => args.length < 2 ? make(native, args, target) : makeAndLook(native, args, target));
 instead(ArrayBufferPrototype, "resize", thenLook);
@@ -155,14 +155,14 @@ for (const name of ["DateTimeFormat", "NumberFormat", "Collator", "PluralRules",
 }
 
 /** The part of this that no snapshot can hold. */
-export function startCounting() {
+export const startCounting = (function startCounting() {
   watchWebAssembly();
   // V8 counts nothing that may be shared. What cannot grow is the allocator's.
   insteadOfClass(globalThis, "SharedArrayBuffer", (native, args, target) => {
     if (args.length > 1 && args[1]?.maxByteLength !== undefined) throw new RangeError("fourfront: growable shared memory is not available in functions");
     return make(native, args.length < 1 ? [] : [args[0]], target);
   });
-}
+});
 
 /** What a connection and the part of an answer that nobody has read yet may take. */
 export const countFetch = (object) => op_ff_charge(object, 512 * KIB);

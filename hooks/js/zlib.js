@@ -22,8 +22,13 @@ const errors = {
   memory_allocation: 64, workSpace_tooSmall: 66, dstSize_tooSmall: 70, srcSize_wrong: 72, dstBuffer_null: 74, noForwardProgress_destFull: 80, noForwardProgress_inputEmpty: 82,
 };
 const constants = { __proto__: null };
+// One for all of them, which are some two hundred.
+const fixed = { __proto__: null, value: undefined, writable: false, enumerable: false, configurable: false };
 function number(holder, name, value, enumerable) {
-  if (!ObjectHasOwn(holder, name)) ObjectDefineProperty(holder, name, { __proto__: null, value, writable: false, enumerable, configurable: false });
+  if (ObjectHasOwn(holder, name)) return;
+  fixed.value = value;
+  fixed.enumerable = enumerable;
+  ObjectDefineProperty(holder, name, fixed);
 }
 const names = ObjectKeys(known);
 for (let i = 0; i < names.length; i++) number(constants, names[i], known[names[i]], true);

@@ -6,6 +6,8 @@ mod built_in_names;
 mod builtins;
 #[path = "engine/cff.rs"]
 mod cff;
+#[path = "engine/cff_library.rs"]
+mod cff_library;
 #[path = "engine/console.rs"]
 mod console;
 #[path = "engine/differential.rs"]

@@ -28,8 +28,9 @@ const wrongTag = openssl("068000A8", "asn1 encoding routines", "wrong tag", "ERR
 const noPadding = openssl("1C8000A5", "Provider routines", "illegal or unsupported padding mode", "ERR_OSSL_ILLEGAL_OR_UNSUPPORTED_PADDING_MODE");
 const wrongKind = openssl("03000096", "digital envelope routines", "operation not supported for this keytype", "ERR_OSSL_EVP_OPERATION_NOT_SUPPORTED_FOR_THIS_KEYTYPE");
 
-// What the crates say, and what is thrown for it.
-const table = [
+// What the crates say, and what is thrown for it. Made when something has failed: V8 reads a pattern where it is written.
+let made;
+const table = () => made ??= [
   [/unable to authenticate data/, (at) => {
     const error = new Error("Unsupported state or unable to authenticate data");
     ErrorCaptureStackTrace(error, at);
@@ -77,8 +78,9 @@ const theirs = { __proto__: null, ERR_CRYPTO_INVALID_JWK: true, ERR_OSSL_EVP_OPE
 function translated(error, at) {
   if (!ObjectPrototypeIsPrototypeOf(ErrorPrototype, error)) return error;
   if (error.code !== undefined && theirs[error.code] === undefined) return error;
-  for (let i = 0; i < table.length; i++) {
-    if (RegExpPrototypeExec(table[i][0], error.message) !== null) return table[i][1](at, error.message);
+  const known = table();
+  for (let i = 0; i < known.length; i++) {
+    if (RegExpPrototypeExec(known[i][0], error.message) !== null) return known[i][1](at, error.message);
   }
   return error;
 }

@@ -19,7 +19,11 @@
 //! version from then on: what a version has done once it will do again. A listed operation costs nothing for being listed,
 //! and the pool's isolates are not concerned.
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    collections::HashSet,
+    rc::Rc,
+    sync::{Arc, LazyLock},
+};
 
 use deno_core::{OpDecl, OpMetricsEvent, OpMetricsFactoryFn, OpMetricsFn, op2, v8};
 use deno_error::JsErrorBox;
@@ -60,8 +64,6 @@ const HARMLESS: &[(&str, &[&str])] = &[
             "op_ff_hrtime",
             "op_ff_log",
             "op_ff_memory",
-            "op_ff_node_setting",
-            "op_ff_refused",
             "op_ff_remaining",
             "op_ff_stay_ended",
             "op_ff_uncaught",
@@ -206,8 +208,15 @@ const HARMLESS_METHODS: &[(&str, &[&str])] = &[
 
 /// What an operation is for calls of a place.
 pub(super) fn at(place: Place, op: OpDecl) -> OpDecl {
-    let harmless = || HARMLESS.iter().any(|(_, names)| names.contains(&op.name));
-    if place == Place::Pool || harmless() {
+    // Asked for every operation of every isolate of these threads.
+    static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        HARMLESS
+            .iter()
+            .flat_map(|(_, names)| *names)
+            .copied()
+            .collect()
+    });
+    if place == Place::Pool || NAMES.contains(op.name) {
         op
     } else {
         op.with_implementation_from(&op_ff_elsewhere())

@@ -11,7 +11,10 @@ use deno_core::{
 };
 
 use super::{
-    Egress, audit, builtin_names, cloning, ffi, isolate::Place, memory, ops, startup::embed,
+    Egress, audit, builtin_names, cloning, ffi,
+    isolate::Place,
+    memory, ops,
+    startup::{embed, sources_name},
 };
 
 type Checker = deno_resolver::npm::DenoInNpmPackageChecker;
@@ -157,27 +160,33 @@ fn guarded(mut extension: Extension, place: Place) -> Extension {
     extension.deps = &[];
     // These win over the module loader, and are evaluated in the middle of linking, where nothing else may be linked.
     extension.synthetic_esm_modules = Vec::new().into();
-    let refuse = ops::op_ff_refused();
-    let replaced = memory::replacements();
     let name = extension.name;
-    extension.ops = extension
-        .ops
-        .iter()
-        .map(|op| {
+    extension.ops = operations(name, &extension.ops).into();
+    if !extension.objects.is_empty() {
+        extension.objects = objects(name, place, &extension.objects).into();
+    }
+    extension
+}
+
+/// Operations of an extension, with what reaches the host refused. Made once: every isolate asks for them.
+fn operations(extension: &'static str, all: &[OpDecl]) -> &'static [OpDecl] {
+    static MADE: Mutex<BTreeMap<&str, ffi::Declared<OpDecl>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let declared = made.entry(extension).or_insert_with(|| {
+        let refuse = ops::op_ff_refused();
+        let replaced = memory::replacements();
+        let guarded = all.iter().filter(|op| sources_name(op.name)).map(|op| {
             if let Some(ours) = replaced.iter().find(|ours| ours.name == op.name) {
                 op.with_implementation_from(ours)
-            } else if allowed(name, op) {
+            } else if allowed(extension, op) {
                 *op
             } else {
                 op.with_implementation_from(&refuse)
             }
-        })
-        .collect::<Vec<_>>()
-        .into();
-    if !extension.objects.is_empty() {
-        extension.objects = objects(name, place, &extension.objects, &refuse).into();
-    }
-    extension
+        });
+        ffi::Declared(guarded.collect::<Vec<_>>().leak())
+    });
+    declared.0
 }
 
 /// Of the network there are Node's own sockets, which need no more than this.
@@ -207,16 +216,13 @@ const NET_OPS: &[&str] = &[
 ];
 
 /// Classes of handles, with what reaches the host refused. Made once: an isolate keeps references for ever.
-fn objects(
-    extension: &'static str,
-    place: Place,
-    all: &[OpMethodDecl],
-    refuse: &OpDecl,
-) -> &'static [OpMethodDecl] {
-    static MADE: Mutex<BTreeMap<(&str, Place), ffi::Declared>> = Mutex::new(BTreeMap::new());
+fn objects(extension: &'static str, place: Place, all: &[OpMethodDecl]) -> &'static [OpMethodDecl] {
+    static MADE: Mutex<BTreeMap<(&str, Place), ffi::Declared<OpMethodDecl>>> =
+        Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     let declared = made.entry((extension, place)).or_insert_with(|| {
-        let refused = |op: &OpDecl| op.with_implementation_from(refuse);
+        let refuse = ops::op_ff_refused();
+        let refused = |op: &OpDecl| op.with_implementation_from(&refuse);
         let guarded = all.iter().map(|class| {
             let (_, name) = class.name;
             let name = name.as_str();

@@ -239,8 +239,11 @@ pub(super) fn drop_runtime(runtime: &mut std::mem::ManuallyDrop<JsRuntime>) {
     unsafe { std::mem::ManuallyDrop::drop(runtime) };
 }
 
-/// Classes for JavaScript, declared once for all threads.
-pub(super) struct Declared(pub(super) &'static [deno_core::_ops::OpMethodDecl]);
+/// Operations or classes for JavaScript, declared once for all threads.
+pub(super) struct Declared<T: 'static>(pub(super) &'static [T]);
 
 // SAFETY: a declaration is names, function pointers and pointers to tables of the binary, none of which changes.
-unsafe impl Send for Declared {}
+unsafe impl Send for Declared<deno_core::OpDecl> {}
+
+// SAFETY: as above.
+unsafe impl Send for Declared<deno_core::_ops::OpMethodDecl> {}

@@ -20,11 +20,9 @@ use super::{
     ffi::{self, Entered},
     limits::Limits,
     memory::{self, Charges},
-    modules::Modules,
+    modules::{HalfCompiled, Modules},
     ops::{Ended, Shared, kind_letter},
-    settings,
-    startup::{self, BuiltinCache},
-    trial,
+    settings, startup, trial,
 };
 use crate::{
     ExecutionFault,
@@ -53,6 +51,7 @@ pub(crate) struct LambdaIsolate {
     describe: v8::Global<v8::Function>,
     load: v8::Global<v8::Function>,
     ticks: v8::Global<v8::Function>,
+    half_compiled: HalfCompiled,
     loading: bool,
 }
 
@@ -119,6 +118,7 @@ impl LambdaIsolate {
             .egress
             .permissions(program.function.egress.as_deref())
             .map_err(crate::bundle::import_error)?;
+        let half_compiled = HalfCompiled::default();
         let params = v8::CreateParams::default()
             .heap_limits(0, limits.limit_bytes())
             .array_buffer_allocator(ffi::counting_allocator(&limits).make_shared());
@@ -127,9 +127,14 @@ impl LambdaIsolate {
             residual_lazy_js_sources: startup.scripts,
             residual_lazy_esm_sources: startup.modules,
             extensions: extensions::for_isolate(&program.host.egress, place),
-            module_loader: Some(Rc::new(Modules(program.clone()))),
+            module_loader: Some(Rc::new(Modules::new(
+                program.clone(),
+                half_compiled.clone(),
+            ))),
             create_params: Some(params),
             op_metrics_factory_fn: audit::loads_watched(place, &limits),
+            // The snapshot has them.
+            skip_op_registration: true,
             ..RuntimeOptions::default()
         })
         .map_err(|e| from_core(e).at_load())?;
@@ -139,7 +144,6 @@ impl LambdaIsolate {
             limits: limits.clone(),
             charges: Charges::default(),
             lookups: Cell::default(),
-            node_settings: RefCell::default(),
             ended: RefCell::default(),
             invocation_id: RefCell::default(),
             viewer_request_id: RefCell::default(),
@@ -191,6 +195,7 @@ impl LambdaIsolate {
             describe,
             load,
             ticks,
+            half_compiled,
             loading: false,
         };
         let settings = settings::of(program);
@@ -270,14 +275,20 @@ impl LambdaIsolate {
             deno_core::scope!(scope, runtime);
             compile::keep(scope, &shared);
         }
-        if BuiltinCache::take_missed() {
-            // The engine hands over the compiled form of ES modules when it is polled, which a file that loads at once
-            // never waits for.
-            let mut runtime = Entered::new(&mut self.runtime);
-            let mut cx = Context::from_waker(Waker::noop());
-            let _ = runtime.poll_event_loop(&mut cx, PollEventLoopOptions::default());
-        }
+        self.keep_builtins();
         Ok(done)
+    }
+
+    /// Keeps what has been compiled of the built-ins that were loaded, for all isolates to come.
+    fn keep_builtins(&mut self) {
+        let half_compiled = self.half_compiled.take();
+        if half_compiled.is_empty() {
+            return;
+        }
+        let mut runtime = Entered::new(&mut self.runtime);
+        let runtime = &mut *runtime;
+        deno_core::scope!(scope, runtime);
+        compile::keep_builtins(scope, &half_compiled);
     }
 
     /// Starts a call (LE-309). Most handlers end within this step.
@@ -418,6 +429,7 @@ impl LambdaIsolate {
         match fault {
             None => {
                 self.limits.take_refused();
+                self.keep_builtins();
                 // Such memory may hang on garbage whose finalizers no call has waited for.
                 self.limits.held_bytes() <= self.limits.limit_bytes() / 4
             }
@@ -660,3 +672,6 @@ fn take_boot(runtime: &mut JsRuntime) -> Option<[v8::Global<v8::Function>; 7]> {
         take("preload")?,
     ])
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,10 @@
 //! Files of the bundle are `file:///var/task/...`. CommonJS files and built-ins reached by `import`
 //! become small generated modules that hand on what `require` would give.
 
-use std::{borrow::Cow, collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    borrow::Cow, cell::RefCell, collections::HashMap, fmt, future::Future, pin::Pin, rc::Rc,
+    sync::Arc,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use deno_core::{
@@ -27,7 +30,35 @@ const FAILED_SCHEME: &str = "fourfront-failed:";
 const NOBODY: &str = "/var/task/index.js";
 
 /// The loader of one isolate.
-pub(super) struct Modules(pub(super) Arc<Program>);
+pub(super) struct Modules {
+    program: Arc<Program>,
+    half_compiled: HalfCompiled,
+}
+
+/// Files of the built-ins that an isolate has loaded from less than all that loading them calls.
+pub(super) type HalfCompiled = Rc<RefCell<Vec<String>>>;
+
+impl Modules {
+    pub(super) fn new(program: Arc<Program>, half_compiled: HalfCompiled) -> Self {
+        Self {
+            program,
+            half_compiled,
+        }
+    }
+
+    fn compiled(&self, specifier: &ModuleSpecifier) -> SourceCodeCacheInfo {
+        let found = BuiltinCache::get(specifier.as_str());
+        if found.is_none_or(|found| !found.whole) {
+            self.half_compiled
+                .borrow_mut()
+                .push(specifier.as_str().to_owned());
+        }
+        SourceCodeCacheInfo {
+            hash: 0,
+            data: found.map(|found| Cow::Borrowed(found.code)),
+        }
+    }
+}
 
 impl ModuleLoader for Modules {
     fn resolve(
@@ -102,7 +133,7 @@ impl ModuleLoader for Modules {
         data: &[u8],
     ) -> Pin<Box<dyn Future<Output = ()>>> {
         match path_of(specifier.as_str()) {
-            Some(path) => self.0.cache(path, data),
+            Some(path) => self.program.cache(path, data),
             None => BuiltinCache::put(specifier.as_str(), data),
         }
         Box::pin(std::future::ready(()))
@@ -110,17 +141,14 @@ impl ModuleLoader for Modules {
 
     fn get_code_cache(&self, specifier: &ModuleSpecifier, _: &str) -> Option<SourceCodeCacheInfo> {
         if !specifier.as_str().starts_with("file:") {
-            self.0.loads(specifier.as_str());
+            self.program.loads(specifier.as_str());
         }
-        Some(SourceCodeCacheInfo {
-            hash: 0,
-            data: BuiltinCache::get(specifier.as_str()).map(Cow::Borrowed),
-        })
+        Some(self.compiled(specifier))
     }
 
     fn get_source_map(&self, file: &str) -> Option<Cow<'_, [u8]>> {
         let path = path_of(file).unwrap_or_else(|| file.to_owned());
-        source_map::find(&self.0.bundle, &path).map(Cow::Owned)
+        source_map::find(&self.program.bundle, &path).map(Cow::Owned)
     }
 
     /// Frames show the author's files whether these are packed or not (NC-56).
@@ -140,7 +168,7 @@ impl Modules {
         // Of what is named by a URL, query and fragment belong to the module's name.
         let parent = parent_of(referrer);
         let (asked, suffix) = file_specifier(specifier, &parent)?;
-        match resolve::resolve(&self.0.bundle, &asked, &parent, From::Import) {
+        match resolve::resolve(&self.program.bundle, &asked, &parent, From::Import) {
             Ok(found) => url(&format!("{}{suffix}", file_url(&found.path))),
             Err(e) => Err(coded(e.code, e.message)),
         }
@@ -154,7 +182,7 @@ impl Modules {
                 Some(data) => data_kind(specifier, data)?,
                 None => false,
             },
-            Some(path) => resolve::kind_of(&self.0.bundle, &path) == Kind::Json,
+            Some(path) => resolve::kind_of(&self.program.bundle, &path) == Kind::Json,
         };
         match (is_json, wants_json) {
             (true, false) => Err(coded(
@@ -191,10 +219,7 @@ impl Modules {
             checked => checked?,
         }
         if let Some(name) = specifier.as_str().strip_prefix(OWN_SCHEME) {
-            let cached = SourceCodeCacheInfo {
-                hash: 0,
-                data: BuiltinCache::get(specifier.as_str()).map(Cow::Borrowed),
-            };
+            let cached = self.compiled(specifier);
             return Ok(source(
                 ModuleType::JavaScript,
                 builtin_module(name),
@@ -211,26 +236,26 @@ impl Modules {
             return Ok(source(kind, data_text(data)?, specifier, None));
         }
         let path = path_of(specifier.as_str()).unwrap_or_default();
-        let Some(bytes) = self.0.bundle.file(&path) else {
+        let Some(bytes) = self.program.bundle.file(&path) else {
             return Err(coded(
                 "ERR_MODULE_NOT_FOUND",
                 format!("Cannot find module '{path}'"),
             ));
         };
         let text = super::source_text(&bytes);
-        match resolve::kind_of(&self.0.bundle, &path) {
+        match resolve::kind_of(&self.program.bundle, &path) {
             Kind::Json => Ok(source(kind, text, specifier, None)),
             found @ (Kind::Module | Kind::Unclaimed)
                 if found == Kind::Module || lexer::is_module(&text) =>
             {
                 let cached = SourceCodeCacheInfo {
                     hash: 0,
-                    data: self.0.cached(&path).map(|d| Cow::Owned(d.to_vec())),
+                    data: self.program.cached(&path).map(|d| Cow::Owned(d.to_vec())),
                 };
                 Ok(source(kind, text, specifier, Some(cached)))
             }
             _ => {
-                let names = super::exports::of(&self.0.bundle, &path, &text);
+                let names = super::exports::of(&self.program.bundle, &path, &text);
                 Ok(js(commonjs_module(&path, &names)))
             }
         }

@@ -134,20 +134,9 @@ pub(super) fn op_ff_collect(isolate: &mut v8::Isolate) {
     isolate.low_memory_notification();
 }
 
-/// The few variables of the environment by which Node's own TLS and HTTP are set, as the function has set them.
+/// The variables of the environment by which Node's own TLS and HTTP are set: the node's are not for functions.
 #[op2]
 #[string]
-pub(super) fn op_get_env_no_permission_check(
-    state: &OpState,
-    #[string] name: &str,
-) -> Option<String> {
-    let shared = state.borrow::<Rc<Shared>>();
-    shared.node_settings.borrow().get(name).cloned()
-}
-
-/// Told when a function sets one of them in `process.env`.
-#[op2(fast)]
-pub(super) fn op_ff_node_setting(state: &OpState, #[string] name: String, #[string] value: String) {
-    let shared = state.borrow::<Rc<Shared>>();
-    shared.node_settings.borrow_mut().insert(name, value);
+pub(super) fn op_get_env_no_permission_check(#[string] _name: &str) -> Option<String> {
+    None
 }

@@ -38,9 +38,7 @@ deno_core::extension!(
         memory::op_ff_wasm_memories,
         net::op_ff_collect,
         net::op_ff_may_leave,
-        net::op_ff_node_setting,
         net::op_ff_open_answers,
-        audit::op_ff_elsewhere,
         audit::op_ff_heavy,
         net::op_get_env_no_permission_check,
         op_ff_compile,
@@ -57,7 +55,6 @@ deno_core::extension!(
         op_ff_path_of_url,
         op_ff_read,
         op_ff_read_link,
-        op_ff_refused,
         op_ff_remaining,
         op_ff_resolve,
         op_ff_stay_ended,
@@ -87,8 +84,6 @@ pub(super) struct Shared {
     pub(super) charges: Charges,
     /// Names being looked up.
     pub(super) lookups: Cell<usize>,
-    /// Variables that Node itself reads, as far as the function has set them.
-    pub(super) node_settings: RefCell<std::collections::HashMap<String, String>>,
     pub(super) ended: RefCell<Option<Ended>>,
     pub(super) invocation_id: RefCell<String>,
     pub(super) viewer_request_id: RefCell<String>,

@@ -47,15 +47,41 @@ impl Probe {
     }
 
     fn isolate_at(&self, place: Place) -> Result<ProbeIsolate, ExecutionFault> {
+        let mut isolate = self.bare(place)?;
+        self.load(&mut isolate)?;
+        Ok(isolate)
+    }
+
+    /// An isolate of the pool in which nothing of the function has run.
+    ///
+    /// # Errors
+    /// [`ExecutionFault::Load`] when the engine refuses the settings.
+    pub fn bare_isolate(&self) -> Result<ProbeIsolate, ExecutionFault> {
+        self.bare(Place::Pool)
+    }
+
+    fn bare(&self, place: Place) -> Result<ProbeIsolate, ExecutionFault> {
         let _inside = self.runtime.enter();
-        let mut isolate = Isolate::new(&self.program, place)?;
-        match isolate.start_load(Duration::from_secs(10)) {
-            Progress::Done(done) => done.map(|_| ProbeIsolate(isolate)),
+        Isolate::new(&self.program, place).map(ProbeIsolate)
+    }
+
+    /// Loads the function into a bare isolate.
+    ///
+    /// # Errors
+    /// What loading came to.
+    pub fn load(&self, isolate: &mut ProbeIsolate) -> Result<(), ExecutionFault> {
+        let _inside = self.runtime.enter();
+        match isolate.0.start_load(Duration::from_secs(10)) {
+            Progress::Done(done) => done.map(|_| ()),
             Progress::Pending => self
                 .runtime
-                .block_on(std::future::poll_fn(|cx| isolate.poll_load(cx)))
-                .map(|()| ProbeIsolate(isolate)),
+                .block_on(std::future::poll_fn(|cx| isolate.0.poll_load(cx))),
         }
+    }
+
+    /// The files of the built-ins that the function's isolates have loaded so far, in their order.
+    pub fn builtins(&self) -> Vec<String> {
+        self.program.builtins()
     }
 }
 

@@ -3,7 +3,6 @@
 //! Made once per process, when the first isolate is asked for.
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     sync::{LazyLock, Mutex, OnceLock},
 };
@@ -379,16 +378,27 @@ fn make() -> Startup {
     }
 }
 
+/// How V8 takes the text of a lazy built-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BuiltinKind {
+    /// As the body of a function.
+    Script,
+    Module,
+}
+
 impl Startup {
+    /// The text of a lazy built-in.
+    pub(super) fn text(&self, specifier: &str) -> Option<(BuiltinKind, &'static str)> {
+        let script = find(self.scripts, specifier).map(|(_, text)| (BuiltinKind::Script, text));
+        script
+            .or_else(|| find(self.modules, specifier).map(|(_, text)| (BuiltinKind::Module, text)))
+    }
+
     /// The same with no more of the lazy built-ins than these files and what they import, and a list of what is to be loaded:
     /// `s` and a script or `m` and a module for each. Kept for ever, like all sources: once for each set of files.
     pub(super) fn only(self, files: &[String]) -> (Self, Vec<String>) {
         static MADE: LazyLock<Mutex<std::collections::HashMap<Vec<&'static str>, Startup>>> =
             LazyLock::new(Mutex::default);
-        let find = |table: Sources, name: &str| {
-            let at = table.binary_search_by(|(known, _)| (*known).cmp(name));
-            at.ok().map(|at| table[at])
-        };
         let (mut scripts, mut modules) = (BTreeMap::new(), BTreeMap::new());
         let mut list = Vec::new();
         for file in files {
@@ -419,6 +429,11 @@ impl Startup {
     }
 }
 
+fn find(table: Sources, specifier: &str) -> Option<(&'static str, &'static str)> {
+    let at = table.binary_search_by(|(known, _)| (*known).cmp(specifier));
+    at.ok().map(|at| table[at])
+}
+
 /// What a module of the built-ins may import: whatever stands in quotes after `from` or `import`.
 fn imports(text: &str) -> impl Iterator<Item = &str> {
     let after = |word: &'static str| {
@@ -431,6 +446,32 @@ fn imports(text: &str) -> impl Iterator<Item = &str> {
             .filter_map(|rest| rest.split(['"', '\'']).next())
     };
     after("from").chain(after("import"))
+}
+
+/// Whether JavaScript of the built-ins names an operation: what none of it names nobody can reach, and every isolate would
+/// be made with it.
+pub(super) fn sources_name(operation: &str) -> bool {
+    static NAMED: LazyLock<std::collections::HashSet<&str>> = LazyLock::new(|| {
+        let before = BEFORE.iter().map(|(_, _, text)| *text);
+        let others = EMBEDDED.iter().chain(OWN).chain(extensions::BOOT);
+        others
+            .map(|(_, text)| *text)
+            .chain(before)
+            .flat_map(operation_names)
+            .collect()
+    });
+    NAMED.contains(operation)
+}
+
+/// Whatever is spelled like the name of an operation.
+fn operation_names(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("op_").filter_map(|(at, _)| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
+        if text[..at].ends_with(is_part) {
+            return None;
+        }
+        text[at..].split(|c| !is_part(c)).next()
+    })
 }
 
 fn leak(table: BTreeMap<&'static str, &'static str>) -> Sources {
@@ -489,33 +530,36 @@ fn text_of(file: &ExtensionFileSource) -> Option<&'static str> {
 /// all others.
 pub(super) struct BuiltinCache;
 
-static COMPILED: LazyLock<Mutex<std::collections::HashMap<String, &'static [u8]>>> =
+static COMPILED: LazyLock<Mutex<std::collections::HashMap<String, Compiled>>> =
     LazyLock::new(Mutex::default);
 
-thread_local! {
-    /// Whether a built-in was compiled on this thread since it was last asked: see [`BuiltinCache::take_missed`].
-    static MISSED: Cell<bool> = const { Cell::new(false) };
+#[derive(Clone, Copy)]
+pub(super) struct Compiled {
+    pub(super) code: &'static [u8],
+    /// Whether it has what the file calls when it is loaded, and not its outermost function alone.
+    pub(super) whole: bool,
 }
 
 impl BuiltinCache {
-    pub(super) fn get(specifier: &str) -> Option<&'static [u8]> {
-        let found = COMPILED.lock().ok()?.get(specifier).copied();
-        if found.is_none() {
-            MISSED.set(true);
-        }
-        found
-    }
-
-    /// Whether there are compiled forms under way, which the engine hands over when its event loop is polled.
-    pub(super) fn take_missed() -> bool {
-        MISSED.replace(false)
+    pub(super) fn get(specifier: &str) -> Option<Compiled> {
+        COMPILED.lock().ok()?.get(specifier).copied()
     }
 
     pub(super) fn put(specifier: &str, data: &[u8]) {
-        if let Ok(mut map) = COMPILED.lock() {
-            // Built-ins are finite, so what is kept for ever is too.
-            map.entry(specifier.to_owned())
-                .or_insert_with(|| data.to_vec().leak());
+        Self::keep(specifier, data, false);
+    }
+
+    /// The form of a file that has been loaded, and of which what that called is compiled.
+    pub(super) fn put_whole(specifier: &str, data: &[u8]) {
+        Self::keep(specifier, data, true);
+    }
+
+    /// Built-ins are finite, and so is what is kept of them for ever: two forms of each.
+    fn keep(specifier: &str, data: &[u8], whole: bool) {
+        let Ok(mut map) = COMPILED.lock() else { return };
+        if map.get(specifier).is_none_or(|known| whole && !known.whole) {
+            let code = data.to_vec().leak();
+            map.insert(specifier.to_owned(), Compiled { code, whole });
         }
     }
 }
@@ -529,6 +573,16 @@ mod tests {
         let text = "import a, { b } from \"ext:a\";\nimport \"node:b\";\nexport * from 'ext:c'; from(\"d\")";
         let found: Vec<_> = imports(text).collect();
         assert_eq!(found, ["ext:a", "ext:c", "node:b"]);
+    }
+
+    #[test]
+    fn operations_are_named_where_javascript_names_them() {
+        let text =
+            "import { op_a, op_b as b } from 'x'; core.ops.op_c(1); ops[\"op_d\"]; drop_e(); op_f$";
+        let found: Vec<_> = operation_names(text).collect();
+        assert_eq!(found, ["op_a", "op_b", "op_c", "op_d", "op_f$"]);
+        assert!(sources_name("op_ff_done"));
+        assert!(!sources_name("op_ff"));
     }
 
     #[test]

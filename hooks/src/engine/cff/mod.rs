@@ -40,7 +40,7 @@ use compute::Used;
 use realm::{Kind, Realm};
 
 use super::{
-    Program, extensions,
+    Program, compile, extensions,
     failure::Thrown,
     failure::from_core,
     ffi,
@@ -154,6 +154,8 @@ impl CffIsolate {
             residual_lazy_esm_sources: startup.modules,
             extensions: extensions::for_isolate(&program.host.egress, place),
             create_params: Some(params),
+            // The snapshot has them.
+            skip_op_registration: true,
             ..RuntimeOptions::default()
         })
         .map_err(|e| from_core(e).at_load())?;
@@ -205,7 +207,7 @@ impl CffIsolate {
             let path = resolve_path(&self.run.program);
             let mut entered = Entered::new(&mut self.runtime);
             v8::scope_with_context!(scope, entered.v8_isolate(), &self.frozen.context);
-            let body = compile(scope, &self.run, &text)?;
+            let body = compiled(scope, &self.run, &text)?;
             let check = v8::Local::new(scope, &self.frozen.check);
             let fault = evaluate_once(scope, check, body);
             // Compiled with what it compiled lazily, for the isolates to come.
@@ -321,7 +323,7 @@ impl CffIsolate {
             .ok_or_else(|| self.run.limits.out_of_memory())?;
         let context = v8::Local::new(scope, &realm.context);
         let scope = &mut v8::ContextScope::new(scope, context);
-        let body = compile(scope, &self.run, &text)?;
+        let body = compiled(scope, &self.run, &text)?;
         Ok(act(scope, &realm, body))
     }
 
@@ -426,7 +428,7 @@ fn resolve_path(program: &Program) -> &str {
 }
 
 /// Compiles the file as the body of a function, whose call evaluates it.
-fn compile<'s>(
+fn compiled<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     run: &Run,
     text: &str,
@@ -445,30 +447,16 @@ fn compile<'s>(
     let code = v8::String::new(scope, text).ok_or_else(too_long)?;
     let require = v8::String::new(scope, "require").ok_or_else(too_long)?;
     let cached = run.program.cached(path);
-    let (mut source, how) = match &cached {
-        Some(data) => (
-            v8::script_compiler::Source::new_with_cached_data(
-                code,
-                Some(&origin),
-                v8::CachedData::new(data),
-            ),
-            v8::script_compiler::CompileOptions::ConsumeCodeCache,
-        ),
-        None => (
-            v8::script_compiler::Source::new(code, Some(&origin)),
-            v8::script_compiler::CompileOptions::NoCompileOptions,
-        ),
-    };
     v8::tc_scope!(let scope, scope);
-    let compiled = v8::script_compiler::compile_function(
+    let compiled = compile::body(
         scope,
-        &mut source,
+        code,
+        &origin,
         &[require],
-        &[],
-        how,
-        v8::script_compiler::NoCacheReason::NoReason,
+        cached.as_deref(),
+        v8::script_compiler::CompileOptions::NoCompileOptions,
     );
-    if let Some(compiled) = compiled {
+    if let Some((compiled, _)) = compiled {
         return Ok(compiled);
     }
     if let Some(fault) = run.limits.fault() {

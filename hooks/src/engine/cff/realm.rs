@@ -11,7 +11,10 @@ use deno_core::v8;
 use fourfront_model::CffRuntime;
 
 use super::natives;
-use crate::engine::startup::BuiltinCache;
+use crate::engine::{
+    compile::{self, From},
+    startup::BuiltinCache,
+};
 
 /// How a context is to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,39 +47,25 @@ fn evaluate<'s>(
         .map(|p| v8::String::new(scope, p))
         .collect::<Option<Vec<_>>>()?;
     let known = BuiltinCache::get(name);
-    let (mut source, how) = match known {
-        Some(code) => (
-            v8::script_compiler::Source::new_with_cached_data(
-                text,
-                Some(&origin),
-                v8::CachedData::new(code),
-            ),
-            v8::script_compiler::CompileOptions::ConsumeCodeCache,
-        ),
-        None => (
-            v8::script_compiler::Source::new(text, Some(&origin)),
-            v8::script_compiler::CompileOptions::EagerCompile,
-        ),
-    };
     v8::tc_scope!(let scope, scope);
-    let compiled = v8::script_compiler::compile_function(
+    let compiled = compile::body(
         scope,
-        &mut source,
+        text,
+        &origin,
         &parameters,
-        &[],
-        how,
-        v8::script_compiler::NoCacheReason::NoReason,
+        known.map(|known| known.code),
+        v8::script_compiler::CompileOptions::EagerCompile,
     );
-    match compiled {
-        None => tell(scope, name),
-        Some(function) if known.is_none() => {
-            if let Some(code) = function.create_code_cache() {
-                BuiltinCache::put(name, &code);
-            }
-        }
-        Some(_) => {}
+    let Some((function, from)) = compiled else {
+        tell(scope, name);
+        return None;
+    };
+    if from == From::Text
+        && let Some(code) = function.create_code_cache()
+    {
+        BuiltinCache::put_whole(name, &code);
     }
-    compiled
+    Some(function)
 }
 
 /// Says where JavaScript of our own went wrong.
