@@ -1,4 +1,5 @@
-//! What stamps, tables and the journal say together; [`kept`] is about what outlives a process.
+//! What stamps, tables and the journal say together; [`kept`] is about what outlives a process, [`changes`] about requests
+//! that change what is stored.
 
 use std::{
     path::Path,
@@ -14,10 +15,11 @@ use fourfront_model::TagSeparator;
 use proptest::prelude::*;
 
 use super::{
-    Batch, CreateError, Created, Invalidation, InvalidationId, Invalidations, Item, JournalError,
-    Kept, Limits, Page, Stamp, Standing, Target, journal::FILE, tag_names, tags_of,
+    Batch, Cause, CreateError, Created, Invalidation, InvalidationId, Invalidations, Item,
+    JournalError, Kept, Limits, Page, Stamp, Standing, Target, journal::FILE, tag_names, tags_of,
 };
 
+mod changes;
 mod kept;
 
 const HEADER: &str = "cache-tag";
@@ -124,6 +126,12 @@ fn an_invalidation_tells_which_of_its_items_name_an_object() {
     assert_eq!(tags_of(HEADER, TagSeparator::Comma, line).len(), 2);
 }
 
+fn ended(by: InvalidationId) -> Standing {
+    Standing::Gone {
+        by: Cause::Invalidation(by),
+    }
+}
+
 fn gone(stamp: &Stamp) -> bool {
     matches!(stamp.standing(), Standing::Gone { .. })
 }
@@ -162,11 +170,7 @@ fn what_an_item_takes_away() {
         let elsewhere = world.fetch_in("E2", "/a", "red");
         let id = world.hard(item);
         for stamp in &taken {
-            assert_eq!(
-                stamp.standing(),
-                Standing::Gone { by: id },
-                "{item} {stamp:?}"
-            );
+            assert_eq!(stamp.standing(), ended(id), "{item} {stamp:?}");
         }
         for stamp in left.iter().chain([&elsewhere]) {
             assert_eq!(stamp.standing(), Standing::Valid, "{item} {stamp:?}");
@@ -232,14 +236,14 @@ fn soft_makes_stale_once_and_hard_ends() {
     // What is fetched now is not.
     assert_eq!(world.fetch("/a", "t").standing(), Standing::Valid);
     let by = world.hard("/a");
-    assert_eq!(object.standing(), Standing::Gone { by });
+    assert_eq!(object.standing(), ended(by));
     world.hard("/c");
-    assert_eq!(object.standing(), Standing::Gone { by });
+    assert_eq!(object.standing(), ended(by));
     // Both between two looks.
     let object = world.fetch("/a", "t");
     let by = world.hard("/a");
     world.soft("/a");
-    assert_eq!(object.standing(), Standing::Gone { by });
+    assert_eq!(object.standing(), ended(by));
 }
 
 #[test]
