@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use fourfront_cache::{
     policy::{FailureAnswer, Grace, OnError, Revalidation, Verdict},
-    purge::{Standing, tag_names},
+    purge::{Cause, Standing, tag_names},
 };
 use fourfront_model::{CacheMode, Distribution, EventType, FunctionAssociations};
 use http::{HeaderMap, HeaderValue, header};
@@ -285,13 +285,18 @@ const fn failure(answer: FailureAnswer) -> &'static str {
 fn invalidation(node: &Node, distribution: &Distribution, copy: &Told) -> Value {
     let (by, effect, since) = match copy.standing {
         Standing::Valid => return Value::Null,
-        Standing::Stale { by, since } => (by, "stale", Some(rfc3339(since))),
+        Standing::Stale { by, since } => (Cause::Invalidation(by), "stale", Some(rfc3339(since))),
         Standing::Gone { by } => (by, "gone", None),
     };
     let all = node.cache().invalidations();
     let remembered = all.get(&distribution.id, by.as_str());
     json!({
         "id": by.as_str(),
+        "by": match by {
+            Cause::Invalidation(_) => "invalidation",
+            // By a request to its URL: none that is listed (CF-807).
+            Cause::Change => "change",
+        },
         "effect": effect,
         "since": since,
         "create_time": remembered.as_ref().map(|i| rfc3339(i.batch.created)),

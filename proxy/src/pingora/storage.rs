@@ -248,6 +248,7 @@ impl CacheStorage {
 
     /// Writes what is pending, and lets go of the disk.
     pub async fn close(&self) {
+        super::unsafe_methods::sync(&self.invalidations);
         if let Some(disk) = &self.adapter.disk {
             disk.close().await;
         }

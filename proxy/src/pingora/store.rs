@@ -33,7 +33,7 @@ use super::{
     storage::{StoredFacts, record},
     viewer_side::split,
 };
-use crate::flow::{Exchange, Flow, Generated, Store};
+use crate::flow::{Exchange, Flow, Generated, Route, Store};
 
 /// When a response was asked for, and when it came (RFC 9111 section 4.2.3).
 #[derive(Clone, Copy, Debug)]
@@ -212,13 +212,6 @@ impl Edge {
     fn stamp(&self, session: &Session, exchange: &Exchange, head: &ResponseHeader) -> Stamp {
         let route = &exchange.route;
         let distribution = route.distribution();
-        let policy = &route.behavior().cache_policy;
-        let target = |raw: &[u8]| {
-            let (path, query) = split(raw);
-            let root = route.root_object(path);
-            let query = key::forwarded_query(policy, None, query);
-            Target::new(root.as_deref().unwrap_or(path), query.as_deref())
-        };
         let tags = distribution.cache_tags.as_ref().map(|tags| {
             let lines = head.headers.get_all(tags.header.as_str());
             let lines = lines.iter().map(HeaderValue::as_bytes);
@@ -226,12 +219,12 @@ impl Edge {
         });
         let mut stamp = Stamp::new(
             self.node().cache().invalidations().zone(&distribution.id),
-            exchange.generation,
-            target(session.req_header().raw_path()),
+            exchange.began,
+            target(route, session.req_header().raw_path()),
             tags.unwrap_or_default(),
         );
         if let Some(viewers) = &exchange.viewer_target {
-            stamp = stamp.known_as(target(viewers));
+            stamp = stamp.known_as(target(route, viewers));
         }
         match session.cache.maybe_cache_meta().and_then(StoredFacts::of) {
             Some(stored) => stamp.known_as_is(&stored.stamp),
@@ -317,6 +310,15 @@ impl Edge {
     ) -> Option<HashBinary> {
         variant(self.node().cache().secret(), stored, exchange, request)
     }
+}
+
+/// What a URL of a behaviour is called: its path, or the one in its place (CF-040), and what of its query is in the key
+/// (CF-653).
+pub(super) fn target(route: &Route, raw: &[u8]) -> Target {
+    let (path, query) = split(raw);
+    let root = route.root_object(path);
+    let query = key::forwarded_query(&route.behavior().cache_policy, None, query);
+    Target::new(root.as_deref().unwrap_or(path), query.as_deref())
 }
 
 /// The variant of a request under the `Vary` of a stored response.

@@ -365,7 +365,7 @@ impl Edge {
         let background = ctx.background;
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
         // Before the stamp is asked: what is invalidated after this is newer than any answer about the object (CF-660).
-        let generation = stored.stamp.zone().now();
+        let began = stored.stamp.zone().now();
         let standing = stored.stamp.standing();
         if background && matches!(standing, Standing::Gone { .. }) {
             // The refresh goes on with the generation of the viewer who began it, so what it brings will not answer.
@@ -378,7 +378,7 @@ impl Edge {
         let Some(verdict) = state.judge(standing, &stored.freshness(), now) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        state.exchange.generation = generation;
+        state.exchange.began = began;
         Ok(Some(match verdict {
             Verdict::Fresh
             | Verdict::Stale {
