@@ -17,7 +17,7 @@ use fourfront_cache::{
     },
 };
 use fourfront_model::{
-    CacheMode, CachePolicy, CachedMethods, Selection, Ttl, managed_cache_policy,
+    CacheMode, CachePolicy, CachedMethods, CdnCc, Selection, Ttl, managed_cache_policy,
 };
 use http::{HeaderMap, Method, StatusCode, Version};
 
@@ -152,6 +152,7 @@ fn freshness(c: &mut Criterion) {
             policy: &policy,
             cached_methods: CachedMethods::GetHead,
             errors: &errors,
+            cdn_cc: &CdnCc::FIELD,
         };
         group.bench_function(name, |b| {
             b.iter(|| decide_store(&rules, &request, black_box(&facts)));

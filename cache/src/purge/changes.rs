@@ -59,7 +59,7 @@ pub(super) const SLOTS: usize = 1 << 20;
 /// Slots of one URL.
 const EACH: usize = 4;
 /// Where the table begins in the file; before it is the head.
-const HEAD: u64 = 4096;
+const HEAD: usize = 4096;
 /// Magic, id, the two halves of the secret, the number at which the process began, and a checksum.
 const HEAD_BYTES: usize = 48;
 /// Bits of a slot's check.
@@ -211,7 +211,7 @@ impl Changes {
         let write = |place: usize| {
             let number = slots[place].load(Ordering::Relaxed);
             let slot = encode(self.secret, place, number);
-            file.write_all_at(&slot.to_le_bytes(), HEAD + 8 * place as u64)
+            file.write_all_at(&slot.to_le_bytes(), (HEAD + 8 * place) as u64)
         };
         let written = if self.behind.load(Ordering::Relaxed) {
             let mut used = (0..SLOTS).filter(|at| slots[*at].load(Ordering::Relaxed) > 0);
@@ -283,7 +283,7 @@ fn read(path: &Path) -> io::Result<Option<Kept>> {
         Err(e) => return Err(e),
     };
     let mut bytes = Vec::new();
-    let whole = HEAD + 8 * SLOTS as u64;
+    let whole = (HEAD + 8 * SLOTS) as u64;
     (&mut file).take(whole + 1).read_to_end(&mut bytes)?;
     Ok(parse(&bytes).map(|(id, secret, start, slots)| Kept {
         file,
@@ -307,7 +307,7 @@ fn parse(bytes: &[u8]) -> Option<Parsed> {
         return None;
     }
     // The file ends where the last slot was written; what is not there is zero.
-    let table = bytes.get(HEAD as usize..).unwrap_or_default();
+    let table = bytes.get(HEAD..).unwrap_or_default();
     if table.len() > 8 * SLOTS || !table.len().is_multiple_of(8) {
         return None;
     }

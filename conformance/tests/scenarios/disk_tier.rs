@@ -199,6 +199,51 @@ async fn what_was_changed_does_not_come_back_with_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_fails_is_left_alone_for_what_is_only_on_disk_too() {
+    // CF-272
+    let fail = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let failing = fail.clone();
+    let origin = Origin::start(
+        move |_| match failing.load(std::sync::atomic::Ordering::SeqCst) {
+            false => Reply::ok(vec![7; 3_000_000]).header("Cache-Control", "max-age=60"),
+            true => Reply::status(503),
+        },
+    )
+    .await;
+    let dir = TempDir::new().unwrap();
+    let cloudfront = |e: Edge| e.distribution("cache_mode: cloudfront");
+    let edge = node(&origin, dir.path(), cloudfront).await;
+    edge.get("/").await;
+    settle(&edge).await;
+    fail.store(true, std::sync::atomic::Ordering::SeqCst);
+    edge.advance(61);
+    let answer = edge.get("/").await;
+    assert_eq!((answer.x_cache(), answer.body.len()), ("Hit", 3_000_000));
+    assert_eq!(origin.count(), 2);
+    // It is noted behind that answer.
+    let noted = async {
+        loop {
+            let url = serde_json::json!({ "url": "http://viewer.test/" });
+            let told = edge.explain(url).await.1;
+            assert_eq!(told["stored"][0]["tier"], "disk", "{told}");
+            if told["stored"][0]["stale"]["held_off_until"].is_string() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), noted)
+        .await
+        .expect("a note within a minute");
+    edge.advance(9);
+    assert_eq!(edge.get("/").await.x_cache(), "Hit");
+    assert_eq!(origin.count(), 2);
+    edge.advance(2);
+    assert_eq!(edge.get("/").await.x_cache(), "Hit");
+    assert_eq!(origin.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_goes_away_costs_hits_and_no_request() {
     // CF-401
     let (origin, dir) = (sized().await, TempDir::new().unwrap());

@@ -26,7 +26,9 @@ pub use cloudfront_function::{
     CFF_MAX_CODE_BYTES, CFF_MEMORY_MB, CffRuntime, CloudFrontFunction, FunctionKind, KeyValueStore,
     StoreQuotaError,
 };
-pub use distribution::{CacheTags, Distribution, HostName, HostNameError, Site, TagSeparator};
+pub use distribution::{
+    CacheTags, CdnCc, Distribution, HostName, HostNameError, Site, TagSeparator, TargetedFieldError,
+};
 pub use egress::{EgressHost, EgressRule, EgressRuleError};
 pub use function::{
     Compat, Credentials, EventType, Function, FunctionAssociation, FunctionAssociations,

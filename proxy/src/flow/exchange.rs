@@ -135,7 +135,7 @@ impl Route {
             OriginKind::S3(_) | OriginKind::Dir(_) => OriginClass::S3,
         };
         let errors = self.snapshot.error_ttls(self.distribution, origin);
-        StoreRules::of(distribution.cache_mode, behavior, errors)
+        StoreRules::of(distribution, behavior, errors)
     }
 
     /// What takes the place of a path for key and origin: the default root object, of exactly `/` (CF-040).

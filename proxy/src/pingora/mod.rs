@@ -12,6 +12,7 @@
 //! transfer ([`deliver`]).
 
 mod certificates;
+mod collapse;
 mod context;
 mod deliver;
 mod direct;
@@ -168,6 +169,12 @@ impl ProxyHttp for Filters {
         _fresh: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<ForcedFreshness>> {
+        if let Some(exchange) = ctx.flow.exchange() {
+            let most = exchange.route.distribution().max_variants;
+            self.node
+                .cache()
+                .variant_used(session.cache.cache_key(), most);
+        }
         self.judge_hit(session, meta, ctx)
     }
 

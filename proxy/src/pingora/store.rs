@@ -7,8 +7,8 @@ use fourfront_cache::{
     Kept, Refusal,
     key::{self, KeySecret, Variance},
     policy::{
-        self, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Storability,
-        Varies,
+        self, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Reuse,
+        Storability, StoreRules, Varies,
     },
     purge::{Stamp, Target, tags_of},
 };
@@ -20,7 +20,7 @@ use pingora::{
     cache::{
         CacheMeta, CachePhase, NoCacheReason,
         RespCacheable::{self, Cacheable, Uncacheable},
-        key::HashBinary,
+        key::{CacheHashKey as _, HashBinary},
     },
     http::{RequestHeader, ResponseHeader},
     proxy::{RangeType, Session},
@@ -28,6 +28,7 @@ use pingora::{
 
 use super::{
     Edge,
+    collapse::Sharing,
     context::Ctx,
     deliver::{ctx_internal, generated_head},
     storage::{StoredFacts, record},
@@ -101,22 +102,65 @@ impl Edge {
             _ => head,
         };
         let requested = ctx.requested.unwrap_or(now);
-        match self.judge(
+        let judged = self.judge(
             session,
             &store.exchange,
             &request,
             head,
             store.varies,
             Fetched { requested, now },
-        ) {
+        );
+        self.note_sharing(session, head.status, &judged, now);
+        match judged {
             Ok(meta) => {
                 store.kept = kept(&meta, now);
+                self.bound_variants(session, &store.exchange, meta.headers());
                 Ok(Cacheable(meta))
             }
             Err(refusal) => {
                 store.kept = Kept::Not(refusal);
                 Ok(Uncacheable(NoCacheReason::OriginNotCache))
             }
+        }
+    }
+
+    /// Remembers whether requests for the key gain by waiting for each other (CF-402).
+    fn note_sharing(
+        &self,
+        session: &Session,
+        status: StatusCode,
+        judged: &std::result::Result<CacheMeta, Refusal>,
+        now: SystemTime,
+    ) {
+        let sharing = match judged.as_ref().map(|meta| StoredFacts::of(meta)) {
+            Ok(Some(stored)) => {
+                let freshness = stored.freshness();
+                // A window of staleness has one refresh for all (CF-257).
+                let ends = freshness.ttl(now) <= 0 && freshness.while_revalidating().is_zero();
+                // CF-313: never fresh, whatever its lifetime.
+                match ends || freshness.reuse() == Reuse::Refetch {
+                    true => Sharing::Validated,
+                    false => Sharing::Shared,
+                }
+            }
+            Ok(None) => return,
+            // About this request alone, or about an origin that fails; the next answer may be for all.
+            Err(Refusal::Method | Refusal::Partial | Refusal::Unhooked | Refusal::NoRoom) => return,
+            Err(_) if status == StatusCode::NOT_MODIFIED || status.is_server_error() => return,
+            Err(_) => Sharing::Unshared,
+        };
+        let key = session.cache.cache_key();
+        self.node().cache().note_sharing(key, sharing);
+    }
+
+    /// Takes away the variant that a new one leaves no room for (CF-824).
+    fn bound_variants(&self, session: &Session, exchange: &Exchange, head: &HeaderMap) {
+        let key = session.cache.cache_key();
+        let variant = self.variant(head, exchange, &session.req_header().headers);
+        // Where it differs from the one that was looked for, it begins a new family, under the key itself.
+        if variant.is_some() && variant == key.variance_bin() {
+            let most = exchange.route.distribution().max_variants;
+            self.node().cache().variant_used(key, most);
         }
     }
 
@@ -182,7 +226,6 @@ impl Edge {
         Fetched { requested, now }: Fetched,
     ) -> std::result::Result<CacheMeta, Refusal> {
         let rules = exchange.route.store_rules();
-        let mode = rules.mode;
         let response = ResponseFacts {
             status: head.status,
             headers: &head.headers,
@@ -194,7 +237,7 @@ impl Edge {
             Storability::Store(freshness) => freshness,
             Storability::DoNotStore(refusal) => return Err(refusal),
         };
-        let (kept, unshared) = stored_head(mode, head, now).map_err(|_| Refusal::Status)?;
+        let (kept, unshared) = stored_head(&rules, head, now).map_err(|_| Refusal::Status)?;
         if !self
             .node()
             .cache()
@@ -245,7 +288,10 @@ impl Edge {
         if !session.cache.enabled() {
             return Kept::Bypassed;
         }
-        match self.judge_generated(session, store, generated) {
+        let judged = self.judge_generated(session, store, generated);
+        let status = StatusCode::from_u16(generated.status).unwrap_or_default();
+        self.note_sharing(session, status, &judged, self.node().clock().now());
+        match judged {
             Ok(meta) => {
                 let kept = kept(&meta, self.node().clock().now());
                 match write(session, meta, generated).await {
@@ -460,12 +506,12 @@ pub(super) fn drop_unshared(head: &mut ResponseHeader, stored: &StoredFacts) {
 /// The head to store, and the names that only the first viewer gets. Pingora serves the first viewer out of
 /// the stored copy too, so these are taken away when the copy is used again instead of when it is made.
 fn stored_head(
-    mode: CacheMode,
+    rules: &StoreRules<'_>,
     head: &ResponseHeader,
     now: SystemTime,
 ) -> Result<(ResponseHeader, Vec<HeaderName>)> {
     let mut shared = head.headers.clone();
-    policy::strip_for_storage(mode, &mut shared, now);
+    policy::strip_for_storage(rules.mode, rules.cdn_cc, &mut shared, now);
     let mut kept = head.clone();
     let mut unshared = Vec::new();
     for name in head.headers.keys().filter(|n| !shared.contains_key(*n)) {
