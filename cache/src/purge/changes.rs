@@ -17,7 +17,7 @@
 //! | 100,000 | 1 time in 100 |
 //! | 480,000 | every other time |
 //!
-//! The room is [`SLOTS`] times eight bytes, 8 MiB for the node, whatever comes; none before the first change. To be asked
+//! The room is at most [`SLOTS`] times eight bytes, 8 MiB for the node, whatever comes; it is taken page by page. To be asked
 //! for starts the count anew, so what is asked for often hardly ever ends for nothing.
 //!
 //! The hash has a secret, or a viewer who may change one URL could look for others that end the objects of a third.
@@ -75,7 +75,7 @@ pub(super) struct Changes {
     secret: [u64; 2],
     /// The number that no object is newer than at the start.
     start: u64,
-    slots: OnceLock<Box<[AtomicU64]>>,
+    slots: Slots,
     /// The last number.
     ///
     /// INVARIANT: held from taking a number until it is in its slots and in its zone, so slots and zones only grow, and
@@ -109,19 +109,15 @@ impl Changes {
         };
         match read(&path).map_err(failed)? {
             Some(kept) => {
-                let newest = kept.slots.iter().max().copied().unwrap_or_default();
                 // What was given out and not written, or lost with the machine's power, is not given out again.
-                let start = newest.max(kept.start) + UNKNOWN;
+                let start = kept.newest.max(kept.start) + UNKNOWN;
                 kept.file
                     .write_all_at(&head(kept.id, kept.secret, start), 0)
                     .and_then(|()| kept.file.sync_data())
                     .map_err(failed)?;
                 let changes = Self::new(kept.id, kept.secret, start, Some(kept.file));
-                if newest > 0 {
-                    let slots = kept.slots.into_iter().map(AtomicU64::new).collect();
-                    let _ = changes.slots.set(slots);
-                }
-                Ok((changes, true))
+                let slots = kept.slots;
+                Ok((Self { slots, ..changes }, true))
             }
             None => {
                 let [id, a, b] = random()?;
@@ -148,7 +144,7 @@ impl Changes {
             id,
             secret,
             start,
-            slots: OnceLock::new(),
+            slots: Slots::default(),
             last: Mutex::new(start),
             file: file.map(Mutex::new),
             behind: AtomicBool::new(false),
@@ -169,13 +165,10 @@ impl Changes {
     /// Marks a URL as changed, and makes the change the newest of its zone.
     pub(super) fn mark(&self, distribution: &str, target: &Target, newest: &AtomicU64) -> Marked {
         let at = self.places(distribution, target);
-        let slots = self
-            .slots
-            .get_or_init(|| (0..SLOTS).map(|_| AtomicU64::new(0)).collect());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last += 1;
         for place in at {
-            slots[place as usize].store(*last, Ordering::Relaxed);
+            self.slots.set(place as usize, *last);
         }
         newest.store(*last, Ordering::Release);
         Marked(at)
@@ -183,13 +176,10 @@ impl Changes {
 
     /// Whether one of those URLs may have been changed after the change `base`.
     pub(super) fn any_since(&self, distribution: &str, targets: &[Target], base: u64) -> bool {
-        let Some(slots) = self.slots.get() else {
-            return false;
-        };
         targets.iter().any(|target| {
             let at = self.places(distribution, target);
             at.iter()
-                .all(|place| slots[*place as usize].load(Ordering::Relaxed) > base)
+                .all(|place| self.slots.get(*place as usize) > base)
         })
     }
 
@@ -204,17 +194,17 @@ impl Changes {
     /// # Errors
     /// It is not written. Everything that is not is written with the next that can be.
     pub(super) fn keep(&self, marked: &[Marked]) -> io::Result<bool> {
-        let (Some(file), Some(slots)) = (&self.file, self.slots.get()) else {
+        let Some(file) = &self.file else {
             return Ok(false);
         };
         let file = file.lock().unwrap_or_else(PoisonError::into_inner);
         let write = |place: usize| {
-            let number = slots[place].load(Ordering::Relaxed);
+            let number = self.slots.get(place);
             let slot = encode(self.secret, place, number);
             file.write_all_at(&slot.to_le_bytes(), (HEAD + 8 * place) as u64)
         };
         let written = if self.behind.load(Ordering::Relaxed) {
-            let mut used = (0..SLOTS).filter(|at| slots[*at].load(Ordering::Relaxed) > 0);
+            let mut used = (0..SLOTS).filter(|place| self.slots.get(*place) > 0);
             used.try_for_each(write)
         } else {
             let mut places = marked.iter().flat_map(|m| m.0);
@@ -264,14 +254,40 @@ impl Changes {
     }
 }
 
+/// [`SLOTS`] numbers, in pages of which there are only those that hold one. Zero is never.
+struct Slots(Box<[OnceLock<Box<[AtomicU64]>>]>);
+
+/// Slots in a page.
+const PAGE: usize = 512;
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self((0..SLOTS / PAGE).map(|_| OnceLock::new()).collect())
+    }
+}
+
+impl Slots {
+    fn get(&self, place: usize) -> u64 {
+        let page = self.0[place / PAGE].get();
+        page.map_or(0, |page| page[place % PAGE].load(Ordering::Relaxed))
+    }
+
+    fn set(&self, place: usize, number: u64) {
+        let page =
+            self.0[place / PAGE].get_or_init(|| (0..PAGE).map(|_| AtomicU64::new(0)).collect());
+        page[place % PAGE].store(number, Ordering::Relaxed);
+    }
+}
+
 /// What was found in a file.
 struct Kept {
     file: File,
     id: u64,
     secret: [u64; 2],
     start: u64,
-    /// [`SLOTS`] of them.
-    slots: Vec<u64>,
+    /// The highest number in a slot.
+    newest: u64,
+    slots: Slots,
 }
 
 /// `None` when the file is not there, or not as it was written.
@@ -285,18 +301,10 @@ fn read(path: &Path) -> io::Result<Option<Kept>> {
     let mut bytes = Vec::new();
     let whole = (HEAD + 8 * SLOTS) as u64;
     (&mut file).take(whole + 1).read_to_end(&mut bytes)?;
-    Ok(parse(&bytes).map(|(id, secret, start, slots)| Kept {
-        file,
-        id,
-        secret,
-        start,
-        slots,
-    }))
+    Ok(parse(file, &bytes))
 }
 
-type Parsed = (u64, [u64; 2], u64, Vec<u64>);
-
-fn parse(bytes: &[u8]) -> Option<Parsed> {
+fn parse(file: File, bytes: &[u8]) -> Option<Kept> {
     let number = |at: usize| {
         let eight = bytes.get(at..at + 8)?;
         eight.try_into().ok().map(u64::from_le_bytes)
@@ -311,15 +319,32 @@ fn parse(bytes: &[u8]) -> Option<Parsed> {
     if table.len() > 8 * SLOTS || !table.len().is_multiple_of(8) {
         return None;
     }
-    let mut slots = vec![0; SLOTS];
-    for (place, (slot, eight)) in slots.iter_mut().zip(table.chunks_exact(8)).enumerate() {
-        let kept = u64::from_le_bytes(eight.try_into().ok()?);
-        *slot = kept >> CHECK_BITS;
-        if kept != encode(secret, place, *slot) {
-            return None;
+    let slots = Slots::default();
+    let mut newest = 0;
+    for (page, bytes) in table.chunks(8 * PAGE).enumerate() {
+        // Most of the table of most nodes.
+        if bytes == &[0; 8 * PAGE][..bytes.len()] {
+            continue;
+        }
+        for (at, eight) in bytes.chunks_exact(8).enumerate() {
+            let place = page * PAGE + at;
+            let kept = u64::from_le_bytes(eight.try_into().ok()?);
+            let number = kept >> CHECK_BITS;
+            if kept != encode(secret, place, number) {
+                return None;
+            }
+            slots.set(place, number);
+            newest = newest.max(number);
         }
     }
-    Some((id, secret, start, slots))
+    Some(Kept {
+        file,
+        id,
+        secret,
+        start,
+        newest,
+        slots,
+    })
 }
 
 fn head(id: u64, secret: [u64; 2], start: u64) -> [u8; HEAD_BYTES] {

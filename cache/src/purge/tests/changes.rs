@@ -14,7 +14,7 @@ fn target(text: &str) -> Target {
 }
 
 impl World {
-    fn change(&self, url: &str) {
+    pub(super) fn change(&self, url: &str) {
         let marked = self.all.zone("E1").change(&target(url));
         self.all.keep_changes(&[marked]).unwrap();
     }

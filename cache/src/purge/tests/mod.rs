@@ -453,6 +453,7 @@ enum Op {
     Fetch { target: usize, tags: u8 },
     Invalidate { items: Vec<usize>, soft: bool },
     Look { object: usize },
+    Change { target: usize },
     Restart,
 }
 
@@ -468,6 +469,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         3 => (proptest::collection::vec(0..ITEMS.len(), 1..3), any::<bool>())
             .prop_map(|(items, soft)| Op::Invalidate { items, soft }),
         6 => (0_usize..100).prop_map(|object| Op::Look { object }),
+        2 => (0..TARGETS.len()).prop_map(|target| Op::Change { target }),
         1 => Just(Op::Restart),
     ];
     proptest::collection::vec(op, 1..80)
@@ -545,6 +547,11 @@ fn run(ops: Vec<Op>, limits: Limits, exact: bool) -> Result<(), TestCaseError> {
                     prop_assert!(agree, "{real} for {model}: {:?}", object.stamp);
                 }
             }
+            Op::Change { target } => {
+                // As if that path were invalidated (CF-807).
+                world.change(TARGETS[target]);
+                past.push((vec![TARGETS[target]], false));
+            }
             Op::Restart => {
                 let kept: Vec<_> = objects.iter().map(|o| encoded(&o.stamp)).collect();
                 for object in &mut objects {
@@ -572,7 +579,8 @@ fn run(ops: Vec<Op>, limits: Limits, exact: bool) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
-    /// Tables, generations and the journal say what a scan of all invalidations does (CF-652, CF-653, CF-660, CF-673).
+    /// Tables, generations, changes and what is kept of them say what a scan of all does (CF-652, CF-653, CF-660, CF-673,
+    /// CF-807).
     #[test]
     fn stamps_agree_with_a_list_of_all_invalidations(ops in ops()) {
         let limits = Limits { short_journal: 600, ..Limits::default() };
