@@ -448,6 +448,37 @@ async fn a_leader_whose_origin_says_nothing_is_followed_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_known_length_streams_as_well() {
+    // CF-617, CF-401: what has arrived is not kept back for the rest, from nobody.
+    for control in ["max-age=60", "no-store"] {
+        let (open, gate) = watch::channel(false);
+        let origin = RawOrigin::start(move |_| {
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nCache-Control: ";
+            vec![
+                Turn::send(&format!("{head}{control}\r\n\r\n")),
+                Turn::send("half"),
+                Turn::Await(gate.clone()),
+                Turn::send("half"),
+            ]
+        })
+        .await;
+        let edge = Arc::new(Edge::new().start_at(&origin.url()).await);
+        let mut having = Vec::new();
+        for _ in 0..3 {
+            let mut opened = edge.request("GET", "/").open().await.unwrap();
+            opened.received(4).await;
+            having.push(opened);
+        }
+        open.send(true).unwrap();
+        for opened in having {
+            assert_eq!(opened.whole().await.text(), "halfhalf", "{control}");
+        }
+        let fetches = if control == "no-store" { 3 } else { 1 };
+        assert_eq!(origin.count(), fetches, "{control}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_origin_that_ends_in_the_middle_ends_those_who_have_some_of_it() {
     // CF-222, CF-404: nobody gets half a body for a whole one, and whoever comes later gets a whole one.
     const HEAD: &str =

@@ -132,7 +132,7 @@ impl Edge {
         judged: &std::result::Result<CacheMeta, Refusal>,
         now: SystemTime,
     ) {
-        let sharing = match judged.as_ref().map(|meta| StoredFacts::of(meta)) {
+        let sharing = match judged.as_ref().map(StoredFacts::of) {
             Ok(Some(stored)) => {
                 let freshness = stored.freshness();
                 // A window of staleness has one refresh for all (CF-257).
