@@ -3,7 +3,7 @@
 //! Requests that miss the same key are one fetch: the first holds the key's lock, the others wait for what it brings. That
 //! helps only where what it brings is for all of them. An answer that may not be stored is the leader's alone, and one that
 //! must be validated by each use is asked about by each anyway; whoever had to wait for such an answer would have lost the time
-//! (CF-402), and whoever comes next would wait for that one in turn. So keys with such answers are remembered for a while,
+//! (CF-402, CF-407), and whoever comes next would wait for that one in turn. So keys with such answers are remembered for a while,
 //! and their requests wait for nobody: each fetches at once. An answer that is stored and good for more than one
 //! use ends it.
 //!
