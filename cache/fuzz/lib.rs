@@ -114,6 +114,8 @@ impl<'a> Input<'a> {
     }
 }
 
+static OWN_FIELD: HeaderName = CdnCc::FIELD;
+
 /// The fields whose values are parsed.
 fn known(byte: u8) -> Option<HeaderName> {
     Some(match byte {
@@ -202,7 +204,7 @@ impl Exchange {
             policy: &self.policy,
             cached_methods: CachedMethods::GetHead,
             errors: &self.errors,
-            cdn_cc: &CdnCc::FIELD,
+            cdn_cc: &OWN_FIELD,
         }
     }
 

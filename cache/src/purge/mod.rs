@@ -84,6 +84,13 @@ pub struct Moment {
     change: u64,
 }
 
+impl Moment {
+    /// The last invalidation before it.
+    pub const fn generation(self) -> Generation {
+        self.generation
+    }
+}
+
 /// `I` and 13 letters and digits (CP-048).
 ///
 /// It says which generation it is, to whoever knows the epoch of the journal; so an object that an invalidation ended
