@@ -15,9 +15,10 @@ use fourfront_cache::{
     policy::{
         Authorization, ErrorTtls, RequestFacts, ResponseFacts, StoreRules, Varies, decide_store,
     },
+    purge::{Invalidations, Limits, Stamp, Target},
 };
 use fourfront_model::{
-    CacheMode, CachePolicy, CachedMethods, Selection, Ttl, managed_cache_policy,
+    CacheMode, CachePolicy, CachedMethods, CdnCc, Selection, Ttl, managed_cache_policy,
 };
 use http::{HeaderMap, Method, StatusCode, Version};
 
@@ -152,6 +153,7 @@ fn freshness(c: &mut Criterion) {
             policy: &policy,
             cached_methods: CachedMethods::GetHead,
             errors: &errors,
+            cdn_cc: &CdnCc::FIELD,
         };
         group.bench_function(name, |b| {
             b.iter(|| decide_store(&rules, &request, black_box(&facts)));
@@ -226,5 +228,29 @@ fn memory(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, keys, freshness, memory);
+/// What is asked of a stored object before it answers (CF-660, CF-807): by far most hits are `current`.
+fn stamps(c: &mut Criterion) {
+    let Ok(all) = Invalidations::in_memory(Limits::default()) else {
+        return;
+    };
+    let zone = all.zone("E1");
+    let target = |n: usize| Target::new(format!("/assets/{n}.html").as_bytes(), None);
+    let object = Stamp::new(zone.clone(), zone.now(), target(1), Vec::new());
+    let others: Vec<_> = (2..100_002).map(target).collect();
+    let mut group = c.benchmark_group("stamp");
+    group.bench_function("current", |b| b.iter(|| black_box(&object).standing()));
+    let mut next = others.iter().cycle();
+    group.bench_function("change", |b| {
+        b.iter(|| next.next().map(|url| zone.change(black_box(url))));
+    });
+    group.bench_function("change_and_look_up", |b| {
+        b.iter(|| {
+            next.next().map(|url| zone.change(black_box(url)));
+            object.standing()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, keys, freshness, memory, stamps);
 criterion_main!(benches);

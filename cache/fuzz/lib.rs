@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use fourfront_cache::policy::{
     Authorization, ErrorTtls, OriginClass, RequestFacts, ResponseFacts, StoreRules, Varies,
 };
-use fourfront_model::{CacheMode, CachePolicy, CachedMethods, Heuristic, Selection, Ttl};
+use fourfront_model::{CacheMode, CachePolicy, CachedMethods, CdnCc, Heuristic, Selection, Ttl};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 /// Bytes that have been taken from the front.
@@ -114,6 +114,8 @@ impl<'a> Input<'a> {
     }
 }
 
+static OWN_FIELD: HeaderName = CdnCc::FIELD;
+
 /// The fields whose values are parsed.
 fn known(byte: u8) -> Option<HeaderName> {
     Some(match byte {
@@ -202,6 +204,7 @@ impl Exchange {
             policy: &self.policy,
             cached_methods: CachedMethods::GetHead,
             errors: &self.errors,
+            cdn_cc: &OWN_FIELD,
         }
     }
 

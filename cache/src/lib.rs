@@ -1,6 +1,6 @@
 //! The cache of a Fourfront node: what may be stored and for how long ([`policy`]), which requests are
-//! the same ([`key`]), where objects live ([`memory`] and [`disk`], large ones in [`segments`]), and what may not answer any
-//! more ([`purge`]).
+//! the same ([`key`]), where objects live ([`memory`] and [`disk`], large ones in [`segments`]), how many variants of one are
+//! kept ([`variants`]), and what may not answer any more ([`purge`]).
 //!
 //! They do not know each other beyond the types they pass: `policy` never sees storage, `memory` and `disk`
 //! store any head record and ask no questions. Nothing here reads a clock or opens a connection, and
@@ -17,6 +17,7 @@ pub mod policy;
 pub mod purge;
 mod reason;
 pub mod segments;
+pub mod variants;
 
 pub use outcome::{CacheName, CacheNameError, Kept, Outcome, StaleCause};
 pub use reason::{Reason, Refusal};

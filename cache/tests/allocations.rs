@@ -15,7 +15,7 @@ use fourfront_cache::{
     },
     purge::{Batch, Invalidations, Item, Limits, Stamp, Standing, Target, tags_of},
 };
-use fourfront_model::{CacheMode, CachePolicy, CachedMethods, Selection, TagSeparator, Ttl};
+use fourfront_model::{CacheMode, CachePolicy, CachedMethods, CdnCc, Selection, TagSeparator, Ttl};
 use http::{HeaderMap, Method, StatusCode, Version, header};
 
 struct Head(Freshness);
@@ -67,6 +67,7 @@ fn a_hit_allocates_nothing() {
         policy: &policy,
         cached_methods: CachedMethods::GetHead,
         errors: &ErrorTtls::default(),
+        cdn_cc: &CdnCc::FIELD,
     };
     let asked = RequestFacts {
         method: &Method::GET,

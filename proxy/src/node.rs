@@ -15,7 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use fourfront_cache::{
     CacheName, Reason,
-    policy::{ErrorTtls, OriginClass},
+    policy::{ErrorTtls, OriginClass, targets},
     purge::{Invalidations, Kept, Limits},
 };
 use fourfront_control::{Loaded, NodeSettings};
@@ -25,10 +25,10 @@ use fourfront_hooks::{
     pool::{Egress, HookPool, Prepared},
 };
 use fourfront_model::{
-    Compat, EventType, Function, FunctionName, Identity, OnError, OriginKind, Site,
+    Compat, Distribution, EventType, Function, FunctionName, OnError, OriginKind, Site,
 };
 use fourfront_origin::dir::DirRoot;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use prometheus::{Histogram, IntCounter};
 use tokio::sync::Notify;
 
@@ -91,12 +91,15 @@ pub struct NodeFields {
     pub via: HeaderValue,
     /// `X-Amz-Cf-Pop`.
     pub pop: HeaderValue,
+    /// Fields of stored and fetched answers that viewers do not get (CF-675, CF-801).
+    pub hidden: Box<[HeaderName]>,
     x_cache: Vec<(&'static str, HeaderValue)>,
     x_cache_other: HeaderValue,
 }
 
 impl NodeFields {
-    fn new(identity: &Identity, node_name: &str) -> Self {
+    fn new(distribution: &Distribution, node_name: &str) -> Self {
+        let identity = &distribution.identity;
         let value = |text: &str| {
             // Brand strings and the node's name are checked ASCII; what is not becomes empty, never a panic.
             HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
@@ -108,6 +111,7 @@ impl NodeFields {
             // CF-501: captures show 1.1 whatever the viewer spoke.
             via: value(&format!("1.1 {name} ({})", identity.product())),
             pop: HeaderValue::from_static(POP),
+            hidden: hidden(distribution).into(),
             x_cache: X_CACHE_TOKENS.iter().map(|t| (*t, x_cache(t))).collect(),
             x_cache_other: x_cache("Error"),
             cache_name: CacheName::new(&name).ok(),
@@ -122,6 +126,18 @@ impl NodeFields {
             .find(|(known, _)| *known == token)
             .map_or_else(|| self.x_cache_other.clone(), |(_, value)| value.clone())
     }
+}
+
+/// What is between origin and node alone, where the site file says so.
+fn hidden(distribution: &Distribution) -> Vec<HeaderName> {
+    let mut hidden = Vec::new();
+    if let Some(tags) = distribution.cache_tags.as_ref().filter(|tags| tags.hide) {
+        hidden.extend(tags.header.parse::<HeaderName>());
+    }
+    if distribution.cdn_cc.hide {
+        hidden.extend(targets(distribution.cdn_cc.field.clone()));
+    }
+    hidden
 }
 
 /// Location code (CF-502): pattern `AAA00-C0`. A node knows no airport, so all say the same until one can be
@@ -619,7 +635,7 @@ fn build_snapshot(
                 })
                 .collect();
             DistributionRuntime {
-                fields: NodeFields::new(&d.identity, node_name),
+                fields: NodeFields::new(d, node_name),
                 behaviors,
                 errors: [
                     ErrorTtls::new(OriginClass::Custom),

@@ -16,11 +16,11 @@ fuzz_target!(|data: &[u8]| {
         Invalidations::in_memory(Limits::default()).expect("there are random bytes");
     // A stamp that no node wrote.
     let _ = Stamp::decode(data, &invalidations);
-    let mut with_epoch = vec![1];
-    with_epoch.extend_from_slice(&invalidations.epoch().to_le_bytes());
-    with_epoch.extend_from_slice(data);
-    if let Some((stamp, length)) = Stamp::decode(&with_epoch, &invalidations) {
-        assert!(length <= with_epoch.len() && (1..=MAX_TARGETS).contains(&stamp.targets().len()));
+    let mut with_era = vec![2];
+    with_era.extend_from_slice(&invalidations.era().to_le_bytes());
+    with_era.extend_from_slice(data);
+    if let Some((stamp, length)) = Stamp::decode(&with_era, &invalidations) {
+        assert!(length <= with_era.len() && (1..=MAX_TARGETS).contains(&stamp.targets().len()));
         let (_, _) = (stamp.standing(), stamp.weight());
         let mut again = Vec::new();
         stamp.encode(&mut again);

@@ -9,7 +9,7 @@ use fourfront_cache::policy::{
     Storability, Target, Verdict, decide_store, further_targets, strip_for_storage,
 };
 use fourfront_cache_fuzz::{Exchange, Input};
-use fourfront_model::CacheMode;
+use fourfront_model::{CacheMode, CdnCc};
 use http::header;
 use libfuzzer_sys::fuzz_target;
 
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     let facts = exchange.response_facts(&exchange.response);
     let decided = decide_store(&exchange.rules(), &exchange.request_facts(), &facts);
     let mut stored = exchange.response.clone();
-    strip_for_storage(exchange.mode, &mut stored, exchange.received);
+    strip_for_storage(exchange.mode, &CdnCc::FIELD, &mut stored, exchange.received);
     assert!(
         HOP_BY_HOP
             .iter()

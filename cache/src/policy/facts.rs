@@ -3,8 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use fourfront_model::{CacheBehavior, CacheMode, CachePolicy, CachedMethods};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use fourfront_model::{CacheBehavior, CacheMode, CachePolicy, CachedMethods, Distribution};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 /// The settings a response is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -17,16 +17,23 @@ pub struct StoreRules<'a> {
     pub cached_methods: CachedMethods,
     /// Caching times of errors.
     pub errors: &'a ErrorTtls,
+    /// The operator's own targeted field (CF-801).
+    pub cdn_cc: &'a HeaderName,
 }
 
 impl<'a> StoreRules<'a> {
-    /// The rules of a behaviour.
-    pub fn of(mode: CacheMode, behavior: &'a CacheBehavior, errors: &'a ErrorTtls) -> Self {
+    /// The rules of a distribution's behaviour.
+    pub fn of(
+        distribution: &'a Distribution,
+        behavior: &'a CacheBehavior,
+        errors: &'a ErrorTtls,
+    ) -> Self {
         Self {
-            mode,
+            mode: distribution.cache_mode,
             policy: &behavior.cache_policy,
             cached_methods: behavior.cached_methods,
             errors,
+            cdn_cc: &distribution.cdn_cc.field,
         }
     }
 
@@ -163,6 +170,8 @@ impl Default for ErrorTtls {
 
 #[cfg(test)]
 mod tests {
+    use fourfront_model::CdnCc;
+
     use super::*;
 
     #[test]
@@ -202,6 +211,7 @@ mod tests {
                 policy: &policy,
                 cached_methods: CachedMethods::GetHead,
                 errors: &errors,
+                cdn_cc: &CdnCc::FIELD,
             };
             rules.hold_off(StatusCode::from_u16(code).unwrap())
         };

@@ -53,3 +53,4 @@ pub use revalidate::{
 };
 pub use store::{BodyEnd, Storability, answers, decide_store, keep_body, may_use_cache};
 pub use stored_copy::{HOP_BY_HOP, NOT_MODIFIED_FIELDS, strip_for_storage};
+pub use targeted::targets;

@@ -26,9 +26,14 @@ pub const HOP_BY_HOP: [HeaderName; 10] = [
 /// Dropped are hop-by-hop fields and those `Connection` names, the fields of a qualified `no-cache`
 /// (CF-246, CF-307) and, in mode `rfc9111`, those of a qualified `private` (CF-836) and `Set-Cookie`
 /// (CF-308). `Age` goes too, since [`super::Freshness`] carries it on, and a missing `Date` is
-/// generated (CF-320).
-pub fn strip_for_storage(mode: CacheMode, headers: &mut HeaderMap, received: SystemTime) {
-    let cc = directives(mode, headers);
+/// generated (CF-320). `cdn_cc` is the operator's own targeted field (CF-801).
+pub fn strip_for_storage(
+    mode: CacheMode,
+    cdn_cc: &HeaderName,
+    headers: &mut HeaderMap,
+    received: SystemTime,
+) {
+    let cc = directives(mode, cdn_cc, headers);
     let mut drop: Vec<HeaderName> = connection_options(headers).collect();
     drop.extend_from_slice(cc.no_cache.fields());
     if mode == CacheMode::Rfc9111 {
@@ -71,8 +76,11 @@ pub const NOT_MODIFIED_FIELDS: [HeaderName; 8] = [
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::time::Duration;
+
+    use fourfront_model::CdnCc;
+
+    use super::*;
 
     fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -88,7 +96,7 @@ mod tests {
             header::DATE,
             "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap(),
         );
-        strip_for_storage(mode, &mut headers, SystemTime::UNIX_EPOCH);
+        strip_for_storage(mode, &CdnCc::FIELD, &mut headers, SystemTime::UNIX_EPOCH);
         let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
         names.retain(|n| n != "date" && n != "cache-control");
         names.sort();
@@ -142,7 +150,7 @@ mod tests {
         // CF-320
         let mut headers = HeaderMap::new();
         let received = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        strip_for_storage(CacheMode::Rfc9111, &mut headers, received);
+        strip_for_storage(CacheMode::Rfc9111, &CdnCc::FIELD, &mut headers, received);
         assert_eq!(headers[header::DATE], "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 }

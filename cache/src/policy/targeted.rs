@@ -12,18 +12,18 @@ use super::{
     end_of_member,
 };
 
-/// The fields of the target list, most specific first (CF-801).
-const TARGETS: [HeaderName; 2] = [
-    HeaderName::from_static("fourfront-cache-control"),
-    HeaderName::from_static("cdn-cache-control"),
-];
-
+const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
+
+/// The fields that are targeted at this node, most specific first; `own` is the operator's (CF-801).
+pub const fn targets(own: HeaderName) -> [HeaderName; 3] {
+    [own, CDN_CACHE_CONTROL, SURROGATE_CONTROL]
+}
 
 /// The directives of the first targeted field that is present, not empty and well-formed
 /// (RFC 9213 section 2.2). `None` leaves `Cache-Control` and `Expires` in charge.
-pub(super) fn targeted(headers: &HeaderMap) -> Option<CacheControl> {
-    let dictionary = TARGETS.iter().find_map(|name| {
+pub(super) fn targeted(own: &HeaderName, headers: &HeaderMap) -> Option<CacheControl> {
+    let dictionary = [own, &CDN_CACHE_CONTROL].into_iter().find_map(|name| {
         let mut lines = headers.get_all(name).iter();
         let first = lines.next()?;
         match lines.next() {
@@ -140,6 +140,8 @@ fn scope(slot: &mut Scope, value: &BareItem) {
 
 #[cfg(test)]
 mod tests {
+    use fourfront_model::CdnCc;
+
     use super::*;
 
     fn of(lines: &[(&'static str, &str)]) -> Option<CacheControl> {
@@ -147,7 +149,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }
-        targeted(&headers)
+        targeted(&CdnCc::FIELD, &headers)
     }
 
     #[test]
@@ -159,6 +161,23 @@ mod tests {
         ])
         .unwrap();
         assert!(parsed.no_store && parsed.max_age.is_none());
+    }
+
+    #[test]
+    fn the_operators_own_field_is_the_one_that_is_named() {
+        // CF-801, RFC 9213 section 2.2
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("fourfront-cache-control", "max-age=1"),
+            ("acme-cache-control", "max-age=2"),
+            ("cdn-cache-control", "max-age=3"),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let seconds = |name| targeted(&HeaderName::from_static(name), &headers)?.max_age;
+        assert_eq!(seconds("fourfront-cache-control"), Some(1));
+        assert_eq!(seconds("acme-cache-control"), Some(2));
+        assert_eq!(seconds("other-cache-control"), Some(3));
     }
 
     #[test]

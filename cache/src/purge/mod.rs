@@ -17,6 +17,10 @@
 //! CP-144): who waits for one already gets it, and nobody afterwards. Variants and stored errors carry stamps like any
 //! object, so they go along (CF-303, CF-654, CF-673).
 //!
+//! Beside invalidations there are *changes*: the URLs of requests that were not safe (CF-807). They are numbered on their
+//! own, ask for no name in a table and are listed nowhere; see `changes.rs`. A stamp is compared with the last change of its
+//! distribution, too.
+//!
 //! # Over a restart
 //!
 //! [`Invalidations::open`] keeps a journal (`journal.rs`): an invalidation is in it, on disk, before it takes effect, and only then
@@ -27,10 +31,12 @@
 //!
 //! Names in the tables: [`Limits::names`] for each distribution, see `table.rs` for what becomes of the oldest. The history
 //! that can be listed: [`Limits::history`] invalidations of each distribution, and 90 days (CP-142). The
-//! journal: it is written anew when it is four times as long as it was then.
+//! journal: it is written anew when it is four times as long as it was then. Changes: 8 MiB of memory and of disk for a node,
+//! whatever their number.
 //!
 //! This module reads no clock: whoever creates an invalidation says when.
 
+mod changes;
 mod history;
 mod journal;
 mod stamp;
@@ -50,13 +56,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+pub use changes::Marked;
 pub use history::Page;
 pub use journal::{JournalError, Kept};
-pub use stamp::{MAX_TARGETS, Stamp, Standing};
+pub use stamp::{Cause, MAX_TARGETS, Stamp, Standing};
 pub use target::{
     Item, ItemError, MAX_PATH, MAX_TAG, MAX_TAGS, Tag, TagHash, Target, tag_names, tags_of,
 };
 
+use changes::Changes;
 use history::History;
 use journal::Journal;
 use table::{Effect, Entry, Subject, Table};
@@ -67,6 +75,21 @@ const UNKNOWN: u64 = 1 << 20;
 /// A place in the node's order of invalidations: after so many of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(u64);
+
+/// A place in the order of invalidations and in that of changes, of one distribution: when a fetch began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    generation: Generation,
+    /// The number of the last change.
+    change: u64,
+}
+
+impl Moment {
+    /// The last invalidation before it.
+    pub const fn generation(self) -> Generation {
+        self.generation
+    }
+}
 
 /// `I` and 13 letters and digits (CP-048).
 ///
@@ -218,6 +241,7 @@ impl Default for Limits {
 /// All invalidations of a node.
 pub struct Invalidations {
     epoch: u64,
+    changes: Arc<Changes>,
     limits: Limits,
     zones: RwLock<HashMap<Box<str>, Arc<Zone>>>,
     history: RwLock<History>,
@@ -239,9 +263,8 @@ impl Invalidations {
     pub fn in_memory(limits: Limits) -> Result<Self, JournalError> {
         Ok(Self::new(
             journal::random_epoch()?,
+            Changes::in_memory()?,
             limits,
-            Generation(0),
-            None,
         ))
     }
 
@@ -252,8 +275,13 @@ impl Invalidations {
     /// see [`Kept`].
     pub fn open(directory: &Path, limits: Limits) -> Result<(Self, Kept), JournalError> {
         let (journal, lines, kept) = Journal::open(directory, limits.short_journal)?;
-        let epoch = journal.epoch();
-        let mut all = Self::new(epoch, limits, Generation(0), None);
+        let (changes, whole) = Changes::open(directory)?;
+        let kept = match kept {
+            // Nothing that is on disk is believed, see [`Zone::era`].
+            Kept::Whole | Kept::Torn if !whole => Kept::Damaged,
+            kept => kept,
+        };
+        let mut all = Self::new(journal.epoch(), changes, limits);
         let mut last = Generation(0);
         for line in lines {
             if let journal::Line::Passed { generation } = line {
@@ -273,20 +301,24 @@ impl Invalidations {
         Ok((all, kept))
     }
 
-    fn new(epoch: u64, limits: Limits, last: Generation, journal: Option<Journal>) -> Self {
+    fn new(epoch: u64, changes: Changes, limits: Limits) -> Self {
         Self {
             epoch,
+            changes: Arc::new(changes),
             limits,
             zones: RwLock::default(),
             history: RwLock::new(History::new(limits)),
-            writer: Mutex::new(Writer { last, journal }),
+            writer: Mutex::new(Writer {
+                last: Generation(0),
+                journal: None,
+            }),
         }
     }
 
     /// The newest generation that anything speaks of.
     fn newest(&self) -> Generation {
         let zones = self.zones.read().unwrap_or_else(PoisonError::into_inner);
-        let in_force = zones.values().map(|zone| zone.now());
+        let in_force = zones.values().map(|zone| zone.generation());
         let remembered = self.history().all();
         let remembered = remembered.iter().map(|i| i.generation);
         in_force.chain(remembered).max().unwrap_or_default()
@@ -320,9 +352,9 @@ impl Invalidations {
         }
     }
 
-    /// What objects on disk name to be believed.
-    pub const fn epoch(&self) -> u64 {
-        self.epoch
+    /// What objects on disk name to be believed: the journal and the file of changes that they were stored beside.
+    pub fn era(&self) -> u64 {
+        self.epoch ^ self.changes.id()
     }
 
     /// The distribution with that id; made when nobody has asked for it before.
@@ -335,8 +367,35 @@ impl Invalidations {
         let mut zones = self.zones.write().unwrap_or_else(PoisonError::into_inner);
         zones
             .entry(distribution.into())
-            .or_insert_with(|| Arc::new(Zone::new(distribution, self.epoch, self.limits.names)))
+            .or_insert_with(|| {
+                let changes = self.changes.clone();
+                let names = self.limits.names;
+                Arc::new(Zone::new(distribution, self.epoch, changes, names))
+            })
             .clone()
+    }
+
+    /// Whether changes are to be written down.
+    pub fn keeps_changes(&self) -> bool {
+        self.changes.is_kept()
+    }
+
+    /// Writes down what [`Zone::change`] marked, and says whether it is the first since the last [`Self::sync_changes`]. Waits
+    /// for the system, though not for the disk: what was written outlives the process, however that ends, and after a
+    /// sync a loss of power, too.
+    ///
+    /// # Errors
+    /// It could not be written. It is in force all the same, until a restart, and is written with the next.
+    pub fn keep_changes(&self, marked: &[Marked]) -> std::io::Result<bool> {
+        self.changes.keep(marked)
+    }
+
+    /// Waits until the disk has the changes that were written down; not for a thread that serves.
+    ///
+    /// # Errors
+    /// It may not have them.
+    pub fn sync_changes(&self) -> std::io::Result<()> {
+        self.changes.sync()
     }
 
     /// Invalidates. Returns when it is on disk and in force; waits for the disk, so it is not for a thread that
@@ -447,7 +506,7 @@ impl Invalidations {
                 journal::Names::of(zone.distribution(), &table, write)?;
                 write(&journal::Line::zone(
                     zone.distribution(),
-                    zone.now(),
+                    zone.generation(),
                     &table.all,
                 ))?;
             }
@@ -483,15 +542,20 @@ pub struct Zone {
     ///
     /// INVARIANT: the table holds everything up to it, which is why it is stored while the table is locked.
     current: AtomicU64,
+    /// The last change, compared with what [`Stamp`]s have seen.
+    changed: AtomicU64,
+    changes: Arc<Changes>,
     table: RwLock<Table>,
 }
 
 impl Zone {
-    fn new(distribution: &str, epoch: u64, names: usize) -> Self {
+    fn new(distribution: &str, epoch: u64, changes: Arc<Changes>, names: usize) -> Self {
         Self {
             distribution: distribution.into(),
             epoch,
             current: AtomicU64::new(0),
+            changed: AtomicU64::new(changes.start()),
+            changes,
             table: RwLock::new(Table::new(names)),
         }
     }
@@ -501,9 +565,31 @@ impl Zone {
         &self.distribution
     }
 
-    /// The generation that is in force: to be asked for before a fetch begins.
-    pub fn now(&self) -> Generation {
+    /// What is in force: to be asked for before a fetch begins.
+    pub fn now(&self) -> Moment {
+        Moment {
+            generation: self.generation(),
+            change: self.changed.load(Ordering::Acquire),
+        }
+    }
+
+    /// Ends what is stored under a URL, or being fetched: a request has changed it (CF-807). In force when this
+    /// returns, and to be kept by [`Invalidations::keep_changes`]. Waits for nothing.
+    pub fn change(&self, target: &Target) -> Marked {
+        self.changes.mark(&self.distribution, target, &self.changed)
+    }
+
+    fn generation(&self) -> Generation {
         Generation(self.current.load(Ordering::Acquire) >> 1)
+    }
+
+    fn era(&self) -> u64 {
+        self.epoch ^ self.changes.id()
+    }
+
+    /// Whether an object of those URLs may have been changed after the change `base`.
+    fn was_changed(&self, targets: &[Target], base: u64) -> bool {
+        self.changes.any_since(&self.distribution, targets, base)
     }
 
     fn id_of(&self, generation: Generation) -> InvalidationId {

@@ -11,7 +11,7 @@ use std::{
 use smallvec::SmallVec;
 
 use super::{
-    Generation, InvalidationId, Invalidations, Zone,
+    Generation, InvalidationId, Invalidations, Moment, Zone,
     table::Subject,
     target::{Item, MAX_TAGS, TagHash, Target},
 };
@@ -24,6 +24,25 @@ pub const MAX_TARGETS: usize = 4;
 const STALE: u64 = 1;
 /// `seen` of what never answers again. No generation gets there.
 const GONE: u64 = u64::MAX;
+
+/// What ended an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An invalidation.
+    Invalidation(InvalidationId),
+    /// A request that changed its URL, or another URL that could not be told from it (CF-807).
+    Change,
+}
+
+impl Cause {
+    /// The id of the invalidation, or `change`: what `invalidated(...)` is logged with (CP-607).
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Invalidation(id) => id.as_str(),
+            Self::Change => "change",
+        }
+    }
+}
 
 /// What an object may still be used for (CF-660).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +58,15 @@ pub enum Standing {
     },
     /// It answers no more, neither fresh nor stale nor as what a 304 confirms.
     Gone {
-        /// By which invalidation.
-        by: InvalidationId,
+        /// By what.
+        by: Cause,
     },
 }
 
 /// The mark of one fetch: its distribution, when in the order of invalidations it began, and what the object is called.
+///
+/// INVARIANT: `change` is the number of the change up to which it was looked at; it begins with the last one when the fetch
+/// began, and only grows. When a change ended the object, `seen` says so before `change` moves on.
 ///
 /// INVARIANT: `seen` is a generation up to which the object has been looked up, shifted left by one, with [`STALE`] in
 /// the bit that this frees; or [`GONE`]. It begins with the generation at which the fetch began and only grows.
@@ -54,9 +76,10 @@ pub enum Standing {
 pub struct Stamp {
     zone: Arc<Zone>,
     seen: AtomicU64,
+    change: AtomicU64,
     /// Milliseconds since 1970 when it was made stale.
     since: AtomicU64,
-    /// The generation that made it stale or ended it.
+    /// The generation that made it stale or ended it; zero for a change.
     by: AtomicU64,
     targets: SmallVec<[Target; 1]>,
     tags: Box<[TagHash]>,
@@ -65,12 +88,13 @@ pub struct Stamp {
 impl Stamp {
     /// The mark of a response whose fetch began at `fetched`, which is what [`Zone::now`] said before the request for it
     /// was sent, and before anything stored was looked at that the answer may confirm (CF-660, CP-144).
-    pub fn new(zone: Arc<Zone>, fetched: Generation, target: Target, tags: Vec<TagHash>) -> Self {
+    pub fn new(zone: Arc<Zone>, fetched: Moment, target: Target, tags: Vec<TagHash>) -> Self {
         let mut tags = tags;
         tags.truncate(MAX_TAGS);
         Self {
             zone,
-            seen: AtomicU64::new(fetched.0 << 1),
+            seen: AtomicU64::new(fetched.generation.0 << 1),
+            change: AtomicU64::new(fetched.change),
             since: AtomicU64::new(0),
             by: AtomicU64::new(0),
             targets: SmallVec::from_buf([target]),
@@ -106,13 +130,16 @@ impl Stamp {
         known
     }
 
-    /// Whether nothing at all was invalidated in its distribution since it was last looked up: two loads and a
-    /// comparison. What is not current may still be valid, see [`Self::standing`].
+    /// Whether nothing at all was invalidated or changed in its distribution since it was last looked up: four loads and two
+    /// comparisons. What is not current may still be valid, see [`Self::standing`].
     ///
-    /// Relaxed: an invalidation is acknowledged after its generation was stored, so a request that comes after the
+    /// Relaxed: an invalidation is acknowledged after its generation was stored, and a change is answered after its number
+    /// was, so a request that comes after the
     /// acknowledgement cannot load the one before; other requests may see either.
     pub fn is_current(&self) -> bool {
-        self.seen.load(Ordering::Relaxed) == self.zone.current.load(Ordering::Relaxed)
+        // `change` first and in order: once it is up to date, `seen` tells what that led to.
+        self.change.load(Ordering::Acquire) == self.zone.changed.load(Ordering::Relaxed)
+            && self.seen.load(Ordering::Relaxed) == self.zone.current.load(Ordering::Relaxed)
     }
 
     /// What it may be used for now. The first call after an invalidation looks the object up; the next ones load
@@ -121,6 +148,7 @@ impl Stamp {
         if self.is_current() {
             return Standing::Valid;
         }
+        self.look_for_changes();
         let seen = self.seen.load(Ordering::Acquire);
         // Before the table: it holds at least what this generation stands for.
         let current = self.zone.current.load(Ordering::Acquire);
@@ -129,6 +157,21 @@ impl Stamp {
         } else {
             self.told(seen)
         }
+    }
+
+    /// Ends it when its URL was changed since it was last looked for.
+    fn look_for_changes(&self) {
+        let before = self.change.load(Ordering::Acquire);
+        // Before the slots: they hold at least what this number stands for.
+        let now = self.zone.changed.load(Ordering::Acquire);
+        if before >= now || self.seen.load(Ordering::Relaxed) == GONE {
+            return;
+        }
+        if self.zone.was_changed(&self.targets, before) {
+            self.by.store(0, Ordering::Relaxed);
+            self.seen.store(GONE, Ordering::Release);
+        }
+        self.change.fetch_max(now, Ordering::Release);
     }
 
     fn look_up(&self, seen: u64, current: u64) -> Standing {
@@ -158,14 +201,20 @@ impl Stamp {
     }
 
     fn told(&self, seen: u64) -> Standing {
-        let by = || self.zone.id_of(Generation(self.by.load(Ordering::Relaxed)));
+        let by = self.by.load(Ordering::Relaxed);
+        let id = || self.zone.id_of(Generation(by));
         if seen == GONE {
-            Standing::Gone { by: by() }
+            Standing::Gone {
+                by: match by {
+                    0 => Cause::Change,
+                    _ => Cause::Invalidation(id()),
+                },
+            }
         } else if seen & STALE != 0 {
             let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
             Standing::Stale {
                 since: UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH),
-                by: by(),
+                by: id(),
             }
         } else {
             Standing::Valid
@@ -212,7 +261,9 @@ impl Stamp {
         };
         out.push(VERSION);
         for number in [
-            self.zone.epoch,
+            self.zone.era(),
+            // Before `seen`: whoever finds a change says so in that first.
+            self.change.load(Ordering::Acquire),
             self.seen.load(Ordering::Acquire),
             self.since.load(Ordering::Relaxed),
             self.by.load(Ordering::Relaxed),
@@ -235,12 +286,16 @@ impl Stamp {
     /// which that one knows of. Then the object is to be treated as gone.
     pub fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<(Self, usize)> {
         let mut rest = Reader(bytes);
-        if rest.take::<1>()? != [VERSION] || rest.number()? != invalidations.epoch() {
+        if rest.take::<1>()? != [VERSION] || rest.number()? != invalidations.era() {
             return None;
         }
-        let (seen, since, by) = (rest.number()?, rest.number()?, rest.number()?);
+        let (change, seen) = (rest.number()?, rest.number()?);
+        let (since, by) = (rest.number()?, rest.number()?);
         let zone = invalidations.zone(rest.text()?);
         if seen != GONE && seen | STALE > zone.current.load(Ordering::Acquire) | STALE {
+            return None;
+        }
+        if change > zone.changed.load(Ordering::Acquire) {
             return None;
         }
         let [targets] = rest.take()?;
@@ -255,6 +310,7 @@ impl Stamp {
         let stamp = Self {
             zone,
             seen: AtomicU64::new(seen),
+            change: AtomicU64::new(change),
             since: AtomicU64::new(since),
             by: AtomicU64::new(by),
             targets,
@@ -267,11 +323,13 @@ impl Stamp {
 /// Two that were made stale together stay so: what one of them learns, the other looks up for itself.
 impl Clone for Stamp {
     fn clone(&self) -> Self {
-        // `seen` first: what it needs was written before it.
+        // `change` first, then `seen`: what each needs was written before it.
+        let change = self.change.load(Ordering::Acquire);
         let seen = self.seen.load(Ordering::Acquire);
         Self {
             zone: self.zone.clone(),
             seen: AtomicU64::new(seen),
+            change: AtomicU64::new(change),
             since: AtomicU64::new(self.since.load(Ordering::Relaxed)),
             by: AtomicU64::new(self.by.load(Ordering::Relaxed)),
             targets: self.targets.clone(),
@@ -280,7 +338,7 @@ impl Clone for Stamp {
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 struct Reader<'b>(&'b [u8]);
 

@@ -1,7 +1,11 @@
 //! What changes a stored object besides a fetch of it: methods that are not safe, and the answers to HEAD (CF section
 //! 10.3).
 
+use std::sync::Arc;
+
+use fourfront::purge::PurgeCall;
 use fourfront_conformance::{ALL_METHODS, Edge, Origin, Reply, Running};
+use tokio::sync::watch;
 
 /// A node that passes every method on, in one of the modes.
 fn node(mode: &str) -> Edge {
@@ -75,6 +79,133 @@ async fn a_change_takes_away_the_pages_it_speaks_of() {
             .header("Host", "site.test");
         assert_eq!(change.body("x").send().await.status, 201);
         assert_eq!(get().await, want, "{name}: {value}");
+    }
+}
+
+/// An origin whose pages differ by language, and stay fresh for long.
+async fn in_languages() -> Origin {
+    Origin::start(|request| {
+        let language = request.header("accept-language").unwrap_or("none");
+        Reply::ok(language.to_owned())
+            .header("Cache-Control", "max-age=600")
+            .header("Vary", "Accept-Language")
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_takes_away_every_variant_under_every_key() {
+    // CF-807, CF-834, CF-654, RFC 9111 section 4.4
+    for mode in ["rfc9111", "cloudfront"] {
+        let origin = in_languages().await;
+        let edge = Edge::new()
+            .distribution(&format!("cache_mode: {mode}"))
+            .behavior(ALL_METHODS)
+            .behavior("cache_policy: { headers: [X-Key] }")
+            .behavior("origin_request_policy: { headers: [Accept-Language] }")
+            .start(&origin)
+            .await;
+        let viewers = [("1", "pt"), ("1", "de"), ("2", "pt"), ("2", "de")];
+        let tokens = async |path: &str| {
+            let mut tokens = Vec::new();
+            for (key, language) in viewers {
+                let request = edge.request("GET", path).header("X-Key", key);
+                let answer = request.header("Accept-Language", language).send().await;
+                tokens.push(answer.x_cache().to_owned());
+            }
+            tokens
+        };
+        for path in ["/a", "/b"] {
+            tokens(path).await;
+            assert_eq!(tokens(path).await, ["Hit"; 4], "{mode}");
+        }
+        // Whose key and variant are none of those.
+        let changed = edge.request("POST", "/a").body("x").send().await;
+        assert_eq!(changed.status, 200);
+        match mode {
+            "rfc9111" => assert_eq!(tokens("/a").await, ["Miss"; 4]),
+            _ => assert_eq!(tokens("/a").await, ["Hit"; 4]),
+        }
+        assert_eq!(tokens("/a").await, ["Hit"; 4], "{mode}");
+        assert_eq!(tokens("/b").await, ["Hit"; 4], "{mode}");
+        // It is not the operator's: nobody finds it in the list, and the reason says what it was.
+        let (status, told) = edge.purge_call(PurgeCall::List(String::new()));
+        assert_eq!(
+            (status, told["invalidations"].as_array().map(Vec::len)),
+            (200, Some(0))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_after_a_change_says_what_became_of_the_page() {
+    // CF-807, CP-606, CP-607
+    let origin = changing(204, ("X-A", "1")).await;
+    let edge = node("rfc9111").start(&origin).await;
+    edge.get("/a").await;
+    edge.request("DELETE", "/a").send().await;
+    let (_, told) = edge
+        .explain(serde_json::json!({ "url": "http://viewer.test/a" }))
+        .await;
+    let by = &told["stored"][0]["invalidation"];
+    assert_eq!(
+        (&by["by"], &by["effect"]),
+        (&"change".into(), &"gone".into()),
+        "{told}"
+    );
+    assert_eq!(told["verdict"]["reason"], "invalidated(change)", "{told}");
+    let answer = edge.get("/a").await;
+    let status = answer.header("cache-status").unwrap();
+    assert!(
+        status.contains("detail=\"invalidated(change)\""),
+        "{status}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_being_fetched_while_it_changes_answers_nobody_later() {
+    // CF-807, CF-660
+    let (open, gate) = watch::channel(false);
+    let origin = Origin::start(move |request| match request.method.as_str() {
+        "GET" => Reply::ok("page")
+            .header("Cache-Control", "max-age=600")
+            .after(&gate),
+        _ => Reply::status(200),
+    })
+    .await;
+    let edge = Arc::new(node("rfc9111").start(&origin).await);
+    let getting = edge.clone();
+    let first = tokio::spawn(async move { getting.get("/a").await });
+    origin.received(1).await;
+    edge.request("PUT", "/a").body("x").send().await;
+    open.send(true).unwrap();
+    assert_eq!(first.await.unwrap().text(), "page");
+    assert_eq!(token(&edge, "/a").await, "Miss");
+    assert_eq!(token(&edge, "/a").await, "Hit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_counts_under_the_url_that_viewers_know() {
+    // CF-807, CF-658, CF-040
+    let origin = changing(200, ("X-A", "1")).await;
+    let moved = "function handler(event) { var r = event.request; r.uri = r.uri.replace('/old', '/new'); return r; }";
+    let edge = node("rfc9111")
+        .cloudfront_function("move", moved, "")
+        .behavior("on: { viewer-request: move }")
+        .distribution("default_root_object: index.html")
+        .start(&origin)
+        .await;
+    for (stored, changed) in [
+        ("/old", "/new"),
+        ("/new", "/old"),
+        ("/old", "/old"),
+        ("/", "/index.html"),
+        ("/index.html", "/"),
+    ] {
+        token(&edge, stored).await;
+        assert_eq!(token(&edge, stored).await, "Hit", "{stored}");
+        edge.request("POST", changed).body("x").send().await;
+        assert_eq!(token(&edge, stored).await, "Miss", "{stored} {changed}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fourfront_conformance::{Edge, Origin, Reply, Running};
+use fourfront_conformance::{ALL_METHODS, Edge, Origin, Reply, Running};
 use tempfile::TempDir;
 
 /// A node whose memory holds one object of a megabyte, and whose disk holds many.
@@ -169,6 +169,88 @@ async fn what_was_invalidated_does_not_come_back_with_the_process() {
         assert_eq!(third.get(path).await.x_cache(), "Miss", "{path}");
         assert_eq!(third.get(path).await.x_cache(), "Hit", "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_does_not_come_back_with_the_process() {
+    // CF-807, CF-661, RFC 9111 section 4.4
+    let (origin, dir) = (sized().await, TempDir::new().unwrap());
+    let all = |e: Edge| {
+        e.behavior(ALL_METHODS)
+            .behavior("cache_policy: { headers: [X-Key] }")
+    };
+    let get = async |edge: &Running, path: &str, key: &str| {
+        let request = edge.request("GET", path).header("X-Key", key);
+        request.send().await.x_cache().to_owned()
+    };
+    let first = node(&origin, dir.path(), all).await;
+    // More than memory has room for: the large ones are on disk alone.
+    for path in ["/2", "/2000", "/2001"] {
+        for key in ["1", "2"] {
+            assert_eq!(get(&first, path, key).await, "Miss");
+        }
+    }
+    drop(first);
+    let second = node(&origin, dir.path(), all).await;
+    for path in ["/2", "/2000"] {
+        assert_eq!(get(&second, path, "1").await, "Hit", "{path}");
+        let changed = second.request("POST", path).body("x").send().await;
+        assert_eq!(changed.status, 200);
+    }
+    assert_eq!(get(&second, "/2000", "1").await, "Miss");
+    drop(second);
+    let third = node(&origin, dir.path(), all).await;
+    for path in ["/2", "/2000"] {
+        assert_eq!(get(&third, path, "2").await, "Miss", "{path}");
+        assert_eq!(get(&third, path, "2").await, "Hit", "{path}");
+    }
+    assert_eq!(get(&third, "/2000", "1").await, "Hit");
+    assert_eq!(get(&third, "/2001", "1").await, "Hit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_fails_is_left_alone_for_what_is_only_on_disk_too() {
+    // CF-272
+    let fail = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let failing = fail.clone();
+    let origin = Origin::start(
+        move |_| match failing.load(std::sync::atomic::Ordering::SeqCst) {
+            false => Reply::ok(vec![7; 3_000_000]).header("Cache-Control", "max-age=60"),
+            true => Reply::status(503),
+        },
+    )
+    .await;
+    let dir = TempDir::new().unwrap();
+    let cloudfront = |e: Edge| e.distribution("cache_mode: cloudfront");
+    let edge = node(&origin, dir.path(), cloudfront).await;
+    edge.get("/").await;
+    settle(&edge).await;
+    fail.store(true, std::sync::atomic::Ordering::SeqCst);
+    edge.advance(61);
+    let answer = edge.get("/").await;
+    assert_eq!((answer.x_cache(), answer.body.len()), ("Hit", 3_000_000));
+    assert_eq!(origin.count(), 2);
+    // It is noted behind that answer.
+    let noted = async {
+        loop {
+            let url = serde_json::json!({ "url": "http://viewer.test/" });
+            let told = edge.explain(url).await.1;
+            assert_eq!(told["stored"][0]["tier"], "disk", "{told}");
+            if told["stored"][0]["stale"]["held_off_until"].is_string() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), noted)
+        .await
+        .expect("a note within a minute");
+    edge.advance(9);
+    assert_eq!(edge.get("/").await.x_cache(), "Hit");
+    assert_eq!(origin.count(), 2);
+    edge.advance(2);
+    assert_eq!(edge.get("/").await.x_cache(), "Hit");
+    assert_eq!(origin.count(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -191,6 +191,90 @@ async fn worked_examples_of_the_ttl_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fields_targeted_at_the_node_count_in_the_place_of_cache_control() {
+    // CF-801, CF-837, RFC 9213 section 2.2: the most specific that can be read
+    const FIELDS: &[(&str, &str)] = &[
+        ("Cache-Control", "no-store"),
+        ("Expires", "Thu, 01 Jan 2026 00:00:00 GMT"),
+        ("Surrogate-Control", "max-age=5"),
+        ("CDN-Cache-Control", "max-age=10"),
+        ("Fourfront-Cache-Control", "max-age=20"),
+        ("Acme-Cache-Control", "max-age=40"),
+    ];
+    let rows: &[(&str, usize, u64)] = &[
+        ("comment: none", 3, 5),
+        ("comment: none", 4, 10),
+        ("comment: none", 6, 20),
+        ("cdn_cc: { field: Acme-Cache-Control }", 6, 40),
+        ("cdn_cc: { field: Acme-Cache-Control }", 5, 10),
+    ];
+    for (setting, fields, seconds) in rows {
+        let origin = answering(200, &FIELDS[..*fields]).await;
+        let edge = Edge::new().distribution(setting).start(&origin).await;
+        let what = format!("{setting} {fields}");
+        assert_lifetime(&edge, &origin, *seconds, &what).await;
+        // They are for caches behind this one, too, unless they are hidden.
+        let answer = edge.get("/").await;
+        for (name, value) in &FIELDS[..*fields] {
+            assert_eq!(answer.header(name), Some(*value), "{what} {name}");
+        }
+    }
+    // What cannot be read leaves the next in charge.
+    let origin = answering(
+        200,
+        &[
+            ("CDN-Cache-Control", "max-age=30"),
+            ("Fourfront-Cache-Control", "max-age=20, &"),
+        ],
+    )
+    .await;
+    let edge = Edge::new().start(&origin).await;
+    assert_lifetime(&edge, &origin, 30, "malformed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_targeted_at_the_node_can_be_kept_from_viewers() {
+    // CF-801, RFC 9213 section 3.1
+    const TARGETED: &[(&str, &str)] = &[
+        ("ETag", "\"1\""),
+        ("Surrogate-Control", "max-age=5"),
+        ("CDN-Cache-Control", "max-age=10"),
+        ("Acme-Cache-Control", "max-age=40"),
+        ("Fourfront-Cache-Control", "max-age=50"),
+        ("Cache-Control", "max-age=60"),
+    ];
+    let origin = answering(200, TARGETED).await;
+    let edge = Edge::new()
+        .distribution("cdn_cc: { field: Acme-Cache-Control, hide: true }")
+        .start(&origin)
+        .await;
+    let fields: [&[(&str, &str)]; 4] = [
+        &[],
+        &[],
+        &[("If-None-Match", "\"1\"")],
+        &[("Range", "bytes=0-0")],
+    ];
+    for (n, fields) in fields.iter().enumerate() {
+        let request = fields
+            .iter()
+            .fold(edge.request("GET", "/"), |r, (name, value)| {
+                r.header(name, value)
+            });
+        let answer = request.send().await;
+        let token = if n == 0 { "Miss" } else { "Hit" };
+        assert_eq!(answer.x_cache(), token, "{fields:?}");
+        for (name, _) in &TARGETED[1..4] {
+            assert_eq!(answer.header(name), None, "{fields:?} {name}");
+        }
+        // One that means nothing here is the viewers', and so is what is for everybody.
+        let told = answer.header("fourfront-cache-control");
+        assert!(told.is_some() || answer.status == 304, "{fields:?}");
+        assert_eq!(answer.header("cache-control"), Some("max-age=60"));
+    }
+    assert_eq!(origin.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn redirects_without_a_lifetime_are_kept_in_mode_cloudfront() {
     // CF-217, CF-218
     for status in [301, 302, 303, 307] {

@@ -1,6 +1,6 @@
 //! What the node adds to answers, records and metrics (CF sections 6.1 and 8).
 
-use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Turn, handler, logging};
+use fourfront_conformance::{ALL_METHODS, Edge, Origin, RawOrigin, Reply, Turn, handler, logging};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -319,4 +319,70 @@ async fn origin_faults_are_counted_apart_from_hook_faults() {
     let line = r#"fourfront_origin_faults_total{cause="OriginConnectError",distribution="EDISTRIBUTION",origin="origin"} 1"#;
     assert!(metrics.lines().any(|l| l == line), "{metrics}");
     assert!(!metrics.contains("fourfront_hook_faults_total{"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_keeps_the_date_of_its_origin() {
+    // CF-320, RFC 9110 section 6.6.1: on whatever way it comes
+    const DATE: &str = "Tue, 03 Mar 2026 08:59:50 GMT";
+    let origin = Origin::start(|request| {
+        let status = if request.target == "/missing" {
+            404
+        } else {
+            200
+        };
+        let control = match request.target.as_str() {
+            "/passed" => "no-store",
+            "/each" => "no-cache",
+            _ => "max-age=60",
+        };
+        let reply = match request.header("if-none-match") {
+            Some(_) => Reply::status(304),
+            None => Reply::status(status).body("content"),
+        };
+        reply
+            .header("Cache-Control", control)
+            .header("ETag", "\"1\"")
+            .header("Date", DATE)
+    })
+    .await;
+    let edge = Edge::new().behavior(ALL_METHODS).start(&origin).await;
+    let part: &[(&str, &str)] = &[("Range", "bytes=0-1")];
+    let condition: &[(&str, &str)] = &[("If-None-Match", "\"1\"")];
+    for (method, path, fields, status, token) in [
+        ("GET", "/", &[][..], 200, "Miss"),
+        ("GET", "/", &[], 200, "Hit"),
+        ("GET", "/", part, 206, "Hit"),
+        ("GET", "/", condition, 304, "Hit"),
+        ("HEAD", "/", &[], 200, "Hit"),
+        ("GET", "/passed", &[], 200, "Miss"),
+        ("HEAD", "/passed", &[], 200, "Miss"),
+        ("GET", "/each", &[], 200, "Miss"),
+        ("GET", "/each", &[], 200, "RefreshHit"),
+        ("POST", "/passed", &[], 200, "Miss"),
+        ("GET", "/missing", &[], 404, "Error"),
+    ] {
+        let request = fields
+            .iter()
+            .fold(edge.request(method, path), |r, (name, value)| {
+                r.header(name, value)
+            });
+        let answer = request.send().await;
+        let what = format!("{method} {path} {fields:?}");
+        assert_eq!((answer.status, answer.x_cache()), (status, token), "{what}");
+        assert_eq!(answer.all("date"), [DATE], "{what}");
+    }
+    // Several on one connection.
+    let mut stream = TcpStream::connect(edge.address()).await.unwrap();
+    for path in ["/passed", "/", "/each", "/passed"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: viewer.test\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut got = Vec::new();
+        while !got.ends_with(b"content") {
+            assert_ne!(stream.read_buf(&mut got).await.unwrap(), 0, "{path}");
+        }
+        let text = String::from_utf8(got).unwrap().to_lowercase();
+        let date = format!("\r\ndate: {}\r\n", DATE.to_lowercase());
+        assert_eq!(text.matches(&date).count(), 1, "{path}: {text}");
+    }
 }

@@ -50,6 +50,72 @@ async fn variants_are_kept_side_by_side_in_mode_rfc9111() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn variants_are_bounded_and_the_one_not_used_for_longest_goes() {
+    // CF-824
+    let dir = tempfile::TempDir::new().unwrap();
+    let disk = [
+        "cache_disk: 64MiB".to_owned(),
+        format!("data_dir: {}", dir.path().display()),
+    ];
+    for tiers in [&[][..], &disk] {
+        let origin = echoing("accept-language", "Accept-Language").await;
+        let edge = tiers.iter().fold(Edge::new(), |edge, line| edge.node(line));
+        let edge = edge
+            .distribution("id: EDISTRIBUTION")
+            .distribution("vary: { max_variants: 3 }")
+            .behavior("origin_request_policy: { headers: [Accept-Language] }")
+            .start(&origin)
+            .await;
+        let get = async |language: &str| {
+            let (token, text) = get_with(&edge, "/", &[("Accept-Language", language)]).await;
+            assert_eq!(text, language);
+            token
+        };
+        for language in ["a", "b", "c"] {
+            assert_eq!(get(language).await, "Miss");
+        }
+        for language in ["a", "b", "c", "b"] {
+            assert_eq!(get(language).await, "Hit", "{language}");
+        }
+        assert_eq!(get("d").await, "Miss");
+        assert_eq!(get("b").await, "Hit");
+        assert_eq!(get("d").await, "Hit");
+        // The first one is under the key itself.
+        assert_eq!(get("a").await, "Hit");
+        assert_eq!(get("c").await, "Miss");
+        assert_eq!(get("d").await, "Hit");
+        assert_eq!(get("b").await, "Miss");
+        // However many come.
+        for n in 0..50 {
+            assert_eq!(get(&format!("x{n}")).await, "Miss");
+        }
+        assert_eq!(
+            [get("a").await, get("x49").await, get("x48").await],
+            ["Hit"; 3]
+        );
+        edge.node().cache().settle();
+        assert_eq!(edge.node().cache().entry_count(), 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vary_that_nothing_can_be_compared_by_is_never_reused_in_mode_rfc9111() {
+    // CF-824, RFC 9110 section 12.5.5
+    const MANY: &str = "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q";
+    for vary in ["Accept-Encoding, *", "not a name", MANY] {
+        let origin = echoing("host", vary).await;
+        let edge = Edge::new().start(&origin).await;
+        for n in 1..=3 {
+            let answer = edge.get("/").await;
+            assert_eq!(answer.x_cache(), "Miss", "{vary}");
+            assert_eq!(origin.count(), n, "{vary}");
+        }
+        edge.node().cache().settle();
+        assert_eq!(edge.node().cache().entry_count(), 0, "{vary}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_field_that_never_reaches_the_origin_makes_no_variants() {
     // CF-824, CF-330
     let origin = echoing("accept-language", "Accept-Language").await;

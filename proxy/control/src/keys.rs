@@ -289,6 +289,8 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("range_slice"),
         read("identity"),
         read("cache_tag_config"),
+        read("cdn_cc"),
+        read("vary"),
         ignored("caller_reference"),
         ignored("price_class"),
         ignored("is_ipv6_enabled"),
@@ -351,6 +353,16 @@ pub(crate) const DISTRIBUTION: Table = Table {
 pub(crate) const CACHE_TAGS: Table = Table {
     what: "`cache_tag_config`",
     groups: &[&[read("header_name"), read("separator"), read("hide")]],
+};
+
+pub(crate) const CDN_CC: Table = Table {
+    what: "`cdn_cc`",
+    groups: &[&[read("field"), read("hide")]],
+};
+
+pub(crate) const VARY: Table = Table {
+    what: "`vary`",
+    groups: &[&[read("max_variants")]],
 };
 
 pub(crate) const ORIGIN: Table = Table {
@@ -567,6 +579,8 @@ pub(crate) const ALL: &[&Table] = &[
     &STORE,
     &DISTRIBUTION,
     &CACHE_TAGS,
+    &CDN_CC,
+    &VARY,
     &ORIGIN,
     &CUSTOM_ORIGIN,
     &S3_ORIGIN,

@@ -3,6 +3,8 @@
 
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
+use http::HeaderName;
+
 use crate::{
     CacheBehavior, CacheMode, Compat, Function, Identity, Origin, PathPatternSlot, RequestCc,
     normalize_path,
@@ -142,6 +144,58 @@ pub struct Distribution {
     pub identity: Identity,
     /// Where the tags of its objects come from; without it they have none (CF-670).
     pub cache_tags: Option<CacheTags>,
+    /// Cache control that origins aim at this node alone (CF-801). Off in mode `cloudfront` (CF-837).
+    pub cdn_cc: CdnCc,
+    /// Responses under one key at most that differ by what `Vary` names (CF-824), at least 2. Mode `cloudfront` has no
+    /// such variants (CF-312).
+    pub max_variants: usize,
+}
+
+/// `cdn_cc`: targeted cache control (CF-801, RFC 9213).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CdnCc {
+    /// Name of the field that goes before `CDN-Cache-Control`.
+    pub field: HeaderName,
+    /// Whether viewers get neither of them.
+    pub hide: bool,
+}
+
+impl CdnCc {
+    /// The field's name where none is configured.
+    pub const FIELD: HeaderName = HeaderName::from_static("fourfront-cache-control");
+
+    /// With this field. Its name ends as those of targeted fields do (RFC 9213 section 2), which keeps out fields that mean
+    /// something else.
+    ///
+    /// # Errors
+    /// [`TargetedFieldError`].
+    pub fn with_field(self, name: &str) -> Result<Self, TargetedFieldError> {
+        let field: HeaderName = name.parse().map_err(|_| TargetedFieldError::Name)?;
+        if !field.as_str().ends_with("-cache-control") {
+            return Err(TargetedFieldError::Ending);
+        }
+        Ok(Self { field, ..self })
+    }
+}
+
+/// Why a name is not that of a targeted field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetedFieldError {
+    /// It is no field's.
+    #[error("is not a header name")]
+    Name,
+    /// It may be another field's.
+    #[error("does not end in `-Cache-Control`")]
+    Ending,
+}
+
+impl Default for CdnCc {
+    fn default() -> Self {
+        Self {
+            field: Self::FIELD,
+            hide: false,
+        }
+    }
 }
 
 /// `CacheTagConfig`: by what tags objects can be invalidated (CF-057).
@@ -166,6 +220,9 @@ pub enum TagSeparator {
 }
 
 impl Distribution {
+    /// [`Self::max_variants`] where nothing is configured.
+    pub const MAX_VARIANTS: usize = 100;
+
     /// The behaviour for a path as the viewer sent it, without the query (CF-080..087, LE-003).
     pub fn behavior_for(&self, raw_path: &str) -> &Arc<CacheBehavior> {
         self.behavior(self.behavior_index_for(raw_path))
@@ -328,6 +385,8 @@ mod tests {
             range_slice: RangeSlice::default(),
             identity: Identity::default(),
             cache_tags: None,
+            cdn_cc: CdnCc::default(),
+            max_variants: Distribution::MAX_VARIANTS,
         })
     }
 

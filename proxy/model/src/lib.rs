@@ -27,7 +27,8 @@ pub use cloudfront_function::{
     StoreQuotaError,
 };
 pub use distribution::{
-    CacheTags, Distribution, HostName, HostNameError, RangeSlice, Site, TagSeparator,
+    CacheTags, CdnCc, Distribution, HostName, HostNameError, RangeSlice, Site, TagSeparator,
+    TargetedFieldError,
 };
 pub use egress::{EgressHost, EgressRule, EgressRuleError};
 pub use function::{

@@ -299,19 +299,23 @@ fn stored(lines: &mut Lines, copy: &Value) {
             .iter()
             .filter_map(Value::as_str)
             .collect();
-        lines.below(
-            "invalidated",
-            format!(
-                "{} of {} made it {}: {}",
-                text(by, "id"),
-                text(by, "create_time"),
-                text(by, "effect"),
-                match items.is_empty() {
-                    true => "its items are not remembered".to_owned(),
-                    false => items.join(" "),
-                }
-            ),
-        );
+        if by["by"] == "change" {
+            lines.below("changed", "by a request to its URL that was not safe");
+        } else {
+            lines.below(
+                "invalidated",
+                format!(
+                    "{} of {} made it {}: {}",
+                    text(by, "id"),
+                    text(by, "create_time"),
+                    text(by, "effect"),
+                    match items.is_empty() {
+                        true => "its items are not remembered".to_owned(),
+                        false => items.join(" "),
+                    }
+                ),
+            );
+        }
     }
     if let Some(failure) = copy["failure"].as_str() {
         lines.below("failure", failure);

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use fourfront_cache::{
-    policy::{FailureAnswer, Grace, OnError, Revalidation, Verdict},
-    purge::{Standing, tag_names},
+    policy::{self, FailureAnswer, Grace, OnError, Revalidation, Verdict},
+    purge::{Cause, Standing, tag_names},
 };
 use fourfront_model::{CacheMode, Distribution, EventType, FunctionAssociations};
 use http::{HeaderMap, HeaderValue, header};
@@ -30,7 +30,7 @@ pub(super) fn of(
     let mut document = base(node, asked, Some(exchange), now);
     let behavior = exchange.route.behavior();
     let rules = exchange.route.store_rules();
-    let allowed = fourfront_cache::policy::may_use_cache(&rules, &asked.method);
+    let allowed = policy::may_use_cache(&rules, &asked.method);
     document["cache"] = json!({
         "mode": mode(exchange.route.distribution()),
         "method_may_use_it": rules.cached_methods.caches(asked.method.as_str()),
@@ -248,7 +248,7 @@ fn stored(node: &Node, exchange: &Exchange, copy: &Told, now: SystemTime) -> Val
         "state": state,
         "failure": copy.failure,
         "tags": tags,
-        "fields": telling_fields(&copy.headers),
+        "fields": telling_fields(distribution, &copy.headers),
         "ttl": {
             "source": freshness.source().as_str(),
             "lifetime": seconds(freshness.lifetime()),
@@ -285,13 +285,18 @@ const fn failure(answer: FailureAnswer) -> &'static str {
 fn invalidation(node: &Node, distribution: &Distribution, copy: &Told) -> Value {
     let (by, effect, since) = match copy.standing {
         Standing::Valid => return Value::Null,
-        Standing::Stale { by, since } => (by, "stale", Some(rfc3339(since))),
+        Standing::Stale { by, since } => (Cause::Invalidation(by), "stale", Some(rfc3339(since))),
         Standing::Gone { by } => (by, "gone", None),
     };
     let all = node.cache().invalidations();
     let remembered = all.get(&distribution.id, by.as_str());
     json!({
         "id": by.as_str(),
+        "by": match by {
+            Cause::Invalidation(_) => "invalidation",
+            // By a request to its URL: none that is listed (CF-807).
+            Cause::Change => "change",
+        },
         "effect": effect,
         "since": since,
         "create_time": remembered.as_ref().map(|i| rfc3339(i.batch.created)),
@@ -300,9 +305,8 @@ fn invalidation(node: &Node, distribution: &Distribution, copy: &Told) -> Value 
 }
 
 /// The fields that lifetimes and validation go by.
-fn telling_fields(headers: &HeaderMap) -> Value {
-    // CF-801
-    let targeted = ["fourfront-cache-control", "cdn-cache-control"];
+fn telling_fields(distribution: &Distribution, headers: &HeaderMap) -> Value {
+    let targeted = policy::targets(distribution.cdn_cc.field.clone());
     let names = [
         header::CACHE_CONTROL,
         header::EXPIRES,
@@ -313,7 +317,7 @@ fn telling_fields(headers: &HeaderMap) -> Value {
     ];
     let names = names.iter().map(header::HeaderName::as_str);
     let mut kept = HeaderMap::new();
-    for name in names.chain(targeted) {
+    for name in names.chain(targeted.iter().map(header::HeaderName::as_str)) {
         for value in headers.get_all(name) {
             if let Ok(name) = header::HeaderName::from_bytes(name.as_bytes()) {
                 kept.append(name, value.clone());

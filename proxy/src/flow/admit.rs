@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use fourfront_cache::purge::Generation;
+use fourfront_cache::purge::Moment;
 use fourfront_control::RequestLimits;
 use http::{HeaderMap, HeaderName, Method, Version, header};
 
@@ -51,7 +51,7 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
         // Known to whoever holds the connection.
         server: None,
         bare_query: memchr::memchr(b'?', facts.target) == facts.target.len().checked_sub(1),
-        generation: Generation::default(),
+        began: Moment::default(),
         viewer_target: None,
     };
     match check_route(facts, &exchange) {

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use bytes::Bytes;
 use fourfront_cache::{
     policy::{OriginClass, StoreRules},
-    purge::Generation,
+    purge::Moment,
 };
 use fourfront_hooks::event::EventConfig;
 use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind};
@@ -135,7 +135,7 @@ impl Route {
             OriginKind::S3(_) | OriginKind::Dir(_) => OriginClass::S3,
         };
         let errors = self.snapshot.error_ttls(self.distribution, origin);
-        StoreRules::of(distribution.cache_mode, behavior, errors)
+        StoreRules::of(distribution, behavior, errors)
     }
 
     /// What takes the place of a path for key and origin: the default root object, of exactly `/` (CF-040).
@@ -165,9 +165,9 @@ pub struct Exchange {
     pub server: Option<IpAddr>,
     /// Whether the target ended in a `?` with nothing behind it (LE-412).
     pub bare_query: bool,
-    /// How many invalidations there had been when the fetch for it began, or before the stored object was looked at
-    /// that the fetch may confirm (CF-660).
-    pub generation: Generation,
+    /// Which invalidations and changes there had been when the fetch for it began, or before the stored object was looked
+    /// at that the fetch may confirm (CF-660, CF-807).
+    pub began: Moment,
     /// Path and query as the viewer sent them, when a function changed them (CF-658).
     pub viewer_target: Option<Bytes>,
 }

@@ -155,7 +155,7 @@ impl Edge {
         let mut served = deliver.served;
         if outcome.is_some() {
             // Made at origin-request, or of an origin's answer.
-            hide_tags(&mut head, &exchange);
+            hide(&mut head, &exchange);
         }
         if !served.is_generated_at_viewer() && !ctx.background && head.status.as_u16() < 400 {
             let ran = self.viewer_response(session, ctx, &exchange, &mut head);
@@ -263,7 +263,7 @@ impl Edge {
         let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
         let exchange = deliver.exchange.clone();
         let served = deliver.served;
-        hide_tags(head, &exchange);
+        hide(head, &exchange);
         // LE-023..036, LE-424: the gate is the effective status.
         if head.status.as_u16() >= 400 || ctx.background {
             return add_node_fields(head, &exchange, served, Some(outcome));
@@ -287,17 +287,12 @@ impl Edge {
     }
 }
 
-/// CF-675: the tags of an object are the node's affair, where the site file says so. The stored head keeps them.
-fn hide_tags(head: &mut ResponseHeader, exchange: &Exchange) {
-    if let Some(name) = hidden_field(exchange) {
+/// CF-675, CF-801: tags and targeted cache control are the node's affair, where the site file says so. The stored head keeps
+/// them.
+fn hide(head: &mut ResponseHeader, exchange: &Exchange) {
+    for name in &exchange.route.fields().hidden {
         head.remove_header(name);
     }
-}
-
-/// The lower-case name of the field of tags, where viewers do not get it (CF-675).
-pub(super) fn hidden_field(exchange: &Exchange) -> Option<&str> {
-    let tags = exchange.route.distribution().cache_tags.as_ref()?;
-    tags.hide.then_some(tags.header.as_str())
 }
 
 /// Whether the answer that Pingora is about to send ends with this head: then no body callback comes that could send

@@ -8,6 +8,7 @@
 use std::{
     path::Path,
     sync::{Arc, Weak},
+    time::{Duration, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -222,12 +223,27 @@ impl Disk {
             self.remove(key);
             return false;
         };
+        self.put_head(&entry, head)
+    }
+
+    /// Lets an object answer for a while without its origin being asked (CF-272). Another head that is put on it meanwhile
+    /// ends that.
+    pub(super) async fn hold_off(&self, key: &CacheKey, now: SystemTime, period: Duration) {
+        let found = self.find(key).await.filter(|f| !f.head.facts().is_gone());
+        if let Some(OnDisk { head, entry, .. }) = found
+            && let Some(head) = kept_head::encode(&head.held_off(now, period))
+        {
+            self.put_head(&entry, head);
+        }
+    }
+
+    fn put_head(&self, entry: &DiskEntry, head: Bytes) -> bool {
         let object = NewObject {
             head,
             epoch: 0,
             total: None,
         };
-        self.store.update_head(&entry, object).is_ok()
+        self.store.update_head(entry, object).is_ok()
     }
 
     /// Removes a key.

@@ -10,7 +10,7 @@ use fourfront_cache::{
         self, EdgeEncoding, FailureAnswer, Freshness, Grace, OriginCookies, OriginFailure,
         Revalidation, Verdict,
     },
-    purge::Standing,
+    purge::{Cause, Standing},
 };
 use fourfront_model::CacheMode;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
@@ -320,8 +320,11 @@ fn tell(
     let mode = distribution.cache_mode;
     let standing = facts.stamp.standing();
     let named_by = match standing {
-        Standing::Valid => Vec::new(),
-        Standing::Stale { by, .. } | Standing::Gone { by } => {
+        Standing::Valid | Standing::Gone { by: Cause::Change } => Vec::new(),
+        Standing::Stale { by, .. }
+        | Standing::Gone {
+            by: Cause::Invalidation(by),
+        } => {
             let invalidation = cache.invalidations().get(&distribution.id, by.as_str());
             invalidation.map_or_else(Vec::new, |invalidation| {
                 let items = invalidation.items_naming(&facts.stamp);

@@ -4,14 +4,15 @@
 //! few lines each: take the flow's state, step it, put the next back. What is decided lives in [`crate::flow`] and in the crates it composes; what is done for
 //! a decision lives in this module's siblings, by side of the cache.
 //!
-//! Five of Pingora's own ideas are overruled, each where it happens: freshness is judged by
+//! Six of Pingora's own ideas are overruled, each where it happens: freshness is judged by
 //! our policy and clock ([`viewer_side`]), the request to the origin is ours alone
 //! ([`origin_side`]), the stored copy is not the answer to every 304 ([`revalidate`]), interim answers are not lost
-//! when the final one comes with them ([`interim`]), and a function
+//! when the final one comes with them ([`interim`]), a function
 //! that fails in the middle of a response swaps what its viewer gets instead of breaking the
-//! transfer ([`deliver`]).
+//! transfer ([`deliver`]), and an answer keeps its date, and streams whatever its length (`direct::outlet`).
 
 mod certificates;
+mod collapse;
 mod context;
 mod deliver;
 mod direct;
@@ -74,6 +75,7 @@ use crate::{
     node::Node,
 };
 use deliver::ctx_internal;
+use direct::Outlet;
 use storage::StoredFacts;
 
 /// The origin-response function's answer is complete and waits in the context; not a failure.
@@ -190,6 +192,12 @@ impl ProxyHttp for Filters {
         _fresh: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<ForcedFreshness>> {
+        if let Some(exchange) = ctx.flow.exchange() {
+            let most = exchange.route.distribution().max_variants;
+            self.node
+                .cache()
+                .variant_used(session.cache.cache_key(), most);
+        }
         let freshness = self.judge_hit(session, meta, ctx)?;
         Ok(parts::prepare(&self.0, session, meta, hit, freshness, ctx).await)
     }
@@ -304,7 +312,15 @@ impl ProxyHttp for Filters {
         head: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        self.on_answer(session, head, ctx).await
+        self.on_answer(session, head, ctx).await?;
+        // CF-320: Pingora would send its own.
+        if let (Some(date), Some(h1)) = (
+            head.headers.get(header::DATE),
+            session.as_downstream().as_http1(),
+        ) {
+            Outlet::set_date(h1.stream(), date);
+        }
+        Ok(())
     }
 
     /// Sends what takes the place of a body whose head was replaced (LE-279).

@@ -62,7 +62,7 @@ impl Edge {
         if !has_stored(session) && session.cache.enabled() {
             // Nothing stored takes part, so the fetch begins now (CF-660). Else it begins where that was looked at.
             let id = &lookup.exchange.route.distribution().id;
-            lookup.exchange.generation = self.node().cache().invalidations().zone(id).now();
+            lookup.exchange.began = self.node().cache().invalidations().zone(id).now();
         }
         let (range, slice) = parts::wanted(self, session, &lookup);
         ctx.slice = slice;
@@ -447,7 +447,7 @@ impl Edge {
         }
         // No other try follows this answer.
         ctx.body.release();
-        self.forget_changed(session, &fetch.exchange, head);
+        self.forget_changed(session, &fetch.exchange, head).await;
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
         match self.origin_response(&fetch, &parts, ctx).await {

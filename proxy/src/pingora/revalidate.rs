@@ -111,10 +111,10 @@ impl Edge {
     /// has been let go, as after any failed validation.
     fn begin_as_miss(&self, session: &mut Session, ctx: &Ctx) -> Result<()> {
         let exchange = &ctx.flow.fetch().map_err(|e| ctx_internal(&e))?.exchange;
+        let key = session.cache.cache_key().clone();
+        session.cache.disable(NoCacheReason::Deferred);
+        self.enable(session, exchange);
         let cache = &mut session.cache;
-        let key = cache.cache_key().clone();
-        cache.disable(NoCacheReason::Deferred);
-        self.enable(cache, exchange);
         cache.set_cache_key(key);
         cache.cache_miss();
         debug_assert_eq!(cache.phase(), CachePhase::Miss, "nothing was looked up");

@@ -26,17 +26,18 @@ use fourfront_cache::{
     policy::Freshness,
     purge::{Invalidations, Stamp, Standing},
     segments::{Arriving, Layout},
+    variants::Variants,
 };
 use fourfront_model::HeaderLine;
 use fourfront_origin::OriginFault;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use parking_lot::Mutex;
 use pingora::{
     Error, ErrorType, Result,
     cache::{
         CacheKey as PingoraKey, CacheMeta, CacheOptionOverrides, HttpCache,
         key::{CacheHashKey as _, HashBinary},
-        lock::{CacheKeyLockImpl, CacheLock},
+        lock::CacheKeyLockImpl,
         storage::{HitHandler, MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Storage},
         trace::SpanHandle,
     },
@@ -50,6 +51,7 @@ pub(super) use segments::{Coming, Fetch, Plan, Segmented, SegmentedHit, Unfetche
 use segments::{SegmentFill, segmented_hit};
 
 use super::{
+    collapse::{self, Collapse, HeadCollapse, Sharing},
     direct::Wire,
     disk::{Disk, OnDisk, PROMOTE},
     parts::Unsliced,
@@ -158,10 +160,12 @@ impl std::ops::Deref for StoredFacts {
 /// but in tests.
 pub struct CacheStorage {
     adapter: &'static Adapter,
-    lock: &'static CacheKeyLockImpl,
+    lock: &'static Collapse,
+    head_lock: &'static HeadCollapse,
     secret: KeySecret,
     invalidations: Arc<Invalidations>,
     unsliced: Unsliced,
+    variants: Variants,
 }
 
 /// Where and how large the disk tier is.
@@ -215,12 +219,15 @@ impl CacheStorage {
             starting: Mutex::new(HashMap::new()),
             next_tag: AtomicU64::new(0),
         };
+        let (lock, head_lock) = collapse::leaked(FILL_LIMIT);
         Ok(Self {
             adapter: Box::leak(Box::new(adapter)),
-            lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
+            lock,
+            head_lock,
             secret,
             invalidations,
             unsliced: Unsliced::default(),
+            variants: Variants::default(),
         })
     }
 
@@ -251,10 +258,19 @@ impl CacheStorage {
     }
 
     /// Lets a request use the cache. Followers of a fill wait at most `wait` (CF-405).
-    pub(super) fn enable(&self, cache: &mut HttpCache, wait: Duration) {
+    pub(super) fn enable(&self, cache: &mut HttpCache, method: &Method, wait: Duration) {
+        let lock: &'static CacheKeyLockImpl = match *method {
+            Method::HEAD => self.head_lock,
+            _ => self.lock,
+        };
         let mut overrides = CacheOptionOverrides::default();
         overrides.wait_timeout = Some(wait);
-        cache.enable(self.adapter, None, None, Some(self.lock), Some(overrides));
+        cache.enable(self.adapter, None, None, Some(lock), Some(overrides));
+    }
+
+    /// Notes whether requests for a key are to wait for each other (CF-402).
+    pub(super) fn note_sharing(&self, key: &PingoraKey, sharing: Sharing) {
+        self.lock.note(key, sharing);
     }
 
     /// The complete object under a key that no fill is about to replace.
@@ -277,6 +293,7 @@ impl CacheStorage {
 
     /// Writes what is pending, and lets go of the disk.
     pub async fn close(&self) {
+        super::unsafe_methods::sync(&self.invalidations);
         if let Some(disk) = &self.adapter.disk {
             disk.close().await;
         }
@@ -309,16 +326,17 @@ impl CacheStorage {
 
     /// Lets a stale object answer without its origin being asked, for `period` from `now` (CF-272).
     pub(super) fn hold_off(&self, key: &PingoraKey, now: SystemTime, period: Duration) {
-        self.adapter.tier.update_head(&our_key(key), |stored| {
-            let head = stored.head();
-            Some(Head {
-                facts: head.facts.held_off(now, period),
-                header: head.header.clone(),
-                created: head.created,
-                variance: head.variance,
-                wire: OnceLock::new(),
-            })
-        });
+        let key = our_key(key);
+        let adapter = self.adapter;
+        let held = adapter
+            .tier
+            .update_head(&key, |stored| Some(stored.head().held_off(now, period)));
+        if held.is_none()
+            && let Some(disk) = &adapter.disk
+        {
+            // Too large for memory. Behind the answer, as all that goes to disk.
+            tokio::spawn(async move { disk.hold_off(&key, now, period).await });
+        }
     }
 
     /// Puts a new head on the entry that was stored at `created`, if that is still there.
@@ -334,6 +352,18 @@ impl CacheStorage {
                 .then(|| Head::of(meta))
                 .flatten()
         });
+    }
+
+    /// Notes that a variant under a key of its own is stored or used. Of more than `most` under one primary key, the one that
+    /// was not used for longest is removed (CF-824).
+    pub(super) fn variant_used(&self, key: &PingoraKey, most: usize) {
+        let Some(variant) = key.variance_bin() else {
+            return;
+        };
+        let primary = CacheKey::from_bytes(key.primary_bin());
+        if let Some(gone) = self.variants.used(&primary, variant, most) {
+            self.adapter.remove(&slot(&primary, gone));
+        }
     }
 
     /// Removes one entry.
@@ -384,6 +414,17 @@ impl Head {
         })
     }
 
+    /// The same, which answers for a while without its origin being asked.
+    pub(super) fn held_off(&self, now: SystemTime, period: Duration) -> Self {
+        Self {
+            facts: self.facts.held_off(now, period),
+            header: self.header.clone(),
+            created: self.created,
+            variance: self.variance,
+            wire: OnceLock::new(),
+        }
+    }
+
     /// What is kept beside it.
     pub(super) const fn facts(&self) -> &StoredFacts {
         &self.facts
@@ -414,8 +455,8 @@ impl Head {
         &self.header.headers
     }
 
-    /// The head of a hit whose body has `length` bytes, without the field `hidden` (CF-675).
-    pub(super) fn wire(&self, length: u64, hidden: Option<&str>) -> Arc<Wire> {
+    /// The head of a hit whose body has `length` bytes, without the fields `hidden` (CF-675, CF-801).
+    pub(super) fn wire(&self, length: u64, hidden: &[HeaderName]) -> Arc<Wire> {
         let make = || {
             Arc::new(Wire::new(
                 &self.header,
@@ -426,7 +467,7 @@ impl Head {
         };
         let made = self.wire.get_or_init(make);
         // The site file may have changed its mind since.
-        if made.hidden.as_deref() == hidden {
+        if *made.hidden == *hidden {
             made.clone()
         } else {
             make()

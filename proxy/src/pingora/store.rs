@@ -7,8 +7,8 @@ use fourfront_cache::{
     Kept, Refusal,
     key::{self, KeySecret, Variance},
     policy::{
-        self, ByteRange, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts,
-        Storability, Varies,
+        self, ByteRange, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Reuse,
+        Storability, StoreRules, Varies,
     },
     purge::{Stamp, Target, tags_of},
 };
@@ -20,7 +20,7 @@ use pingora::{
     cache::{
         CacheMeta, CachePhase, NoCacheReason,
         RespCacheable::{self, Cacheable, Uncacheable},
-        key::HashBinary,
+        key::{CacheHashKey as _, HashBinary},
     },
     http::{RequestHeader, ResponseHeader},
     proxy::{MultiRangeInfo, RangeType, Session},
@@ -28,12 +28,13 @@ use pingora::{
 
 use super::{
     Edge,
+    collapse::Sharing,
     context::Ctx,
     deliver::{ctx_internal, generated_head},
     storage::{StoredFacts, record},
     viewer_side::split,
 };
-use crate::flow::{Exchange, Flow, Generated, Store};
+use crate::flow::{Exchange, Flow, Generated, Route, Store};
 
 /// When a response was asked for, and when it came (RFC 9111 section 4.2.3).
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +64,14 @@ impl Edge {
         if let Some(meta) = ctx.prepared.take()
             && let Flow::Store(store) = &mut ctx.flow
         {
-            store.kept = kept(&meta, self.node().clock().now());
+            let now = self.node().clock().now();
+            store.kept = kept(&meta, now);
+            self.bound_variants(session, &store.exchange, meta.headers());
+            let judged = Ok(meta);
+            self.note_sharing(session, head.status, &judged, now);
+            let Ok(meta) = judged else {
+                return Ok(Uncacheable(NoCacheReason::Deferred));
+            };
             return Ok(Cacheable(meta));
         }
         let background = ctx.background;
@@ -119,7 +127,7 @@ impl Edge {
         };
         let requested = ctx.requested.unwrap_or(now);
         let length = stored_length(session, head).filter(|_| revalidated);
-        match self.judge_length(
+        let judged = self.judge_length(
             session,
             &store.exchange,
             &request,
@@ -127,9 +135,12 @@ impl Edge {
             store.varies,
             Fetched { requested, now },
             length.or_else(|| self::length(head)).unwrap_or_default(),
-        ) {
+        );
+        self.note_sharing(session, head.status, &judged, now);
+        match judged {
             Ok(mut meta) => {
                 store.kept = kept(&meta, now);
+                self.bound_variants(session, &store.exchange, meta.headers());
                 if revalidated {
                     keep_layout(session, &mut meta);
                     return Ok(Cacheable(meta));
@@ -145,6 +156,46 @@ impl Edge {
                 };
                 Ok(Uncacheable(reason))
             }
+        }
+    }
+
+    /// Remembers whether requests for the key gain by waiting for each other (CF-402).
+    fn note_sharing(
+        &self,
+        session: &Session,
+        status: StatusCode,
+        judged: &std::result::Result<CacheMeta, Refusal>,
+        now: SystemTime,
+    ) {
+        let sharing = match judged.as_ref().map(StoredFacts::of) {
+            Ok(Some(stored)) => {
+                let freshness = stored.freshness();
+                // A window of staleness has one refresh for all (CF-257).
+                let ends = freshness.ttl(now) <= 0 && freshness.while_revalidating().is_zero();
+                // CF-313: never fresh, whatever its lifetime.
+                match ends || freshness.reuse() == Reuse::Refetch {
+                    true => Sharing::Validated,
+                    false => Sharing::Shared,
+                }
+            }
+            Ok(None) => return,
+            // About this request alone, or about an origin that fails; the next answer may be for all.
+            Err(Refusal::Method | Refusal::Partial | Refusal::Unhooked | Refusal::NoRoom) => return,
+            Err(_) if status == StatusCode::NOT_MODIFIED || status.is_server_error() => return,
+            Err(_) => Sharing::Unshared,
+        };
+        let key = session.cache.cache_key();
+        self.node().cache().note_sharing(key, sharing);
+    }
+
+    /// Takes away the variant that a new one leaves no room for (CF-824).
+    fn bound_variants(&self, session: &Session, exchange: &Exchange, head: &HeaderMap) {
+        let key = session.cache.cache_key();
+        let variant = self.variant(head, exchange, &session.req_header().headers);
+        // Where it differs from the one that was looked for, it begins a new family, under the key itself.
+        if variant.is_some() && variant == key.variance_bin() {
+            let most = exchange.route.distribution().max_variants;
+            self.node().cache().variant_used(key, most);
         }
     }
 
@@ -232,7 +283,6 @@ impl Edge {
         length: u64,
     ) -> std::result::Result<CacheMeta, Refusal> {
         let rules = exchange.route.store_rules();
-        let mode = rules.mode;
         let response = ResponseFacts {
             status: head.status,
             headers: &head.headers,
@@ -244,7 +294,7 @@ impl Edge {
             Storability::Store(freshness) => freshness,
             Storability::DoNotStore(refusal) => return Err(refusal),
         };
-        let (kept, unshared) = stored_head(mode, head, now).map_err(|_| Refusal::Status)?;
+        let (kept, unshared) = stored_head(&rules, head, now).map_err(|_| Refusal::Status)?;
         if !self.node().cache().fits(&kept, length) {
             return Err(Refusal::TooLarge);
         }
@@ -258,13 +308,6 @@ impl Edge {
     fn stamp(&self, session: &Session, exchange: &Exchange, head: &ResponseHeader) -> Stamp {
         let route = &exchange.route;
         let distribution = route.distribution();
-        let policy = &route.behavior().cache_policy;
-        let target = |raw: &[u8]| {
-            let (path, query) = split(raw);
-            let root = route.root_object(path);
-            let query = key::forwarded_query(policy, None, query);
-            Target::new(root.as_deref().unwrap_or(path), query.as_deref())
-        };
         let tags = distribution.cache_tags.as_ref().map(|tags| {
             let lines = head.headers.get_all(tags.header.as_str());
             let lines = lines.iter().map(HeaderValue::as_bytes);
@@ -272,12 +315,12 @@ impl Edge {
         });
         let mut stamp = Stamp::new(
             self.node().cache().invalidations().zone(&distribution.id),
-            exchange.generation,
-            target(session.req_header().raw_path()),
+            exchange.began,
+            target(route, session.req_header().raw_path()),
             tags.unwrap_or_default(),
         );
         if let Some(viewers) = &exchange.viewer_target {
-            stamp = stamp.known_as(target(viewers));
+            stamp = stamp.known_as(target(route, viewers));
         }
         match session.cache.maybe_cache_meta().and_then(StoredFacts::of) {
             Some(stored) => stamp.known_as_is(&stored.stamp),
@@ -298,7 +341,10 @@ impl Edge {
         if !session.cache.enabled() {
             return Kept::Bypassed;
         }
-        match self.judge_generated(session, store, generated) {
+        let judged = self.judge_generated(session, store, generated);
+        let status = StatusCode::from_u16(generated.status).unwrap_or_default();
+        self.note_sharing(session, status, &judged, self.node().clock().now());
+        match judged {
             Ok(meta) => {
                 let kept = kept(&meta, self.node().clock().now());
                 match write(session, meta, generated).await {
@@ -363,6 +409,15 @@ impl Edge {
     ) -> Option<HashBinary> {
         variant(self.node().cache().secret(), stored, exchange, request)
     }
+}
+
+/// What a URL of a behaviour is called: its path, or the one in its place (CF-040), and what of its query is in the key
+/// (CF-653).
+pub(super) fn target(route: &Route, raw: &[u8]) -> Target {
+    let (path, query) = split(raw);
+    let root = route.root_object(path);
+    let query = key::forwarded_query(&route.behavior().cache_policy, None, query);
+    Target::new(root.as_deref().unwrap_or(path), query.as_deref())
 }
 
 /// The variant of a request under the `Vary` of a stored response.
@@ -525,12 +580,12 @@ pub(super) fn drop_unshared(head: &mut ResponseHeader, stored: &StoredFacts) {
 /// The head to store, and the names that only the first viewer gets. Pingora serves the first viewer out of
 /// the stored copy too, so these are taken away when the copy is used again instead of when it is made.
 fn stored_head(
-    mode: CacheMode,
+    rules: &StoreRules<'_>,
     head: &ResponseHeader,
     now: SystemTime,
 ) -> Result<(ResponseHeader, Vec<HeaderName>)> {
     let mut shared = head.headers.clone();
-    policy::strip_for_storage(mode, &mut shared, now);
+    policy::strip_for_storage(rules.mode, rules.cdn_cc, &mut shared, now);
     let mut kept = head.clone();
     let mut unshared = Vec::new();
     for name in head.headers.keys().filter(|n| !shared.contains_key(*n)) {

@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderName, Method, Uri, Version, header};
 use parking_lot::Mutex;
 use pingora::{
     Result,
-    cache::{CacheKey as PingoraKey, CacheMeta, ForcedFreshness, HttpCache},
+    cache::{CacheKey as PingoraKey, CacheMeta, ForcedFreshness},
     http::RequestHeader,
     protocols::http::ServerSession as HttpSession,
     proxy::Session,
@@ -302,9 +302,12 @@ impl Edge {
         if ctx.background {
             // It holds the key's lock already. Pingora hands it that lock when it finds the stale object; when the object
             // is gone by then, it would wait for itself, and everybody else for it ([`Self::is_pointless`]).
-            self.node().cache().enable(&mut session.cache, OWN_LOCK);
+            let method = &session.req_header().method.clone();
+            self.node()
+                .cache()
+                .enable(&mut session.cache, method, OWN_LOCK);
         } else if state.bypass.is_none() {
-            self.enable(&mut session.cache, &state.exchange);
+            self.enable(session, &state.exchange);
         }
         Ok(())
     }
@@ -318,10 +321,12 @@ impl Edge {
     /// Lets an exchange use the cache. Misses of one key are one fetch: its leader runs the origin's triggers, and
     /// followers share what it stores (LE-010, LE-043). They wait as long as the leader would for its origin
     /// (CF-405).
-    pub(super) fn enable(&self, cache: &mut HttpCache, exchange: &Exchange) {
+    pub(super) fn enable(&self, session: &mut Session, exchange: &Exchange) {
         let route = &exchange.route;
         let origin = route.distribution().origin_of(route.behavior());
-        self.node().cache().enable(cache, origin.read_timeout);
+        let method = session.req_header().method.clone();
+        let cache = self.node().cache();
+        cache.enable(&mut session.cache, &method, origin.read_timeout);
     }
 
     /// `cache_key_callback` (CF-003, LE-004).
@@ -365,7 +370,7 @@ impl Edge {
         let background = ctx.background;
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
         // Before the stamp is asked: what is invalidated after this is newer than any answer about the object (CF-660).
-        let generation = stored.stamp.zone().now();
+        let began = stored.stamp.zone().now();
         let standing = stored.stamp.standing();
         if background && matches!(standing, Standing::Gone { .. }) {
             // The refresh goes on with the generation of the viewer who began it, so what it brings will not answer.
@@ -378,7 +383,7 @@ impl Edge {
         let Some(verdict) = state.judge(standing, &stored.freshness(), now) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        state.exchange.generation = generation;
+        state.exchange.began = began;
         Ok(Some(match verdict {
             Verdict::Fresh
             | Verdict::Stale {

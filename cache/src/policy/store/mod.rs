@@ -6,7 +6,7 @@ mod rfc9111;
 use std::time::{Duration, SystemTime};
 
 use fourfront_model::CacheMode;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::{
     CacheControl, Freshness, LifetimeSource, OnError, RequestFacts, ResponseFacts, Reuse,
@@ -127,11 +127,17 @@ pub const fn keep_body(mode: CacheMode, end: BodyEnd) -> Result<(), Refusal> {
 }
 
 /// The directives a mode goes by: targeted ones in mode `rfc9111` where there are any (CF-837),
-/// `Cache-Control` otherwise (CF-252).
-pub(super) fn directives(mode: CacheMode, headers: &HeaderMap) -> CacheControl {
+/// `Cache-Control` otherwise (CF-252). `cdn_cc` is the operator's own targeted field.
+pub(super) fn directives(
+    mode: CacheMode,
+    cdn_cc: &HeaderName,
+    headers: &HeaderMap,
+) -> CacheControl {
     match mode {
         CacheMode::Cloudfront => CacheControl::of(headers),
-        CacheMode::Rfc9111 => targeted(headers).unwrap_or_else(|| CacheControl::of(headers)),
+        CacheMode::Rfc9111 => {
+            targeted(cdn_cc, headers).unwrap_or_else(|| CacheControl::of(headers))
+        }
     }
 }
 

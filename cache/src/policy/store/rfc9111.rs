@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode, header};
 use super::Times;
 use crate::{
     Refusal,
+    key::vary_fields,
     policy::{
         Authorization, CacheControl, Freshness, LifetimeSource, OnError, RequestFacts,
         ResponseFacts, StoreRules, Varies,
@@ -26,7 +27,7 @@ pub(super) fn decide(
     let headers = response.headers;
     let times = Times::of(response);
     // CF-801, CF-837: a targeted field replaces both `Cache-Control` and `Expires`.
-    let (cc, explicit) = match targeted(headers) {
+    let (cc, explicit) = match targeted(rules.cdn_cc, headers) {
         Some(cc) => {
             let explicit = times.explicit(&cc, &HeaderMap::new());
             (cc, explicit)
@@ -103,8 +104,8 @@ fn forbidden(
     {
         return Err(Refusal::SetCookie);
     }
-    // CF-824.
-    if response.varies == Varies::OnAnything {
+    // CF-824: nothing would ever find it.
+    if response.varies == Varies::OnAnything || vary_fields(response.headers).is_none() {
         return Err(Refusal::VaryAny);
     }
     Ok(())

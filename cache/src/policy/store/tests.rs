@@ -1,6 +1,6 @@
 //! The tables of CF sections 3.2, 3.6 and 10.3, row by row.
 
-use fourfront_model::{CachePolicy, CachedMethods, Heuristic, Selection, Ttl};
+use fourfront_model::{CachePolicy, CachedMethods, CdnCc, Heuristic, Selection, Ttl};
 use http::HeaderValue;
 
 use super::*;
@@ -51,7 +51,7 @@ impl Case {
         headers.insert(header::DATE, http_date(0).parse().unwrap());
         for field in fields.split('|').filter(|f| !f.is_empty()) {
             let (name, value) = field.split_once(':').unwrap();
-            let name: http::HeaderName = name.trim().parse().unwrap();
+            let name: HeaderName = name.trim().parse().unwrap();
             let value: HeaderValue = value.trim().parse().unwrap();
             if name == header::DATE {
                 headers.insert(name, value);
@@ -79,6 +79,7 @@ impl Case {
             policy: &policy,
             cached_methods: CachedMethods::GetHead,
             errors: &self.errors,
+            cdn_cc: &CdnCc::FIELD,
         };
         let request = RequestFacts {
             method: &self.method,
@@ -258,6 +259,7 @@ fn disabled_caching_and_uncached_methods_store_nothing_in_either_mode() {
         policy: &disabled,
         cached_methods: CachedMethods::GetHeadOptions,
         errors: &errors,
+        cdn_cc: &CdnCc::FIELD,
     };
     assert_eq!(may_use_cache(&rules, &Method::GET), Err(Reason::TtlZero));
     rules.policy = &open;
@@ -321,6 +323,7 @@ fn the_wait_for_the_head_is_part_of_the_age() {
         policy: &policy,
         cached_methods: CachedMethods::GetHead,
         errors: &errors,
+        cdn_cc: &CdnCc::FIELD,
     };
     let request = RequestFacts {
         method: &Method::GET,
@@ -475,6 +478,12 @@ fn what_the_origin_forbids_is_never_stored_in_mode_rfc9111() {
         ("cache-control: private, max-age=60", Err(Refusal::Private)),
         ("cache-control: private=\"x-a\", max-age=60", Ok(60)),
         ("cache-control: max-age=60|vary: *", Err(Refusal::VaryAny)),
+        // Nothing that could be compared.
+        ("cache-control: max-age=60|vary: a b", Err(Refusal::VaryAny)),
+        (
+            "cache-control: max-age=60|vary: a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q",
+            Err(Refusal::VaryAny),
+        ),
         ("cache-control: max-age=60|vary: accept-language", Ok(60)),
         (
             "cache-control: must-understand, no-store, max-age=60",

@@ -5,6 +5,7 @@ use std::{fs, hash::Hasher as _, io::Write as _};
 use siphasher::sip::SipHasher13;
 
 use super::*;
+use crate::purge::changes::FILE as TABLE;
 
 fn journal_of(directory: &tempfile::TempDir) -> Vec<u8> {
     fs::read(directory.path().join(FILE)).unwrap()
@@ -39,14 +40,14 @@ fn objects_on_disk_stay_invalidated_over_a_restart() {
     let (mut world, kept) = World::on_disk(dir.path(), Limits::default());
     assert_eq!(kept, Kept::Whole);
     let standing = |bytes, world: &World| read_back(bytes, world).unwrap();
-    assert_eq!(standing(&path, &world), Standing::Gone { by: ids[0] });
-    assert_eq!(standing(&tagged, &world), Standing::Gone { by: ids[1] });
+    assert_eq!(standing(&path, &world), ended(ids[0]));
+    assert_eq!(standing(&tagged, &world), ended(ids[1]));
     assert_eq!(standing(&left, &world), Standing::Valid);
     assert_eq!(standing(&after, &world), Standing::Valid);
     assert_eq!(standing(&stale, &world), Standing::Stale { since, by });
     assert_eq!(world.all.list("E1", None, 10).invalidations.len(), 3);
     let fourth = world.hard("/c0");
-    assert_eq!(standing(&left, &world), Standing::Gone { by: fourth });
+    assert_eq!(standing(&left, &world), ended(fourth));
     // CP-142: references are remembered, too.
     let again = world.all.get("E1", ids[0].as_str()).unwrap().batch.clone();
     assert!(matches!(
@@ -87,6 +88,7 @@ fn a_journal_cut_anywhere_is_read_up_to_there() {
     for cut in begin..=whole.len() {
         let other = tempfile::tempdir().unwrap();
         fs::write(other.path().join(FILE), &whole[..cut]).unwrap();
+        fs::copy(dir.path().join(TABLE), other.path().join(TABLE)).unwrap();
         let (world, kept) = World::on_disk(other.path(), Limits::default());
         // Beside the first line and the one of the start.
         let lines = ends.iter().filter(|e| **e < cut).count() - 1;
@@ -95,11 +97,7 @@ fn a_journal_cut_anywhere_is_read_up_to_there() {
         let listed = world.all.list("E1", None, 10).invalidations;
         assert_eq!(listed.len(), lines - 1, "{cut}");
         let standing = read_back(&object, &world).unwrap();
-        assert_eq!(
-            standing == Standing::Gone { by: ids[1] },
-            lines > 2,
-            "{cut}"
-        );
+        assert_eq!(standing == ended(ids[1]), lines > 2, "{cut}");
         drop(world);
         // What is appended now is read the next time.
         let (mut world, _) = World::on_disk(other.path(), Limits::default());
@@ -131,6 +129,7 @@ fn damage_in_the_middle_ends_the_epoch() {
         let mut damaged = whole.clone();
         damaged[place] ^= 1;
         fs::write(other.path().join(FILE), &damaged).unwrap();
+        fs::copy(dir.path().join(TABLE), other.path().join(TABLE)).unwrap();
         let (mut world, kept) = World::on_disk(other.path(), Limits::default());
         assert_eq!(kept, Kept::Damaged, "{place}");
         assert_eq!(read_back(&object, &world), None, "{place}");
@@ -188,10 +187,11 @@ fn what_no_process_can_have_written_is_damage() {
         // Also at the end: it is no line that a crash cut off.
         for lines in [&whole[..2], &whole[..]] {
             let dir = tempfile::tempdir().unwrap();
+            drop(World::on_disk(dir.path(), Limits::default()));
             fs::write(dir.path().join(FILE), lines.concat()).unwrap();
             let (mut world, kept) = World::on_disk(dir.path(), Limits::default());
             assert_eq!(kept, want, "{line}");
-            assert_eq!(world.all.epoch() == 5, want == Kept::Whole, "{line}");
+            assert_eq!(world.all.epoch == 5, want == Kept::Whole, "{line}");
             world.hard("/z");
         }
     }
@@ -236,13 +236,13 @@ fn a_disk_that_does_not_take_it_is_told_and_made_up_for() {
     };
     assert!(cause.to_string().contains(FILE), "{cause}");
     // In force all the same.
-    assert_eq!(object.standing(), Standing::Gone { by: id });
+    assert_eq!(object.standing(), ended(id));
     swap(&world, file);
     world.hard("/b");
     drop(world);
     let (world, kept) = World::on_disk(dir.path(), Limits::default());
     assert_eq!(kept, Kept::Whole);
-    assert_eq!(read_back(&on_disk, &world), Some(Standing::Gone { by: id }));
+    assert_eq!(read_back(&on_disk, &world), Some(ended(id)));
     // When too much is owed, the journal is written anew as soon as that can be done.
     let file = swap(&world, full());
     drop(file);
@@ -279,7 +279,7 @@ fn generations_a_journal_does_not_know_are_not_given_out_again() {
     let (mut world, _) = World::on_disk(dir.path(), Limits::default());
     assert_eq!(read_back(&object, &world), None);
     let by = world.hard("/a");
-    assert_eq!(read_back(&object, &world), Some(Standing::Gone { by }));
+    assert_eq!(read_back(&object, &world), Some(ended(by)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What stamps, tables and the journal say together; [`kept`] is about what outlives a process.
+//! What stamps, tables and the journal say together; [`kept`] is about what outlives a process, [`changes`] about requests
+//! that change what is stored.
 
 use std::{
     path::Path,
@@ -14,10 +15,11 @@ use fourfront_model::TagSeparator;
 use proptest::prelude::*;
 
 use super::{
-    Batch, CreateError, Created, Invalidation, InvalidationId, Invalidations, Item, JournalError,
-    Kept, Limits, Page, Stamp, Standing, Target, journal::FILE, tag_names, tags_of,
+    Batch, Cause, CreateError, Created, Invalidation, InvalidationId, Invalidations, Item,
+    JournalError, Kept, Limits, Page, Stamp, Standing, Target, journal::FILE, tag_names, tags_of,
 };
 
+mod changes;
 mod kept;
 
 const HEADER: &str = "cache-tag";
@@ -124,6 +126,12 @@ fn an_invalidation_tells_which_of_its_items_name_an_object() {
     assert_eq!(tags_of(HEADER, TagSeparator::Comma, line).len(), 2);
 }
 
+fn ended(by: InvalidationId) -> Standing {
+    Standing::Gone {
+        by: Cause::Invalidation(by),
+    }
+}
+
 fn gone(stamp: &Stamp) -> bool {
     matches!(stamp.standing(), Standing::Gone { .. })
 }
@@ -162,11 +170,7 @@ fn what_an_item_takes_away() {
         let elsewhere = world.fetch_in("E2", "/a", "red");
         let id = world.hard(item);
         for stamp in &taken {
-            assert_eq!(
-                stamp.standing(),
-                Standing::Gone { by: id },
-                "{item} {stamp:?}"
-            );
+            assert_eq!(stamp.standing(), ended(id), "{item} {stamp:?}");
         }
         for stamp in left.iter().chain([&elsewhere]) {
             assert_eq!(stamp.standing(), Standing::Valid, "{item} {stamp:?}");
@@ -232,14 +236,14 @@ fn soft_makes_stale_once_and_hard_ends() {
     // What is fetched now is not.
     assert_eq!(world.fetch("/a", "t").standing(), Standing::Valid);
     let by = world.hard("/a");
-    assert_eq!(object.standing(), Standing::Gone { by });
+    assert_eq!(object.standing(), ended(by));
     world.hard("/c");
-    assert_eq!(object.standing(), Standing::Gone { by });
+    assert_eq!(object.standing(), ended(by));
     // Both between two looks.
     let object = world.fetch("/a", "t");
     let by = world.hard("/a");
     world.soft("/a");
-    assert_eq!(object.standing(), Standing::Gone { by });
+    assert_eq!(object.standing(), ended(by));
 }
 
 #[test]
@@ -449,6 +453,7 @@ enum Op {
     Fetch { target: usize, tags: u8 },
     Invalidate { items: Vec<usize>, soft: bool },
     Look { object: usize },
+    Change { target: usize },
     Restart,
 }
 
@@ -464,6 +469,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         3 => (proptest::collection::vec(0..ITEMS.len(), 1..3), any::<bool>())
             .prop_map(|(items, soft)| Op::Invalidate { items, soft }),
         6 => (0_usize..100).prop_map(|object| Op::Look { object }),
+        2 => (0..TARGETS.len()).prop_map(|target| Op::Change { target }),
         1 => Just(Op::Restart),
     ];
     proptest::collection::vec(op, 1..80)
@@ -541,6 +547,11 @@ fn run(ops: Vec<Op>, limits: Limits, exact: bool) -> Result<(), TestCaseError> {
                     prop_assert!(agree, "{real} for {model}: {:?}", object.stamp);
                 }
             }
+            Op::Change { target } => {
+                // As if that path were invalidated (CF-807).
+                world.change(TARGETS[target]);
+                past.push((vec![TARGETS[target]], false));
+            }
             Op::Restart => {
                 let kept: Vec<_> = objects.iter().map(|o| encoded(&o.stamp)).collect();
                 for object in &mut objects {
@@ -568,7 +579,8 @@ fn run(ops: Vec<Op>, limits: Limits, exact: bool) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
-    /// Tables, generations and the journal say what a scan of all invalidations does (CF-652, CF-653, CF-660, CF-673).
+    /// Tables, generations, changes and what is kept of them say what a scan of all does (CF-652, CF-653, CF-660, CF-673,
+    /// CF-807).
     #[test]
     fn stamps_agree_with_a_list_of_all_invalidations(ops in ops()) {
         let limits = Limits { short_journal: 600, ..Limits::default() };

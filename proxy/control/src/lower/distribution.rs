@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fourfront_model::{CacheTags, Distribution, HostName, PathPatternSlot};
+use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathPatternSlot};
 
 use super::{
     Context,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cursor::shorten,
-    raw::{RawBehavior, RawCacheTags, RawDistribution, RawModes},
+    raw::{RawBehavior, RawCacheTags, RawCdnCc, RawDistribution, RawModes, RawVary},
     report::{At, Report, Spanned},
 };
 
@@ -51,6 +51,9 @@ impl Placed {
         }
         let root = raw.default_root_object.and_then(|o| root_object(o, report));
         let cache_tags = raw.cache_tags.and_then(|tags| cache_tags(tags, report));
+        let cache_mode = raw.modes.cache_mode.or(site.cache_mode).unwrap_or_default();
+        let cdn_cc = raw.cdn_cc.map(|c| cdn_cc(c, cache_mode, report));
+        let max_variants = raw.vary.and_then(|v| max_variants(&v, cache_mode, report));
 
         let origins: Vec<_> = raw
             .origins
@@ -99,7 +102,7 @@ impl Placed {
                     .collect::<Option<_>>()?,
                 default_behavior: Arc::new(default?),
                 origins: origins.into_iter().map(|(_, o)| o).collect::<Option<_>>()?,
-                cache_mode: modes.cache_mode.or(site.cache_mode).unwrap_or_default(),
+                cache_mode,
                 request_cc: modes.request_cc.or(site.request_cc).unwrap_or_default(),
                 compat,
                 strict_header_keys: modes
@@ -112,6 +115,8 @@ impl Placed {
                     .or_else(|| site.identity.clone())
                     .unwrap_or_default(),
                 cache_tags,
+                cdn_cc: cdn_cc.unwrap_or_default(),
+                max_variants: max_variants.unwrap_or(Distribution::MAX_VARIANTS),
             },
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),
@@ -145,6 +150,43 @@ fn cache_tags(raw: RawCacheTags, report: &Report) -> Option<CacheTags> {
         separator: raw.separator.unwrap_or_default(),
         hide: raw.hide,
     })
+}
+
+/// CF-801, CF-837.
+fn cdn_cc(raw: RawCdnCc, mode: CacheMode, report: &Report) -> CdnCc {
+    if mode == CacheMode::Cloudfront {
+        report.error(
+            &raw.at,
+            "mode `cloudfront` ignores such fields, and passes them on (CF-252)",
+        );
+    }
+    let cdn_cc = CdnCc {
+        hide: raw.hide,
+        ..CdnCc::default()
+    };
+    let Some(field) = raw.field else {
+        return cdn_cc;
+    };
+    match cdn_cc.clone().with_field(&field.value) {
+        Ok(named) => return named,
+        Err(e) => report.error_help(
+            &field.at,
+            format!("`{}` {e}", shorten(&field.value)),
+            "a targeted field is called such as `Acme-Cache-Control`".to_owned(),
+        ),
+    }
+    cdn_cc
+}
+
+/// CF-824, CF-312.
+fn max_variants(raw: &RawVary, mode: CacheMode, report: &Report) -> Option<usize> {
+    if mode == CacheMode::Cloudfront {
+        report.error(
+            &raw.at,
+            "in mode `cloudfront` responses have no variants by `Vary` (CF-312)",
+        );
+    }
+    raw.max_variants.and_then(|most| most.try_into().ok())
 }
 
 /// A distribution's name becomes part of a host name, so it has a host label's characters.

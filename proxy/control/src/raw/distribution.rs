@@ -26,6 +26,23 @@ pub(crate) struct RawDistribution {
     pub(crate) behaviors: Vec<RawBehavior>,
     pub(crate) modes: RawModes,
     pub(crate) cache_tags: Option<RawCacheTags>,
+    pub(crate) cdn_cc: Option<RawCdnCc>,
+    pub(crate) vary: Option<RawVary>,
+}
+
+/// `cdn_cc`.
+#[derive(Debug)]
+pub(crate) struct RawCdnCc {
+    pub(crate) at: At,
+    pub(crate) field: Option<Spanned<String>>,
+    pub(crate) hide: bool,
+}
+
+/// `vary`.
+#[derive(Debug)]
+pub(crate) struct RawVary {
+    pub(crate) at: At,
+    pub(crate) max_variants: Option<u64>,
 }
 
 /// `cache_tag_config`.
@@ -179,6 +196,34 @@ impl RawDistribution {
                 .collect(),
             modes: RawModes::read(&block),
             cache_tags: block.get("cache_tag_config").and_then(RawCacheTags::read),
+            cdn_cc: block.get("cdn_cc").and_then(RawCdnCc::read),
+            vary: block.get("vary").and_then(RawVary::read),
+        })
+    }
+}
+
+impl RawCdnCc {
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let block = Block::open(cursor, &keys::CDN_CC)?;
+        Some(Self {
+            at: cursor.at.clone(),
+            field: block.get("field").and_then(Cursor::text),
+            hide: block
+                .get("hide")
+                .and_then(Cursor::boolean)
+                .is_some_and(|b| b.value),
+        })
+    }
+}
+
+impl RawVary {
+    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let block = Block::open(cursor, &keys::VARY)?;
+        let most = block.get("max_variants");
+        let most = most.and_then(|c| c.integer(2..=10_000, "a number of variants"));
+        Some(Self {
+            at: cursor.at.clone(),
+            max_variants: most.map(|m| m.value),
         })
     }
 }

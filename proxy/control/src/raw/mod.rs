@@ -11,8 +11,8 @@ use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
 
 pub(crate) use cloudfront_function::{RawCloudFrontFunction, RawStore};
 pub(crate) use distribution::{
-    RawAssociation, RawBehavior, RawCacheTags, RawCustomOrigin, RawDistribution, RawOrigin,
-    RawOriginBlock, RawProtocol,
+    RawAssociation, RawBehavior, RawCacheTags, RawCdnCc, RawCustomOrigin, RawDistribution,
+    RawOrigin, RawOriginBlock, RawProtocol, RawVary,
 };
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use node::RawNode;

@@ -1,7 +1,7 @@
 //! Distributions: names, ids, the one for unknown hosts, the modes.
 
 use fourfront_model::{
-    CacheMode, CacheTags, Compat, EventType, Identity, RequestCc, Selection, TagSeparator,
+    CacheMode, CacheTags, CdnCc, Compat, EventType, Identity, RequestCc, Selection, TagSeparator,
 };
 
 use super::{accepted, refused, with_default_behavior};
@@ -436,6 +436,80 @@ fn the_example_of_the_contract_is_accepted_but_for_what_is_not_there_yet() {
         (store.name.as_str(), store.entries["/old"].as_str()),
         ("routes", "/new")
     );
+}
+
+fn with_setting(setting: &str) -> String {
+    format!("distributions:\n  a:\n    {setting}\n    origins: {{ app: \"http://a.test\" }}\n")
+}
+
+#[test]
+fn targeted_cache_control_has_a_field_and_may_be_hidden() {
+    // CF-801, CF-837, CF-252
+    let cdn_cc = |setting: &str| {
+        accepted(&with_setting(setting)).site.distributions()[0]
+            .cdn_cc
+            .clone()
+    };
+    let expected = |field: &str, hide| {
+        let cdn_cc = CdnCc {
+            hide,
+            ..CdnCc::default()
+        };
+        cdn_cc.with_field(field).unwrap()
+    };
+    let default = expected("fourfront-cache-control", false);
+    assert_eq!(cdn_cc("comment: none"), default);
+    assert_eq!(cdn_cc("cdn_cc: {}"), default);
+    assert_eq!(
+        cdn_cc("cdn_cc: { field: Acme-Cache-Control, hide: true }"),
+        expected("acme-cache-control", true)
+    );
+    for (setting, error) in [
+        (
+            "cdn_cc: { field: Set-Cookie }",
+            "3:22: distributions.a.cdn_cc.field: `Set-Cookie` does not end in `-Cache-Control` (help: a targeted field is called such as `Acme-Cache-Control`)",
+        ),
+        (
+            "cdn_cc: { field: Cache-Control }",
+            "3:22: distributions.a.cdn_cc.field: `Cache-Control` does not end in `-Cache-Control`",
+        ),
+        (
+            "cdn_cc: { field: \"a -cache-control\" }",
+            "3:22: distributions.a.cdn_cc.field: `a -cache-control` is not a header name",
+        ),
+        (
+            "cdn_cc: { hidden: true }",
+            "3:15: distributions.a.cdn_cc.hidden: `hidden` is not a setting of `cdn_cc`",
+        ),
+        (
+            "cdn_cc: { hide: true }\n    cache_mode: cloudfront",
+            "3:13: distributions.a.cdn_cc: mode `cloudfront` ignores such fields, and passes them on (CF-252)",
+        ),
+    ] {
+        refused(&with_setting(setting), &[error]);
+    }
+}
+
+#[test]
+fn the_number_of_variants_is_bounded() {
+    // CF-824, CF-312
+    let most =
+        |setting: &str| accepted(&with_setting(setting)).site.distributions()[0].max_variants;
+    assert_eq!(most("comment: none"), 100);
+    assert_eq!(most("vary: {}"), 100);
+    assert_eq!(most("vary: { max_variants: 2 }"), 2);
+    for (setting, error) in [
+        (
+            "vary: { max_variants: 1 }",
+            "3:27: distributions.a.vary.max_variants: expected a number of variants, a whole number from 2 to 10000, found `1`",
+        ),
+        (
+            "vary: { max_variants: 5 }\n    cache_mode: cloudfront",
+            "3:11: distributions.a.vary: in mode `cloudfront` responses have no variants by `Vary` (CF-312)",
+        ),
+    ] {
+        refused(&with_setting(setting), &[error]);
+    }
 }
 
 fn with_tags(config: &str) -> String {

@@ -57,7 +57,7 @@ fn the_reference_is_a_site_file() {
     assert_eq!((site.id.as_str(), site.origins.len()), ("ESITE", 4));
     assert_eq!(
         (site.cache_mode, site.compat),
-        (CacheMode::Cloudfront, Compat::Relaxed)
+        (CacheMode::Rfc9111, Compat::Relaxed)
     );
     assert_eq!(site.behaviors.len(), 3);
     assert_eq!(

@@ -29,7 +29,6 @@ use crate::{
     pingora::{
         Edge,
         context::Ctx,
-        deliver::hidden_field,
         hook,
         pace::PIECE,
         record::{Ended, VIEWER_GONE},
@@ -235,7 +234,7 @@ impl Edge {
         let exchange = &deliver.exchange;
         let wire = object
             .head()
-            .wire(object.body().len(), hidden_field(exchange));
+            .wire(object.body().len(), &exchange.route.fields().hidden);
         // LE-023..036, LE-424: the gate is the effective status.
         let has_function =
             wire.status < 400 && exchange.route.hook(EventType::ViewerResponse).is_some();

@@ -16,6 +16,7 @@
 
 mod answer;
 mod connection;
+mod outlet;
 mod request;
 mod wire;
 
@@ -35,6 +36,7 @@ use super::{Edge, Filters, context::Ctx};
 use crate::node::InFlight;
 use answer::Answer;
 use connection::{Connection, MAX_BUFFERED, Read};
+pub(super) use outlet::Outlet;
 use request::{Parsed, Scratch, parse};
 pub(super) use wire::Wire;
 
@@ -122,7 +124,7 @@ impl Direct {
         begun: Option<Box<Ctx>>,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let mut session = ServerSession::new_http1(stream);
+        let mut session = ServerSession::new_http1(Box::new(Outlet::new(stream)));
         // As Pingora itself begins a connection; the request's own wish comes on top.
         session.set_keepalive((!*shutdown.borrow()).then_some(60));
         session.set_pipelined_prefix(prefix);
@@ -131,7 +133,7 @@ impl Direct {
         }
         let reused = self.proxy.process_new_http(session, shutdown).await?;
         let (stream, _) = reused.consume();
-        Some(stream)
+        Outlet::unwrap(stream)
     }
 }
 

@@ -169,8 +169,8 @@ pub(in crate::pingora) struct Wire {
     pub(super) has_server: bool,
     /// Whether the origin sent `Date`, which stays (CF-320).
     pub(super) has_date: bool,
-    /// The name of the field that was left out because the node keeps it to itself (CF-675).
-    pub(in crate::pingora) hidden: Option<Box<str>>,
+    /// The names of the fields that were left out because the node keeps them to itself (CF-675, CF-801).
+    pub(in crate::pingora) hidden: Box<[HeaderName]>,
 }
 
 impl Wire {
@@ -180,13 +180,13 @@ impl Wire {
         head: &ResponseHeader,
         unshared: &[HeaderName],
         length: u64,
-        hidden: Option<&str>,
+        hidden: &[HeaderName],
     ) -> Self {
         let mut lines = headers::lines(head);
         lines.retain(|line| {
             line.name != header::AGE
                 && !unshared.contains(&line.name)
-                && hidden != Some(line.name.as_str())
+                && !hidden.contains(&line.name)
         });
         if !lines.iter().any(|line| line.name == header::CONTENT_LENGTH) {
             lines.push(number_line(
@@ -208,7 +208,7 @@ impl Wire {
             description,
             plain,
             has_date: lines.iter().any(|line| line.name == header::DATE),
-            hidden: hidden.map(Into::into),
+            hidden: hidden.into(),
             has_server: lines.iter().any(|line| line.name == header::SERVER),
             lines,
         }

@@ -11,7 +11,7 @@ use fourfront_cache::{
     },
     purge::{Batch, Item, Limits, Target, tags_of},
 };
-use fourfront_model::{CacheMode, CachePolicy, CachedMethods, Selection, TagSeparator, Ttl};
+use fourfront_model::{CacheMode, CachePolicy, CachedMethods, CdnCc, Selection, TagSeparator, Ttl};
 use fourfront_origin::OriginFault;
 use http::{Method, StatusCode};
 use proptest::prelude::*;
@@ -45,6 +45,7 @@ fn freshness(response: &ResponseHeader) -> Freshness {
         policy: &policy,
         cached_methods: CachedMethods::GetHead,
         errors: &ErrorTtls::default(),
+        cdn_cc: &CdnCc::FIELD,
     };
     let request = RequestFacts {
         method: &Method::GET,
@@ -270,7 +271,7 @@ proptest! {
             // What it says can be written and judged.
             prop_assert!(encode(&head).is_some());
             head.facts().freshness().judge(at(5_000));
-            prop_assert!(head.wire(1, None).hidden.is_none());
+            prop_assert!(head.wire(1, &[]).hidden.is_empty());
         }
         let mut other = bytes[..cut.index(bytes.len())].to_vec();
         other.extend(tail);

@@ -1,0 +1,308 @@
+//! The stream that Pingora answers on, where the date of its answers is put right.
+//!
+//! Pingora writes its own `Date` over an answer's, whoever made that (CF-320, RFC 9110 section 6.6.1), and offers no setting for
+//! it. So the head's `Date` is written here once more.
+//!
+//! All dates have the same length (RFC 9110 section 5.6.7), so nothing moves.
+
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use http::HeaderValue;
+use parking_lot::Mutex;
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    Stream, TimingDigest, UniqueID, UniqueIDType,
+    raw_connect::ProxyDigest,
+    tls::{SslDigest, TlsRef},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes of a date.
+const DATE_BYTES: usize = 29;
+/// What stands before it, in any case.
+const BEFORE: &[u8] = b"\r\ndate: ";
+
+/// A viewer's connection while Pingora has it.
+pub(in crate::pingora) struct Outlet {
+    inner: Stream,
+    /// A lock, as it is set through a shared reference; whoever writes owns the stream.
+    date: Mutex<Option<Dated>>,
+}
+
+/// The date of the next head.
+#[derive(Debug)]
+struct Dated {
+    date: HeaderValue,
+    /// Where it begins in what is written next, once that is known.
+    at: Option<usize>,
+    /// Bytes of it that are written.
+    written: usize,
+}
+
+impl Outlet {
+    pub(super) fn new(inner: Stream) -> Self {
+        Self {
+            inner,
+            date: Mutex::new(None),
+        }
+    }
+
+    /// The stream behind an outlet.
+    pub(super) fn unwrap(stream: Stream) -> Option<Stream> {
+        let outlet = stream.into_any().downcast::<Self>();
+        outlet.ok().map(|outlet| outlet.inner)
+    }
+
+    /// Has the next head carry this date. One that has another form than dates have is not taken.
+    pub(in crate::pingora) fn set_date(stream: &Stream, date: &HeaderValue) {
+        let outlet = stream.as_any().downcast_ref::<Self>();
+        if let Some(outlet) = outlet.filter(|_| date.len() == DATE_BYTES) {
+            *outlet.date.lock() = Some(Dated {
+                date: date.clone(),
+                at: None,
+                written: 0,
+            });
+        }
+    }
+}
+
+impl Dated {
+    /// What to write in the place of `buf`; `None` when that has no date.
+    fn patch(&mut self, buf: &[u8]) -> Option<Vec<u8>> {
+        let at = match self.at {
+            Some(at) => at,
+            None => find(buf)?,
+        };
+        self.at = Some(at);
+        let mut patched = buf.to_vec();
+        let place = patched.get_mut(at..).unwrap_or_default();
+        let left = &self.date.as_bytes()[self.written..];
+        for (byte, right) in place.iter_mut().zip(left) {
+            *byte = *right;
+        }
+        Some(patched)
+    }
+
+    /// Takes note of what was written; whether that was all of the date.
+    fn wrote(&mut self, bytes: usize) -> bool {
+        let at = self.at.unwrap_or_default();
+        self.written += bytes.saturating_sub(at);
+        self.at = Some(at.saturating_sub(bytes));
+        self.written >= DATE_BYTES
+    }
+}
+
+/// Where the date begins in the head that `buf` begins with.
+fn find(buf: &[u8]) -> Option<usize> {
+    let end = buf.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let mut lines = buf[..end].windows(BEFORE.len());
+    let at = lines.position(|w| w.eq_ignore_ascii_case(BEFORE))? + BEFORE.len();
+    (buf.get(at + DATE_BYTES..at + DATE_BYTES + 2)? == b"\r\n").then_some(at)
+}
+
+impl AsyncWrite for Outlet {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let date = this.date.get_mut();
+        if let Some(dated) = date {
+            if let Some(patched) = dated.patch(buf) {
+                let written = ready!(Pin::new(&mut this.inner).poll_write(cx, &patched))?;
+                if dated.wrote(written) {
+                    *date = None;
+                }
+                return Poll::Ready(Ok(written));
+            }
+            *date = None;
+        }
+        Pin::new(&mut this.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.date.get_mut().is_some() {
+            let first = bufs.iter().find(|b| !b.is_empty());
+            return self.poll_write(cx, first.map_or(&[][..], |b| b));
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Outlet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Outlet {
+    async fn shutdown(&mut self) {
+        Shutdown::shutdown(&mut *self.inner).await;
+    }
+}
+
+#[async_trait]
+impl Peek for Outlet {
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        self.inner.try_peek(buf).await
+    }
+}
+
+impl UniqueID for Outlet {
+    fn id(&self) -> UniqueIDType {
+        self.inner.id()
+    }
+}
+
+impl Ssl for Outlet {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.inner.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.inner.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.inner.selected_alpn_proto()
+    }
+}
+
+impl GetTimingDigest for Outlet {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+
+    fn get_read_pending_time(&self) -> Duration {
+        self.inner.get_read_pending_time()
+    }
+
+    fn get_write_pending_time(&self) -> Duration {
+        self.inner.get_write_pending_time()
+    }
+}
+
+impl GetProxyDigest for Outlet {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.inner.get_proxy_digest()
+    }
+
+    fn set_proxy_digest(&mut self, digest: ProxyDigest) {
+        self.inner.set_proxy_digest(digest);
+    }
+}
+
+impl GetSocketDigest for Outlet {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.inner.set_socket_digest(digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const NEW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+    fn head(name: &str) -> String {
+        format!(
+            "HTTP/1.1 200 OK\r\nX-Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n{name}: Thu, 01 Jan 1970 00:00:00 GMT\r\nA: b\r\n\r\n"
+        )
+    }
+
+    fn with_new_date(head: &str, name: &str) -> String {
+        head.replace(
+            &format!("\n{name}: Thu, 01 Jan 1970 00:00:00 GMT"),
+            &format!("\n{name}: {NEW}"),
+        )
+    }
+
+    /// What arrives of these writes, the date set before the first one, over a stream that takes so many bytes at a
+    /// time.
+    async fn sent(room: usize, date: &str, writes: &[&str]) -> String {
+        let (near, mut far) = tokio::io::duplex(room);
+        let mut stream: Stream = Box::new(Outlet::new(Box::new(near)));
+        Outlet::set_date(&stream, &HeaderValue::from_str(date).unwrap());
+        let reading = tokio::spawn(async move {
+            let mut all = String::new();
+            far.read_to_string(&mut all).await.unwrap();
+            all
+        });
+        for text in writes {
+            stream.write_all(text.as_bytes()).await.unwrap();
+        }
+        drop(Outlet::unwrap(stream).unwrap());
+        reading.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_date_of_a_head_is_the_answers_own_however_it_is_cut() {
+        // CF-320, RFC 9110 section 6.6.1
+        for name in ["Date", "date", "DATE"] {
+            let head = head(name);
+            let want = with_new_date(&head, name);
+            for room in 1..head.len() + 10 {
+                let body = "\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
+                let got = sent(room, NEW, &[&head, body, &head]).await;
+                // Of that head alone.
+                assert_eq!(got, format!("{want}{body}{head}"), "{room}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_no_date_is_written_as_it_is() {
+        // CF-320
+        let plain = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+        for room in [1, 7, 100] {
+            let got = sent(room, NEW, &[plain, &head("Date")]).await;
+            assert_eq!(got, format!("{plain}{}", head("Date")));
+            let head = head("Date");
+            for odd in ["Sunday, 06-Nov-94 08:49:37 GMT", "now"] {
+                assert_eq!(sent(room, odd, &[&head]).await, head, "{odd}");
+            }
+        }
+    }
+}
