@@ -401,7 +401,7 @@ impl Edge {
         head: &ResponseHeader,
         fetch: &Fetch,
     ) -> Option<Box<Fetch>> {
-        self.slice_of(fetch)?;
+        self.slice_of(fetch).filter(|_| session.cache.enabled())?;
         let gives_parts = head
             .headers
             .get(header::ACCEPT_RANGES)
