@@ -216,9 +216,10 @@ impl Disk {
         else {
             return false;
         };
+        let (before, now) = (old.headers(), head.headers());
         let same = [header::ETAG, header::LAST_MODIFIED]
             .iter()
-            .all(|name| old.headers().get(name) == head.headers().get(name));
+            .all(|name| before.get(name) == now.get(name));
         let Some(head) = kept_head::encode(head).filter(|_| same) else {
             self.remove(key);
             return false;

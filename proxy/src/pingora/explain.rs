@@ -138,7 +138,7 @@ pub(crate) async fn explain(
     shelf.order();
     let found = shelf.found.and_then(|key| shelf.at(&key));
     let (ruling, outcome) = rule(&mut lookup, found.map(|at| &shelf.copies[at]), now);
-    let status = found.map_or(StatusCode::OK, |at| shelf.copies[at].head.header().status);
+    let status = found.map_or(StatusCode::OK, |at| shelf.copies[at].head.packed().status());
     // Mode `cloudfront` has no such field, nor have pages for failures, which are the node's own (CF-780).
     let is_failure = found.is_some_and(|at| shelf.copies[at].head.facts().fault.is_some());
     let name = exchange.route.fields().cache_name.as_ref();
@@ -230,7 +230,7 @@ impl Shelf {
             return shelf;
         };
         let primary = shelf.copies[at].clone();
-        let stored = primary.head.headers();
+        let stored = &primary.head.headers();
         let Some(wanted) = variant(cache.secret(), stored, exchange, headers) else {
             shelf.found = Some(*key);
             return shelf;
@@ -348,15 +348,15 @@ fn tell(
         key: copy.key,
         variant: head.variance(),
         found,
-        status: head.header().status,
-        headers: head.headers().clone(),
+        status: head.packed().status(),
+        headers: head.headers(),
         length: copy.length,
         stored_at: head.created(),
         verdict: freshness.judge(now),
         standing,
         named_by,
         failure: facts.fault.as_ref().map(ToString::to_string),
-        revalidation: policy::revalidation(mode, &freshness, head.headers(), encoding, cookies),
+        revalidation: policy::revalidation(mode, &freshness, &head.headers(), encoding, cookies),
         when_unreachable: freshness.on_failure(mode, OriginFailure::Unreachable, now),
         when_failing: freshness.on_failure(mode, failing, now),
         freshness,

@@ -3,7 +3,7 @@
 //! What cannot be read back is a miss and never an error: another version of the node may have written it, and the format
 //! says no more than its number.
 
-use std::{sync::OnceLock, time::SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use fourfront_cache::{
@@ -11,13 +11,11 @@ use fourfront_cache::{
     purge::{Invalidations, Stamp},
     segments::Layout,
 };
-use fourfront_model::{HeaderLine, HeaderLines};
-use http::{HeaderName, HeaderValue};
-use pingora::http::ResponseHeader;
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    headers::{append_lines, lines},
+    packed::Packing,
     storage::{Head, StoredFacts},
 };
 
@@ -53,18 +51,15 @@ pub(super) fn encode(head: &Head) -> Option<Bytes> {
     if facts.fault.is_some() {
         return None;
     }
-    let lines = lines(head.header());
+    let packed = head.packed();
     let mut stamp = Vec::with_capacity(128);
     facts.stamp.encode(&mut stamp);
     let kept = Kept {
         created: head.created(),
         variance: head.variance(),
-        status: head.header().status.as_u16(),
-        reason: head.header().get_reason_phrase(),
-        fields: lines
-            .iter()
-            .map(|line| (&*line.key, line.value.as_bytes()))
-            .collect(),
+        status: packed.status().as_u16(),
+        reason: Some(packed.description()),
+        fields: packed.fields().collect(),
         freshness: facts.kept_freshness(),
         unshared: facts.unshared.iter().map(HeaderName::as_str).collect(),
         stamp: &stamp,
@@ -85,35 +80,25 @@ pub(super) fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<Head
     if kept.fields.len() > MOST_FIELDS {
         return None;
     }
-    let lines = kept.fields.iter().map(|(key, value)| line(key, value));
-    let lines = lines.collect::<Option<HeaderLines>>()?;
-    let mut header = ResponseHeader::build(kept.status, Some(lines.len())).ok()?;
-    append_lines(&mut header, &lines).ok()?;
-    if let Some(reason) = kept.reason {
-        // Pingora writes it as it is.
-        if reason.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
-            return None;
-        }
-        header.set_reason_phrase(Some(reason)).ok()?;
-    }
     let unshared = kept
         .unshared
         .iter()
         .map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .collect::<Option<Vec<_>>>()?;
+    // Pingora writes it as it is.
+    let is_sound = |phrase: &str| !phrase.bytes().any(|b| b.is_ascii_control() && b != b'\t');
+    if !kept.reason.is_none_or(is_sound) {
+        return None;
+    }
+    let status = StatusCode::from_u16(kept.status).ok()?;
+    let mut packing = Packing::new(status, kept.reason, &unshared);
+    for (key, value) in kept.fields {
+        packing.add(key, &HeaderValue::from_bytes(value).ok()?)?;
+    }
     Some(Head {
-        header,
+        packed: packing.finish(),
         facts: StoredFacts::new(kept.freshness, unshared, stamp).with_layout(kept.layout),
         created: kept.created,
         variance: kept.variance,
-        wire: OnceLock::new(),
-    })
-}
-
-fn line(key: &[u8], value: &[u8]) -> Option<HeaderLine> {
-    Some(HeaderLine {
-        name: HeaderName::from_bytes(key).ok()?,
-        key: Bytes::copy_from_slice(key),
-        value: HeaderValue::from_bytes(value).ok()?,
     })
 }

@@ -25,6 +25,7 @@ mod interim;
 mod kept_head;
 mod origin_side;
 mod pace;
+mod packed;
 mod parts;
 mod peer;
 mod record;

@@ -377,7 +377,7 @@ impl Edge {
     /// What is in memory under the key.
     fn stored_parts(&self, session: &Session) -> Option<(StoredFacts, StrongValidator)> {
         let stored = self.node().cache().stored(&key_of(session))?;
-        let validator = StrongValidator::of(stored.head().headers())?;
+        let validator = StrongValidator::of(&stored.head().headers())?;
         Some((stored.head().facts().clone(), validator))
     }
 

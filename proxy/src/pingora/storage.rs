@@ -4,13 +4,15 @@
 mod bodies;
 mod peek;
 mod segments;
+#[cfg(test)]
+mod taken;
 
 use std::{
     any::Any,
     collections::HashMap,
     path::Path,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -28,7 +30,6 @@ use fourfront_cache::{
     segments::{Arriving, Layout},
     variants::Variants,
 };
-use fourfront_model::HeaderLine;
 use fourfront_origin::OriginFault;
 use http::{HeaderMap, HeaderName, Method, header};
 use parking_lot::Mutex;
@@ -52,8 +53,8 @@ use segments::{SegmentFill, segmented_hit};
 
 use super::{
     collapse::{self, Collapse, HeadCollapse, Sharing},
-    direct::Wire,
     disk::{Disk, OnDisk, PROMOTE},
+    packed::Packed,
     parts::Unsliced,
 };
 
@@ -76,7 +77,7 @@ pub(super) struct Facts {
     pub(super) unshared: Box<[HeaderName]>,
     /// The failure this stands for: the origin gave no answer (CF-296). Each viewer gets a page of its own, with
     /// its own request id (CF-780); what is stored is the first one's.
-    pub(super) fault: Option<OriginFault>,
+    pub(super) fault: Option<Box<OriginFault>>,
     /// How the body is cut, if it is stored in segments of its own: then the head is stored without it.
     pub(super) layout: Option<Layout>,
 }
@@ -99,6 +100,11 @@ impl Facts {
     /// The same, if nothing was invalidated: what most hits ask, and for them no more than a comparison.
     pub(super) fn untouched(&self) -> Option<&Freshness> {
         (self.stamp.standing() == Standing::Valid).then_some(&self.freshness)
+    }
+
+    /// Bytes that what it points to takes on the heap.
+    fn heap(&self) -> usize {
+        self.stamp.weight() + size_of_val(&*self.unshared)
     }
 
     /// Whether nothing may answer from it any more (CF-660).
@@ -129,7 +135,7 @@ impl StoredFacts {
     /// The same facts about the page for a failure.
     pub(super) fn of_failure(&self, fault: OriginFault) -> Self {
         Self(Arc::new(Facts {
-            fault: Some(fault),
+            fault: Some(Box::new(fault)),
             ..Facts::clone(self)
         }))
     }
@@ -392,25 +398,23 @@ fn our_key(key: &PingoraKey) -> CacheKey {
     CacheKey::from_bytes(key.combined_bin())
 }
 
-/// A stored head: what Pingora's record is made of, which cannot be cloned itself.
+/// A stored head: what Pingora's record is made of.
 pub(super) struct Head {
-    pub(super) header: ResponseHeader,
+    pub(super) packed: Packed,
     pub(super) facts: StoredFacts,
     pub(super) created: SystemTime,
     pub(super) variance: Option<HashBinary>,
-    /// What hits are answered with, made by the first of them.
-    pub(super) wire: OnceLock<Arc<Wire>>,
 }
 
 impl Head {
     /// What of a record is stored. `None` for a record that none of our filters made.
     fn of(meta: &CacheMeta) -> Option<Self> {
+        let facts = StoredFacts::of(meta)?;
         Some(Self {
-            header: meta.response_header_copy(),
-            facts: StoredFacts::of(meta)?,
+            packed: Packed::of(meta.response_header(), &facts.unshared)?,
+            facts,
             created: meta.created(),
             variance: meta.variance(),
-            wire: OnceLock::new(),
         })
     }
 
@@ -418,10 +422,9 @@ impl Head {
     pub(super) fn held_off(&self, now: SystemTime, period: Duration) -> Self {
         Self {
             facts: self.facts.held_off(now, period),
-            header: self.header.clone(),
+            packed: self.packed.clone(),
             created: self.created,
             variance: self.variance,
-            wire: OnceLock::new(),
         }
     }
 
@@ -441,8 +444,8 @@ impl Head {
     }
 
     /// Status and fields.
-    pub(super) const fn header(&self) -> &ResponseHeader {
-        &self.header
+    pub(super) const fn packed(&self) -> &Packed {
+        &self.packed
     }
 
     /// When it was stored.
@@ -450,34 +453,15 @@ impl Head {
         self.created
     }
 
-    /// Its fields.
-    pub(super) fn headers(&self) -> &HeaderMap {
-        &self.header.headers
-    }
-
-    /// The head of a hit whose body has `length` bytes, without the fields `hidden` (CF-675, CF-801).
-    pub(super) fn wire(&self, length: u64, hidden: &[HeaderName]) -> Arc<Wire> {
-        let make = || {
-            Arc::new(Wire::new(
-                &self.header,
-                &self.facts.unshared,
-                length,
-                hidden,
-            ))
-        };
-        let made = self.wire.get_or_init(make);
-        // The site file may have changed its mind since.
-        if *made.hidden == *hidden {
-            made.clone()
-        } else {
-            make()
-        }
+    /// Its fields, as a table that is made for each call.
+    pub(super) fn headers(&self) -> HeaderMap {
+        self.packed.headers()
     }
 
     /// The record for one use, of a body of `length` bytes. One that came without a length has one now; ranges
     /// need it (CF-536).
     fn meta_of(&self, length: u64) -> Result<CacheMeta> {
-        let mut meta = self.meta();
+        let mut meta = self.meta()?;
         if !meta.headers().contains_key(header::CONTENT_LENGTH) {
             meta.response_header_mut()
                 .insert_header(header::CONTENT_LENGTH, length)?;
@@ -486,12 +470,13 @@ impl Head {
     }
 
     /// The record for one use.
-    fn meta(&self) -> CacheMeta {
-        let mut meta = record(self.created, self.header.clone(), self.facts.clone());
+    fn meta(&self) -> Result<CacheMeta> {
+        let header = self.packed.header().map_err(storage_error)?;
+        let mut meta = record(self.created, header, self.facts.clone());
         if let Some(variance) = self.variance {
             meta.set_variance(variance);
         }
-        meta
+        Ok(meta)
     }
 }
 
@@ -505,19 +490,16 @@ pub(super) fn record(created: SystemTime, header: ResponseHeader, facts: StoredF
 
 impl HeadRecord for Head {
     fn weight(&self) -> usize {
-        head_weight(&self.header) + self.facts.stamp.weight()
+        HEAD_OVERHEAD + self.packed.weight() + self.facts.heap()
     }
 }
 
+/// Head and facts, each behind a reference count.
+const HEAD_OVERHEAD: usize = size_of::<Head>() + size_of::<Facts>() + 4 * size_of::<usize>();
+
+/// What a head is going to weigh, but for what an invalidation may call it by.
 fn head_weight(header: &ResponseHeader) -> usize {
-    // Names and values, and for each field what the maps of Pingora and `http` keep beside them. Then the same again
-    // as hits have it: a line for functions, and its bytes.
-    let fields: usize = header
-        .headers
-        .iter()
-        .map(|(n, v)| 3 * n.as_str().len() + 2 * v.len() + 96 + size_of::<HeaderLine>())
-        .sum();
-    size_of::<Head>() + 512 + 128 + fields
+    HEAD_OVERHEAD + Packed::weight_of(header)
 }
 
 struct Adapter {
@@ -626,7 +608,7 @@ impl Storage for Adapter {
                     // Its head is being put there.
                     return Ok(Some(hit));
                 }
-                let meta = reader.head().meta();
+                let meta = reader.head().meta()?;
                 let hit = FillHit {
                     reader,
                     leads: false,
@@ -669,20 +651,18 @@ impl Storage for Adapter {
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
         let tag = tag.and_then(|t| t.try_into().ok()).map(u64::from_le_bytes);
         let reader = tag.and_then(|tag| self.starting.lock().remove(&tag));
-        Ok(reader.map(|starting| match starting {
-            Starting::Whole(reader) => {
-                let meta = reader.head().meta();
+        Ok(match reader {
+            None => None,
+            Some(Starting::Whole(reader)) => {
+                let meta = reader.head().meta()?;
                 let hit: HitHandler = Box::new(FillHit {
                     reader,
                     leads: true,
                 });
-                (meta, hit)
+                Some((meta, hit))
             }
-            Starting::Segments { head, hit } => {
-                let hit: HitHandler = hit;
-                (head.meta(), hit)
-            }
-        }))
+            Some(Starting::Segments { head, hit }) => Some((head.meta()?, hit)),
+        })
     }
 
     async fn get_miss_handler(

@@ -210,7 +210,10 @@ impl Edge {
             && freshness.reuse() != Reuse::Refetch
             && freshness.judge(now) == Verdict::Fresh
             && !asks_for_part(headers)
-            && self.variant(stored.headers(), &lookup.exchange, headers) == stored.variance();
+            && stored
+                .packed()
+                .with_vary(|vary| self.variant(vary, &lookup.exchange, headers))
+                == stored.variance();
         fresh.then_some(object)
     }
 
@@ -232,28 +235,29 @@ impl Edge {
             return Answer::Sent(false);
         };
         let exchange = &deliver.exchange;
-        let wire = object
-            .head()
-            .wire(object.body().len(), &exchange.route.fields().hidden);
+        let packed = object.head().packed();
+        let status = packed.status().as_u16();
+        let hidden = &exchange.route.fields().hidden;
         // LE-023..036, LE-424: the gate is the effective status.
-        let has_function =
-            wire.status < 400 && exchange.route.hook(EventType::ViewerResponse).is_some();
-        if let Some(plain) = wire.plain.as_deref().filter(|_| !has_function) {
+        let has_function = status < 400 && exchange.route.hook(EventType::ViewerResponse).is_some();
+        if !has_function && !packed.has_cache_status() {
             let out = &mut connection.out;
             out.clear();
-            out.extend_from_slice(plain);
+            let has = packed.put(out, hidden);
+            if !has.length {
+                put_number_field(out, b"Content-Length", object.body().len());
+            }
             put_number_field(out, b"Age", age);
-            let (status, has_server, has_date) = (wire.status, wire.has_server, wire.has_date);
             put_node_fields(
                 out,
                 exchange,
                 status,
                 Served::Hit,
                 Some(&outcome),
-                has_server,
+                has.server,
             );
             let keep_alive = keep_alive && head.keep_alive;
-            put_end(out, now, has_date, keep_alive);
+            put_end(out, now, has.date, keep_alive);
             let body = Content::Stored(object);
             return self
                 .finish(
@@ -266,12 +270,19 @@ impl Edge {
                 )
                 .await;
         }
-        let mut lines = Vec::with_capacity(wire.lines.len() + 1);
-        lines.extend_from_slice(&wire.lines);
+        let mut lines = packed.lines(hidden, 2);
+        if !lines.iter().any(|line| line.name == header::CONTENT_LENGTH) {
+            let length = object.body().len();
+            lines.push(number_line(
+                header::CONTENT_LENGTH,
+                "Content-Length",
+                length,
+            ));
+        }
         lines.push(number_line(header::AGE, "Age", age));
         let reply = Reply {
-            status: wire.status,
-            description: wire.description.clone(),
+            status,
+            description: Some(packed.description().to_owned()),
             lines,
             length: Length::AsTold,
             body: Content::Stored(object.clone()),

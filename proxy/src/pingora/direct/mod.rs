@@ -38,7 +38,7 @@ use answer::Answer;
 use connection::{Connection, MAX_BUFFERED, Read};
 pub(super) use outlet::Outlet;
 use request::{Parsed, Scratch, parse};
-pub(super) use wire::Wire;
+pub(super) use wire::{is_own, put_field, put_status};
 
 /// Viewers' connections.
 pub(super) struct Direct {

@@ -7,20 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use fourfront_cache::Outcome;
-use fourfront_model::{CacheMode, HeaderLine, HeaderLines};
+use fourfront_model::{CacheMode, HeaderLine};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use pingora::http::ResponseHeader;
 
-use crate::{
-    flow::{Exchange, Served, reason},
-    pingora::headers,
-};
-
-/// RFC 9211.
-const CACHE_STATUS: &str = "cache-status";
+use crate::flow::{Exchange, Served, reason};
 
 /// Writes a status line.
-pub(super) fn put_status(out: &mut Vec<u8>, status: u16, description: Option<&str>) {
+pub(in crate::pingora) fn put_status(out: &mut Vec<u8>, status: u16, description: Option<&str>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     put_number(out, u64::from(status));
     out.push(b' ');
@@ -31,7 +24,7 @@ pub(super) fn put_status(out: &mut Vec<u8>, status: u16, description: Option<&st
 }
 
 /// Writes one field line.
-pub(super) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+pub(in crate::pingora) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
@@ -67,7 +60,7 @@ const OWN: [HeaderName; 3] = [header::CONNECTION, header::VIA, header::TRANSFER_
 const OWN_BY_NAME: [&str; 3] = ["x-cache", "x-amz-cf-pop", "x-amz-cf-id"];
 
 /// Whether the node writes a field of that name itself.
-pub(super) fn is_own(name: &HeaderName) -> bool {
+pub(in crate::pingora) fn is_own(name: &HeaderName) -> bool {
     OWN.contains(name) || OWN_BY_NAME.contains(&name.as_str())
 }
 
@@ -153,66 +146,6 @@ fn put_date(out: &mut Vec<u8>, now: SystemTime) {
         }
         out.extend_from_slice(text.as_bytes());
     });
-}
-
-/// What a stored response is answered with: made once, from what is stored.
-#[derive(Debug)]
-pub(in crate::pingora) struct Wire {
-    pub(super) status: u16,
-    pub(super) description: Option<String>,
-    /// The fields as functions see them, without `Age`.
-    pub(super) lines: HeaderLines,
-    /// Status line and fields as bytes, without those that the node writes. `None` where what is sent depends on
-    /// more than the object: a `Cache-Status` of the origin, which not every distribution overwrites.
-    pub(super) plain: Option<Box<[u8]>>,
-    /// Whether the origin sent `Server` (CF-509).
-    pub(super) has_server: bool,
-    /// Whether the origin sent `Date`, which stays (CF-320).
-    pub(super) has_date: bool,
-    /// The names of the fields that were left out because the node keeps them to itself (CF-675, CF-801).
-    pub(in crate::pingora) hidden: Box<[HeaderName]>,
-}
-
-impl Wire {
-    /// Of a stored head whose fields `unshared` only the first viewer gets (CF-246, CF-308, CF-836), and which gets
-    /// the body's length where it came without (CF-536).
-    pub(in crate::pingora) fn new(
-        head: &ResponseHeader,
-        unshared: &[HeaderName],
-        length: u64,
-        hidden: &[HeaderName],
-    ) -> Self {
-        let mut lines = headers::lines(head);
-        lines.retain(|line| {
-            line.name != header::AGE
-                && !unshared.contains(&line.name)
-                && !hidden.contains(&line.name)
-        });
-        if !lines.iter().any(|line| line.name == header::CONTENT_LENGTH) {
-            lines.push(number_line(
-                header::CONTENT_LENGTH,
-                "Content-Length",
-                length,
-            ));
-        }
-        let status = head.status.as_u16();
-        let description = head.get_reason_phrase().map(str::to_owned);
-        let plain = (!head.headers.contains_key(CACHE_STATUS)).then(|| {
-            let mut plain = Vec::with_capacity(512);
-            put_status(&mut plain, status, description.as_deref());
-            put_lines(&mut plain, &lines, |_| false);
-            plain.into_boxed_slice()
-        });
-        Self {
-            status,
-            description,
-            plain,
-            has_date: lines.iter().any(|line| line.name == header::DATE),
-            hidden: hidden.into(),
-            has_server: lines.iter().any(|line| line.name == header::SERVER),
-            lines,
-        }
-    }
 }
 
 /// A field line whose value is a number.

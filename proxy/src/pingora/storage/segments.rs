@@ -11,7 +11,7 @@
 use std::{
     any::Any,
     collections::VecDeque,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -32,12 +32,14 @@ use pingora::{
         storage::{HandleHit, HandleMiss, HitHandler, MissFinishType, Storage},
         trace::SpanHandle,
     },
-    http::ResponseHeader,
 };
 use tokio::time::timeout;
 
 use super::{Adapter, Head, StoredFacts, bodies::bounds, our_key, storage_error};
-use crate::{flow::Fault, pingora::pace::PIECE};
+use crate::{
+    flow::Fault,
+    pingora::{pace::PIECE, packed::Packing},
+};
 
 /// The most segments that one request to the origin asks for, and that a reader has fetched ahead of itself; fewer where they
 /// are long, see [`run_of`].
@@ -269,14 +271,10 @@ impl Segmented {
             return;
         };
         let head = Head {
-            header: match ResponseHeader::build(StatusCode::OK, Some(0)) {
-                Ok(header) => header,
-                Err(_) => return,
-            },
+            packed: Packing::new(StatusCode::OK, None, &[]).finish(),
             facts: self.facts.clone(),
             created: SystemTime::UNIX_EPOCH,
             variance: None,
-            wire: OnceLock::new(),
         };
         let adapter = self.adapter;
         if let Some(disk) = &adapter.disk
@@ -305,7 +303,7 @@ pub(super) fn segmented_hit(
     head: &Head,
 ) -> Option<(CacheMeta, HitHandler)> {
     let object = Segmented::of(adapter, our_key(key), &head.facts)?;
-    Some((head.meta(), Box::new(SegmentedHit::new(object, None))))
+    Some((head.meta().ok()?, Box::new(SegmentedHit::new(object, None))))
 }
 
 /// Reading an object in segments.
