@@ -3,7 +3,7 @@
 //! Pingora's session, cache and proxy are made for a request that goes somewhere: for each they make a session, maps of
 //! header fields in two casings, a record and a dozen boxed futures, and send head and body in writes of their own.
 //! A response that is in memory, or that a function makes, needs none of it: one read, the flow's own steps, one
-//! write of a head that was rendered when the object was first hit. So a connection belongs to [`Direct`], which reads
+//! write of a head that was rendered when the object was stored. So a connection belongs to [`Direct`], which reads
 //! the head of a request and answers if a fresh object or a viewer-request function is all that it takes. Everything
 //! else is handed to Pingora with the bytes of its head in front of the stream and the state reached so far in its
 //! context ([`crate::flow`]: *Lookup*), and the connection comes back after the answer.
