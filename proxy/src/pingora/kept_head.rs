@@ -25,9 +25,6 @@ pub(super) mod tests;
 /// The first byte. To be raised with every change of [`Kept`] or of what is in it.
 const FORMAT: u8 = 2;
 
-/// Fields of a head that is believed. A record has room for more than twice as many, none of which would have a value.
-const MOST_FIELDS: usize = 10_000;
-
 /// What is kept of a head.
 #[derive(Serialize, Deserialize)]
 struct Kept<'a> {
@@ -76,10 +73,6 @@ pub(super) fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<Head
     };
     let kept: Kept<'_> = postcard::from_bytes(bytes).ok()?;
     let (stamp, _) = Stamp::decode(kept.stamp, invalidations)?;
-    // The tables of fields panic when they are asked for more room than they can have.
-    if kept.fields.len() > MOST_FIELDS {
-        return None;
-    }
     let unshared = kept
         .unshared
         .iter()

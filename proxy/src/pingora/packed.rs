@@ -25,6 +25,10 @@ const PHRASE: usize = "HTTP/1.1 200 ".len();
 const LINE_END: usize = "\r\n".len();
 const SEPARATOR: usize = ": ".len();
 
+/// Fields of a head, far more than Pingora reads. The tables of fields panic when they are asked for more room than they
+/// can have, so there must be an end below that.
+const MOST_FIELDS: usize = 10_000;
+
 /// A head. Clones share its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Packed {
@@ -311,6 +315,9 @@ impl<'a> Packing<'a> {
 
     /// Adds a field. `None` for a name that is none, and when there is no more room.
     pub(super) fn add(&mut self, key: &[u8], value: &HeaderValue) -> Option<()> {
+        if self.fields.len() == MOST_FIELDS {
+            return None;
+        }
         let name = HeaderName::from_bytes(key).ok()?;
         let shown = match () {
             () if name == header::AGE || self.unshared.contains(&name) => Shown::Never,

@@ -92,6 +92,20 @@ fn some_fields_are_for_functions_and_some_for_nobody() {
 }
 
 #[test]
+fn more_fields_than_tables_can_hold_are_refused() {
+    // CF-221
+    let value = HeaderValue::from_static("1");
+    let mut packing = Packing::new(StatusCode::OK, None, &[]);
+    for _ in 0..MOST_FIELDS {
+        packing.add(b"X-A", &value).unwrap();
+    }
+    assert!(packing.add(b"X-A", &value).is_none());
+    let packed = packing.finish();
+    assert_eq!(packed.headers().len(), MOST_FIELDS);
+    assert_eq!(packed.header().unwrap().headers.len(), MOST_FIELDS);
+}
+
+#[test]
 fn vary_is_told_whatever_was_asked_for_before() {
     // RFC 9111 section 4.1
     let told = |fields: &[(&str, &str)]| {
