@@ -96,6 +96,8 @@ async fn a_miss_a_hit_and_a_stale_copy() {
     assert_eq!(detail(&get().await), "absent");
 
     edge.advance(20);
+    // Counted behind the answer.
+    edge.recorded(1).await;
     let before = edge.metrics();
     let hit = told(&edge, request.clone()).await;
     assert_eq!(verdict(&hit), ("hit", "-"));
