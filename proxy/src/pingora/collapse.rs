@@ -7,6 +7,9 @@
 //! and their requests wait for nobody: each fetches at once. An answer that is stored and good for more than one
 //! use ends it.
 //!
+//! Pingora looks a key up before it asks for its lock, and what another request brings may come in between. So whoever is about to
+//! lead is sent to look again when something has come.
+//!
 //! HEAD is never led by: it brings no body that could be stored. It waits for a GET that is under way, as that
 //! brings what it asks for.
 
@@ -49,16 +52,31 @@ pub(super) struct Collapse {
     began: Instant,
     /// After so long a fetch does not keep others from trying (CF-405).
     limit: Duration,
+    /// Whether something answers under a key that a look-up has not found, or has not let answer.
+    has_come: HasCome,
+}
+
+/// See [`Collapse`].
+struct HasCome(Box<dyn Fn(&PingoraKey) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for HasCome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HasCome")
+    }
 }
 
 impl Collapse {
-    pub(super) fn new(limit: Duration) -> Self {
+    fn new(
+        limit: Duration,
+        has_come: impl Fn(&PingoraKey) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default());
         Self {
             shards: shards.collect(),
             alone: Alone::default(),
             began: Instant::now(),
             limit,
+            has_come: HasCome(Box::new(has_come)),
         }
     }
 
@@ -89,8 +107,8 @@ impl Collapse {
 }
 
 impl CacheKeyLock for Collapse {
-    fn lock(&self, key: &PingoraKey, stale: bool) -> Locked {
-        let key = number(key);
+    fn lock(&self, looked_up: &PingoraKey, stale: bool) -> Locked {
+        let key = number(looked_up);
         let alone = match self.alone.told(key, self.began.elapsed()) {
             // What is stored under it may be one that is served while one request refreshes it.
             Sharing::Unshared => !stale,
@@ -104,7 +122,12 @@ impl CacheKeyLock for Collapse {
         if let Some(stub) = shard.get(&key).filter(|stub| waits(stub)) {
             return Locked::Read(stub.read_lock());
         }
-        let (permit, stub) = WritePermit::new(self.limit, stale, Extensions::new());
+        let (mut permit, stub) = WritePermit::new(self.limit, stale, Extensions::new());
+        // Under the lock, which whoever brings something lets go of after that can be found.
+        if !stale && (self.has_come.0)(looked_up) {
+            permit.unlock(LockStatus::Done);
+            return Locked::Read(stub.read_lock());
+        }
         shard.insert(key, stub);
         Locked::Write(permit)
     }
@@ -217,8 +240,11 @@ impl Alone {
 }
 
 /// A lock for as long as the process lives, as Pingora borrows it; and the one of HEAD.
-pub(super) fn leaked(limit: Duration) -> (&'static Collapse, &'static HeadCollapse) {
-    let collapse: &'static Collapse = Box::leak(Box::new(Collapse::new(limit)));
+pub(super) fn leaked(
+    limit: Duration,
+    has_come: impl Fn(&PingoraKey) -> bool + Send + Sync + 'static,
+) -> (&'static Collapse, &'static HeadCollapse) {
+    let collapse: &'static Collapse = Box::leak(Box::new(Collapse::new(limit, has_come)));
     (collapse, Box::leak(Box::new(HeadCollapse(collapse))))
 }
 
@@ -244,7 +270,7 @@ mod tests {
     }
 
     fn new(limit: Duration) -> (&'static Collapse, &'static HeadCollapse) {
-        leaked(limit)
+        leaked(limit, |_| false)
     }
 
     const LONG: Duration = Duration::from_secs(3_600);
@@ -265,6 +291,19 @@ mod tests {
         end(lock, &key(1), next, LockStatus::Done);
         end(lock, &key(2), other, LockStatus::GiveUp);
         assert!(lock.shards.iter().all(|shard| shard.lock().is_empty()));
+    }
+
+    #[test]
+    fn whoever_would_lead_after_something_has_come_looks_again() {
+        // CF-400
+        let (lock, _) = leaked(LONG, |asked| number(asked) == number(&key(1)));
+        let Locked::Read(again) = lock.lock(&key(1), false) else {
+            panic!("nobody has to lead");
+        };
+        assert_eq!(again.lock_status(), LockStatus::Done);
+        // What is stale is to be fetched anew, and nothing has come under another key.
+        end(lock, &key(1), lock.lock(&key(1), true), LockStatus::Done);
+        end(lock, &key(2), lock.lock(&key(2), false), LockStatus::Done);
     }
 
     #[test]

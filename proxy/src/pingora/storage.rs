@@ -225,9 +225,11 @@ impl CacheStorage {
             starting: Mutex::new(HashMap::new()),
             next_tag: AtomicU64::new(0),
         };
-        let (lock, head_lock) = collapse::leaked(FILL_LIMIT);
+        let adapter: &'static Adapter = Box::leak(Box::new(adapter));
+        let has_come = move |key: &PingoraKey| adapter.has_come(&our_key(key));
+        let (lock, head_lock) = collapse::leaked(FILL_LIMIT, has_come);
         Ok(Self {
-            adapter: Box::leak(Box::new(adapter)),
+            adapter,
             lock,
             head_lock,
             secret,
@@ -524,6 +526,19 @@ enum Starting {
 }
 
 impl Adapter {
+    /// Whether something in memory, or on its way there, answers under a key as it is. What is in parts does not count: it may
+    /// have been found, and lack the part.
+    fn has_come(&self, key: &CacheKey) -> bool {
+        let answers = |head: &Head| !head.facts.is_gone() && head.facts.layout.is_none();
+        match self.tier.arriving(key) {
+            Some((head, _)) => answers(&head),
+            None => self
+                .tier
+                .stored(key)
+                .is_some_and(|object| answers(object.head())),
+        }
+    }
+
     /// What the disk has under a key that memory does not have.
     async fn on_disk(&self, key: &CacheKey) -> Option<Found> {
         let disk = self.disk.as_ref()?;
