@@ -184,6 +184,9 @@ pub(super) async fn prepare(
         StoredFacts::of(meta),
         ctx.flow.lookup(),
     ) else {
+        edge.node()
+            .cache()
+            .lead_all_the_same(session.cache.cache_key());
         return Some(ForcedFreshness::ForceMiss);
     };
     let (only_if_cached, is_stale) = (lookup.asked.only_if_cached, lookup.grace.is_some());
@@ -203,6 +206,9 @@ pub(super) async fn prepare(
     }
     if only_if_cached && !hit.has_all(at, end) {
         // CF-829
+        edge.node()
+            .cache()
+            .lead_all_the_same(session.cache.cache_key());
         return Some(ForcedFreshness::ForceMiss);
     }
     if hit.has(at) {
@@ -230,6 +236,9 @@ pub(super) async fn prepare(
         }
     }
     // The request goes on as a miss, and its viewer gets what the origin says to it. What is stored stays.
+    edge.node()
+        .cache()
+        .lead_all_the_same(session.cache.cache_key());
     ctx.keeps_stored = Some((stored, validator));
     ctx.decided = match failed.take() {
         Some(Unfetched::Answered(Some(answer))) => Some(Ok(Decision::Respond(*answer))),

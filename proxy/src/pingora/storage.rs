@@ -9,7 +9,7 @@ mod taken;
 
 use std::{
     any::Any,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     sync::{
         Arc,
@@ -60,6 +60,9 @@ use super::{
 
 /// A fill that takes longer than this no longer keeps others from trying (CF-405).
 const FILL_LIMIT: Duration = Duration::from_secs(60);
+
+/// Keys that are remembered between a look-up and the key's lock.
+const MOST_LACKING: usize = 1024;
 
 /// What is kept beside a stored head, in the extensions of Pingora's record. Cloned with every hit, so it is
 /// one reference count.
@@ -220,6 +223,7 @@ impl CacheStorage {
         let adapter = Adapter {
             secret: secret.clone(),
             arriving: Arriving::default(),
+            lacking: Mutex::default(),
             tier: MemoryTier::new(limits).map_err(|e| e.to_string())?,
             disk,
             starting: Mutex::new(HashMap::new()),
@@ -242,6 +246,16 @@ impl CacheStorage {
     /// What does not answer any more.
     pub const fn invalidations(&self) -> &Arc<Invalidations> {
         &self.invalidations
+    }
+
+    /// The request that is about to ask for the key's lock has found what is there, and it is of no use to it.
+    pub(super) fn lead_all_the_same(&self, key: &PingoraKey) {
+        let mut lacking = self.adapter.lacking.lock();
+        if lacking.len() >= MOST_LACKING {
+            // Of those that asked for no lock.
+            lacking.clear();
+        }
+        lacking.insert(our_key(key));
     }
 
     /// What cannot be stored in parts.
@@ -510,6 +524,8 @@ struct Adapter {
     disk: Option<Disk>,
     /// Segments on their way.
     arriving: Arriving<Unfetched>,
+    /// Objects in segments that the next to ask for the key's lock has found to be of no use.
+    lacking: Mutex<HashSet<CacheKey>>,
     /// Readers of fills that have just begun, by tag: Pingora asks for the leader's reader right after it asked
     /// for the writer, and must get the one of that very fill.
     starting: Mutex<HashMap<u64, Starting>>,
@@ -526,10 +542,11 @@ enum Starting {
 }
 
 impl Adapter {
-    /// Whether something in memory, or on its way there, answers under a key as it is. What is in parts does not count: it may
-    /// have been found, and lack the part.
+    /// Whether something in memory, or on its way there, answers under a key as it is; but for what was found in parts, and
+    /// lacks one that cannot be had ([`CacheStorage::lead_all_the_same`]).
     fn has_come(&self, key: &CacheKey) -> bool {
-        let answers = |head: &Head| !head.facts.is_gone() && head.facts.layout.is_none();
+        let lacks = self.lacking.lock().remove(key);
+        let answers = |head: &Head| !head.facts.is_gone() && !lacks;
         match self.tier.arriving(key) {
             Some((head, _)) => answers(&head),
             None => self
