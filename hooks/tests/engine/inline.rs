@@ -4,7 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -477,7 +477,11 @@ fn a_module_that_does_not_end_while_it_is_loaded_holds_its_thread_no_longer_than
     // NC-98, LE-250: from some moment on it does not end, wherever in the graph it is that it loops. The pool has loaded it before.
     std::thread::scope(|threads| {
         for place in 0..5 {
-            threads.spawn(move || loops_in(place));
+            threads.spawn(move || {
+                // A version whose load took long, as on a busy machine, is not tried on such a thread.
+                let tried = (0..6).any(|_| loops_in(place));
+                assert!(tried, "{place}: never");
+            });
         }
     });
 }
@@ -486,7 +490,8 @@ fn a_module_that_does_not_end_while_it_is_loaded_holds_its_thread_no_longer_than
     clippy::disallowed_methods,
     reason = "the function's own clock is compared with it, which nobody can set"
 )]
-fn loops_in(place: usize) {
+/// Whether it was tried on a thread that is not the pool's.
+fn loops_in(place: usize) -> bool {
     let when = SystemTime::now() + Duration::from_secs(5);
     let millis = when
         .duration_since(UNIX_EPOCH)
@@ -511,6 +516,8 @@ fn loops_in(place: usize) {
         ("b.mjs", "await 0;"),
         ("c.mjs", &loops),
     ];
+    let tried = Arc::new(AtomicBool::new(false));
+    let told = tried.clone();
     inlined_files(&files, move |f| async move {
         // Until the version has moved to the threads that versions share, where it is loaded once more; slow calls among them,
         // so that it is not tried here yet.
@@ -535,8 +542,9 @@ fn loops_in(place: usize) {
         }
         let stats = f.prepared.stats();
         assert_eq!((stats.inline, stats.faults), (0, 0), "{place}");
-        // It was tried: 50 ms are what a load may take.
-        assert!(longest >= Duration::from_millis(40), "{place}: {longest:?}");
+        // 50 ms are what a load may take.
+        told.store(longest >= Duration::from_millis(40), Ordering::Relaxed);
         assert!(longest < Duration::from_secs(1), "{place}: {longest:?}");
     });
+    tried.load(Ordering::Relaxed)
 }
