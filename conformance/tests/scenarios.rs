@@ -33,6 +33,7 @@ mod scenarios {
     mod origin_requests;
     mod packages;
     mod parts;
+    mod parts_refused;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;

@@ -1,19 +1,16 @@
 //! Ranges of objects that are not stored whole: fetched in slices, stored as segments, joined (CF section 6.4).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use fourfront_conformance::{Answer, Edge, Origin, Reply, Running, Seen};
 use tempfile::TempDir;
 
 /// The smallest slice, of which objects here have many.
-const SLICE: usize = 64 * 1024;
+pub(super) const SLICE: usize = 64 * 1024;
 
 /// Bytes that tell where they stand.
-fn pattern(length: usize, seed: u8) -> Bytes {
+pub(super) fn pattern(length: usize, seed: u8) -> Bytes {
     let word = |i: u64| (i << 8 | u64::from(seed)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let bytes = (0..).flat_map(|i| word(i).rotate_left(29).to_le_bytes());
     bytes.take(length).collect()
@@ -27,7 +24,7 @@ fn bounds(range: &str, length: usize) -> Option<(usize, usize)> {
 }
 
 /// An answer of an origin that knows ranges and conditions.
-fn part_of(request: &Seen, body: &Bytes, etag: &str) -> Reply {
+pub(super) fn part_of(request: &Seen, body: &Bytes, etag: &str) -> Reply {
     let condition = request.header("if-match");
     if condition.is_some_and(|wanted| wanted != etag) {
         return Reply::status(412);
@@ -59,32 +56,32 @@ fn part_of(request: &Seen, body: &Bytes, etag: &str) -> Reply {
     }
 }
 
-async fn origin_of(body: &Bytes) -> Origin {
+pub(super) async fn origin_of(body: &Bytes) -> Origin {
     let body = body.clone();
     Origin::start(move |request| part_of(request, &body, "\"v1\"")).await
 }
 
-async fn edge(origin: &Origin) -> Running {
+pub(super) async fn edge(origin: &Origin) -> Running {
     Edge::new()
         .distribution("range_slice: 64KiB")
         .start(origin)
         .await
 }
 
-async fn get(edge: &Running, range: &str) -> Answer {
+pub(super) async fn get(edge: &Running, range: &str) -> Answer {
     edge.request("GET", "/film")
         .header("Range", range)
         .send()
         .await
 }
 
-fn ranges(origin: &Origin) -> Vec<String> {
+pub(super) fn ranges(origin: &Origin) -> Vec<String> {
     let range = |seen: &Seen| seen.header("range").unwrap_or("all").to_owned();
     origin.seen().iter().map(range).collect()
 }
 
 /// Bytes that the origin sent in parts.
-fn sent(origin: &Origin, length: usize) -> usize {
+pub(super) fn sent(origin: &Origin, length: usize) -> usize {
     let of = |range: &String| {
         let (start, end) = bounds(range, length).expect("a part");
         end + 1 - start
@@ -92,7 +89,7 @@ fn sent(origin: &Origin, length: usize) -> usize {
     ranges(origin).iter().map(of).sum()
 }
 
-fn assert_part(answer: &Answer, body: &Bytes, start: usize, end: usize) {
+pub(super) fn assert_part(answer: &Answer, body: &Bytes, start: usize, end: usize) {
     assert_eq!(answer.status, 206, "{start}-{end}: {:?}", answer.headers);
     let range = format!("bytes {start}-{end}/{}", body.len());
     assert_eq!(answer.header("content-range"), Some(range.as_str()));
@@ -229,7 +226,7 @@ async fn a_part_past_the_end_is_416_and_leaves_what_is_stored() {
 }
 
 /// Parts of a body of which only the first answers are those of the first version.
-async fn changing(first: usize) -> (Origin, Bytes, Bytes) {
+pub(super) async fn changing(first: usize) -> (Origin, Bytes, Bytes) {
     let (old, new) = (pattern(20 * SLICE, 1), pattern(20 * SLICE, 2));
     let asked = AtomicUsize::new(0);
     let bodies = (old.clone(), new.clone());
@@ -240,94 +237,6 @@ async fn changing(first: usize) -> (Origin, Bytes, Bytes) {
         },
     );
     (origin.await, old, new)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn parts_of_different_representations_are_never_joined() {
-    // CF-534, RFC 9111 section 3.4
-    let (origin, old, new) = changing(1).await;
-    let edge = edge(&origin).await;
-    assert_part(&get(&edge, "bytes=0-9").await, &old, 0, 9);
-    // The missing part shows that the object is another by now: it is fetched anew, and the old part is gone.
-    assert_part(
-        &get(&edge, "bytes=130000-139999").await,
-        &new,
-        130_000,
-        139_999,
-    );
-    assert_part(&get(&edge, "bytes=0-9").await, &new, 0, 9);
-    assert_eq!(
-        ranges(&origin),
-        [
-            "bytes=0-65535",
-            "bytes=65536-196607",
-            "bytes=65536-196607",
-            "bytes=0-65535"
-        ]
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_changes_while_it_is_read_ends_the_transfer_and_not_the_truth() {
-    // CF-534, CF-222
-    let (origin, old, new) = changing(2).await;
-    let edge = edge(&origin).await;
-    // Eight slices come with the first answer, eight with the second, and the third is of another object.
-    let opened = edge
-        .request("GET", "/film")
-        .header("Range", "bytes=0-")
-        .open()
-        .await;
-    let mut opened = opened.unwrap();
-    let broke = loop {
-        match opened.piece().await {
-            Ok(Some(_)) => {}
-            Ok(None) => break false,
-            Err(_) => break true,
-        }
-    };
-    assert!(broke);
-    let got = opened.so_far().body.clone();
-    assert!(got == old.slice(..got.len()));
-    let after = edge.get("/film").await;
-    assert!(after.body == new);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_strong_validator_the_whole_object_is_fetched() {
-    // CF-534, CF-535
-    let body = pattern(3 * SLICE, 0);
-    let weak = body.clone();
-    let origin = Origin::start(move |request| part_of(request, &weak, "W/\"v1\"")).await;
-    let edge = edge(&origin).await;
-    assert_part(
-        &get(&edge, "bytes=70000-70009").await,
-        &body,
-        70_000,
-        70_009,
-    );
-    assert_eq!(ranges(&origin), ["bytes=65536-131071", "all"]);
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
-    assert_eq!(origin.count(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_may_not_be_stored_is_asked_for_as_the_viewer_wants_it() {
-    // CF-533, CF-538, CF-240
-    let body = pattern(20 * SLICE, 0);
-    let private = body.clone();
-    let origin = Origin::start(move |request| {
-        part_of(request, &private, "\"v1\"").header("Cache-Control", "private")
-    });
-    let origin = origin.await;
-    let edge = edge(&origin).await;
-    for _ in 0..2 {
-        let part = get(&edge, "bytes=70000-700009").await;
-        assert_part(&part, &body, 70_000, 700_009);
-        assert_eq!(part.x_cache(), "Miss");
-    }
-    let exactly = "bytes=70000-700009";
-    assert_eq!(ranges(&origin), ["bytes=65536-589823", exactly, exactly]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -416,89 +325,6 @@ async fn invalidation_takes_all_parts() {
     assert_part(&get(&edge, "bytes=65536-65537").await, &new, 65_536, 65_537);
     assert_part(&get(&edge, "bytes=0-9").await, &new, 0, 9);
     assert_eq!(origin.count(), 4);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_origin_that_fails_for_a_part_is_told_of_and_what_is_stored_stays() {
-    // CF-290, CF-299
-    let body = pattern(20 * SLICE, 0);
-    let parts = body.clone();
-    let down = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let is_down = down.clone();
-    let origin = Origin::start(move |request| match is_down.load(Ordering::SeqCst) {
-        true => Reply::status(503).body("down"),
-        false => part_of(request, &parts, "\"v1\""),
-    });
-    let origin = origin.await;
-    let edge = edge(&origin).await;
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
-    down.store(true, Ordering::SeqCst);
-    let failed = get(&edge, "bytes=70000-70009").await;
-    assert_eq!((failed.status, failed.text()), (503, "down"));
-    assert_part(&get(&edge, "bytes=10-19").await, &body, 10, 19);
-    down.store(false, Ordering::SeqCst);
-    let count = origin.count();
-    assert_part(
-        &get(&edge, "bytes=70000-70009").await,
-        &body,
-        70_000,
-        70_009,
-    );
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
-    assert_eq!(origin.count(), count + 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_origin_request_function_decides_for_all_parts_once() {
-    // LE-003, LE-033, LE-146, CF-533
-    let body = pattern(20 * SLICE, 0);
-    let parts = body.clone();
-    let origin = Origin::start(move |request| {
-        match request.target == "/moved" && request.header("x-added") == Some("1") {
-            true => part_of(request, &parts, "\"v1\""),
-            false => Reply::status(404),
-        }
-    });
-    let origin = origin.await;
-    let code = "request.uri = '/moved';
-        request.headers['x-added'] = [{ key: 'X-Added', value: '1' }];
-        console.log(request.headers.range ? request.headers.range[0].value : 'none');
-        return request;";
-    let edge = Edge::new()
-        .distribution("range_slice: 64KiB")
-        .hook("origin-request", code)
-        .start(&origin)
-        .await;
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
-    let all = get(&edge, "bytes=10-").await;
-    assert_part(&all, &body, 10, body.len() - 1);
-    assert_eq!(sent(&origin, body.len()), body.len());
-    assert_eq!(
-        edge.logged(2).await.len(),
-        2,
-        "one call for a viewer's request"
-    );
-    // All of it is stored: nobody is asked.
-    assert_part(&get(&edge, "bytes=10-").await, &body, 10, body.len() - 1);
-    assert_eq!(edge.logs().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_origin_request_function_may_answer_for_a_missing_part() {
-    // LE-164, CF-533
-    let body = pattern(20 * SLICE, 0);
-    let origin = origin_of(&body).await;
-    let code = "globalThis.calls = (globalThis.calls ?? 0) + 1;
-        return globalThis.calls === 1 ? request : { status: '403', body: `no ${globalThis.calls}` };";
-    let edge = Edge::new()
-        .distribution("range_slice: 64KiB")
-        .hook("origin-request", code)
-        .start(&origin)
-        .await;
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
-    let refused = get(&edge, "bytes=70000-70009").await;
-    assert_eq!((refused.status, refused.text()), (403, "no 2"));
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -659,75 +485,6 @@ async fn several_ranges_fetch_the_slices_of_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_object_stands_in_for_a_failed_origin_only_where_it_has_the_bytes() {
-    // CF-268, CF-270, CF-534
-    let body = pattern(20 * SLICE, 0);
-    let parts = body.clone();
-    let down = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let is_down = down.clone();
-    let origin = Origin::start(move |request| match is_down.load(Ordering::SeqCst) {
-        true => Reply::status(503).body("down"),
-        false => part_of(request, &parts, "\"v1\"")
-            .header("Cache-Control", "max-age=600, stale-if-error=6000"),
-    });
-    let origin = origin.await;
-    let edge = edge(&origin).await;
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
-    down.store(true, Ordering::SeqCst);
-    edge.advance(700);
-    let beyond = get(&edge, "bytes=65530-65540").await;
-    assert_eq!((beyond.status, beyond.text()), (503, "down"));
-    assert_part(&get(&edge, "bytes=10-19").await, &body, 10, 19);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_makes_a_slice_a_whole_answer_is_given_the_whole() {
-    // LE-176, LE-183, CF-534
-    let body = pattern(3 * SLICE, 0);
-    let code = "if (response.status === '206') response.status = '200'; return response;";
-    let origin = origin_of(&body).await;
-    let edge = Edge::new()
-        .distribution("range_slice: 64KiB")
-        .hook("origin-response", code)
-        .start(&origin)
-        .await;
-    for _ in 0..2 {
-        let part = get(&edge, "bytes=70000-70009").await;
-        assert_part(&part, &body, 70_000, 70_009);
-    }
-    assert_eq!(ranges(&origin), ["bytes=65536-131071", "all"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_one_viewer_can_provoke_leaves_the_object() {
-    // CF-299, CF-534: an origin that refuses a part, with a status that others do not get
-    let body = pattern(20 * SLICE, 0);
-    let parts = body.clone();
-    let origin = Origin::start(move |request| match request.header("x-odd") {
-        Some(_) => Reply::status(404).body("odd"),
-        None => part_of(request, &parts, "\"v1\""),
-    });
-    let origin = origin.await;
-    let edge = Edge::new()
-        .distribution("range_slice: 64KiB")
-        .behavior("origin_request_policy: { headers: [X-Odd] }")
-        .start(&origin)
-        .await;
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
-    let odd = edge
-        .request("GET", "/film")
-        .header("Range", "bytes=70000-70009")
-        .header("X-Odd", "1")
-        .send()
-        .await;
-    assert_eq!((odd.status, odd.text()), (404, "odd"));
-    let count = origin.count();
-    let kept = get(&edge, "bytes=0-9").await;
-    assert_part(&kept, &body, 0, 9);
-    assert_eq!((kept.x_cache(), origin.count()), ("Hit", count));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_object_beyond_the_limits_is_validated_and_keeps_its_parts() {
     // CF-544, CF-282
     let body = pattern(40 * SLICE, 0);
@@ -793,38 +550,4 @@ async fn only_if_cached_is_answered_where_all_of_the_part_is_there() {
         assert_eq!(answer.status, status, "{range}");
     }
     assert_eq!(origin.count(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn parts_past_a_failed_function_are_this_viewers_alone() {
-    // LE-281, CF-534
-    let body = pattern(20 * SLICE, 0);
-    let origin = origin_of(&body).await;
-    let code = "if (request.headers['x-fail']) throw new Error('no'); return request;";
-    let edge = Edge::new()
-        .distribution("range_slice: 64KiB")
-        .distribution("compat: relaxed")
-        .function("hook", &fourfront_conformance::handler(code))
-        .behavior("on: { origin-request: { function: hook, on_error: bypass } }")
-        .behavior("origin_request_policy: { headers: [X-Fail] }")
-        .start(&origin)
-        .await;
-    assert_part(&get(&edge, "bytes=0-9").await, &body, 0, 9);
-    let failed = edge
-        .request("GET", "/film")
-        .header("Range", "bytes=70000-70009")
-        .header("X-Fail", "1")
-        .send()
-        .await;
-    assert_part(&failed, &body, 70_000, 70_009);
-    let count = origin.count();
-    assert_part(&get(&edge, "bytes=10-19").await, &body, 10, 19);
-    assert_eq!(origin.count(), count);
-    assert_part(
-        &get(&edge, "bytes=70000-70009").await,
-        &body,
-        70_000,
-        70_009,
-    );
-    assert_eq!(origin.count(), count + 1, "it was not stored");
 }
