@@ -258,6 +258,10 @@ async fn never_comes_back() {
     for _ in 0..20 {
         served(&edge, "/victim", "well").await;
     }
+    // They are started one after the other, and the first serves meanwhile; within the second that is promised.
+    while stand_ins() < 2 && noticed.elapsed() < Duration::from_secs(1) {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(stand_ins(), 2);
     let address = edge.address();
     let grace = Duration::from_secs(1);
