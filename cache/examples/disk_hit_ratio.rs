@@ -30,8 +30,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     println!(
-        "{:34} {:>7} {:>7} {:>12} {:>14} {:>18}",
-        "trace", "LRU", "memory", "disk", "disk, 2nd offer", "bytes written, MiB"
+        "{:34} {:>7} {:>7} {:>16} {:>12} {:>14} {:>18}",
+        "trace",
+        "LRU",
+        "memory",
+        "memory, returns",
+        "disk",
+        "disk, 2nd offer",
+        "bytes written, MiB"
     );
     for (name, skew, scan) in [
         ("Zipf 0.7", 0.7, 0),
@@ -43,12 +49,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let trace = trace(skew, scan);
         let lru = lru(&trace);
         let memory = memory(&trace)?;
+        let returns = returns(&trace)?;
         let (all, all_bytes) = runtime.block_on(disk(&trace, Arc::new(AdmitAll)))?;
         let offers = usize::try_from(CAPACITY)? / (HEAD + BODY);
         let (second, second_bytes) =
             runtime.block_on(disk(&trace, Arc::new(SecondOffer::of_memory(offers))))?;
         println!(
-            "{name:34} {lru:7.4} {memory:7.4} {all:12.4} {second:14.4} {:>10} {:>7}",
+            "{name:34} {lru:7.4} {memory:7.4} {returns:16.4} {all:12.4} {second:14.4} {:>10} {:>7}",
             all_bytes >> 20,
             second_bytes >> 20
         );
@@ -141,6 +148,23 @@ fn memory(trace: &[u64]) -> Result<f64, Box<dyn std::error::Error>> {
                 .map_err(|e| format!("{e:?}"))?;
             fill.append(body.clone())?;
             fill.finish()?;
+        }
+    }
+    Ok(ratio(&hits))
+}
+
+/// The memory tier before a disk that has everything: what it takes in is what [`MemoryTier::promote`] lets return.
+fn returns(trace: &[u64]) -> Result<f64, Box<dyn std::error::Error>> {
+    let tier = MemoryTier::new(MemoryLimits::of_capacity(CAPACITY))?;
+    let body = Bytes::from(vec![1; BODY]);
+    let mut hits = Vec::with_capacity(trace.len());
+    for n in trace {
+        let ticket = tier.ticket(&key(*n));
+        let hit = tier.stored(&key(*n)).is_some();
+        hits.push(hit);
+        if !hit {
+            let answers = tier.promote(ticket, key(*n), Head, body.clone());
+            answers.map_err(|_| "an object of the disk does not answer")?;
         }
     }
     Ok(ratio(&hits))

@@ -68,6 +68,7 @@
 
 mod admission;
 mod batch;
+mod buffers;
 mod counters;
 mod files;
 mod index;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::{
     DiskStore, Live,
+    buffers::Buffer,
     counters::count,
     index::{Large, Located, Purpose, Segment},
     log::Op,
@@ -286,9 +287,9 @@ impl DiskStore {
     /// Bytes of the data file; `None` when the disk does not give them.
     async fn fetch(&self, live: &Arc<Live>, place: u64, len: usize) -> Option<Bytes> {
         let shared = self.shared();
-        let mut bytes = vec![0; len];
-        if live.files.read_at_once(place, &mut bytes) {
-            return Some(bytes.into());
+        let mut buffer = Buffer::of(len);
+        if live.files.read_at_once(place, buffer.bytes_mut()) {
+            return Some(buffer.freeze());
         }
         let Ok(permit) = shared.reads.clone().try_acquire_owned() else {
             count(&shared.counters.throttled_reads);
@@ -297,14 +298,14 @@ impl DiskStore {
         count(&shared.counters.waited_reads);
         let reader = live.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let result = reader.files.read(place, &mut bytes);
+            let result = reader.files.read(place, buffer.bytes_mut());
             drop(permit);
-            result.map(|()| bytes)
+            result.map(|()| buffer)
         });
         match read.await {
-            Ok(Ok(bytes)) => {
+            Ok(Ok(buffer)) => {
                 shared.bad_reads.store(0, Ordering::Relaxed);
-                Some(bytes.into())
+                Some(buffer.freeze())
             }
             Ok(Err(e)) => {
                 count(&shared.counters.read_errors);

@@ -36,6 +36,7 @@ mod fill;
 mod limits;
 mod object;
 mod reader;
+mod returning;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +61,7 @@ use crate::{
     key::{CacheKey, KeyHashing},
 };
 use fill::Shared;
+use returning::Returning;
 
 /// What is stored under a key.
 #[derive(Debug)]
@@ -103,6 +105,7 @@ impl<M: HeadRecord> MemoryTier<M> {
             changes: std::array::from_fn(|_| AtomicU64::new(0)),
             next_id: AtomicU64::new(0),
             buffered: AtomicU64::new(0),
+            returning: Returning::of_capacity(limits.capacity),
             limits,
         };
         Ok(Self {
@@ -199,11 +202,12 @@ impl<M: HeadRecord> MemoryTier<M> {
         Ticket(self.inner.changes[shard_index(key)].load(Ordering::Acquire))
     }
 
-    /// Stores an object that an older tier had, unless the key has changed since `ticket`: then what is there by now is
-    /// newer, or nothing is to be there.
+    /// Takes in an object that an older tier had, unless the key has changed since `ticket`: then what is there by now is
+    /// newer, or nothing is to be there. One that is asked for seldom is not stored and answers all the same: then the bytes of
+    /// `body` are held as long as it is, and else they are copied.
     ///
     /// # Errors
-    /// The head, when the object is not stored.
+    /// The head, when the object cannot answer.
     pub fn promote(
         &self,
         ticket: Ticket,
@@ -222,9 +226,18 @@ impl<M: HeadRecord> MemoryTier<M> {
             return Ok(stored);
         }
         let id = inner.next_id.fetch_add(1, Ordering::Relaxed);
+        let weight = object::weight(head.weight(), body.len() as u64);
+        let taken = inner.objects.weighted_size();
+        let comes_in = inner.returning.note(&key, weight, taken);
+        let body = match comes_in {
+            true => Bytes::copy_from_slice(&body),
+            false => body,
+        };
         let body = Body::of_whole(body, inner.limits.segment);
         let object = Arc::new(Object::new(Arc::new(head), body, id));
-        inner.objects.insert(key, object.clone());
+        if comes_in {
+            inner.objects.insert(key, object.clone());
+        }
         Ok(object)
     }
 
@@ -332,6 +345,7 @@ struct Inner<M: HeadRecord> {
     next_id: AtomicU64,
     /// Bytes charged for fills; at most `limits.fills`.
     buffered: AtomicU64,
+    returning: Returning,
     limits: MemoryLimits,
 }
 

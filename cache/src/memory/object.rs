@@ -21,10 +21,6 @@ pub trait HeadRecord: Send + Sync + 'static {
 /// those with glibc's allocator, and 420 with mimalloc.
 pub(super) const ENTRY_OVERHEAD: u64 = 500;
 
-/// A body shorter than this is copied when it comes from disk, where it is a slice of its record: the rest of that, most
-/// of it the head, would be held as well, and may be as long. In a longer body it is less than a hundredth.
-const COPIED: usize = 64 * 1024;
-
 /// A complete stored response. Immutable: a refreshed head makes a new object around the same body.
 #[derive(Debug)]
 pub struct Object<M> {
@@ -115,11 +111,8 @@ enum Segments {
 }
 
 impl Body {
-    /// A body from all of its bytes, which may be a slice of something larger.
+    /// A body from all of its bytes.
     pub(super) fn of_whole(mut bytes: Bytes, segment: usize) -> Self {
-        if bytes.len() < COPIED {
-            bytes = Bytes::copy_from_slice(&bytes);
-        }
         let mut segments = Vec::with_capacity(bytes.len().div_ceil(segment));
         while !bytes.is_empty() {
             segments.push(bytes.split_to(segment.min(bytes.len())));
