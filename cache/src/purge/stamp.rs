@@ -68,8 +68,8 @@ pub enum Standing {
 /// INVARIANT: `change` is the number of the change up to which it was looked at; it begins with the last one when the fetch
 /// began, and only grows. When a change ended the object, `seen` says so before `change` moves on.
 ///
-/// INVARIANT: `seen` is a generation up to which the object has been looked up, shifted left by one, with [`STALE`] in
-/// the bit that this frees; or [`GONE`]. It begins with the generation at which the fetch began and only grows.
+/// INVARIANT: `seen` is a generation up to which the object has been looked up, shifted left by one, with `STALE` in
+/// the bit that this frees; or `GONE`. It begins with the generation at which the fetch began and only grows.
 /// `since` and `by` are written before a `seen` that needs them, by whoever looks up; two who do so at once write the
 /// same, or one of two that are both right.
 #[derive(Debug)]
