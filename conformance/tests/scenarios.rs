@@ -8,6 +8,7 @@ mod scenarios {
     mod cloudfront_functions;
     mod cloudfront_functions_official;
     mod collapsed_misses;
+    mod compression;
     mod credentials;
     mod default_root_object;
     mod directory_origin;

@@ -18,6 +18,7 @@ pub(crate) fn behavior() -> CacheBehavior {
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: AllowedMethods::All,
         cached_methods: CachedMethods::GetHead,
+        compress: false,
         cache_policy: Arc::new(CachePolicy {
             name: None,
             ttl: Ttl::new(0, None, None).unwrap(),

@@ -74,7 +74,7 @@ fuzz_target!(|data: &[u8]| {
     let encoding = EdgeEncoding::AsReceived;
     assert!(not_modified_matches(stored, encoding, &HeaderMap::new()));
     not_modified_matches(stored, encoding, update);
-    head_update(exchange.mode, stored, exchange.status, update);
+    head_update(exchange.mode, stored, encoding, exchange.status, update);
     let mut merged = stored.clone();
     strip_for_storage(exchange.mode, &CdnCc::FIELD, &mut merged, exchange.received);
     merge_not_modified(

@@ -127,10 +127,12 @@ pub enum HeadUpdate {
 }
 
 /// Compares the answer to HEAD with the head stored for GET (CF-833, RFC 9111 section 4.3.5): the same when each
-/// validator and length it brings is the stored one's. HEAD does not touch GET in mode `cloudfront`.
+/// validator and length it brings is the stored one's, as the origin knows that. HEAD does not touch GET in mode
+/// `cloudfront`.
 pub fn head_update(
     mode: CacheMode,
     stored: &HeaderMap,
+    encoding: EdgeEncoding<'_>,
     status: StatusCode,
     answer: &HeaderMap,
 ) -> HeadUpdate {
@@ -139,9 +141,14 @@ pub fn head_update(
         return HeadUpdate::Nothing;
     }
     let same = TELLING.iter().all(|name| {
-        answer
-            .get(name)
-            .is_none_or(|new| stored.get(name) == Some(new))
+        let known = match (encoding, name) {
+            (EdgeEncoding::Compressed { .. }, name) if *name == header::CONTENT_LENGTH => {
+                return true;
+            }
+            (_, name) if *name == header::ETAG => encoding.origin_etag(stored),
+            (_, name) => stored.get(name),
+        };
+        answer.get(name).is_none_or(|new| known == Some(new))
     });
     if same {
         HeadUpdate::Freshen
@@ -410,10 +417,27 @@ mod tests {
         ];
         for (stored, status, answer, want) in rows {
             let status = StatusCode::from_u16(*status).unwrap();
-            let got = head_update(CacheMode::Rfc9111, stored, status, &map(answer));
+            let plain = EdgeEncoding::AsReceived;
+            let got = head_update(CacheMode::Rfc9111, stored, plain, status, &map(answer));
             assert_eq!(got, *want, "{status} {answer:?}");
-            let got = head_update(CacheMode::Cloudfront, stored, status, &map(answer));
+            let got = head_update(CacheMode::Cloudfront, stored, plain, status, &map(answer));
             assert_eq!(got, Nothing);
+        }
+        // CF-281: of a body that the node has compressed, the origin knows another tag and another length.
+        let compressed = map(&[("etag", "W/\"1\""), ("content-length", "5")]);
+        let origin_etag = HeaderValue::from_static("\"1\"");
+        for (etag, length, want) in [
+            ("\"1\"", "10", Freshen),
+            ("W/\"1\"", "10", Invalidate),
+            ("\"2\"", "5", Invalidate),
+        ] {
+            let encoding = EdgeEncoding::Compressed {
+                origin_etag: Some(&origin_etag),
+            };
+            let answer = map(&[("etag", etag), ("content-length", length)]);
+            let ok = StatusCode::OK;
+            let got = head_update(CacheMode::Rfc9111, &compressed, encoding, ok, &answer);
+            assert_eq!(got, want, "{etag} {length}");
         }
     }
 

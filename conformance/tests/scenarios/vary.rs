@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use fourfront_conformance::{Edge, Origin, Reply, Running};
+use fourfront_conformance::{Edge, Origin, Reply, Running, handler};
 
 /// An origin that answers with the value of one request field and varies by it.
 async fn echoing(field: &'static str, vary: &'static str) -> Origin {
@@ -493,4 +493,28 @@ async fn options_are_cached_only_where_the_behaviour_says_so() {
     }
     // A key of its own.
     assert_eq!(edge.get("/cached").await.x_cache(), "Miss");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_function_makes_in_the_origins_place_has_variants_too() {
+    // CF-824, LE-164
+    let make = handler(
+        "const language = request.headers['accept-language'];
+         return { status: '200', body: language ? language[0].value : 'none', headers: {
+            'cache-control': [{ value: 'max-age=60' }], vary: [{ value: 'Accept-Language' }] } };",
+    );
+    let origin = Origin::saying("never asked").await;
+    let edge = Edge::new()
+        .function("make", &make)
+        .behavior("origin_request_policy: { headers: [Accept-Language] }")
+        .behavior("on: { origin-request: make }")
+        .start(&origin)
+        .await;
+    for token in ["Miss", "Hit"] {
+        for language in ["pt", "de"] {
+            let got = get_with(&edge, "/", &[("Accept-Language", language)]).await;
+            assert_eq!(got, seen(token, language));
+        }
+    }
+    assert_eq!(origin.count(), 0);
 }

@@ -136,6 +136,7 @@ pub(crate) const NODE: Table = Table {
         read("hooks"),
         read("log"),
         read("limits"),
+        read("compression"),
         read("shutdown_grace"),
         read("origin_ca"),
         read("data_dir"),
@@ -153,6 +154,11 @@ pub(crate) const NODE: Table = Table {
             "not available yet: it needs viewer addresses taken from a proxy in front",
         ),
     ]],
+};
+
+pub(crate) const COMPRESSION: Table = Table {
+    what: "`node.compression`",
+    groups: &[&[read("gzip_level"), read("brotli_level")]],
 };
 
 pub(crate) const HOOKS: Table = Table {
@@ -435,10 +441,7 @@ const BEHAVIOR_KEYS: &[Key] = &[
     read("origin_request_policy"),
     read("origin_request_policy_id"),
     read("on"),
-    refused(
-        "compress",
-        "not available yet: it needs compression at the edge",
-    ),
+    read("compress"),
     refused(
         "response_headers_policy",
         "not available yet: it needs response headers policies",
@@ -573,6 +576,7 @@ pub(crate) const ALL: &[&Table] = &[
     &HOOKS,
     &LOG,
     &LIMITS,
+    &COMPRESSION,
     &FUNCTION,
     &CREDENTIALS,
     &CLOUDFRONT_FUNCTION,

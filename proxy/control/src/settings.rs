@@ -26,6 +26,8 @@ pub struct NodeSettings {
     pub log: LogSettings,
     /// What a viewer request may be at most.
     pub limits: RequestLimits,
+    /// How hard bodies are compressed, where a behaviour has them compressed.
+    pub compression: CompressionSettings,
     /// How long requests in flight may take to end after a stop signal. Default 30 s.
     pub shutdown_grace: Duration,
     /// PEM file with certificate authorities trusted for `https` origins besides the public ones (CF-423).
@@ -46,6 +48,7 @@ impl Default for NodeSettings {
             hooks: HookSettings::default(),
             log: LogSettings::default(),
             limits: RequestLimits::default(),
+            compression: CompressionSettings::default(),
             shutdown_grace: Duration::from_secs(30),
             origin_ca: None,
             data_dir: None,
@@ -90,6 +93,24 @@ impl Default for HookSettings {
             modules_dir: None,
             limit_profile: LimitProfile::default(),
             compute_budget: Duration::from_millis(1),
+        }
+    }
+}
+
+/// Levels of compression at the edge (CF-606).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompressionSettings {
+    /// 1 to 9. Default 6.
+    pub gzip_level: u32,
+    /// 0 to 11. Default 5.
+    pub brotli_level: u32,
+}
+
+impl Default for CompressionSettings {
+    fn default() -> Self {
+        Self {
+            gzip_level: 6,
+            brotli_level: 5,
         }
     }
 }

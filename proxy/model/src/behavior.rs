@@ -89,6 +89,8 @@ pub struct CacheBehavior {
     pub allowed_methods: AllowedMethods,
     /// Methods whose responses may be cached.
     pub cached_methods: CachedMethods,
+    /// Whether what an origin sends plain is compressed for viewers who accept that (CF-064).
+    pub compress: bool,
     /// Key and TTLs.
     pub cache_policy: Arc<CachePolicy>,
     /// What the origin gets beyond the key.

@@ -358,6 +358,7 @@ mod tests {
             viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
             allowed_methods: AllowedMethods::GetHead,
             cached_methods: CachedMethods::GetHead,
+            compress: false,
             cache_policy: managed_cache_policy("CachingOptimized").unwrap(),
             origin_request_policy: None,
             functions: FunctionAssociations::default(),

@@ -33,6 +33,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         },
         // Read with each request.
         limits: _,
+        compression: _,
         // Read when the node stops.
         shutdown_grace: _,
         origin_ca,

@@ -45,6 +45,7 @@
 //! belong to settings that are refused at start-up for now.
 
 mod admit;
+pub mod compression;
 mod exchange;
 mod fault;
 pub mod hook;

@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::{
     Deliver, Exchange, Served,
+    compression::{Compressed, Compressor},
     hook::{RequestParts, chosen_origin},
 };
 
@@ -99,6 +100,7 @@ impl OriginRequest {
             origin_status: None,
             not_modified: None,
             unhooked: false,
+            compressed: None,
         }
     }
 }
@@ -167,6 +169,7 @@ impl Fetch {
             origin_status: None,
             not_modified: None,
             unhooked: self.unhooked,
+            compressed: None,
         }
     }
 }
@@ -222,7 +225,7 @@ impl OriginChoice {
 }
 
 /// What becomes of the origin's body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub enum BodyPlan {
     /// It is passed on as it arrives.
     #[default]
@@ -232,6 +235,8 @@ pub enum BodyPlan {
     Replace(Bytes),
     /// The replacement has been sent.
     Replaced,
+    /// It is compressed as it arrives (CF-551).
+    Compress(Box<Compressor>),
 }
 
 /// An answer that may be stored (CF-010.15).
@@ -257,6 +262,8 @@ pub struct Store {
     pub not_modified: Option<HeaderMap>,
     /// Whether a function on the origin's side failed and was passed by; then it is this viewer's alone (LE-281).
     pub unhooked: bool,
+    /// Whether the node has compressed it.
+    pub compressed: Option<Compressed>,
 }
 
 impl Store {

@@ -7,8 +7,7 @@ use fourfront_cache::{
     Outcome, Reason, StaleCause,
     key::{self, CacheKey, KeyPart, cache_key, key_parts, vary_fields},
     policy::{
-        self, EdgeEncoding, FailureAnswer, Freshness, Grace, OriginCookies, OriginFailure,
-        Revalidation, Verdict,
+        self, FailureAnswer, Freshness, Grace, OriginCookies, OriginFailure, Revalidation, Verdict,
     },
     purge::{Cause, Standing},
 };
@@ -341,7 +340,7 @@ fn tell(
         Some(_) => OriginCookies::Sent,
         None => OriginCookies::None,
     };
-    let encoding = EdgeEncoding::AsReceived;
+    let encoding = facts.encoding();
     let failing = OriginFailure::Status(StatusCode::SERVICE_UNAVAILABLE);
     Told {
         tier: copy.tier,

@@ -18,12 +18,13 @@ use super::{
     packed::Packing,
     storage::{Head, StoredFacts},
 };
+use crate::flow::compression::Compressed;
 
 #[cfg(test)]
 pub(super) mod tests;
 
 /// The first byte. To be raised with every change of [`Kept`] or of what is in it.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// What is kept of a head.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +41,9 @@ struct Kept<'a> {
     unshared: Vec<&'a str>,
     stamp: &'a [u8],
     layout: Option<Layout>,
+    /// The origin's tag of a body that the node has compressed, if it gave one.
+    #[serde(borrow)]
+    compressed: Option<Option<&'a [u8]>>,
 }
 
 /// The bytes of a head. `None` for one that is not to outlive the process: the record of a failure.
@@ -61,6 +65,10 @@ pub(super) fn encode(head: &Head) -> Option<Bytes> {
         unshared: facts.unshared.iter().map(HeaderName::as_str).collect(),
         stamp: &stamp,
         layout: facts.layout,
+        compressed: facts
+            .compressed
+            .as_ref()
+            .map(|c| c.origin_etag.as_ref().map(HeaderValue::as_bytes)),
     };
     let out = vec![FORMAT];
     postcard::to_extend(&kept, out).ok().map(Bytes::from)
@@ -84,13 +92,24 @@ pub(super) fn decode(bytes: &[u8], invalidations: &Invalidations) -> Option<Head
         return None;
     }
     let status = StatusCode::from_u16(kept.status).ok()?;
+    let compressed = match kept.compressed {
+        None => None,
+        Some(etag) => Some(Compressed {
+            origin_etag: match etag {
+                None => None,
+                Some(etag) => Some(HeaderValue::from_bytes(etag).ok()?),
+            },
+        }),
+    };
     let mut packing = Packing::new(status, kept.reason, &unshared);
     for (key, value) in kept.fields {
         packing.add(key, &HeaderValue::from_bytes(value).ok()?)?;
     }
     Some(Head {
         packed: packing.finish(),
-        facts: StoredFacts::new(kept.freshness, unshared, stamp).with_layout(kept.layout),
+        facts: StoredFacts::new(kept.freshness, unshared, stamp)
+            .with_layout(kept.layout)
+            .with_compressed(compressed),
         created: kept.created,
         variance: kept.variance,
     })

@@ -13,6 +13,7 @@
 
 mod certificates;
 mod collapse;
+mod compress;
 mod context;
 mod deliver;
 mod direct;
@@ -293,6 +294,11 @@ impl ProxyHttp for Filters {
             BodyPlan::Replaced => {
                 *body = if end { None } else { Some(Bytes::new()) };
                 *plan = BodyPlan::Replaced;
+            }
+            BodyPlan::Compress(mut compressor) => {
+                let piece = body.take().unwrap_or_default();
+                *body = Some(compressor.push(&piece, end));
+                *plan = BodyPlan::Compress(compressor);
             }
         }
         Ok(None)

@@ -244,8 +244,11 @@ impl Edge {
         state: OriginRequest,
         response: ResponseResult,
     ) -> Result<()> {
-        let generated = Generated::from(response);
+        let mut generated = Generated::from(response);
         let mut store = state.generated();
+        store.compressed = self
+            .compress_whole(session, &store.exchange, &mut generated)
+            .await;
         store.kept = match &ctx.keeps_stored {
             // What is stored is still good, but for a part that this viewer wanted.
             Some(_) => {
@@ -527,8 +530,11 @@ impl Edge {
         let revalidated = original_status == StatusCode::NOT_MODIFIED && has_stored(session);
         if revalidated && parts.status != original_status.as_u16() {
             // LE-182: the result takes the place of the stored object, and an absent body counts as empty.
-            let generated = generated(parts, body.unwrap_or_default());
+            let mut generated = generated(parts, body.unwrap_or_default());
             let mut store = fetch.answered(BodyPlan::Relay);
+            store.compressed = self
+                .compress_whole(session, &store.exchange, &mut generated)
+                .await;
             store.origin_status = Some(original_status);
             store.varies = varies;
             store.kept = self.replace_stored(session, &store, &generated);
@@ -543,8 +549,11 @@ impl Edge {
             // The origin's answer ends with its head, so no body callback will come to carry the replacement:
             // the answer is stored and sent like one made at origin-request, and the connection to the
             // origin is given up.
-            let generated = generated(parts, body);
+            let mut generated = generated(parts, body);
             let mut store = fetch.answered(BodyPlan::Relay);
+            store.compressed = self
+                .compress_whole(session, &store.exchange, &mut generated)
+                .await;
             store.origin_status = Some(original_status);
             store.varies = varies;
             store.kept = self.store_generated(session, &store, &generated).await;
@@ -552,10 +561,19 @@ impl Edge {
             ctx.pending = Some(Pending::Answer(generated));
             return Err(pingora::Error::new(super::ANSWER_READY).into_up());
         }
-        match (&body, length) {
-            (Some(body), _) => parts.lines.push(content_length(body.len())),
-            (None, Some(length)) => parts.lines.push(length),
-            (None, None) => {}
+        let (plan, compressed) = match (revalidated, body) {
+            (true, body) => (body.map_or(BodyPlan::Relay, BodyPlan::Replace), None),
+            (false, Some(body)) => {
+                self.compress_replacement(session, &route, &mut parts, body)
+                    .await
+            }
+            (false, None) => self.compress_relayed(session, &route, &mut parts, length.as_ref()),
+        };
+        match &plan {
+            BodyPlan::Replace(body) => parts.lines.push(content_length(body.len())),
+            // Not known before all of it is there (CF-552).
+            BodyPlan::Compress(_) => {}
+            BodyPlan::Relay | BodyPlan::Replaced => parts.lines.extend(length),
         }
         let validator = StrongValidator::of(&head.headers);
         let slice = ctx.slice.take();
@@ -574,7 +592,7 @@ impl Edge {
             && original_status == StatusCode::PARTIAL_CONTENT
             && head.status.is_success()
             && head.status != original_status
-            && body.is_none()
+            && matches!(plan, BodyPlan::Relay)
         {
             // A function made the slice into more than a part.
             return Err(self.ask_otherwise(session, ctx, fetch, Instead::Whole, true));
@@ -590,7 +608,7 @@ impl Edge {
             };
             return self.take_part(session, head, ctx, fetch, answered, slice, validator);
         }
-        if body.is_none()
+        if matches!(plan, BodyPlan::Relay)
             && let Some(validator) = validator
             && let Some(again) = self.long_body(session, head, &fetch)
         {
@@ -605,7 +623,8 @@ impl Edge {
             ctx.flow = Flow::Fetch(Box::new(fetch));
             return Err(pingora::Error::new(super::SERVE_STALE).into_up());
         }
-        let mut store = fetch.answered(body.map_or(BodyPlan::Relay, BodyPlan::Replace));
+        let mut store = fetch.answered(plan);
+        store.compressed = compressed;
         store.varies = varies;
         store.origin_status = Some(original_status);
         store.not_modified = revalidated.then(|| head.headers.clone());

@@ -21,7 +21,7 @@ use super::{
     ANSWER_READY, Edge, REFETCH,
     context::{Ctx, Pending},
     deliver::ctx_internal,
-    storage::StoredFacts,
+    storage::{Facts, StoredFacts},
 };
 use crate::flow::{Fetch, Generated, Store};
 
@@ -30,7 +30,10 @@ impl Edge {
     pub(super) fn contradicts_stored(session: &Session, head: &ResponseHeader) -> bool {
         head.status == StatusCode::NOT_MODIFIED
             && session.cache.maybe_cache_meta().is_some_and(|stored| {
-                let encoding = EdgeEncoding::AsReceived;
+                let facts = StoredFacts::of(stored);
+                let encoding = facts
+                    .as_deref()
+                    .map_or(EdgeEncoding::AsReceived, Facts::encoding);
                 !policy::not_modified_matches(stored.headers(), encoding, &head.headers)
             })
     }
@@ -142,13 +145,7 @@ pub(super) fn preconditions(
             false => Preconditions::Forward,
         };
     };
-    match policy::revalidation(
-        mode,
-        &facts.freshness(),
-        head,
-        EdgeEncoding::AsReceived,
-        cookies,
-    ) {
+    match policy::revalidation(mode, &facts.freshness(), head, facts.encoding(), cookies) {
         Revalidation::Unconditional => Preconditions::Strip,
         Revalidation::Conditional {
             etag,

@@ -25,13 +25,13 @@ use fourfront_cache::{
     disk::DiskCounts,
     key::{CacheKey, KeySecret},
     memory::{FillReader, Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier, Object},
-    policy::Freshness,
+    policy::{EdgeEncoding, Freshness},
     purge::{Invalidations, Stamp, Standing},
     segments::{Arriving, Layout},
     variants::Variants,
 };
 use fourfront_origin::OriginFault;
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use parking_lot::Mutex;
 use pingora::{
     Error, ErrorType, Result,
@@ -57,6 +57,7 @@ use super::{
     packed::Packed,
     parts::Unsliced,
 };
+use crate::flow::compression::Compressed;
 
 /// A fill that takes longer than this no longer keeps others from trying (CF-405).
 const FILL_LIMIT: Duration = Duration::from_secs(60);
@@ -83,9 +84,21 @@ pub(super) struct Facts {
     pub(super) fault: Option<Box<OriginFault>>,
     /// How the body is cut, if it is stored in segments of its own: then the head is stored without it.
     pub(super) layout: Option<Layout>,
+    /// What the origin called the body, if the node has compressed it.
+    pub(super) compressed: Option<Box<Compressed>>,
 }
 
 impl Facts {
+    /// How the body differs from the one the origin sent (CF-281).
+    pub(super) fn encoding(&self) -> EdgeEncoding<'_> {
+        match &self.compressed {
+            None => EdgeEncoding::AsReceived,
+            Some(compressed) => EdgeEncoding::Compressed {
+                origin_etag: compressed.origin_etag.as_ref(),
+            },
+        }
+    }
+
     /// When it is fresh: by our policy, and no longer than until it was softly invalidated. Whether it may answer at all
     /// is the stamp's to say.
     pub(super) fn freshness(&self) -> Freshness {
@@ -107,7 +120,12 @@ impl Facts {
 
     /// Bytes that what it points to takes on the heap.
     fn heap(&self) -> usize {
-        self.stamp.weight() + size_of_val(&*self.unshared)
+        let compressed = self.compressed.as_deref();
+        let etag = compressed.and_then(|c| c.origin_etag.as_ref());
+        self.stamp.weight()
+            + size_of_val(&*self.unshared)
+            + compressed.map_or(0, size_of_val)
+            + etag.map_or(0, HeaderValue::len)
     }
 
     /// Whether nothing may answer from it any more (CF-660).
@@ -124,6 +142,15 @@ impl StoredFacts {
             unshared: unshared.into(),
             fault: None,
             layout: None,
+            compressed: None,
+        }))
+    }
+
+    /// The same facts about a body that the node has compressed.
+    pub(super) fn with_compressed(&self, compressed: Option<Compressed>) -> Self {
+        Self(Arc::new(Facts {
+            compressed: compressed.map(Box::new),
+            ..Facts::clone(self)
         }))
     }
 

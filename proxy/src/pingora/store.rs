@@ -7,8 +7,8 @@ use fourfront_cache::{
     Kept, Refusal,
     key::{self, KeySecret, Variance},
     policy::{
-        self, ByteRange, HeadUpdate, Precondition, RangeAnswer, RequestFacts, ResponseFacts, Reuse,
-        Storability, StoreRules, Varies,
+        self, ByteRange, EdgeEncoding, HeadUpdate, Precondition, RangeAnswer, RequestFacts,
+        ResponseFacts, Reuse, Storability, StoreRules, Varies,
     },
     purge::{Stamp, Target, tags_of},
 };
@@ -31,10 +31,10 @@ use super::{
     collapse::Sharing,
     context::Ctx,
     deliver::{ctx_internal, generated_head},
-    storage::{StoredFacts, record},
+    storage::{Facts, StoredFacts, record},
     viewer_side::split,
 };
-use crate::flow::{Exchange, Flow, Generated, Route, Store};
+use crate::flow::{Exchange, Flow, Generated, Route, Store, compression::Compressed};
 
 /// When a response was asked for, and when it came (RFC 9111 section 4.2.3).
 #[derive(Clone, Copy, Debug)]
@@ -141,8 +141,9 @@ impl Edge {
             Ok(mut meta) => {
                 store.kept = kept(&meta, now);
                 self.bound_variants(session, &store.exchange, meta.headers());
+                note_compressed(&mut meta, store.compressed.as_ref());
                 if revalidated {
-                    keep_layout(session, &mut meta);
+                    keep_form(session, &mut meta);
                     return Ok(Cacheable(meta));
                 }
                 Ok(Cacheable(self.cut(meta, ctx)))
@@ -214,7 +215,11 @@ impl Edge {
         let mode = store.exchange.route.distribution().cache_mode;
         let cache = self.node().cache();
         let key = session.cache.cache_key();
-        match policy::head_update(mode, stored.headers(), head.status, &head.headers) {
+        let facts = StoredFacts::of(stored);
+        let encoding = facts
+            .as_deref()
+            .map_or(EdgeEncoding::AsReceived, Facts::encoding);
+        match policy::head_update(mode, stored.headers(), encoding, head.status, &head.headers) {
             HeadUpdate::Nothing => {}
             HeadUpdate::Invalidate => cache.remove(key),
             HeadUpdate::Freshen => {
@@ -241,7 +246,7 @@ impl Edge {
                         if let Some(variance) = stored.variance() {
                             meta.set_variance(variance);
                         }
-                        keep_layout(session, &mut meta);
+                        keep_form(session, &mut meta);
                         cache.update(key, stored.created(), &meta);
                     }
                     // What it says now forbids what was stored before.
@@ -341,13 +346,18 @@ impl Edge {
         if !session.cache.enabled() {
             return Kept::Bypassed;
         }
-        let judged = self.judge_generated(session, store, generated);
+        let mut judged = self.judge_generated(session, store, generated);
+        if let Ok(meta) = &mut judged {
+            note_compressed(meta, store.compressed.as_ref());
+        }
         let status = StatusCode::from_u16(generated.status).unwrap_or_default();
         self.note_sharing(session, status, &judged, self.node().clock().now());
         match judged {
             Ok(meta) => {
                 let kept = kept(&meta, self.node().clock().now());
-                match write(session, meta, generated).await {
+                let headers = &session.req_header().headers;
+                let variant = self.variant(meta.headers(), &store.exchange, headers);
+                match write(session, meta, variant, generated).await {
                     Ok(()) => kept,
                     Err(e) => {
                         tracing::warn!(
@@ -611,7 +621,10 @@ fn merge(
     now: SystemTime,
 ) -> Result<ResponseHeader> {
     let mut fields = stored.headers().clone();
-    let encoding = policy::EdgeEncoding::AsReceived;
+    let facts = StoredFacts::of(stored);
+    let encoding = facts
+        .as_deref()
+        .map_or(EdgeEncoding::AsReceived, Facts::encoding);
     policy::merge_not_modified(mode, &mut fields, encoding, update, now);
     let mut merged = ResponseHeader::build(stored.response_header().status, Some(fields.len()))?;
     for (name, value) in &fields {
@@ -626,12 +639,20 @@ fn kept(meta: &CacheMeta, now: SystemTime) -> Kept {
     }
 }
 
-async fn write(session: &mut Session, meta: CacheMeta, generated: &Generated) -> Result<()> {
+async fn write(
+    session: &mut Session,
+    meta: CacheMeta,
+    variant: Option<HashBinary>,
+    generated: &Generated,
+) -> Result<()> {
     let cache = &mut session.cache;
     if cache.phase() == CachePhase::Bypass {
         return Err(ctx_internal(&"the cache is bypassed"));
     }
     cache.set_cache_meta(meta);
+    if matches!(cache.phase(), CachePhase::Miss | CachePhase::Expired) {
+        cache.update_variance(variant);
+    }
     cache.set_miss_handler().await?;
     if let Some(handler) = cache.miss_handler() {
         handler.write_body(generated.body.clone(), true).await?;
@@ -660,14 +681,24 @@ fn stored_length(session: &Session, head: &ResponseHeader) -> Option<u64> {
     Some(length(head).map_or(segment, |length| length.min(segment)))
 }
 
-/// A body stays cut as it was when only its head is new.
-fn keep_layout(session: &Session, meta: &mut CacheMeta) {
+/// A body stays cut and compressed as it was when only its head is new.
+fn keep_form(session: &Session, meta: &mut CacheMeta) {
     let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of);
     if let (Some(stored), Some(facts)) = (stored, StoredFacts::of(meta))
-        && stored.layout.is_some()
+        && (stored.layout.is_some() || stored.compressed.is_some())
     {
+        let compressed = stored.compressed.as_deref().cloned();
+        let facts = facts.with_layout(stored.layout);
         meta.extensions_mut()
-            .insert(facts.with_layout(stored.layout));
+            .insert(facts.with_compressed(compressed));
+    }
+}
+
+/// Remembers what the origin called a body that the node has compressed (CF-281).
+fn note_compressed(meta: &mut CacheMeta, compressed: Option<&Compressed>) {
+    if let (Some(compressed), Some(facts)) = (compressed, StoredFacts::of(meta)) {
+        let facts = facts.with_compressed(Some(compressed.clone()));
+        meta.extensions_mut().insert(facts);
     }
 }
 

@@ -138,6 +138,7 @@ pub(crate) fn lower(
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: raw.allowed_methods,
         cached_methods: raw.cached_methods.map(|c| c.value).unwrap_or_default(),
+        compress: raw.compress,
         cache_policy: cache_policy?,
         origin_request_policy: origin_request_policy?,
         functions,

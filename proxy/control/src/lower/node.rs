@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Context, files};
-use crate::{HookSettings, LogSettings, NodeSettings, RequestLimits, raw::RawNode};
+use crate::{
+    CompressionSettings, HookSettings, LogSettings, NodeSettings, RequestLimits, raw::RawNode,
+};
 
 pub(crate) fn lower(
     raw: RawNode,
@@ -89,7 +91,12 @@ pub(crate) fn lower(
     watched.extend(modules_dir.clone());
 
     let count = |value: Option<u64>| value.and_then(|v| usize::try_from(v).ok());
+    let level = |value: Option<u64>| value.and_then(|v| u32::try_from(v).ok());
     NodeSettings {
+        compression: CompressionSettings {
+            gzip_level: level(raw.gzip_level).unwrap_or(default.compression.gzip_level),
+            brotli_level: level(raw.brotli_level).unwrap_or(default.compression.brotli_level),
+        },
         listen,
         admin,
         threads: count(raw.threads),

@@ -117,6 +117,7 @@ pub(crate) struct RawBehavior {
     pub(crate) names_origin: bool,
     pub(crate) allowed_methods: AllowedMethods,
     pub(crate) cached_methods: Option<Spanned<CachedMethods>>,
+    pub(crate) compress: bool,
     pub(crate) cache_policy: Option<RawPolicy<RawCachePolicy>>,
     pub(crate) origin_request_policy: Option<RawPolicy<RawOriginRequestPolicy>>,
     pub(crate) on: Vec<RawAssociation>,
@@ -398,6 +399,7 @@ impl RawBehavior {
             names_origin: false,
             allowed_methods: AllowedMethods::default(),
             cached_methods: None,
+            compress: false,
             cache_policy: None,
             origin_request_policy: None,
             on: Vec::new(),
@@ -439,6 +441,10 @@ impl RawBehavior {
                 .and_then(allowed_methods)
                 .unwrap_or_default(),
             cached_methods: block.get("cached_methods").and_then(cached_methods),
+            compress: block
+                .get("compress")
+                .and_then(Cursor::boolean)
+                .is_some_and(|c| c.value),
             cache_policy: block
                 .either("cache_policy", "cache_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawCachePolicy::read)),

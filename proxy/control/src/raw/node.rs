@@ -32,6 +32,8 @@ pub(crate) struct RawNode {
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) log_access: Option<bool>,
+    pub(crate) gzip_level: Option<u64>,
+    pub(crate) brotli_level: Option<u64>,
     pub(crate) max_header_bytes: Option<Spanned<u64>>,
     pub(crate) max_url_bytes: Option<Spanned<u64>>,
     pub(crate) max_header_count: Option<u64>,
@@ -117,6 +119,19 @@ impl RawNode {
         }
         if let Some(log) = block.get("log").and_then(|c| Block::open(c, &keys::LOG)) {
             raw.read_log(&log);
+        }
+        if let Some(compression) = block
+            .get("compression")
+            .and_then(|c| Block::open(c, &keys::COMPRESSION))
+        {
+            let level = |key, range| {
+                let level = compression.get(key);
+                level
+                    .and_then(|c| c.integer(range, "a level of compression"))
+                    .map(|l| l.value)
+            };
+            raw.gzip_level = level("gzip_level", 1..=9);
+            raw.brotli_level = level("brotli_level", 0..=11);
         }
         if let Some(limits) = block
             .get("limits")

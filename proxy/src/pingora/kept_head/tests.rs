@@ -102,7 +102,24 @@ fn sample(invalidations: &Invalidations) -> Head {
     let mut header = head.packed.header().unwrap();
     header.set_reason_phrase(Some("Fine")).unwrap();
     head.packed = Packed::of(&header, &head.facts.unshared).unwrap();
+    // CF-281
+    head.facts = head.facts.with_compressed(Some(Compressed {
+        origin_etag: Some(HeaderValue::from_static("\"of the origin\"")),
+    }));
     head
+}
+
+#[test]
+fn a_body_without_a_tag_may_be_compressed_too() {
+    // CF-281
+    let invalidations = invalidations();
+    let mut head = sample(&invalidations);
+    for compressed in [None, Some(Compressed { origin_etag: None })] {
+        head.facts = head.facts.with_compressed(compressed.clone());
+        let again = decode(&encode(&head).unwrap(), &invalidations).unwrap();
+        assert_eq!(all_of(&again), all_of(&head));
+        assert_eq!(again.facts.compressed.as_deref(), compressed.as_ref());
+    }
 }
 
 fn fields_of(head: &Head) -> Vec<(String, String)> {
@@ -126,6 +143,8 @@ fn all_of(head: &Head) -> impl PartialEq + std::fmt::Debug + use<> {
         facts.kept_freshness(),
         facts.unshared.clone(),
         stamp,
+        facts.layout,
+        facts.compressed.clone(),
     )
 }
 
@@ -233,6 +252,7 @@ fn forged(invalidations: &Invalidations, change: impl FnOnce(&mut Kept<'_>)) -> 
         unshared: vec![],
         stamp: &stamp,
         layout: None,
+        compressed: None,
     };
     change(&mut kept);
     postcard::to_extend(&kept, vec![FORMAT]).unwrap()
@@ -254,6 +274,7 @@ fn a_record_that_no_node_writes_is_refused() {
     refused("no name", |k| k.fields.push((b"a b", b"1")));
     refused("no value", |k| k.fields.push((b"a", b"1\n2")));
     refused("no unshared name", |k| k.unshared.push("a b"));
+    refused("no tag", |k| k.compressed = Some(Some(b"1\n2")));
     refused("no stamp", |k| k.stamp = LEAST);
     // More than the maps of fields can hold, and more than they can be made for.
     for fields in [25_000, 40_000, 100_000] {
