@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The release node beside nginx and workerd, driven by wrk, a function beside hostile ones, many functions, a purge, and ranges of a large object. Arguments go to
+# The release node beside nginx and workerd, driven by wrk, a function beside hostile ones, many functions, a purge, ranges of a large object, and an origin that is
+# killed. Arguments go to
 # conformance/load/load.py (`scripts/load.sh --help`), which then runs alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,4 +20,5 @@ if [ $# -eq 0 ]; then
   python3 conformance/load/many.py --fourfront "$target/release/fourfront"
   python3 conformance/load/purge.py --fourfront "$target/release/fourfront"
   python3 conformance/load/ranges.py --fourfront "$target/release/fourfront"
+  python3 conformance/load/failover.py --fourfront "$target/release/fourfront"
 fi

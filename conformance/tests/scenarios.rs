@@ -31,6 +31,7 @@ mod scenarios {
     mod npm;
     mod official_samples;
     mod origin_failures;
+    mod origin_groups;
     mod origin_requests;
     mod packages;
     mod parts;

@@ -8,7 +8,7 @@
 //! 2. [`request::finish`] adds what no function may touch and yields the bytes for the wire (LE-014).
 //! 3. [`select::target`] says where to connect and how; [`resolve::Resolver`] finds the addresses.
 //! 4. [`retry::after_fault`] decides what a failed try means; [`OriginFault`] is what the viewer and the
-//!    log are told when no try is left.
+//!    log are told when no try is left, and [`failover::applies`] whether another origin is asked.
 //! 5. [`response::check`] and [`response::received`] judge and clean the answer before a function sees
 //!    it and before it is stored.
 //!
@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dir;
+pub mod failover;
 mod fault;
 mod names;
 pub mod request;

@@ -15,6 +15,7 @@ pub(crate) fn behavior() -> CacheBehavior {
     CacheBehavior {
         path_pattern: PathPatternSlot::Default,
         target_origin: 0,
+        failover: None,
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: AllowedMethods::All,
         cached_methods: CachedMethods::GetHead,

@@ -19,6 +19,9 @@ pub struct OriginChange {
     pub host: Option<String>,
     /// The name for TLS; `None` leaves it to the host and the domain (LE-478).
     pub server_name: Option<String>,
+    /// Whether the secondary of the assigned origin group still stands behind it (LE-477); not behind one that was chosen
+    /// in the group's place (LE-479).
+    pub keeps_group: bool,
 }
 
 /// Judges what the last helper of a run noted.
@@ -27,7 +30,7 @@ pub(super) fn check(input: &Input<'_>, note: &Node) -> Result<OriginChange, Viol
         return Err(refuse(
             "LE-480",
             "createRequestOriginGroup",
-            "origin groups are not available yet",
+            "groups that a function makes are not available yet",
         )
         .with_value(group.shown()));
     }
@@ -72,6 +75,7 @@ fn select(
         // A configured host goes with the origin: another one than the assigned origin's is asked by its own name.
         host: host.or_else(|| other_name(input, origin)),
         origin: origin.clone(),
+        keeps_group: false,
         server_name,
     })
 }
@@ -116,6 +120,7 @@ fn update(input: &Input<'_>, node: &Node) -> Result<OriginChange, Violation> {
     Ok(OriginChange {
         origin: Arc::new(origin),
         host,
+        keeps_group: true,
         server_name,
     })
 }

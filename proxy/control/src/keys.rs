@@ -110,7 +110,7 @@ pub(crate) const SITE: Table = Table {
         ),
         refused(
             "origin_groups",
-            "not available yet: it needs failover between origins",
+            "groups belong to a distribution: write them there",
         ),
         refused(
             "continuous_deployment_policies",
@@ -318,10 +318,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "logging",
             "not available yet: it needs CloudFront's log files; the node's own log is set under `node.log`",
         ),
-        refused(
-            "origin_groups",
-            "not available yet: it needs failover between origins",
-        ),
+        read("origin_groups"),
         refused("web_acl_id", "not supported: a node has no AWS WAF"),
         refused(
             "continuous_deployment_policy_id",
@@ -417,6 +414,25 @@ pub(crate) const CUSTOM_ORIGIN: Table = Table {
             "not available yet: it needs client certificates toward origins",
         ),
     ]],
+};
+
+pub(crate) const ORIGIN_GROUP: Table = Table {
+    what: "an origin group",
+    groups: &[&[
+        read("members"),
+        read("failover_criteria"),
+        read("selection_criteria"),
+    ]],
+};
+
+pub(crate) const GROUP_MEMBER: Table = Table {
+    what: "a member of an origin group",
+    groups: &[&[read("origin_id")]],
+};
+
+pub(crate) const FAILOVER_CRITERIA: Table = Table {
+    what: "`failover_criteria`",
+    groups: &[&[read("status_codes")]],
 };
 
 pub(crate) const S3_ORIGIN: Table = Table {
@@ -588,6 +604,9 @@ pub(crate) const ALL: &[&Table] = &[
     &ORIGIN,
     &CUSTOM_ORIGIN,
     &S3_ORIGIN,
+    &ORIGIN_GROUP,
+    &GROUP_MEMBER,
+    &FAILOVER_CRITERIA,
     &DEFAULT_BEHAVIOR,
     &BEHAVIOR,
     &ON,

@@ -76,6 +76,22 @@ impl CachedMethods {
     }
 }
 
+/// An origin group, seen from its primary: what is asked in its place, and when (CF-442..447).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failover {
+    /// The group's id.
+    pub group: String,
+    /// Index of the secondary into [`crate::Distribution::origins`]. INVARIANT: in bounds, kept by the loader.
+    pub secondary: usize,
+    /// The primary's statuses that the secondary is asked after; of [`Self::STATUSES`].
+    pub statuses: Vec<u16>,
+}
+
+impl Failover {
+    /// Those that can be chosen (CF-445).
+    pub const STATUSES: [u16; 9] = [400, 403, 404, 416, 429, 500, 502, 503, 504];
+}
+
 /// One `CacheBehavior`, or the `DefaultCacheBehavior`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheBehavior {
@@ -83,6 +99,8 @@ pub struct CacheBehavior {
     pub path_pattern: PathPatternSlot,
     /// Index into [`crate::Distribution::origins`]. INVARIANT: in bounds, kept by the loader.
     pub target_origin: usize,
+    /// What follows when that origin fails, if the behaviour targets an origin group.
+    pub failover: Option<Arc<Failover>>,
     /// What plain HTTP viewers get.
     pub viewer_protocol_policy: ViewerProtocolPolicy,
     /// Methods that pass.

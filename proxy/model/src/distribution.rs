@@ -253,6 +253,11 @@ impl Distribution {
         &self.origins[behavior.target_origin]
     }
 
+    /// The origin that is asked when that one fails, if the behaviour targets an origin group.
+    pub fn secondary_of(&self, behavior: &CacheBehavior) -> Option<&Arc<Origin>> {
+        self.origins.get(behavior.failover.as_ref()?.secondary)
+    }
+
     /// Every behaviour, the default one last.
     pub fn all_behaviors(&self) -> impl Iterator<Item = &Arc<CacheBehavior>> {
         self.behaviors.iter().chain([&self.default_behavior])
@@ -355,6 +360,7 @@ mod tests {
                 p => PathPatternSlot::Pattern(p.parse().unwrap()),
             },
             target_origin: 0,
+            failover: None,
             viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
             allowed_methods: AllowedMethods::GetHead,
             cached_methods: CachedMethods::GetHead,

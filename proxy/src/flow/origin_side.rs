@@ -9,7 +9,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::{cff::OriginChange, event::OriginObject, validate::RequestResult};
 use fourfront_model::{CacheBehavior, Origin, OriginKind};
-use fourfront_origin::select::Tls;
+use fourfront_origin::{request::RangeSent, select::Tls};
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
@@ -31,6 +31,21 @@ pub struct OriginRequest {
     pub origin: Arc<Origin>,
     /// What it chose (LE-475).
     pub change: Option<Box<OriginChange>>,
+    /// What became of the viewer's range.
+    pub range: RangeSent,
+    /// The member of an origin group that is asked (CF-442).
+    pub member: Member,
+}
+
+/// A member of an origin group. The only origin of a behaviour without one counts as its primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// Asked first.
+    Primary,
+    /// Asked when the primary has failed.
+    Secondary,
+    /// No member: a function chose it in the place of the group (LE-479).
+    Alone,
 }
 
 impl OriginRequest {
@@ -40,16 +55,36 @@ impl OriginRequest {
         reason: Reason,
         request: RequestParts,
         change: Option<Box<OriginChange>>,
+        range: RangeSent,
     ) -> Self {
         let route = &exchange.route;
         let assigned = route.distribution().origin_of(route.behavior());
         let origin = change.as_ref().map_or(assigned, |c| &c.origin).clone();
+        let alone = change.as_ref().is_some_and(|c| !c.keeps_group);
         Self {
             change,
             exchange,
             reason,
             request,
             origin,
+            range,
+            member: match alone {
+                true => Member::Alone,
+                false => Member::Primary,
+            },
+        }
+    }
+
+    /// What a fetch was for, as a request to the secondary of its group.
+    pub fn to_secondary(fetch: Fetch, secondary: Arc<Origin>, request: RequestParts) -> Self {
+        Self {
+            exchange: fetch.exchange,
+            reason: fetch.reason,
+            request,
+            origin: secondary,
+            change: None,
+            range: fetch.range,
+            member: Member::Secondary,
         }
     }
 
@@ -83,6 +118,9 @@ impl OriginRequest {
             two_names: None,
             refused_name: None,
             unhooked: false,
+            range: self.range,
+            member: self.member,
+            failed_over: false,
         }
     }
 
@@ -133,9 +171,33 @@ pub struct Fetch {
     pub refused_name: Option<String>,
     /// Whether a function on this side failed and was passed by (LE-281).
     pub unhooked: bool,
+    /// What became of the viewer's range.
+    pub range: RangeSent,
+    /// The member of an origin group that is asked.
+    pub member: Member,
+    /// Whether that has failed, and the other one is to be asked.
+    pub failed_over: bool,
 }
 
 impl Fetch {
+    /// Whether the first member of a group is asked, or the only origin there is.
+    pub fn is_primary(&self) -> bool {
+        self.member == Member::Primary
+    }
+
+    /// The configured origin that stands behind [`Self::origin`].
+    pub fn configured(&self) -> &Arc<Origin> {
+        let (distribution, behavior) = (
+            self.exchange.route.distribution(),
+            self.exchange.route.behavior(),
+        );
+        let primary = distribution.origin_of(behavior);
+        match self.member {
+            Member::Primary | Member::Alone => primary,
+            Member::Secondary => distribution.secondary_of(behavior).unwrap_or(primary),
+        }
+    }
+
     /// The same request, of which no try has been made.
     #[must_use]
     pub fn again(&self) -> Self {
@@ -152,6 +214,9 @@ impl Fetch {
             two_names: None,
             refused_name: self.refused_name.clone(),
             unhooked: self.unhooked,
+            range: self.range.clone(),
+            member: self.member,
+            failed_over: false,
         }
     }
 

@@ -7,6 +7,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::{cff::OriginChange, validate::ResponseResult};
 use fourfront_model::{CacheMode, EventType, HeaderLines, RequestCc};
+use fourfront_origin::request::RangeSent;
 use http::{HeaderMap, Method};
 
 use super::{BodyPlan, ErrorAnswer, Exchange, OriginRequest, Served, hook::RequestParts};
@@ -101,8 +102,8 @@ impl Lookup {
     }
 
     /// The request has to go to an origin, as `request` (CF-010.13).
-    pub fn missed(self, request: RequestParts) -> OriginRequest {
-        OriginRequest::new(self.exchange, self.reason, request, self.origin)
+    pub fn missed(self, request: RequestParts, range: RangeSent) -> OriginRequest {
+        OriginRequest::new(self.exchange, self.reason, request, self.origin, range)
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Metrics {
     hook_faults: IntCounterVec,
     origin_latency: HistogramVec,
     origin_faults: IntCounterVec,
+    failovers: IntCounterVec,
     isolates: IntGauge,
     held_threads: IntGauge,
     thread_holds: IntCounter,
@@ -131,6 +132,11 @@ impl Metrics {
                 "Origin fetches without a usable response, by cause",
                 &["distribution", "origin", "cause"],
             )?,
+            failovers: counters(
+                "fourfront_origin_failovers_total",
+                "Fetches that went on to the secondary of an origin group",
+                &["distribution", "group"],
+            )?,
             isolates: IntGauge::new("fourfront_isolates", "JavaScript isolates alive")?,
             held_threads: IntGauge::new(
                 "fourfront_held_threads",
@@ -202,6 +208,7 @@ impl Metrics {
         registry.register(Box::new(metrics.hook_faults.clone()))?;
         registry.register(Box::new(metrics.origin_latency.clone()))?;
         registry.register(Box::new(metrics.origin_faults.clone()))?;
+        registry.register(Box::new(metrics.failovers.clone()))?;
         registry.register(Box::new(metrics.isolates.clone()))?;
         registry.register(Box::new(metrics.held_threads.clone()))?;
         registry.register(Box::new(metrics.thread_holds.clone()))?;
@@ -273,6 +280,13 @@ impl Metrics {
     /// Requests being served right now.
     pub const fn in_flight(&self) -> &IntGauge {
         &self.connections
+    }
+
+    /// Counts a fetch that goes on to the secondary of a group.
+    pub fn failover(&self, distribution: &str, group: &str) {
+        self.failovers
+            .with_label_values(&[distribution, group])
+            .inc();
     }
 
     /// Counts a reload: `applied` or `refused`.

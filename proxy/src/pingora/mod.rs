@@ -19,6 +19,7 @@ mod deliver;
 mod direct;
 mod disk;
 mod explain;
+mod failover;
 mod failure;
 mod headers;
 mod hook;

@@ -13,9 +13,12 @@ use fourfront_hooks::{
     event::OriginObject,
     validate::{ResponseResult, refused_address},
 };
-use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, OriginKind, OriginProtocol};
+use fourfront_model::{
+    CacheBehavior, Compat, EventType, HeaderLine, Origin, OriginKind, OriginProtocol,
+};
 use fourfront_origin::{
     OriginFault,
+    failover::{Failed, applies},
     request::{self, Hop, RangeSent, Selected, ViewerParts},
     response,
     select::{self, Address, SentHost},
@@ -33,6 +36,7 @@ use super::{
     Edge,
     context::{Ctx, Pending, Record},
     deliver::{ctx_internal, internal, response_parts},
+    failover::Decided,
     headers::{lines, set_lines},
     hook::{self, Decision, Shown},
     interim,
@@ -41,7 +45,7 @@ use super::{
     revalidate::preconditions,
 };
 use crate::flow::{
-    BodyPlan, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest, Store,
+    BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest, Store,
     ViewerFault,
     hook::{RequestParts, ResponseParts},
     reason,
@@ -66,8 +70,8 @@ impl Edge {
         }
         let (range, slice) = parts::wanted(self, session, &lookup);
         ctx.slice = slice;
-        let request = self.origin_parts(session, &lookup, range.clone());
-        let state = lookup.missed(request);
+        let request = self.parts_for_origin(session, &lookup, range.clone());
+        let state = lookup.missed(request, range.clone());
         let decided = ctx.source.as_ref().and_then(|source| source.decided());
         if let Some(mut fetch) = decided.filter(|_| !has_stored(session)) {
             // The function has decided when parts were wanted of an object that turned out to be of no use.
@@ -78,6 +82,26 @@ impl Edge {
             ctx.flow = Flow::Fetch(Box::new(fetch));
             return Ok(true);
         }
+        match self.ask_origin_request(session, ctx, state).await? {
+            Decided::Sent => Ok(true),
+            Decided::Answered(state, response) => {
+                self.generated_at_origin(session, ctx, *state, response)
+                    .await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Runs the origin-request function, if there is one, on a request to a member of the behaviour's origins.
+    ///
+    /// # Errors
+    /// That of the function.
+    pub(super) async fn ask_origin_request(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        state: OriginRequest,
+    ) -> Result<Decided> {
         ctx.origin = Some(state.origin.clone());
         let runs = |event| state.exchange.route.hook(event).is_some();
         let object = (runs(EventType::OriginRequest) || runs(EventType::OriginResponse))
@@ -89,7 +113,7 @@ impl Edge {
             // The fetch fails in its turn, where Pingora lets a stale object stand in (CF-268).
             ctx.flow = Flow::Fetch(Box::new(state.send(None, object)));
             ctx.fault = Some(fault.into());
-            return Ok(true);
+            return Ok(Decided::Sent);
         }
         let event = EventType::OriginRequest;
         if let Err(e) = request_body::read(session, ctx, &state.exchange, event).await {
@@ -118,13 +142,9 @@ impl Edge {
                 ctx.origin = Some(fetch.origin.clone());
                 request_body::invite(session, ctx).await?;
                 ctx.flow = Flow::Fetch(Box::new(fetch));
-                Ok(true)
+                Ok(Decided::Sent)
             }
-            Ok(Decision::Respond(response)) => {
-                self.generated_at_origin(session, ctx, state, response)
-                    .await?;
-                Ok(false)
-            }
+            Ok(Decision::Respond(response)) => Ok(Decided::Answered(Box::new(state), response)),
             // LE-047: no trigger that has not been reached runs any more.
             Err(fault) => {
                 ctx.flow = Flow::OriginRequest(Box::new(state));
@@ -133,20 +153,37 @@ impl Edge {
         }
     }
 
+    /// [`Self::origin_parts`] for the origin that a CloudFront Function chose, or else the behaviour's own.
+    pub(super) fn parts_for_origin(
+        &self,
+        session: &Session,
+        lookup: &Lookup,
+        range: RangeSent,
+    ) -> RequestParts {
+        let exchange = &lookup.exchange;
+        let route = &exchange.route;
+        let assigned = route.distribution().origin_of(route.behavior());
+        let (origin, host) = match &lookup.origin {
+            None => (assigned, None),
+            Some(change) => (&change.origin, change.host.as_deref()),
+        };
+        self.origin_parts(session, exchange, origin, host, range)
+    }
+
     /// The request as the policies leave it (LE-091, CF section 4.2): its query is what will be sent, whatever the
     /// viewer's was (LE-092), and of headers that a viewer-request function added only those that a policy names are
     /// left (LE-148).
     pub(super) fn origin_parts(
         &self,
         session: &Session,
-        lookup: &Lookup,
+        exchange: &Exchange,
+        origin: &Origin,
+        host: Option<&str>,
         range: RangeSent,
     ) -> RequestParts {
         let viewer = session.req_header();
-        let route = &lookup.exchange.route;
+        let route = &exchange.route;
         let (distribution, behavior) = (route.distribution(), route.behavior());
-        let chosen = lookup.origin.as_deref();
-        let origin = chosen.map_or_else(|| distribution.origin_of(behavior), |c| &c.origin);
         let received = lines(viewer);
         let (path, query) = super::viewer_side::split(viewer.raw_path());
         let policies = (
@@ -166,9 +203,10 @@ impl Edge {
             preconditions: preconditions(session, distribution.cache_mode, sent),
             range,
         };
+        let root = route.root_object(path);
         let parts = ViewerParts {
             method: &viewer.method,
-            path: lookup.path(path),
+            path: root.as_deref().unwrap_or(path),
             headers: &received,
             has_body: viewer.headers.contains_key(header::CONTENT_LENGTH)
                 || viewer.headers.contains_key(header::TRANSFER_ENCODING),
@@ -176,7 +214,7 @@ impl Edge {
         let hop = Hop {
             node_id: self.node().name(),
             version: viewer.version,
-            viewer: lookup.exchange.viewer.ip(),
+            viewer: exchange.viewer.ip(),
         };
         let request = request::origin_request(
             &parts,
@@ -187,7 +225,7 @@ impl Edge {
             &selected,
         );
         let mut request = request;
-        if let Some(host) = chosen.and_then(|c| c.host.as_ref()) {
+        if let Some(host) = host {
             // LE-478
             for line in request
                 .headers
@@ -272,8 +310,16 @@ impl Edge {
     ) -> Result<Box<HttpPeer>> {
         // The name of the configured origin had no address, so its function has not run: no try may be made
         // without it (LE-038, LE-281).
-        if let Some(Fault::Origin(fault)) = ctx.fault.take() {
+        if let Some(Fault::Origin(fault)) = ctx.fault.take()
+            && !self.fails_over(session, ctx, Failed::Fault(&fault))
+        {
             return Err(self.fetch_over(session, ctx, fault));
+        }
+        if ctx.flow.fetch().is_ok_and(|fetch| fetch.failed_over) {
+            self.turn_to_secondary(session, ctx).await?;
+            if let Some(Fault::Origin(fault)) = ctx.fault.take() {
+                return Err(self.fetch_over(session, ctx, fault));
+            }
         }
         match self.next_peer(ctx).await {
             Ok(peer) => Ok(Box::new(peer)),
@@ -287,15 +333,15 @@ impl Edge {
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         let tried = fetch.attempts;
         fetch.attempts += 1;
-        let route = &fetch.exchange.route;
-        let configured = route.distribution().origin_of(route.behavior());
+        let configured = fetch.configured().clone();
+        let route = fetch.exchange.route.clone();
         let host = fetch
             .request
             .lines
             .iter()
             .find(|l| l.name == header::HOST)
             .map_or_else(|| HeaderValue::from_static(""), |l| l.value.clone());
-        let forwarded = request::forwards_host(route.behavior(), configured)
+        let forwarded = request::forwards_host(route.behavior(), &configured)
             && fetch.origin.domain_name == configured.domain_name;
         let sent = SentHost {
             value: &host,
@@ -441,7 +487,24 @@ impl Edge {
         let mut parts = response_parts(head);
         if let Err(fault) = response::check(&parts.lines) {
             ctx.flow = Flow::Fetch(Box::new(fetch));
+            if self.fails_over(session, ctx, Failed::Fault(&fault)) {
+                return Err(pingora::Error::new(super::REFETCH).into_up());
+            }
             return self.answer_invalid(session, ctx, head, fault);
+        }
+        if applies(
+            fetch.exchange.route.behavior(),
+            &fetch.request.method,
+            Failed::Status(head.status.as_u16()),
+        )
+        .is_some()
+        {
+            ctx.flow = Flow::Fetch(Box::new(fetch));
+            // Before any function sees it (LE-A38).
+            if self.fails_over(session, ctx, Failed::Status(head.status.as_u16())) {
+                return Err(pingora::Error::new(super::REFETCH).into_up());
+            }
+            fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         }
         if Self::contradicts_stored(session, head) {
             self.refetch(session, ctx, &mut fetch);

@@ -140,6 +140,7 @@ fn key_of(session: &Session) -> CacheKey {
 pub(super) fn wants(fetch: &mut Fetch, session: &Session, range: RangeSent) {
     let lines = &mut fetch.request.lines;
     lines.retain(|l| l.name != header::RANGE && l.name != header::IF_RANGE);
+    fetch.range = range.clone();
     match range {
         RangeSent::Strip => {}
         RangeSent::Forward => lines.extend(viewers_range(session)),

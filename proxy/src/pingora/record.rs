@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use fourfront_cache::Reason;
 use fourfront_origin::{
     OriginFault,
+    failover::Failed,
     retry::{Progress, Retry, after_fault},
 };
 use http::{HeaderValue, Method, header};
@@ -89,6 +90,9 @@ impl Edge {
         let viewer_has_bytes = session.response_written().is_some();
         if self.tries_again(ctx, &fault, reused, viewer_has_bytes, body_consumed) {
             ctx.body.again();
+            return true;
+        }
+        if self.fails_over(session, ctx, Failed::Fault(&fault)) {
             return true;
         }
         ctx.fault = Some(self.origin_failed(session, ctx, fault));

@@ -323,10 +323,12 @@ impl Edge {
     /// (CF-405).
     pub(super) fn enable(&self, session: &mut Session, exchange: &Exchange) {
         let route = &exchange.route;
-        let origin = route.distribution().origin_of(route.behavior());
+        let primary = route.distribution().origin_of(route.behavior());
+        let secondary = route.distribution().secondary_of(route.behavior());
+        let wait = primary.read_timeout + secondary.map_or(Duration::ZERO, |s| s.read_timeout);
         let method = session.req_header().method.clone();
         let cache = self.node().cache();
-        cache.enable(&mut session.cache, &method, origin.read_timeout);
+        cache.enable(&mut session.cache, &method, wait);
     }
 
     /// `cache_key_callback` (CF-003, LE-004).

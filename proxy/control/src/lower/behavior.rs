@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use fourfront_model::{
-    AllowedMethods, CacheBehavior, CachePolicy, CachedMethods, Compat, EventType,
+    AllowedMethods, CacheBehavior, CachePolicy, CachedMethods, Compat, EventType, Failover,
     FunctionAssociation, FunctionAssociations, OnError, Origin, OriginHeaders, OriginKind,
     OriginRequestPolicy, PathPattern, PathPatternSlot, ViewerProtocolPolicy,
 };
@@ -12,6 +12,7 @@ use fourfront_model::{
 use super::{
     Context,
     function::{Functions, Lookup},
+    origin_group::OriginGroup,
     policy,
 };
 use crate::{
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) struct Surroundings<'a> {
     /// Origins in file order; `None` for one with errors of its own.
     pub(crate) origins: &'a [(String, Option<Arc<Origin>>)],
+    /// Origin groups in file order.
+    pub(crate) groups: &'a [OriginGroup],
     pub(crate) functions: &'a Functions,
     pub(crate) compat: Compat,
 }
@@ -105,7 +108,7 @@ pub(crate) fn lower(
     context: &Context<'_>,
 ) -> Option<CacheBehavior> {
     let report = context.report;
-    let target = target_origin(&raw, around, report);
+    let (target, failover) = target(&raw, around, report);
     let cache_policy = policy::cache_policy(raw.cache_policy, report);
     let origin_request_policy = match raw.origin_request_policy {
         Some(raw) => policy::origin_request_policy(raw, report).map(Some),
@@ -123,7 +126,11 @@ pub(crate) fn lower(
             "add OPTIONS to `allowed_methods`".to_owned(),
         );
     }
-    if let Some(origin) = target.and_then(|i| around.origins.get(i)?.1.as_ref()) {
+    let members = [target, failover.as_ref().map(|f| f.secondary)];
+    for origin in members.into_iter().flatten() {
+        let Some(origin) = around.origins.get(origin).and_then(|(_, o)| o.as_ref()) else {
+            continue;
+        };
         refuse_host_for_s3(
             origin,
             cache_policy.as_deref(),
@@ -135,6 +142,7 @@ pub(crate) fn lower(
     Some(CacheBehavior {
         path_pattern: slot?,
         target_origin: target?,
+        failover,
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: raw.allowed_methods,
         cached_methods: raw.cached_methods.map(|c| c.value).unwrap_or_default(),
@@ -145,8 +153,27 @@ pub(crate) fn lower(
     })
 }
 
+/// The origin, or both of a group (CF-060, CF-442).
+fn target(
+    raw: &RawBehavior,
+    around: &Surroundings<'_>,
+    report: &Report,
+) -> (Option<usize>, Option<Arc<Failover>>) {
+    let named = raw.origin.as_ref();
+    match named.and_then(|name| around.groups.iter().find(|g| g.id == name.value)) {
+        Some(group) => group
+            .members
+            .clone()
+            .map_or((None, None), |(primary, failover)| {
+                (Some(primary), Some(failover))
+            }),
+        None => (target_origin(raw, around, report), None),
+    }
+}
+
 /// CF-060. A distribution with one origin need not say which.
 fn target_origin(raw: &RawBehavior, around: &Surroundings<'_>, report: &Report) -> Option<usize> {
+    let groups = around.groups.iter().map(|group| group.id.as_str());
     let ids = || around.origins.iter().map(|(id, _)| id.as_str());
     match &raw.origin {
         Some(name) => {
@@ -158,7 +185,7 @@ fn target_origin(raw: &RawBehavior, around: &Surroundings<'_>, report: &Report) 
                         "NoSuchOrigin: there is no origin `{}`",
                         shorten(&name.value)
                     ),
-                    suggestion(&name.value, ids()),
+                    suggestion(&name.value, ids().chain(groups)),
                 );
             }
             found

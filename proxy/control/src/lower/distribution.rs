@@ -8,7 +8,7 @@ use super::{
     Context,
     behavior::{self, Surroundings},
     function::Functions,
-    headers, origin,
+    headers, origin, origin_group,
 };
 use crate::{
     cursor::shorten,
@@ -67,8 +67,10 @@ impl Placed {
             .collect();
         let modes = raw.modes;
         let compat = modes.compat.or(site.compat).unwrap_or_default();
+        let groups = origin_group::lower(raw.origin_groups, &origins, report);
         let around = Surroundings {
             origins: &origins,
+            groups: &groups,
             functions,
             compat,
         };

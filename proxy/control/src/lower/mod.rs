@@ -10,6 +10,7 @@ mod grants;
 mod headers;
 mod node;
 mod origin;
+mod origin_group;
 mod package;
 mod policy;
 mod store;

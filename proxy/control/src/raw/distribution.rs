@@ -4,7 +4,9 @@ use fourfront_model::{
     AllowedMethods, CachedMethods, EventType, OnError, OriginProtocol, SslProtocol, TagSeparator,
 };
 
-use super::{Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, named};
+use super::{
+    Named, RawCachePolicy, RawModes, RawOriginGroup, RawOriginRequestPolicy, RawPolicy, named,
+};
 use crate::{
     cursor::{Block, Cursor},
     keys,
@@ -22,6 +24,7 @@ pub(crate) struct RawDistribution {
     pub(crate) default: Option<Spanned<bool>>,
     pub(crate) default_root_object: Option<Spanned<String>>,
     pub(crate) origins: Vec<Named<RawOrigin>>,
+    pub(crate) origin_groups: Vec<Named<RawOriginGroup>>,
     pub(crate) default_behavior: Option<RawBehavior>,
     pub(crate) behaviors: Vec<RawBehavior>,
     pub(crate) modes: RawModes,
@@ -188,6 +191,9 @@ impl RawDistribution {
             default: block.get("default").and_then(Cursor::boolean),
             default_root_object: text("default_root_object"),
             origins: origins.unwrap_or_default(),
+            origin_groups: block
+                .get("origin_groups")
+                .map_or_else(Vec::new, super::origin_groups),
             default_behavior: block
                 .get("default_cache_behavior")
                 .map(RawBehavior::read_default),

@@ -5,6 +5,7 @@ mod cloudfront_function;
 mod distribution;
 mod function;
 mod node;
+mod origin_group;
 mod policy;
 
 use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
@@ -16,6 +17,7 @@ pub(crate) use distribution::{
 };
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use node::RawNode;
+pub(crate) use origin_group::{RawOriginGroup, origin_groups};
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
 };

@@ -7,6 +7,7 @@ mod distributions;
 mod functions;
 mod grants;
 mod node;
+mod origin_groups;
 mod origins;
 mod policies;
 mod reference;

@@ -65,9 +65,15 @@ impl Source {
         lookup: &Lookup,
         validator: StrongValidator,
     ) -> Arc<Self> {
-        let parts = edge.origin_parts(session, lookup, RangeSent::Strip);
+        let parts = edge.parts_for_origin(session, lookup, RangeSent::Strip);
         let exchange = lookup.exchange.clone();
-        let request = OriginRequest::new(exchange, Reason::Range, parts, lookup.origin.clone());
+        let request = OriginRequest::new(
+            exchange,
+            Reason::Range,
+            parts,
+            lookup.origin.clone(),
+            RangeSent::Strip,
+        );
         Arc::new(Self {
             edge: edge.clone(),
             unasked: Mutex::new(Some(request)),
