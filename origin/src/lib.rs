@@ -25,6 +25,7 @@ pub mod resolve;
 pub mod response;
 pub mod retry;
 pub mod select;
+pub mod signing;
 #[cfg(test)]
 mod testing;
 

@@ -3,8 +3,12 @@
 
 use std::{mem, net::IpAddr, path::PathBuf, time::Duration};
 
-use fourfront_model::{Origin, OriginKind, OriginProtocol, S3AuthMethod, SslProtocol};
+use fourfront_model::{
+    Origin, OriginKind, OriginProtocol, S3AuthMethod, SigningBehavior, SslProtocol,
+};
 use http::HeaderValue;
+
+use crate::signing;
 
 /// Where a request to an origin goes, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +84,7 @@ impl Tls {
 pub enum SelectError {
     /// Requests to the bucket would have to be signed.
     #[error(
-        "origin `{origin}`: authMethod `origin-access-identity` needs request signing, which this version does not have; use `none`"
+        "origin `{origin}`: authMethod `origin-access-identity` needs an origin access control on the origin; use `none`"
     )]
     Signing {
         /// The origin's id.
@@ -150,17 +154,26 @@ pub fn target(
             custom.keepalive_timeout,
         ),
         OriginKind::S3(s3) => {
-            if s3.auth_method != S3AuthMethod::None {
+            let access = signing::access(origin);
+            if s3.auth_method != S3AuthMethod::None && access.is_none() {
                 return Err(SelectError::Signing {
                     origin: origin.id.clone(),
                 });
             }
-            let port = viewer_scheme.default_port();
             let protocols = [SslProtocol::TlsV1_2].as_slice();
-            (viewer_scheme, port, protocols, default_keepalive)
+            let (protocol, port) = match (&origin.endpoint, access) {
+                (Some(endpoint), _) => (endpoint.protocol, endpoint.port),
+                // CF-432
+                (None, Some((access, _))) if access.behavior == SigningBehavior::Always => {
+                    (OriginProtocol::Https, OriginProtocol::Https.default_port())
+                }
+                (None, _) => (viewer_scheme, viewer_scheme.default_port()),
+            };
+            (protocol, port, protocols, default_keepalive)
         }
     };
-    let domain = host_name(&origin.domain_name);
+    let endpoint = origin.endpoint.as_ref().map(|endpoint| &*endpoint.host);
+    let domain = host_name(endpoint.unwrap_or(&origin.domain_name));
     if domain.is_empty() {
         return Err(SelectError::NoName {
             origin: origin.id.clone(),
@@ -219,7 +232,9 @@ fn host_name(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use fourfront_model::{CustomOrigin, S3Origin};
+    use std::sync::Arc;
+
+    use fourfront_model::{Credentials, CustomOrigin, Endpoint, OriginAccess, S3Origin};
 
     use super::*;
     use crate::testing::{custom_origin, s3_origin};
@@ -390,7 +405,36 @@ mod tests {
             region: "eu-west-1".into(),
         });
         let refused = target(&signed, host, OriginProtocol::Https).unwrap_err();
-        assert!(refused.to_string().contains("signing"), "{refused}");
+        assert!(refused.to_string().contains("access control"), "{refused}");
+
+        // CF-432: what is signed always goes over HTTPS, and else by the viewer's scheme. CF-436: an endpoint has its own.
+        for (behavior, secure) in [
+            (SigningBehavior::Always, true),
+            (SigningBehavior::NoOverride, false),
+        ] {
+            signed.access = Some(Arc::new(OriginAccess {
+                id: "control".to_owned(),
+                behavior,
+                credentials: Credentials {
+                    access_key_id: "AKID".to_owned(),
+                    secret_access_key: "secret".to_owned(),
+                    session_token: None,
+                },
+            }));
+            let plain = target(&signed, host, OriginProtocol::Http).unwrap();
+            assert_eq!(plain.tls.is_some(), secure, "{behavior:?}");
+        }
+        signed.endpoint = Some(Endpoint {
+            protocol: OriginProtocol::Http,
+            host: "127.0.0.1".to_owned(),
+            port: 9000,
+        });
+        let elsewhere = target(&signed, host, OriginProtocol::Https).unwrap();
+        let port_9000 = Address::Network {
+            host: "127.0.0.1".into(),
+            port: 9000,
+        };
+        assert_eq!((&elsewhere.address, elsewhere.tls.is_some()), (&port_9000, false));
     }
 
     #[test]

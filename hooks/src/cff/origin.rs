@@ -104,6 +104,7 @@ fn update(input: &Input<'_>, node: &Node) -> Result<OriginChange, Violation> {
     }
     reader.custom_origin_config(&mut origin)?;
     if !same {
+        origin.endpoint = None;
         // Another server than any that is configured: pools and metrics tell them apart.
         "cloudfront-function".clone_into(&mut origin.id);
         if matches!(origin.kind, OriginKind::Dir(_)) {

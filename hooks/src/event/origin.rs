@@ -174,6 +174,9 @@ impl OriginObject {
                 was.map_or_else(|| Duration::from_secs(t.into()), |was| keep(t, was))
             }),
             kind,
+            // LE-118
+            access: configured.access.clone(),
+            endpoint: configured.endpoint.clone().filter(|_| same),
         }
     }
 

@@ -104,10 +104,7 @@ pub(crate) const SITE: Table = Table {
         ),
         refused("key_groups", "not available yet: it needs signed URLs"),
         refused("public_keys", "not available yet: it needs signed URLs"),
-        refused(
-            "origin_access_controls",
-            "not available yet: it needs signed requests to S3",
-        ),
+        read("origin_access_controls"),
         refused(
             "origin_groups",
             "groups belong to a distribution: write them there",
@@ -243,6 +240,18 @@ pub(crate) const FUNCTION: Table = Table {
             "kms_key_arn",
             "not supported: a site file has no customer-managed keys",
         ),
+    ]],
+};
+
+pub(crate) const ORIGIN_ACCESS_CONTROL: Table = Table {
+    what: "an origin access control",
+    groups: &[&[
+        read("signing_behavior"),
+        read("signing_protocol"),
+        read("origin_access_control_origin_type"),
+        read("credentials"),
+        ignored("name"),
+        ignored("description"),
     ]],
 };
 
@@ -594,6 +603,7 @@ pub(crate) const ALL: &[&Table] = &[
     &LIMITS,
     &COMPRESSION,
     &FUNCTION,
+    &ORIGIN_ACCESS_CONTROL,
     &CREDENTIALS,
     &CLOUDFRONT_FUNCTION,
     &STORE,

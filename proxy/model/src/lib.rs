@@ -43,7 +43,8 @@ pub use managed::{
     ManagedOriginRequestPolicy, managed_cache_policy, managed_origin_request_policy,
 };
 pub use origin::{
-    CustomOrigin, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin, SslProtocol,
+    CustomOrigin, Endpoint, Origin, OriginAccess, OriginKind, OriginProtocol, S3AuthMethod,
+    S3Origin, SigningBehavior, SslProtocol,
 };
 pub use path_pattern::{PathPattern, PathPatternError, normalize_path};
 pub use policy::{

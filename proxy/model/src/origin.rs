@@ -1,6 +1,8 @@
 //! Origins: where a miss is fetched from (CF section 5).
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use crate::Credentials;
 
 /// The scheme spoken to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +137,41 @@ pub struct Origin {
     pub response_completion_timeout: Option<Duration>,
     /// What is there.
     pub kind: OriginKind,
+    /// How requests to a bucket are signed; `None` when they are not.
+    pub access: Option<Arc<OriginAccess>>,
+    /// Where a bucket's connections go in the place of its domain name: a server that speaks S3's protocol (CF-436).
+    pub endpoint: Option<Endpoint>,
+}
+
+/// An origin access control: when and with what requests are signed (CF-432, CF-435).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginAccess {
+    /// The control's id.
+    pub id: String,
+    /// When.
+    pub behavior: SigningBehavior,
+    /// With what.
+    pub credentials: Credentials,
+}
+
+/// `SigningBehavior` (CF-432).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningBehavior {
+    /// Every request, in the place of the viewer's own `Authorization`, and over HTTPS.
+    Always,
+    /// Those that come without an `Authorization`.
+    NoOverride,
+}
+
+/// A server by scheme, host and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Scheme.
+    pub protocol: OriginProtocol,
+    /// A name, or an address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
 }
 
 impl Origin {
@@ -150,6 +187,8 @@ impl Origin {
             read_timeout: Duration::from_secs(30),
             response_completion_timeout: None,
             kind,
+            access: None,
+            endpoint: None,
         }
     }
 }
