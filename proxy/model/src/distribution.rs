@@ -361,6 +361,7 @@ mod tests {
             cache_policy: managed_cache_policy("CachingOptimized").unwrap(),
             origin_request_policy: None,
             functions: FunctionAssociations::default(),
+            trusted_key_groups: Vec::new(),
         })
     }
 
