@@ -28,6 +28,7 @@ use fourfront_model::{
     Compat, Distribution, EventType, Function, FunctionName, OnError, OriginKind, Site,
 };
 use fourfront_origin::dir::DirRoot;
+use fourfront_signed::{KeyError, TrustedKeys};
 use http::{HeaderName, HeaderValue};
 use prometheus::{Histogram, IntCounter};
 use tokio::sync::Notify;
@@ -67,6 +68,8 @@ pub struct BehaviorRuntime {
     pub hooks: [Option<Hook>; 4],
     /// Its counters.
     pub metrics: BehaviorMetrics,
+    /// The keys of which viewers need a signature, where they need one (CF-560).
+    pub trusted_keys: Option<TrustedKeys>,
 }
 
 /// What the node keeps beside a distribution at run time.
@@ -239,6 +242,14 @@ pub enum SnapshotError {
     DataDir {
         /// Why.
         cause: String,
+    },
+    /// A public key cannot be used, though the site file was accepted with it.
+    #[error("public_keys.{name}: {cause} (CF-574)")]
+    PublicKey {
+        /// Its name.
+        name: String,
+        /// Why.
+        cause: KeyError,
     },
     /// A directory origin cannot be opened.
     #[error("origin directory {}: {cause}", .path.display())]
@@ -606,9 +617,11 @@ fn build_snapshot(
             }
         }
     }
+    let trusted_keys = trusted_keys(&loaded.site, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
+    let mut trusted_keys = trusted_keys.into_iter();
     let distributions = loaded
         .site
         .distributions()
@@ -632,6 +645,7 @@ fn build_snapshot(
                         })
                     }),
                     metrics: metrics.behavior(&d.id, b.path_pattern.as_str()),
+                    trusted_keys: trusted_keys.next().flatten(),
                 })
                 .collect();
             DistributionRuntime {
@@ -652,6 +666,23 @@ fn build_snapshot(
         modules,
         dirs,
     })
+}
+
+/// The keys that each behaviour trusts, all behaviours of all distributions in their order.
+fn trusted_keys(site: &Site, errors: &mut Vec<SnapshotError>) -> Vec<Option<TrustedKeys>> {
+    let distributions = site.distributions().iter();
+    let behaviors = distributions.flat_map(|d| d.all_behaviors());
+    behaviors
+        .map(|behavior| {
+            if !behavior.wants_signature() {
+                return None;
+            }
+            let groups = behavior.trusted_key_groups.iter().map(Arc::as_ref);
+            TrustedKeys::new(groups)
+                .map_err(|(name, cause)| errors.push(SnapshotError::PublicKey { name, cause }))
+                .ok()
+        })
+        .collect()
 }
 
 /// Loads a function, or keeps the one at hand when neither its settings nor its files have changed.

@@ -102,8 +102,8 @@ pub(crate) const SITE: Table = Table {
             "response_headers_policies",
             "not available yet: it needs response headers policies",
         ),
-        refused("key_groups", "not available yet: it needs signed URLs"),
-        refused("public_keys", "not available yet: it needs signed URLs"),
+        read("key_groups"),
+        read("public_keys"),
         refused(
             "origin_access_controls",
             "not available yet: it needs signed requests to S3",
@@ -266,6 +266,28 @@ pub(crate) const CLOUDFRONT_FUNCTION: Table = Table {
 pub(crate) const STORE: Table = Table {
     what: "a store",
     groups: &[&[read("file"), read("id"), ignored("comment")]],
+};
+
+pub(crate) const PUBLIC_KEY: Table = Table {
+    what: "a public key",
+    groups: &[&[
+        read("file"),
+        read("pem"),
+        read("encoded_key"),
+        read("id"),
+        ignored("comment"),
+        ignored("caller_reference"),
+    ]],
+};
+
+pub(crate) const KEY_GROUP: Table = Table {
+    what: "a key group",
+    groups: &[&[read("keys"), read("items"), read("id"), ignored("comment")]],
+};
+
+pub(crate) const TRUSTED_KEY_GROUPS: Table = Table {
+    what: "`trusted_key_groups`",
+    groups: &[&[read("enabled"), read("quantity"), read("items")]],
 };
 
 pub(crate) const DISTRIBUTION: Table = Table {
@@ -463,13 +485,10 @@ const BEHAVIOR_KEYS: &[Key] = &[
         "max_ttl",
         "not available yet: it needs the legacy cache settings; write it inside `cache_policy`",
     ),
-    refused(
-        "trusted_key_groups",
-        "not available yet: it needs signed URLs",
-    ),
+    read("trusted_key_groups"),
     refused(
         "trusted_signers",
-        "not supported: signers live in AWS accounts; CloudFront's replacement is `trusted_key_groups`, which is not available yet",
+        "not supported: signers live in AWS accounts; CloudFront's replacement is `trusted_key_groups`",
     ),
     refused(
         "lambda_function_associations",
@@ -577,6 +596,8 @@ pub(crate) const ALL: &[&Table] = &[
     &CREDENTIALS,
     &CLOUDFRONT_FUNCTION,
     &STORE,
+    &PUBLIC_KEY,
+    &KEY_GROUP,
     &DISTRIBUTION,
     &CACHE_TAGS,
     &CDN_CC,
@@ -591,6 +612,7 @@ pub(crate) const ALL: &[&Table] = &[
     &CACHE_POLICY,
     &ORIGIN_REQUEST_POLICY,
     &SELECTION,
+    &TRUSTED_KEY_GROUPS,
 ];
 
 #[cfg(test)]

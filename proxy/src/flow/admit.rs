@@ -1,10 +1,11 @@
 //! Admission: what is checked before any function sees a request (CF-010 steps 1 to 9,
 //! LE-009), so that a function never sees one CloudFront would refuse (LE-021).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use fourfront_cache::purge::Moment;
 use fourfront_control::RequestLimits;
+use fourfront_signed::{self as signed, Scheme};
 use http::{HeaderMap, HeaderName, Method, Version, header};
 
 use super::{Exchange, RequestId, Route, ViewerFault, ViewerRequest};
@@ -19,6 +20,8 @@ pub struct ViewerFacts<'a> {
     pub target: &'a [u8],
     /// The `Host` field or `:authority`.
     pub host: Option<&'a str>,
+    /// Whether the viewer's connection is plain.
+    pub scheme: Scheme,
     /// The protocol the viewer spoke.
     pub version: Version,
     /// Header fields.
@@ -29,6 +32,8 @@ pub struct ViewerFacts<'a> {
     pub viewer: SocketAddr,
     /// Limits in force.
     pub limits: &'a RequestLimits,
+    /// The time, for signatures.
+    pub now: SystemTime,
 }
 
 /// A request that may pass, or the reason why it may not. A refusal keeps the route when one was found, so
@@ -154,7 +159,27 @@ fn check_route(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), Viewe
     ) {
         return Err(ViewerFault::Loop);
     }
-    Ok(())
+    check_signature(facts, exchange)
+}
+
+/// Step 9: a signed URL or signed cookies where the behaviour wants them. OPTIONS passes, as preflights cannot be signed
+/// (CF-560). Once, at the start of a request: each range is asked for anew (CF-575).
+fn check_signature(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), ViewerFault> {
+    let Some(keys) = exchange.route.trusted_keys() else {
+        return Ok(());
+    };
+    if *facts.method == Method::OPTIONS {
+        return Ok(());
+    }
+    let request = signed::Request {
+        scheme: facts.scheme,
+        host: facts.host.unwrap_or_default(),
+        target: facts.target,
+        headers: facts.headers,
+        viewer: facts.viewer.ip(),
+        now: facts.now,
+    };
+    Ok(signed::check(keys, &request)?)
 }
 
 /// The path part of a request target, or `None` when it is not in origin form.

@@ -14,6 +14,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::event::EventConfig;
 use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind};
+use fourfront_signed::TrustedKeys;
 use rand::Rng as _;
 
 use crate::{
@@ -120,6 +121,14 @@ impl Route {
             .snapshot
             .behavior(self.distribution, self.behavior)
             .metrics
+    }
+
+    /// The keys of which viewers need a signature, where they need one (CF-560).
+    pub fn trusted_keys(&self) -> Option<&TrustedKeys> {
+        self.snapshot
+            .behavior(self.distribution, self.behavior)
+            .trusted_keys
+            .as_ref()
     }
 
     /// Field values of the distribution's answers.

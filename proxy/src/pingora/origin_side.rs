@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fourfront_cache::{
     Kept, Refusal,
-    key::{self, OriginAcceptEncoding},
+    key::{self, OriginAcceptEncoding, Signatures},
     policy::{FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies},
 };
 use fourfront_hooks::{
@@ -153,13 +153,14 @@ impl Edge {
             behavior.cache_policy.as_ref(),
             behavior.origin_request_policy.as_deref(),
         );
-        let cookies = key::forwarded_cookies(policies.0, policies.1, &viewer.headers);
+        let signatures = Signatures::of(behavior);
+        let cookies = key::forwarded_cookies(policies.0, policies.1, signatures, &viewer.headers);
         let sent = match cookies {
             Some(_) => OriginCookies::Sent,
             None => OriginCookies::None,
         };
         let selected = Selected {
-            query: key::forwarded_query(policies.0, policies.1, query)
+            query: key::forwarded_query(policies.0, policies.1, signatures, query)
                 .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
             cookies,
             accept_encoding: accept_encoding(behavior, viewer),

@@ -11,12 +11,13 @@ use std::{
 use bytes::Bytes;
 use fourfront_cache::{
     Reason,
-    key::{CacheKey, KeyRequest, cache_key, vary_fields},
+    key::{CacheKey, KeyRequest, Signatures, cache_key, vary_fields},
     policy::{Freshness, Grace, Reuse, Verdict},
     purge::Standing,
 };
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
+use fourfront_signed::Scheme;
 use http::{HeaderMap, HeaderName, Method, Uri, Version, header};
 use parking_lot::Mutex;
 use pingora::{
@@ -110,7 +111,8 @@ impl Edge {
         if matches!(ctx.flow, Flow::Lookup(_)) {
             return on_handed(session, ctx).map(|()| false);
         }
-        if let Err(fault) = self.admit(session, ctx) {
+        let refused = ctx.refused.take().map(|fault| Err(fault.into()));
+        if let Err(fault) = refused.unwrap_or_else(|| self.admit(session, ctx)) {
             self.send_error(session, ctx, &fault).await?;
             return Ok(true);
         }
@@ -145,11 +147,13 @@ impl Edge {
             method: &request.method,
             target: origin_form(request),
             host: host(request),
+            scheme: scheme(session),
             version: request.version,
             headers: &request.headers,
             raw_head: &raw_head,
             viewer: viewer_address(session),
             limits: &snapshot.settings().limits,
+            now: node.clock().now(),
         };
         match admit(&snapshot, &facts) {
             Ok(mut state) => {
@@ -459,6 +463,7 @@ pub(super) fn key_request<'a>(
         query,
         headers: request.headers,
         version: request.version,
+        signatures: Signatures::of(route.behavior()),
     }
 }
 
@@ -539,6 +544,11 @@ fn raw_head(session: &Session) -> Bytes {
         HttpSession::H1(h1) => h1.get_headers_raw_bytes(),
         _ => Bytes::new(),
     }
+}
+
+/// How the viewer is connected. Viewers' listeners are plain ones.
+const fn scheme(_session: &Session) -> Scheme {
+    Scheme::Http
 }
 
 /// The connecting peer (LE-074, CF-354). Connections without an address come from the node itself.

@@ -5,9 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathPatternSlot};
 
 use super::{
-    Context,
+    Context, Shared,
     behavior::{self, Surroundings},
-    function::Functions,
     headers, origin,
 };
 use crate::{
@@ -31,7 +30,7 @@ impl Placed {
         name: &Spanned<String>,
         raw: RawDistribution,
         site: &RawModes,
-        functions: &Functions,
+        shared: &Shared<'_>,
         context: &Context<'_>,
     ) -> Option<Self> {
         let report = context.report;
@@ -69,7 +68,7 @@ impl Placed {
         let compat = modes.compat.or(site.compat).unwrap_or_default();
         let around = Surroundings {
             origins: &origins,
-            functions,
+            shared,
             compat,
         };
         let default_at = raw.default_behavior.as_ref().map(|b| &b.at);

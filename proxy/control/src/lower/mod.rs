@@ -12,6 +12,7 @@ mod node;
 mod origin;
 mod package;
 mod policy;
+mod signed;
 mod store;
 
 use std::{
@@ -26,6 +27,7 @@ use crate::{Loaded, raw::RawSite, report::Report};
 
 use distribution::Placed;
 use function::Functions;
+use signed::KeyGroups;
 use store::Stores;
 
 /// What every part of stage three needs.
@@ -34,6 +36,12 @@ pub(crate) struct Context<'a> {
     /// What relative paths start from.
     pub(crate) base_dir: &'a Path,
     pub(crate) profile: LimitProfile,
+}
+
+/// What is declared once and named by distributions.
+pub(crate) struct Shared<'a> {
+    pub(crate) functions: &'a Functions,
+    pub(crate) key_groups: &'a KeyGroups,
 }
 
 /// Lowers a whole file. `None` means that errors were reported.
@@ -49,11 +57,17 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
     watched.extend(stores.paths());
     let functions = Functions::lower(raw.functions, raw.cloudfront_functions, &stores, &context);
     watched.extend(functions.paths());
+    let key_groups = KeyGroups::lower(raw.public_keys, raw.key_groups, &context);
+    watched.extend(key_groups.paths());
+    let shared = Shared {
+        functions: &functions,
+        key_groups: &key_groups,
+    };
 
     let mut distributions = Vec::new();
     for named in raw.distributions {
         if let Some(value) = named.value {
-            let placed = Placed::lower(&named.name, value, &raw.modes, &functions, &context);
+            let placed = Placed::lower(&named.name, value, &raw.modes, &shared, &context);
             distributions.extend(placed);
         } else {
             distribution::check_name(&named.name, report);

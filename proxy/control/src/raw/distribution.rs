@@ -4,7 +4,10 @@ use fourfront_model::{
     AllowedMethods, CachedMethods, EventType, OnError, OriginProtocol, SslProtocol, TagSeparator,
 };
 
-use super::{Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, named};
+use super::{
+    Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, named,
+    signed::trusted_key_groups,
+};
 use crate::{
     cursor::{Block, Cursor},
     keys,
@@ -120,6 +123,7 @@ pub(crate) struct RawBehavior {
     pub(crate) cache_policy: Option<RawPolicy<RawCachePolicy>>,
     pub(crate) origin_request_policy: Option<RawPolicy<RawOriginRequestPolicy>>,
     pub(crate) on: Vec<RawAssociation>,
+    pub(crate) trusted_key_groups: Vec<Spanned<String>>,
 }
 
 /// One entry of `on`.
@@ -401,6 +405,7 @@ impl RawBehavior {
             cache_policy: None,
             origin_request_policy: None,
             on: Vec::new(),
+            trusted_key_groups: Vec::new(),
         }
     }
 
@@ -446,6 +451,9 @@ impl RawBehavior {
                 .either("origin_request_policy", "origin_request_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawOriginRequestPolicy::read)),
             on: block.get("on").map_or_else(Vec::new, associations),
+            trusted_key_groups: block
+                .get("trusted_key_groups")
+                .map_or_else(Vec::new, trusted_key_groups),
         }
     }
 }

@@ -6,6 +6,7 @@ mod distribution;
 mod function;
 mod node;
 mod policy;
+mod signed;
 
 use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
 
@@ -19,6 +20,7 @@ pub(crate) use node::RawNode;
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
 };
+pub(crate) use signed::{RawKeyGroup, RawPem, RawPublicKey};
 
 use crate::{
     cursor::{Block, Cursor},
@@ -53,6 +55,8 @@ pub(crate) struct RawSite {
     pub(crate) functions: Vec<Named<RawFunction>>,
     pub(crate) cloudfront_functions: Vec<Named<RawCloudFrontFunction>>,
     pub(crate) stores: Vec<Named<RawStore>>,
+    pub(crate) public_keys: Vec<Named<RawPublicKey>>,
+    pub(crate) key_groups: Vec<Named<RawKeyGroup>>,
     pub(crate) distributions: Vec<Named<RawDistribution>>,
     pub(crate) modes: RawModes,
 }
@@ -88,6 +92,12 @@ impl RawSite {
                 }),
             stores: block.get("stores").map_or_else(Vec::new, |c| {
                 named(c, "a map of store names", RawStore::read)
+            }),
+            public_keys: block.get("public_keys").map_or_else(Vec::new, |c| {
+                named(c, "a map of key names", RawPublicKey::read)
+            }),
+            key_groups: block.get("key_groups").map_or_else(Vec::new, |c| {
+                named(c, "a map of group names", RawKeyGroup::read)
             }),
             distributions,
             modes: RawModes::read(&block),

@@ -11,6 +11,7 @@ mod origins;
 mod policies;
 mod reference;
 mod refusals;
+mod signed;
 mod text;
 
 use std::{fs, path::Path};

@@ -13,6 +13,13 @@ use crate::{
 
 const REFERENCE: &str = include_str!("../../fourfront.reference.yaml");
 
+/// A public key.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE5t4Umm4DhnvW289k0c5z+/w8Yyx2
+LLyLOMUIvYybWGIpNIbgHc1dms9RIZJtssuXqDEThi23IRFHzcQoIpg43g==
+-----END PUBLIC KEY-----
+";
+
 /// A directory with what the reference names.
 fn reference_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -26,10 +33,13 @@ fn reference_dir() -> tempfile::TempDir {
         "stores/flags.json",
         "stores/routes.json",
         "public/index.html",
+        "keys/media.pem",
+        "keys/partner.pem",
     ] {
         let path = dir.path().join(path);
         let text = match path.extension() {
             Some(e) if e == "json" => r#"{"data":[]}"#,
+            Some(_) if path.parent().is_some_and(|p| p.ends_with("keys")) => KEY,
             _ => "",
         };
         fs::create_dir_all(path.parent().unwrap()).unwrap();
