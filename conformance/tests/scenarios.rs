@@ -43,6 +43,9 @@ mod scenarios {
     mod request_body_relay;
     mod request_changes;
     mod response_changes;
+    mod signed;
+    mod signed_keys;
+    mod signed_mutations;
     mod staleness;
     mod tls_origin;
     mod triggers;

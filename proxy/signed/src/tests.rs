@@ -337,7 +337,6 @@ proptest! {
         });
         let mut changed = SIGNED.clone().into_bytes();
         let at = at % changed.len();
-        // What begins the query is judged by its names; the rest is judged as it stands.
         prop_assume!(changed[at] != to);
         changed[at] = to;
         let changed = String::from_utf8(changed).unwrap();
@@ -355,6 +354,6 @@ proptest! {
     #[test]
     fn no_policy_does_harm(text in prop::collection::vec(any::<u8>(), 0..200)) {
         // CF-568
-        let _ = policy::Policy::parse(&text);
+        let _ = Policy::parse(&text);
     }
 }
