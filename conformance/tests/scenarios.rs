@@ -17,6 +17,7 @@ mod scenarios {
     mod freshness;
     mod function_network;
     mod generated_responses;
+    mod geo_restriction;
     mod held_workers;
     mod hook_failures;
     mod hook_results;

@@ -36,6 +36,7 @@ use tokio::sync::Notify;
 use crate::{
     clock::Clock,
     explain,
+    geo::{GeoDatabase, GeoError},
     observe::{
         access::AccessSink,
         admin::Admin,
@@ -172,6 +173,7 @@ pub struct Snapshot {
     functions: HashMap<(FunctionName, bool), Arc<Prepared>>,
     modules: Option<Arc<ModulesDir>>,
     dirs: HashMap<PathBuf, Arc<DirRoot>>,
+    geo: Option<Arc<GeoDatabase>>,
 }
 
 impl Snapshot {
@@ -199,6 +201,11 @@ impl Snapshot {
     /// Caching times of errors of one kind of origin. INVARIANT: as above.
     pub fn error_ttls(&self, distribution: usize, origin: OriginClass) -> &ErrorTtls {
         &self.distributions[distribution].errors[usize::from(origin == OriginClass::S3)]
+    }
+
+    /// Where addresses are, if the node knows.
+    pub fn geo(&self) -> Option<&GeoDatabase> {
+        self.geo.as_deref()
     }
 
     /// The opened directory of a `dir:` origin.
@@ -243,6 +250,9 @@ pub enum SnapshotError {
         /// Why.
         cause: String,
     },
+    /// The database of countries cannot be used.
+    #[error("node.geo_database: {0}")]
+    Geo(#[from] GeoError),
     /// A public key cannot be used, though the site file was accepted with it.
     #[error("public_keys.{name}: {cause} (CF-574)")]
     PublicKey {
@@ -572,6 +582,11 @@ fn build_snapshot(
     if let Some(path) = &loaded.node.origin_ca {
         errors.extend(check_origin_ca(path).err().map(SnapshotError::from));
     }
+    let geo = loaded.node.geo_database.as_deref().and_then(|path| {
+        GeoDatabase::open(path, previous.and_then(|p| p.geo.as_ref()))
+            .map_err(|e| errors.push(e.into()))
+            .ok()
+    });
     // NC-72
     let modules = match &loaded.node.hooks.modules_dir {
         None => None,
@@ -665,6 +680,7 @@ fn build_snapshot(
         functions,
         modules,
         dirs,
+        geo,
     })
 }
 

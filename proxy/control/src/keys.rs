@@ -138,6 +138,7 @@ pub(crate) const NODE: Table = Table {
         read("limits"),
         read("shutdown_grace"),
         read("origin_ca"),
+        read("geo_database"),
         read("data_dir"),
         refused(
             "listen_https",
@@ -325,11 +326,8 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "viewer_certificate",
             "not available yet: it needs the HTTPS listener",
         ),
-        refused("restrictions", "not available yet: it needs a geo database"),
-        refused(
-            "geo_restriction",
-            "not available yet: it needs a geo database",
-        ),
+        read("restrictions"),
+        read("geo_restriction"),
         refused(
             "logging",
             "not available yet: it needs CloudFront's log files; the node's own log is set under `node.log`",
@@ -375,6 +373,21 @@ pub(crate) const DISTRIBUTION: Table = Table {
 pub(crate) const CACHE_TAGS: Table = Table {
     what: "`cache_tag_config`",
     groups: &[&[read("header_name"), read("separator"), read("hide")]],
+};
+
+pub(crate) const RESTRICTIONS: Table = Table {
+    what: "`restrictions`",
+    groups: &[&[read("geo_restriction")]],
+};
+
+pub(crate) const GEO_RESTRICTION: Table = Table {
+    what: "`geo_restriction`",
+    groups: &[&[
+        read("restriction_type"),
+        read("locations"),
+        read("items"),
+        read("quantity"),
+    ]],
 };
 
 pub(crate) const CDN_CC: Table = Table {
@@ -600,6 +613,8 @@ pub(crate) const ALL: &[&Table] = &[
     &KEY_GROUP,
     &DISTRIBUTION,
     &CACHE_TAGS,
+    &RESTRICTIONS,
+    &GEO_RESTRICTION,
     &CDN_CC,
     &VARY,
     &ORIGIN,

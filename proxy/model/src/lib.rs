@@ -12,6 +12,7 @@ mod cloudfront_function;
 mod distribution;
 mod egress;
 mod function;
+mod geo;
 mod headers;
 mod identity;
 mod managed;
@@ -37,6 +38,7 @@ pub use function::{
     FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
     HandlerPathError, LimitProfile, OnError, UnknownEventType,
 };
+pub use geo::{CountryCode, CountryCodeError, GeoRestriction};
 pub use headers::{HeaderLine, HeaderLines, may_be_custom_header};
 pub use identity::Identity;
 pub use managed::{

@@ -1,10 +1,15 @@
 //! Admission: what is checked before any function sees a request (CF-010 steps 1 to 9,
 //! LE-009), so that a function never sees one CloudFront would refuse (LE-021).
 
-use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use fourfront_cache::purge::Moment;
 use fourfront_control::RequestLimits;
+use fourfront_model::CountryCode;
 use fourfront_signed::{self as signed, Scheme};
 use http::{HeaderMap, HeaderName, Method, Version, header};
 
@@ -50,6 +55,7 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
     let route =
         Route::find(snapshot, host, &text).ok_or_else(|| nowhere(ViewerFault::UnknownHost))?;
     let exchange = Exchange {
+        country: country(snapshot, &route, facts.viewer.ip()),
         route,
         request_id: RequestId::random(),
         viewer: facts.viewer,
@@ -159,7 +165,22 @@ fn check_route(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), Viewe
     ) {
         return Err(ViewerFault::Loop);
     }
+    check_country(exchange)?;
     check_signature(facts, exchange)
+}
+
+/// In which country a viewer is (CF-601), where a distribution asks: no other request costs a look-up.
+fn country(snapshot: &Snapshot, route: &Route, viewer: IpAddr) -> Option<CountryCode> {
+    route.distribution().geo_restriction.as_ref()?;
+    snapshot.geo()?.country(viewer)
+}
+
+/// Step 8: countries from which the distribution may not be used (CF-600).
+fn check_country(exchange: &Exchange) -> Result<(), ViewerFault> {
+    match &exchange.route.distribution().geo_restriction {
+        Some(restriction) if !restriction.allows(exchange.country) => Err(ViewerFault::Country),
+        _ => Ok(()),
+    }
 }
 
 /// Step 9: a signed URL or signed cookies where the behaviour wants them. OPTIONS passes, as preflights cannot be signed

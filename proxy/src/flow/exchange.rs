@@ -13,7 +13,7 @@ use fourfront_cache::{
     purge::Moment,
 };
 use fourfront_hooks::event::EventConfig;
-use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind};
+use fourfront_model::{CacheBehavior, CountryCode, Distribution, EventType, OriginKind};
 use fourfront_signed::TrustedKeys;
 use rand::Rng as _;
 
@@ -177,6 +177,8 @@ pub struct Exchange {
     /// Which invalidations and changes there had been when the fetch for it began, or before the stored object was looked
     /// at that the fetch may confirm (CF-660, CF-807).
     pub began: Moment,
+    /// In which country the viewer is, where the distribution asked and a database knew (CF-601).
+    pub country: Option<CountryCode>,
     /// Path and query as the viewer sent them, when a function changed them (CF-658).
     pub viewer_target: Option<Bytes>,
 }

@@ -85,6 +85,9 @@ pub enum ViewerFault {
     /// The request went through this network before (CF-356).
     #[error("the request has passed through too many distributions")]
     Loop,
+    /// The distribution may not be used from the viewer's country (CF-600).
+    #[error("the distribution is configured to block access from your country")]
+    Country,
     /// No signature lets the request pass (CF-560, CF-576).
     #[error(transparent)]
     Signature(#[from] Refusal),
@@ -105,6 +108,7 @@ impl ViewerFault {
             | Self::Method
             | Self::BodyOnGet
             | Self::Loop
+            | Self::Country
             | Self::Signature(_) => 403,
             Self::MethodNotSupported => 405,
             Self::Precondition => 412,
@@ -126,6 +130,7 @@ impl ViewerFault {
             | Self::Host => "InvalidRequestHeader",
             Self::Precondition | Self::NotStored | Self::Signature(_) => "Error",
             Self::BodySize { .. } => "LimitExceeded",
+            Self::Country => "ClientGeoBlocked",
             _ => "InvalidRequest",
         }
     }
@@ -337,6 +342,7 @@ mod tests {
             (ViewerFault::Loop, 403, false),
             (ViewerFault::NotStored, 504, false),
             (Refusal::MissingKey.into(), 403, false),
+            (ViewerFault::Country, 403, false),
         ];
         for (fault, status, closes) in rows {
             assert_eq!(

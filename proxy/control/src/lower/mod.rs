@@ -6,6 +6,7 @@ mod cloudfront_function;
 mod distribution;
 mod files;
 mod function;
+mod geo;
 mod grants;
 mod headers;
 mod node;
@@ -36,6 +37,8 @@ pub(crate) struct Context<'a> {
     /// What relative paths start from.
     pub(crate) base_dir: &'a Path,
     pub(crate) profile: LimitProfile,
+    /// Whether a database says in which country a viewer is (CF-601).
+    pub(crate) has_geo_database: bool,
 }
 
 /// What is declared once and named by distributions.
@@ -50,6 +53,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         report,
         base_dir,
         profile: raw.node.limit_profile.unwrap_or_default(),
+        has_geo_database: raw.node.geo_database.is_some(),
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);

@@ -5,7 +5,7 @@ use fourfront_model::{
 };
 
 use super::{
-    Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, named,
+    Named, RawCachePolicy, RawGeoRestriction, RawModes, RawOriginRequestPolicy, RawPolicy, named,
     signed::trusted_key_groups,
 };
 use crate::{
@@ -31,6 +31,7 @@ pub(crate) struct RawDistribution {
     pub(crate) cache_tags: Option<RawCacheTags>,
     pub(crate) cdn_cc: Option<RawCdnCc>,
     pub(crate) vary: Option<RawVary>,
+    pub(crate) geo_restriction: Option<RawGeoRestriction>,
 }
 
 /// `cdn_cc`.
@@ -202,6 +203,7 @@ impl RawDistribution {
             cache_tags: block.get("cache_tag_config").and_then(RawCacheTags::read),
             cdn_cc: block.get("cdn_cc").and_then(RawCdnCc::read),
             vary: block.get("vary").and_then(RawVary::read),
+            geo_restriction: RawGeoRestriction::of_distribution(&block),
         })
     }
 }

@@ -4,6 +4,7 @@
 mod cloudfront_function;
 mod distribution;
 mod function;
+mod geo;
 mod node;
 mod policy;
 mod signed;
@@ -16,6 +17,7 @@ pub(crate) use distribution::{
     RawOrigin, RawOriginBlock, RawProtocol, RawVary,
 };
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
+pub(crate) use geo::{RawGeoKind, RawGeoRestriction};
 pub(crate) use node::RawNode;
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,

@@ -5,6 +5,7 @@ mod behaviors;
 mod cloudfront_functions;
 mod distributions;
 mod functions;
+mod geo;
 mod grants;
 mod node;
 mod origins;

@@ -33,6 +33,7 @@ fn reference_dir() -> tempfile::TempDir {
         "stores/flags.json",
         "stores/routes.json",
         "public/index.html",
+        "geo/country.mmdb",
         "keys/media.pem",
         "keys/partner.pem",
     ] {
@@ -61,8 +62,8 @@ fn the_reference_is_a_site_file() {
         &|_| None,
     )
     .unwrap_or_else(|e| panic!("{e}"));
-    let [site] = loaded.site.distributions() else {
-        panic!("one distribution");
+    let [site, _] = loaded.site.distributions() else {
+        panic!("two distributions");
     };
     assert_eq!((site.id.as_str(), site.origins.len()), ("ESITE", 4));
     assert_eq!(
@@ -94,6 +95,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         max_object_size: Some(64 << 20),
         cache_disk: Some(10 << 30),
         origin_ca: Some(dir.path().join("certs/origin-ca.pem")),
+        geo_database: Some(dir.path().join("geo/country.mmdb")),
         data_dir: Some(dir.path().join("data")),
         ..NodeSettings::default()
     };
