@@ -175,7 +175,7 @@ fn country(snapshot: &Snapshot, route: &Route, viewer: IpAddr) -> Option<Country
     snapshot.geo()?.country(viewer)
 }
 
-/// Step 8: countries from which the distribution may not be used (CF-600).
+/// CF-010.8: countries from which the distribution may not be used (CF-600).
 fn check_country(exchange: &Exchange) -> Result<(), ViewerFault> {
     match &exchange.route.distribution().geo_restriction {
         Some(restriction) if !restriction.allows(exchange.country) => Err(ViewerFault::Country),
@@ -183,7 +183,7 @@ fn check_country(exchange: &Exchange) -> Result<(), ViewerFault> {
     }
 }
 
-/// Step 9: a signed URL or signed cookies where the behaviour wants them. OPTIONS passes, as preflights cannot be signed
+/// CF-010.9: a signed URL or signed cookies where the behaviour wants them. OPTIONS passes, as preflights cannot be signed
 /// (CF-560). Once, at the start of a request: each range is asked for anew (CF-575).
 fn check_signature(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), ViewerFault> {
     let Some(keys) = exchange.route.trusted_keys() else {
