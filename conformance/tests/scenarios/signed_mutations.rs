@@ -396,6 +396,30 @@ fn mutations() -> Vec<(&'static str, Ask, &'static str)> {
             sha256().set("Hash-Algorithm", ""),
             DENIED,
         ),
+        // Whoever takes these for SHA1 finds the signature good.
+        (
+            "an unknown hash algorithm for sha1",
+            canned().with("&Key", "&Hash-Algorithm=SHA512&Key"),
+            DENIED,
+        ),
+        (
+            "an empty hash algorithm for sha1",
+            canned().with("&Key", "&Hash-Algorithm=&Key"),
+            DENIED,
+        ),
+        (
+            "sha1 in lower case",
+            canned().with("&Key", "&Hash-Algorithm=sha1&Key"),
+            DENIED,
+        ),
+        (
+            "an unknown hash algorithm in cookies",
+            cookies().with(
+                "CloudFront-Key",
+                "CloudFront-Hash-Algorithm=MD5; CloudFront-Key",
+            ),
+            DENIED,
+        ),
         // The policy.
         (
             "another policy under the signature",

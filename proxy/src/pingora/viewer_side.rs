@@ -18,7 +18,7 @@ use fourfront_cache::{
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
 use fourfront_signed::Scheme;
-use http::{HeaderMap, HeaderName, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderName, Method, Version, header, uri::Authority};
 use parking_lot::Mutex;
 use pingora::{
     Result,
@@ -499,7 +499,8 @@ pub(super) fn host(request: &RequestHeader) -> Option<&str> {
     let mut lines = request.headers.get_all(header::HOST).iter();
     let host = match (lines.next(), lines.next()) {
         (Some(host), None) => host.to_str().ok()?,
-        (None, _) => Uri::host(&request.uri)?,
+        // With the port, as in the field: it is part of what is signed (CF-567).
+        (None, _) => request.uri.authority().map(Authority::as_str)?,
         (Some(_), Some(_)) => return None,
     };
     usable_host(host)

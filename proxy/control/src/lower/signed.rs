@@ -111,9 +111,9 @@ fn find<T>(
     code: &str,
     missing: impl Fn(&str) -> String,
 ) -> Option<Arc<T>> {
-    let known = declared
-        .iter()
-        .find(|d| d.name == name.value || d.id == name.value);
+    // One thing's id may be another's name, which goes first.
+    let by_name = declared.iter().find(|d| d.name == name.value);
+    let known = by_name.or_else(|| declared.iter().find(|d| d.id == name.value));
     if let Some(known) = known {
         return known.value.clone();
     }

@@ -69,6 +69,11 @@ fn groups_are_trusted_in_either_form() {
         ("g: [a, b]", "trusted_key_groups: [g]", vec![a(), b()]),
         ("g: [KA]", "trusted_key_groups: [g]", vec![a()]),
         (
+            "g: { id: h, keys: [a] }, h: { id: i, keys: [b] }",
+            "trusted_key_groups: [h]",
+            vec![b()],
+        ),
+        (
             "g: { id: G-1, keys: [b], comment: x }",
             "trusted_key_groups: [G-1]",
             vec![b()],
