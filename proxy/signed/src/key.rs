@@ -1,8 +1,8 @@
 //! Public keys: which kinds there are, and whether a signature is one's (CF-574).
 //!
 //! The cryptography is AWS-LC's by `aws-lc-rs`, which is in the tree below rustls already. It alone has all four of RSA and
-//! ECDSA with SHA-1 and SHA-256 behind one interface; `ring` has no ECDSA with SHA-1, and `rsa` with `p256` are slower by
-//! an order of magnitude and are here only because the engine's Node modules need them.
+//! ECDSA with SHA-1 and SHA-256 behind one interface; `ring` has no ECDSA with SHA-1, and `rsa` and `p256` are two
+//! interfaces, which are here only because the engine's Node modules need them.
 
 use std::collections::BTreeMap;
 
