@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use fourfront_cache::{
-    key::{CacheKey, KeyRequest, KeySecret, cache_key},
+    key::{CacheKey, KeyRequest, KeySecret, Signatures, cache_key},
     memory::{HeadRecord, Lookup, MemoryLimits, MemoryTier},
     policy::{
         Authorization, ErrorTtls, RequestFacts, ResponseFacts, StoreRules, Varies, decide_store,
@@ -68,6 +68,7 @@ fn request<'a>(headers: &'a HeaderMap, query: Option<&'a [u8]>) -> KeyRequest<'a
         query,
         headers,
         version: Version::HTTP_11,
+        signatures: Signatures::Ordinary,
     }
 }
 

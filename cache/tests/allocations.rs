@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use allocation_counter::measure;
 use bytes::Bytes;
 use fourfront_cache::{
-    key::{KeyRequest, KeySecret, cache_key},
+    key::{KeyRequest, KeySecret, Signatures, cache_key},
     memory::{Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier},
     policy::{
         Authorization, ErrorTtls, Freshness, Precondition, RangeAnswer, RequestFacts,
@@ -56,6 +56,7 @@ fn a_hit_allocates_nothing() {
         query: Some(b"w=1&x=2&h=3&y=4&z=5"),
         headers: &fields,
         version: Version::HTTP_11,
+        signatures: Signatures::Ordinary,
     };
     let secret = KeySecret::from_bytes([7; 16]);
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);

@@ -633,6 +633,11 @@ impl Running {
         self.node.reload(&loaded)
     }
 
+    /// The directory of its site file.
+    pub fn site_dir(&self) -> &Path {
+        self.edge.dir()
+    }
+
     /// The site file it was started with.
     pub fn site_file(&self) -> String {
         self.edge.site_file(&self.origin_url)

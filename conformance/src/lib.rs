@@ -21,12 +21,14 @@
 use std::time::Duration;
 
 mod edge;
+mod geo;
 mod origin;
 mod raw_origin;
 mod tls;
 mod viewer;
 
 pub use edge::{Edge, LogLine, Running};
+pub use geo::{country_database, other_database};
 pub use origin::{Origin, Reply, Seen};
 pub use raw_origin::{RawOrigin, Turn};
 pub use tls::{Authority, Certificate, OriginTls};

@@ -18,6 +18,7 @@ mod scenarios {
     mod freshness;
     mod function_network;
     mod generated_responses;
+    mod geo_restriction;
     mod held_workers;
     mod hook_failures;
     mod hook_results;
@@ -45,6 +46,9 @@ mod scenarios {
     mod request_body_relay;
     mod request_changes;
     mod response_changes;
+    mod signed;
+    mod signed_keys;
+    mod signed_mutations;
     mod staleness;
     mod tls_origin;
     mod triggers;

@@ -434,7 +434,10 @@ mod tests {
             host: "127.0.0.1".into(),
             port: 9000,
         };
-        assert_eq!((&elsewhere.address, elsewhere.tls.is_some()), (&port_9000, false));
+        assert_eq!(
+            (&elsewhere.address, elsewhere.tls.is_some()),
+            (&port_9000, false)
+        );
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(crate) fn behavior() -> CacheBehavior {
         }),
         origin_request_policy: None,
         functions: FunctionAssociations::default(),
+        trusted_key_groups: Vec::new(),
     }
 }
 

@@ -28,6 +28,7 @@ use fourfront_model::{
     Compat, Distribution, EventType, Function, FunctionName, OnError, OriginKind, Site,
 };
 use fourfront_origin::dir::DirRoot;
+use fourfront_signed::{KeyError, TrustedKeys};
 use http::{HeaderName, HeaderValue};
 use prometheus::{Histogram, IntCounter};
 use tokio::sync::Notify;
@@ -35,6 +36,7 @@ use tokio::sync::Notify;
 use crate::{
     clock::Clock,
     explain,
+    geo::{GeoDatabase, GeoError},
     observe::{
         access::AccessSink,
         admin::Admin,
@@ -67,6 +69,8 @@ pub struct BehaviorRuntime {
     pub hooks: [Option<Hook>; 4],
     /// Its counters.
     pub metrics: BehaviorMetrics,
+    /// The keys of which viewers need a signature, where they need one (CF-560).
+    pub trusted_keys: Option<TrustedKeys>,
 }
 
 /// What the node keeps beside a distribution at run time.
@@ -169,6 +173,7 @@ pub struct Snapshot {
     functions: HashMap<(FunctionName, bool), Arc<Prepared>>,
     modules: Option<Arc<ModulesDir>>,
     dirs: HashMap<PathBuf, Arc<DirRoot>>,
+    geo: Option<Arc<GeoDatabase>>,
 }
 
 impl Snapshot {
@@ -196,6 +201,11 @@ impl Snapshot {
     /// Caching times of errors of one kind of origin. INVARIANT: as above.
     pub fn error_ttls(&self, distribution: usize, origin: OriginClass) -> &ErrorTtls {
         &self.distributions[distribution].errors[usize::from(origin == OriginClass::S3)]
+    }
+
+    /// Where addresses are, if the node knows.
+    pub fn geo(&self) -> Option<&GeoDatabase> {
+        self.geo.as_deref()
     }
 
     /// The opened directory of a `dir:` origin.
@@ -239,6 +249,17 @@ pub enum SnapshotError {
     DataDir {
         /// Why.
         cause: String,
+    },
+    /// The database of countries cannot be used.
+    #[error("node.geo_database: {0}")]
+    Geo(#[from] GeoError),
+    /// A public key cannot be used, though the site file was accepted with it.
+    #[error("public_keys.{name}: {cause} (CF-574)")]
+    PublicKey {
+        /// Its name.
+        name: String,
+        /// Why.
+        cause: KeyError,
     },
     /// A directory origin cannot be opened.
     #[error("origin directory {}: {cause}", .path.display())]
@@ -561,6 +582,11 @@ fn build_snapshot(
     if let Some(path) = &loaded.node.origin_ca {
         errors.extend(check_origin_ca(path).err().map(SnapshotError::from));
     }
+    let geo = loaded.node.geo_database.as_deref().and_then(|path| {
+        GeoDatabase::open(path, previous.and_then(|p| p.geo.as_ref()))
+            .map_err(|e| errors.push(e.into()))
+            .ok()
+    });
     // NC-72
     let modules = match &loaded.node.hooks.modules_dir {
         None => None,
@@ -606,9 +632,11 @@ fn build_snapshot(
             }
         }
     }
+    let trusted_keys = trusted_keys(&loaded.site, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
+    let mut trusted_keys = trusted_keys.into_iter();
     let distributions = loaded
         .site
         .distributions()
@@ -632,6 +660,7 @@ fn build_snapshot(
                         })
                     }),
                     metrics: metrics.behavior(&d.id, b.path_pattern.as_str()),
+                    trusted_keys: trusted_keys.next().flatten(),
                 })
                 .collect();
             DistributionRuntime {
@@ -651,7 +680,25 @@ fn build_snapshot(
         functions,
         modules,
         dirs,
+        geo,
     })
+}
+
+/// The keys that each behaviour trusts, all behaviours of all distributions in their order.
+fn trusted_keys(site: &Site, errors: &mut Vec<SnapshotError>) -> Vec<Option<TrustedKeys>> {
+    let distributions = site.distributions().iter();
+    let behaviors = distributions.flat_map(|d| d.all_behaviors());
+    behaviors
+        .map(|behavior| {
+            if !behavior.wants_signature() {
+                return None;
+            }
+            let groups = behavior.trusted_key_groups.iter().map(Arc::as_ref);
+            TrustedKeys::new(groups)
+                .map_err(|(name, cause)| errors.push(SnapshotError::PublicKey { name, cause }))
+                .ok()
+        })
+        .collect()
 }
 
 /// Loads a function, or keeps the one at hand when neither its settings nor its files have changed.

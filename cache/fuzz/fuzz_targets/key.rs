@@ -3,7 +3,7 @@
 #![no_main]
 
 use fourfront_cache::key::{
-    KeyRequest, KeySecret, Variance, cache_key, forwarded_accept_encoding, forwarded_cookies,
+    KeyRequest, KeySecret, Signatures, Variance, cache_key, forwarded_accept_encoding, forwarded_cookies,
     forwarded_query, vary_key,
 };
 use fourfront_cache_fuzz::Input;
@@ -18,6 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let method = input.method();
     let version =
         [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2][usize::from(input.byte() % 3)];
+    let signatures = [Signatures::Ordinary, Signatures::Taken][usize::from(input.byte() % 2)];
     let (path, query) = (input.line(), input.line());
     let headers = input.fields();
     let response = input.fields();
@@ -28,6 +29,7 @@ fuzz_target!(|data: &[u8]| {
         query: Some(query),
         headers: &headers,
         version,
+        signatures,
     };
     let key = cache_key(&secret, &policy, &request);
     assert_eq!(key.is_some(), method != Method::POST);
@@ -78,12 +80,12 @@ fuzz_target!(|data: &[u8]| {
     }
 
     // What the origin is sent selects the same object again (CF-120).
-    let sent = forwarded_query(&policy, None, Some(query));
+    let sent = forwarded_query(&policy, None, signatures, Some(query));
     same(&KeyRequest {
         query: sent.as_deref(),
         ..request
     });
-    if let Some(cookies) = forwarded_cookies(&policy, None, &headers) {
+    if let Some(cookies) = forwarded_cookies(&policy, None, signatures, &headers) {
         let mut sent = headers.clone();
         sent.insert(header::COOKIE, cookies);
         same(&KeyRequest {

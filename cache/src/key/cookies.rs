@@ -5,18 +5,11 @@ use http::{HeaderMap, HeaderValue, header};
 use smallvec::SmallVec;
 
 use super::{
+    Signatures,
     query::selects,
+    signed::is_signed_cookie,
     walk::{Part, Sink},
 };
-
-/// Signed-cookie cookies, which never enter the key (CF-194).
-const SIGNED: [&[u8]; 5] = [
-    b"CloudFront-Policy",
-    b"CloudFront-Signature",
-    b"CloudFront-Key-Pair-Id",
-    b"CloudFront-Expires",
-    b"CloudFront-Hash-Algorithm",
-];
 
 /// One well-formed `name=value`, and its name.
 struct Cookie<'a> {
@@ -33,7 +26,7 @@ pub(super) fn feed<S: Sink>(policy: &CachePolicy, headers: &HeaderMap, sink: &mu
         return;
     }
     let cookies = selected(headers, |name| {
-        selects(&policy.cookies, name) && !SIGNED.contains(&name)
+        selects(&policy.cookies, name) && !is_signed_cookie(name)
     });
     if cookies.is_empty() {
         return;
@@ -48,10 +41,12 @@ pub(super) fn feed<S: Sink>(policy: &CachePolicy, headers: &HeaderMap, sink: &mu
 }
 
 /// The `Cookie` field the origin is sent: the cookies of the cache policy and of the origin request
-/// policy, sorted (CF-120, CF-127, CF-191, CF-337). `None` for no such field.
+/// policy, sorted (CF-120, CF-127, CF-191, CF-337), but for signed cookies where they are taken (CF-194). `None` for no such
+/// field.
 pub fn forwarded_cookies(
     policy: &CachePolicy,
     origin_request: Option<&OriginRequestPolicy>,
+    signatures: Signatures,
     headers: &HeaderMap,
 ) -> Option<HeaderValue> {
     let keyed = &policy.cookies;
@@ -60,7 +55,7 @@ pub fn forwarded_cookies(
         return None;
     }
     let cookies = selected(headers, |name| {
-        selects(keyed, name) || selects(further, name)
+        (selects(keyed, name) || selects(further, name)) && signatures.leaves_cookie(name)
     });
     let pairs: SmallVec<[&[u8]; 12]> = cookies.iter().map(|cookie| cookie.pair).collect();
     if pairs.is_empty() {

@@ -19,6 +19,7 @@ mod accept_encoding;
 mod cookies;
 mod parts;
 mod query;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod vary;
@@ -37,6 +38,7 @@ pub use accept_encoding::{Codings, OriginAcceptEncoding, forwarded_accept_encodi
 pub use cookies::forwarded_cookies;
 pub use parts::{KeyPart, key_parts};
 pub use query::forwarded_query;
+pub use signed::Signatures;
 pub use vary::{MAX_VARY_FIELDS, Variance, VariantKey, vary_fields, vary_key};
 
 use walk::{Part, Sink, walk};
@@ -185,6 +187,8 @@ pub struct KeyRequest<'a> {
     pub headers: &'a HeaderMap,
     /// The viewer's HTTP version: 1.0 has no `Accept-Encoding` (CF section 2.4).
     pub version: Version,
+    /// What the parameters of signed URLs are to the behaviour (CF-185).
+    pub signatures: Signatures,
 }
 
 /// The key of a request under a policy. `None` for methods that have none (CF-161).

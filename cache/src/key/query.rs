@@ -1,4 +1,4 @@
-//! Query strings in the key and toward the origin (CF-180..184).
+//! Query strings in the key and toward the origin (CF-180..185).
 //!
 //! Nothing is decoded, sorted or folded: parameters are raw bytes between `&` (CF-180, CF-181).
 
@@ -6,10 +6,18 @@ use std::borrow::Cow;
 
 use fourfront_model::{CachePolicy, OriginRequestPolicy, Selection};
 
-use super::walk::{Part, Sink};
+use super::{
+    Signatures,
+    walk::{Part, Sink},
+};
 
-/// Feeds the selected part of the query; nothing when nothing is selected (CF-182..184).
-pub(super) fn feed<S: Sink>(policy: &CachePolicy, query: Option<&[u8]>, sink: &mut S) {
+/// Feeds the selected part of the query; nothing when nothing is selected (CF-182..185).
+pub(super) fn feed<S: Sink>(
+    policy: &CachePolicy,
+    signatures: Signatures,
+    query: Option<&[u8]>,
+    sink: &mut S,
+) {
     // CF-184: a bare `?` is no query.
     let Some(query) = query.filter(|q| !q.is_empty()) else {
         return;
@@ -17,9 +25,11 @@ pub(super) fn feed<S: Sink>(policy: &CachePolicy, query: Option<&[u8]>, sink: &m
     let selection = &policy.query_strings;
     match selection {
         Selection::None => return,
-        Selection::All => sink.bytes(query),
-        Selection::Whitelist(_) | Selection::AllExcept(_) => {
-            let mut kept = kept(query, |name| selects(selection, name)).peekable();
+        Selection::All if signatures == Signatures::Ordinary => sink.bytes(query),
+        Selection::All | Selection::Whitelist(_) | Selection::AllExcept(_) => {
+            let wanted =
+                |name: &[u8]| selects(selection, name) && signatures.leaves_parameter(name);
+            let mut kept = kept(query, wanted).peekable();
             let mut empty = true;
             let mut separator: &[u8] = b"";
             while let Some(parameter) = kept.next() {
@@ -37,25 +47,29 @@ pub(super) fn feed<S: Sink>(policy: &CachePolicy, query: Option<&[u8]>, sink: &m
 }
 
 /// The query the origin is sent: the parameters of the cache policy and of the origin request policy,
-/// in request order (CF-120, CF-127, CF-182). `None` for no query; borrows when nothing is dropped.
+/// in request order (CF-120, CF-127, CF-182), but for those of signed URLs where they are taken (CF-185). `None` for no
+/// query; borrows when nothing can be dropped.
 pub fn forwarded_query<'q>(
     policy: &CachePolicy,
     origin_request: Option<&OriginRequestPolicy>,
+    signatures: Signatures,
     query: Option<&'q [u8]>,
 ) -> Option<Cow<'q, [u8]>> {
     let query = query.filter(|q| !q.is_empty())?;
     let keyed = &policy.query_strings;
     let further = origin_request.map_or(&Selection::None, |p| &p.query_strings);
-    if *keyed == Selection::All || *further == Selection::All {
+    let all = *keyed == Selection::All || *further == Selection::All;
+    if all && signatures == Signatures::Ordinary {
         return Some(query.into());
     }
     if keyed.is_none() && further.is_none() {
         return None;
     }
+    let wanted = |name: &[u8]| {
+        (selects(keyed, name) || selects(further, name)) && signatures.leaves_parameter(name)
+    };
     let mut sent = Vec::with_capacity(query.len());
-    for (i, parameter) in
-        kept(query, |name| selects(keyed, name) || selects(further, name)).enumerate()
-    {
+    for (i, parameter) in kept(query, wanted).enumerate() {
         if i > 0 {
             sent.push(b'&');
         }

@@ -41,6 +41,7 @@ struct Ask {
     query: Option<String>,
     headers: HeaderMap,
     version: Version,
+    signatures: Signatures,
 }
 
 impl Ask {
@@ -60,6 +61,7 @@ impl Ask {
             query,
             headers,
             version: Version::HTTP_11,
+            signatures: Signatures::Ordinary,
         }
     }
 
@@ -71,6 +73,7 @@ impl Ask {
             query: self.query.as_deref().map(str::as_bytes),
             headers: &self.headers,
             version: self.version,
+            signatures: self.signatures,
         }
     }
 
@@ -404,7 +407,7 @@ fn the_origin_gets_the_union_of_both_policies_in_request_order() {
         ..policy()
     };
     let query = |p: &CachePolicy, extra: Option<&OriginRequestPolicy>, raw: &'static str| {
-        forwarded_query(p, extra, Some(raw.as_bytes()))
+        forwarded_query(p, extra, Signatures::Ordinary, Some(raw.as_bytes()))
             .map(|q| String::from_utf8(q.into_owned()).unwrap())
     };
     let b = orp(only(&["b"]), only(&["b"]));
@@ -429,12 +432,13 @@ fn the_origin_gets_the_union_of_both_policies_in_request_order() {
         ),
         Some("d".into())
     );
-    let whole = forwarded_query(&policy(), Some(&all), Some(b"c=3"));
+    let whole = forwarded_query(&policy(), Some(&all), Signatures::Ordinary, Some(b"c=3"));
     assert!(matches!(whole, Some(Cow::Borrowed(b"c=3"))));
 
     let cookies = |p: &CachePolicy, extra: Option<&OriginRequestPolicy>, line: &str| {
         let ask = Ask::new("/", &[("cookie", line)]);
-        forwarded_cookies(p, extra, &ask.headers).map(|v| v.to_str().unwrap().to_owned())
+        forwarded_cookies(p, extra, Signatures::Ordinary, &ask.headers)
+            .map(|v| v.to_str().unwrap().to_owned())
     };
     assert_eq!(cookies(&keyed, None, "z=1; k=2"), Some("k=2".into()));
     assert_eq!(
@@ -450,6 +454,61 @@ fn the_origin_gets_the_union_of_both_policies_in_request_order() {
     // CF-194: without key groups, signed cookies are cookies to the origin.
     let signed = "CloudFront-Policy=x";
     assert_eq!(cookies(&policy(), Some(&all), signed), Some(signed.into()));
+}
+
+#[test]
+fn where_signatures_are_taken_they_are_neither_in_the_key_nor_sent() {
+    // CF-185, CF-194, CF-577
+    let all = CachePolicy {
+        query_strings: Selection::All,
+        cookies: Selection::All,
+        ..policy()
+    };
+    let listed = CachePolicy {
+        query_strings: only(&["Expires", "a"]),
+        cookies: only(&["CloudFront-Policy", "k"]),
+        ..policy()
+    };
+    let taken = |target: &'static str, cookie: &str| {
+        let mut ask = Ask::new(target, &[("cookie", cookie)]);
+        ask.signatures = Signatures::Taken;
+        ask
+    };
+    let plain = taken("/?a=1", "k=1");
+    let signed = [
+        taken("/?a=1&Expires=1&Signature=s&Key-Pair-Id=k", "k=1"),
+        taken(
+            "/?Policy=p&Signature=t&Key-Pair-Id=k&Hash-Algorithm=SHA256&a=1",
+            "k=1",
+        ),
+        taken("/?a=1", "CloudFront-Policy=p; k=1; CloudFront-Signature=s"),
+    ];
+    for policy in [&all, &listed] {
+        for ask in &signed {
+            assert_eq!(ask.key(policy), plain.key(policy), "{:?}", ask.query);
+            let query = ask.query.as_deref().map(str::as_bytes);
+            let sent = forwarded_query(policy, None, Signatures::Taken, query);
+            assert_eq!(sent.as_deref(), Some(&b"a=1"[..]));
+            let sent = forwarded_cookies(policy, None, Signatures::Taken, &ask.headers);
+            assert_eq!(sent.unwrap(), "k=1");
+        }
+        // CF-181: names in another case are other names.
+        let other = taken("/?a=1&expires=1", "k=1");
+        assert_ne!(other.key(&all), plain.key(&all));
+    }
+    // Nothing is left: as without a query.
+    let bare = taken("/", "k=1");
+    let alone = taken("/?Expires=1&Signature=s&Key-Pair-Id=k", "k=1");
+    assert_eq!(alone.key(&all), bare.key(&all));
+    assert_eq!(
+        forwarded_query(&all, None, Signatures::Taken, Some(b"Expires=1")),
+        None
+    );
+    // Without key groups they are ordinary parameters.
+    let ordinary = Ask::new("/?a=1&Expires=1", &[("cookie", "k=1")]);
+    assert_ne!(ordinary.key(&all), plain.key(&all));
+    let sent = forwarded_query(&all, None, Signatures::Ordinary, Some(b"a=1&Expires=1"));
+    assert_eq!(sent.as_deref(), Some(&b"a=1&Expires=1"[..]));
 }
 
 #[test]
@@ -576,6 +635,7 @@ fn a_part_cannot_pretend_to_be_two() {
                 query: None,
                 headers: &headers,
                 version: Version::HTTP_11,
+                signatures: Signatures::Ordinary,
             };
             cache_key(&secret(), &policy(), &request)
         };
@@ -649,7 +709,7 @@ proptest! {
         prop_assert!(ask.key(&p).is_some());
         let variance = vary_key(&secret(), &ask.headers, &ask.headers);
         prop_assert_eq!(variance, vary_key(&secret(), &ask.headers, &ask.headers));
-        let sent = forwarded_cookies(&p, None, &ask.headers);
+        let sent = forwarded_cookies(&p, None, Signatures::Ordinary, &ask.headers);
         prop_assert!(sent.is_none_or(|v| !v.is_empty()));
     }
 }

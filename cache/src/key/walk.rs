@@ -39,7 +39,7 @@ pub(super) fn walk<S: Sink>(
     part(sink, Part::Method, method_class(request.method)?.as_bytes());
     part(sink, Part::Path, request.path);
     // CF-166.
-    query::feed(policy, request.query, sink);
+    query::feed(policy, request.signatures, request.query, sink);
     // CF-167: the policy's names are lower case and sorted, so the order of fields is irrelevant.
     for name in &policy.headers {
         // CF-206: normalised below instead of taken raw.

@@ -7,6 +7,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use super::signed::vectors::{self, Ask};
+
 /// A connection, and what was read from it and belongs to the next answer.
 struct Viewer {
     stream: TcpStream,
@@ -155,6 +157,40 @@ async fn hits_and_all_else_take_turns_on_one_connection() {
     // HEAD tells the length that GET would have (CF-536).
     let head = viewer.ask("HEAD /c HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
     assert_eq!(head.field("content-length"), Some("6"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_signatures_and_hits_take_turns_on_one_connection() {
+    // CF-560, CF-576, CF-577, CF-783
+    let origin = echo().await;
+    let edge = vectors::edge("").start(&origin).await;
+    let mut viewer = Viewer::connect(&edge).await;
+    let signed = |name: &str| {
+        let target = Ask::of(name).target;
+        format!("GET {target} HTTP/1.1\r\nHost: viewer.test\r\n\r\n")
+    };
+    let body = "GET /private/a.txt";
+    let rows = [
+        (signed("expired"), ("403", "Error", "AccessDenied")),
+        (signed("canned"), ("200", "Miss", body)),
+        (get("/private/a.txt", ""), ("403", "Error", "MissingKey")),
+        (signed("canned ecdsa"), ("200", "Hit", body)),
+        (get("/public", ""), ("200", "Miss", "GET /public")),
+        (signed("by a stranger"), ("403", "Error", "InvalidKey")),
+        (signed("custom"), ("200", "Hit", body)),
+    ];
+    for (at, (request, (status, word, text))) in rows.iter().enumerate() {
+        let got = viewer.ask(request).await;
+        let (got_status, got_word, got_body) = got.seen();
+        assert_eq!(
+            (got_status, got_word),
+            (*status, *word),
+            "{at}: {}",
+            got.head
+        );
+        assert!(got_body.contains(text), "{at}: {got_body}");
+        assert_eq!(got.field("connection"), Some("keep-alive"), "{at}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

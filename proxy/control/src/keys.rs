@@ -102,8 +102,8 @@ pub(crate) const SITE: Table = Table {
             "response_headers_policies",
             "not available yet: it needs response headers policies",
         ),
-        refused("key_groups", "not available yet: it needs signed URLs"),
-        refused("public_keys", "not available yet: it needs signed URLs"),
+        read("key_groups"),
+        read("public_keys"),
         read("origin_access_controls"),
         refused(
             "origin_groups",
@@ -136,6 +136,7 @@ pub(crate) const NODE: Table = Table {
         read("compression"),
         read("shutdown_grace"),
         read("origin_ca"),
+        read("geo_database"),
         read("data_dir"),
         refused(
             "listen_https",
@@ -283,6 +284,28 @@ pub(crate) const STORE: Table = Table {
     groups: &[&[read("file"), read("id"), ignored("comment")]],
 };
 
+pub(crate) const PUBLIC_KEY: Table = Table {
+    what: "a public key",
+    groups: &[&[
+        read("file"),
+        read("pem"),
+        read("encoded_key"),
+        read("id"),
+        ignored("comment"),
+        ignored("caller_reference"),
+    ]],
+};
+
+pub(crate) const KEY_GROUP: Table = Table {
+    what: "a key group",
+    groups: &[&[read("keys"), read("items"), read("id"), ignored("comment")]],
+};
+
+pub(crate) const TRUSTED_KEY_GROUPS: Table = Table {
+    what: "`trusted_key_groups`",
+    groups: &[&[read("enabled"), read("quantity"), read("items")]],
+};
+
 pub(crate) const DISTRIBUTION: Table = Table {
     what: "a distribution",
     groups: &[&[
@@ -318,11 +341,8 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "viewer_certificate",
             "not available yet: it needs the HTTPS listener",
         ),
-        refused("restrictions", "not available yet: it needs a geo database"),
-        refused(
-            "geo_restriction",
-            "not available yet: it needs a geo database",
-        ),
+        read("restrictions"),
+        read("geo_restriction"),
         refused(
             "logging",
             "not available yet: it needs CloudFront's log files; the node's own log is set under `node.log`",
@@ -367,6 +387,21 @@ pub(crate) const CACHE_TAGS: Table = Table {
     groups: &[&[read("header_name"), read("separator"), read("hide")]],
 };
 
+pub(crate) const RESTRICTIONS: Table = Table {
+    what: "`restrictions`",
+    groups: &[&[read("geo_restriction")]],
+};
+
+pub(crate) const GEO_RESTRICTION: Table = Table {
+    what: "`geo_restriction`",
+    groups: &[&[
+        read("restriction_type"),
+        read("locations"),
+        read("items"),
+        read("quantity"),
+    ]],
+};
+
 pub(crate) const CDN_CC: Table = Table {
     what: "`cdn_cc`",
     groups: &[&[read("field"), read("hide")]],
@@ -390,10 +425,7 @@ pub(crate) const ORIGIN: Table = Table {
         read("connection_timeout"),
         read("response_completion_timeout"),
         refused("origin_shield", "not available yet: it needs parent nodes"),
-        refused(
-            "origin_access_control_id",
-            "not available yet: it needs signed requests to S3",
-        ),
+        read("origin_access_control_id"),
         refused(
             "origin_mtls_config",
             "not available yet: it needs client certificates toward origins",
@@ -448,9 +480,11 @@ pub(crate) const S3_ORIGIN: Table = Table {
     what: "`s3_origin_config`",
     groups: &[&[
         read("origin_read_timeout"),
+        read("region"),
+        read("endpoint"),
         refused(
             "origin_access_identity",
-            "not available yet: it needs signed requests to S3",
+            "not supported: identities are CloudFront's own; name an `origin_access_control_id` on the origin",
         ),
     ]],
 };
@@ -491,13 +525,10 @@ const BEHAVIOR_KEYS: &[Key] = &[
         "max_ttl",
         "not available yet: it needs the legacy cache settings; write it inside `cache_policy`",
     ),
-    refused(
-        "trusted_key_groups",
-        "not available yet: it needs signed URLs",
-    ),
+    read("trusted_key_groups"),
     refused(
         "trusted_signers",
-        "not supported: signers live in AWS accounts; CloudFront's replacement is `trusted_key_groups`, which is not available yet",
+        "not supported: signers live in AWS accounts; CloudFront's replacement is `trusted_key_groups`",
     ),
     refused(
         "lambda_function_associations",
@@ -607,8 +638,12 @@ pub(crate) const ALL: &[&Table] = &[
     &CREDENTIALS,
     &CLOUDFRONT_FUNCTION,
     &STORE,
+    &PUBLIC_KEY,
+    &KEY_GROUP,
     &DISTRIBUTION,
     &CACHE_TAGS,
+    &RESTRICTIONS,
+    &GEO_RESTRICTION,
     &CDN_CC,
     &VARY,
     &ORIGIN,
@@ -624,6 +659,7 @@ pub(crate) const ALL: &[&Table] = &[
     &CACHE_POLICY,
     &ORIGIN_REQUEST_POLICY,
     &SELECTION,
+    &TRUSTED_KEY_GROUPS,
 ];
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub struct NodeSettings {
     pub shutdown_grace: Duration,
     /// PEM file with certificate authorities trusted for `https` origins besides the public ones (CF-423).
     pub origin_ca: Option<PathBuf>,
+    /// Database in MaxMind's format that says in which country a viewer is (CF-601).
+    pub geo_database: Option<PathBuf>,
     /// Directory for what the node remembers over a restart: its invalidations (CF-661, CP-560). `None`: nothing.
     pub data_dir: Option<PathBuf>,
 }
@@ -51,6 +53,7 @@ impl Default for NodeSettings {
             compression: CompressionSettings::default(),
             shutdown_grace: Duration::from_secs(30),
             origin_ca: None,
+            geo_database: None,
             data_dir: None,
         }
     }

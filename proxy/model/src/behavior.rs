@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{CachePolicy, FunctionAssociations, OriginRequestPolicy, PathPattern};
+use crate::{CachePolicy, FunctionAssociations, KeyGroup, OriginRequestPolicy, PathPattern};
 
 /// Which requests a behaviour takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,9 +115,16 @@ pub struct CacheBehavior {
     pub origin_request_policy: Option<Arc<OriginRequestPolicy>>,
     /// The four triggers.
     pub functions: FunctionAssociations,
+    /// Whose signature a request needs (CF-070, CF-560); nobody's where it is empty.
+    pub trusted_key_groups: Vec<Arc<KeyGroup>>,
 }
 
 impl CacheBehavior {
+    /// Whether viewers need a signed URL or signed cookies (CF-560).
+    pub fn wants_signature(&self) -> bool {
+        !self.trusted_key_groups.is_empty()
+    }
+
     /// Whether any cookie reaches the origin; without one, `Set-Cookie` is stripped (CF-305).
     pub fn forwards_cookies(&self) -> bool {
         !self.cache_policy.cookies.is_none()

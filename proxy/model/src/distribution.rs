@@ -6,8 +6,8 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 use http::HeaderName;
 
 use crate::{
-    CacheBehavior, CacheMode, Compat, Function, Identity, Origin, PathPatternSlot, RequestCc,
-    normalize_path,
+    CacheBehavior, CacheMode, Compat, Function, GeoRestriction, Identity, Origin, PathPatternSlot,
+    RequestCc, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -149,6 +149,8 @@ pub struct Distribution {
     /// Responses under one key at most that differ by what `Vary` names (CF-824), at least 2. Mode `cloudfront` has no
     /// such variants (CF-312).
     pub max_variants: usize,
+    /// From which countries it may be used (CF-600).
+    pub geo_restriction: Option<GeoRestriction>,
 }
 
 /// `cdn_cc`: targeted cache control (CF-801, RFC 9213).
@@ -368,6 +370,7 @@ mod tests {
             cache_policy: managed_cache_policy("CachingOptimized").unwrap(),
             origin_request_policy: None,
             functions: FunctionAssociations::default(),
+            trusted_key_groups: Vec::new(),
         })
     }
 
@@ -394,6 +397,7 @@ mod tests {
             cache_tags: None,
             cdn_cc: CdnCc::default(),
             max_variants: Distribution::MAX_VARIANTS,
+            geo_restriction: None,
         })
     }
 

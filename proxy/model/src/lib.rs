@@ -12,12 +12,14 @@ mod cloudfront_function;
 mod distribution;
 mod egress;
 mod function;
+mod geo;
 mod headers;
 mod identity;
 mod managed;
 mod origin;
 mod path_pattern;
 mod policy;
+mod signed;
 
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, Failover, PathPatternSlot, ViewerProtocolPolicy,
@@ -36,6 +38,7 @@ pub use function::{
     FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
     HandlerPathError, LimitProfile, OnError, UnknownEventType,
 };
+pub use geo::{CountryCode, CountryCodeError, GeoRestriction};
 pub use headers::{HeaderLine, HeaderLines, may_be_custom_header};
 pub use identity::Identity;
 pub use managed::{
@@ -51,3 +54,4 @@ pub use policy::{
     CacheMode, CachePolicy, Heuristic, OriginHeaders, OriginRequestPolicy, RequestCc, Selection,
     Ttl, TtlOrderError,
 };
+pub use signed::{KeyGroup, KeyKind, PublicKey, SIGNED_COOKIES, SIGNED_URL_PARAMETERS};

@@ -34,6 +34,8 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         // Read with each request.
         limits: _,
         compression: _,
+        // Read with each configuration.
+        geo_database: _,
         // Read when the node stops.
         shutdown_grace: _,
         origin_ca,

@@ -5,6 +5,7 @@ mod document;
 
 use std::{net::SocketAddr, time::SystemTime};
 
+use fourfront_signed::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use serde_json::{Map, Value};
 
@@ -35,11 +36,13 @@ async fn told(node: &Node, body: &[u8], now: SystemTime) -> Result<Value, Proble
         method: &asked.method,
         target: asked.target.as_bytes(),
         host: usable_host(&asked.host),
+        scheme: asked.scheme,
         version: Version::HTTP_11,
         headers: &asked.headers,
         raw_head: &[],
         viewer: SocketAddr::from(([127, 0, 0, 1], 0)),
         limits: &snapshot.settings().limits,
+        now,
     };
     match admit(&snapshot, &facts) {
         Ok(state) => {
@@ -74,6 +77,8 @@ struct Asked {
     method: Method,
     /// As the request would have it; empty until it is known.
     host: String,
+    /// What the URL begins with; plain where it is only a path.
+    scheme: Scheme,
     /// Path and query.
     target: String,
     /// With `Host`.
@@ -118,6 +123,7 @@ impl Asked {
         let mut asked = Self {
             method,
             host: host.to_owned(),
+            scheme: scheme(url),
             target,
             headers,
         };
@@ -182,6 +188,18 @@ fn add_field(headers: &mut HeaderMap, name: &str, value: &Value) -> Result<(), P
         added.map_err(|_| Problem::invalid("headers", "too many fields"))?;
     }
     Ok(())
+}
+
+/// For signatures, which are over the scheme too (CF-567).
+fn scheme(url: &str) -> Scheme {
+    let is_https = url
+        .get(.."https:".len())
+        .is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+    if is_https {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    }
 }
 
 /// Host, and path and query, of a URL; the host is empty for one that begins with its path.

@@ -1,10 +1,16 @@
 //! Admission: what is checked before any function sees a request (CF-010 steps 1 to 9,
 //! LE-009), so that a function never sees one CloudFront would refuse (LE-021).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use fourfront_cache::purge::Moment;
 use fourfront_control::RequestLimits;
+use fourfront_model::CountryCode;
+use fourfront_signed::{self as signed, Scheme};
 use http::{HeaderMap, HeaderName, Method, Version, header};
 
 use super::{Exchange, RequestId, Route, ViewerFault, ViewerRequest};
@@ -19,6 +25,8 @@ pub struct ViewerFacts<'a> {
     pub target: &'a [u8],
     /// The `Host` field or `:authority`.
     pub host: Option<&'a str>,
+    /// Whether the viewer's connection is plain.
+    pub scheme: Scheme,
     /// The protocol the viewer spoke.
     pub version: Version,
     /// Header fields.
@@ -29,6 +37,8 @@ pub struct ViewerFacts<'a> {
     pub viewer: SocketAddr,
     /// Limits in force.
     pub limits: &'a RequestLimits,
+    /// The time, for signatures.
+    pub now: SystemTime,
 }
 
 /// A request that may pass, or the reason why it may not. A refusal keeps the route when one was found, so
@@ -45,6 +55,7 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
     let route =
         Route::find(snapshot, host, &text).ok_or_else(|| nowhere(ViewerFault::UnknownHost))?;
     let exchange = Exchange {
+        country: country(snapshot, &route, facts.viewer.ip()),
         route,
         request_id: RequestId::random(),
         viewer: facts.viewer,
@@ -154,7 +165,42 @@ fn check_route(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), Viewe
     ) {
         return Err(ViewerFault::Loop);
     }
-    Ok(())
+    check_country(exchange)?;
+    check_signature(facts, exchange)
+}
+
+/// In which country a viewer is (CF-601), where a distribution asks: no other request costs a look-up.
+fn country(snapshot: &Snapshot, route: &Route, viewer: IpAddr) -> Option<CountryCode> {
+    route.distribution().geo_restriction.as_ref()?;
+    snapshot.geo()?.country(viewer)
+}
+
+/// CF-010.8: countries from which the distribution may not be used (CF-600).
+fn check_country(exchange: &Exchange) -> Result<(), ViewerFault> {
+    match &exchange.route.distribution().geo_restriction {
+        Some(restriction) if !restriction.allows(exchange.country) => Err(ViewerFault::Country),
+        _ => Ok(()),
+    }
+}
+
+/// CF-010.9: a signed URL or signed cookies where the behaviour wants them. OPTIONS passes, as preflights cannot be signed
+/// (CF-560). Once, at the start of a request: each range is asked for anew (CF-575).
+fn check_signature(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), ViewerFault> {
+    let Some(keys) = exchange.route.trusted_keys() else {
+        return Ok(());
+    };
+    if *facts.method == Method::OPTIONS {
+        return Ok(());
+    }
+    let request = signed::Request {
+        scheme: facts.scheme,
+        host: facts.host.unwrap_or_default(),
+        target: facts.target,
+        headers: facts.headers,
+        viewer: facts.viewer.ip(),
+        now: facts.now,
+    };
+    Ok(signed::check(keys, &request)?)
 }
 
 /// The path part of a request target, or `None` when it is not in origin form.

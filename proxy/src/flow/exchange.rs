@@ -13,7 +13,8 @@ use fourfront_cache::{
     purge::Moment,
 };
 use fourfront_hooks::event::EventConfig;
-use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind};
+use fourfront_model::{CacheBehavior, CountryCode, Distribution, EventType, OriginKind};
+use fourfront_signed::TrustedKeys;
 use rand::Rng as _;
 
 use crate::{
@@ -122,6 +123,14 @@ impl Route {
             .metrics
     }
 
+    /// The keys of which viewers need a signature, where they need one (CF-560).
+    pub fn trusted_keys(&self) -> Option<&TrustedKeys> {
+        self.snapshot
+            .behavior(self.distribution, self.behavior)
+            .trusted_keys
+            .as_ref()
+    }
+
     /// Field values of the distribution's answers.
     pub fn fields(&self) -> &NodeFields {
         self.snapshot.fields(self.distribution)
@@ -168,6 +177,8 @@ pub struct Exchange {
     /// Which invalidations and changes there had been when the fetch for it began, or before the stored object was looked
     /// at that the fetch may confirm (CF-660, CF-807).
     pub began: Moment,
+    /// In which country the viewer is, where the distribution asked and a database knew (CF-601).
+    pub country: Option<CountryCode>,
     /// Path and query as the viewer sent them, when a function changed them (CF-658).
     pub viewer_target: Option<Bytes>,
 }

@@ -41,7 +41,7 @@
 //! The request's body runs beside the states, see [`RequestBody`]: the viewer may still be sending it when the origin
 //! answers.
 //!
-//! Steps 3, 8, 9 and 16 (continuous deployment, geography, signed URLs, custom error pages)
+//! Steps 3 and 16 (continuous deployment, custom error pages)
 //! belong to settings that are refused at start-up for now.
 
 mod admit;

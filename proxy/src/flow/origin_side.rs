@@ -95,8 +95,17 @@ impl OriginRequest {
             Some(result) => (self.request.with(&result), result.origin),
             None => (self.request, None),
         };
-        let origin = chosen_origin(&self.origin, changed.as_ref());
         let configured = &self.exchange.route.distribution().origins;
+        let mut origin = chosen_origin(&self.origin, changed.as_ref());
+        if changed.is_some()
+            && origin.endpoint.is_none()
+            && let Some(known) = known_bucket(&origin, configured)
+        {
+            // Another bucket of the configuration lies where that says (CF-436).
+            Arc::make_mut(&mut origin)
+                .endpoint
+                .clone_from(&known.endpoint);
+        }
         let choice = match (&changed, &self.change) {
             (None, None) => OriginChoice::Configured,
             _ => OriginChoice::of_function(&origin, configured),
@@ -255,6 +264,15 @@ fn authorization(request: &RequestParts, behavior: &CacheBehavior) -> Authorizat
         (true, true) => Authorization::Keyed,
         (true, false) => Authorization::Forwarded,
     }
+}
+
+/// The configured bucket of the same name.
+fn known_bucket<'o>(origin: &Origin, configured: &'o [Arc<Origin>]) -> Option<&'o Arc<Origin>> {
+    let is_bucket = |origin: &Origin| matches!(origin.kind, OriginKind::S3(_));
+    let mut known = configured.iter().filter(|known| is_bucket(known));
+    known
+        .find(|known| known.domain_name.eq_ignore_ascii_case(&origin.domain_name))
+        .filter(|_| is_bucket(origin))
 }
 
 /// Who named an origin, and so where it may be (LE-346).

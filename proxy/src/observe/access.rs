@@ -9,7 +9,7 @@ use std::{
 };
 
 use fourfront_control::LogFormat;
-use fourfront_model::EventType;
+use fourfront_model::{CountryCode, EventType};
 use prometheus::IntCounter;
 use serde_json::{Map, Value, json};
 
@@ -49,6 +49,8 @@ pub struct AccessRecord {
     pub route: Option<(String, String)>,
     /// Address of the peer.
     pub viewer: Option<std::net::SocketAddr>,
+    /// In which country that is, where it was looked up.
+    pub country: Option<CountryCode>,
     /// Method.
     pub method: String,
     /// `Host` as sent.
@@ -103,6 +105,9 @@ impl AccessRecord {
                     .map_or_else(|| "-".to_owned(), |v| v.ip().to_string())
             ),
         );
+        if let Some(country) = self.country {
+            put("c-country", json!(country.as_str()));
+        }
         put("cs-method", json!(self.method));
         put("x-host-header", json!(self.host));
         put("cs-uri-stem", json!(self.uri));
@@ -327,6 +332,7 @@ mod tests {
             request_id: None,
             route: Some(("D1".into(), "/api/*".into())),
             viewer: Some("198.51.100.24:1234".parse().unwrap()),
+            country: Some("DE".parse().unwrap()),
             method: "GET".into(),
             host: "shop.example.test".into(),
             uri: "/api/x".into(),
@@ -356,6 +362,7 @@ mod tests {
         assert_eq!(json["time"], "2026-03-03T09:00:00.123Z");
         assert_eq!(json["x-edge-result-type"], "LambdaExecutionError");
         assert_eq!(json["cs-uri-query"], "-");
+        assert_eq!(json["c-country"], "DE");
         assert_eq!(json["ff-hooks"][0]["rule"], "LE-271");
     }
 

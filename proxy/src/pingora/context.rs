@@ -15,7 +15,7 @@ use pingora::cache::CacheMeta;
 
 use super::{hook::Decision, parts::Source, storage::StoredFacts};
 use crate::{
-    flow::{Fault, Fetch, Flow, Generated, RequestBody, Served, hook::RequestParts},
+    flow::{Fault, Fetch, Flow, Generated, RequestBody, Served, ViewerFault, hook::RequestParts},
     node::InFlightGuard,
     observe::access::HookRecord,
 };
@@ -61,6 +61,8 @@ pub struct Ctx {
     pub(super) decided: Option<Result<Decision, Fault>>,
     /// What a function made of the request before Pingora saw it.
     pub(super) changed: Option<RequestParts>,
+    /// Why the request was refused before Pingora saw it.
+    pub(super) refused: Option<ViewerFault>,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
 }
@@ -141,6 +143,7 @@ impl Ctx {
             source: None,
             decided: None,
             changed: None,
+            refused: None,
             _in_flight: in_flight,
         }
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use fourfront_cache::{
     Outcome, Reason, StaleCause,
-    key::{self, CacheKey, KeyPart, cache_key, key_parts, vary_fields},
+    key::{self, CacheKey, KeyPart, Signatures, cache_key, key_parts, vary_fields},
     policy::{
         self, FailureAnswer, Freshness, Grace, OriginCookies, OriginFailure, Revalidation, Verdict,
     },
@@ -334,6 +334,7 @@ fn tell(
     let cookies = key::forwarded_cookies(
         &behavior.cache_policy,
         behavior.origin_request_policy.as_deref(),
+        Signatures::of(behavior),
         headers,
     );
     let cookies = match cookies {

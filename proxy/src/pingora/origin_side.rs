@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fourfront_cache::{
     Kept, Refusal,
-    key::{self, OriginAcceptEncoding},
+    key::{self, OriginAcceptEncoding, Signatures},
     policy::{FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies},
 };
 use fourfront_hooks::{
@@ -22,6 +22,7 @@ use fourfront_origin::{
     request::{self, Hop, RangeSent, Selected, ViewerParts},
     response,
     select::{self, Address, SentHost},
+    signing,
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora::{
@@ -190,13 +191,14 @@ impl Edge {
             behavior.cache_policy.as_ref(),
             behavior.origin_request_policy.as_deref(),
         );
-        let cookies = key::forwarded_cookies(policies.0, policies.1, &viewer.headers);
+        let signatures = Signatures::of(behavior);
+        let cookies = key::forwarded_cookies(policies.0, policies.1, signatures, &viewer.headers);
         let sent = match cookies {
             Some(_) => OriginCookies::Sent,
             None => OriginCookies::None,
         };
         let selected = Selected {
-            query: key::forwarded_query(policies.0, policies.1, query)
+            query: key::forwarded_query(policies.0, policies.1, signatures, query)
                 .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
             cookies,
             accept_encoding: accept_encoding(behavior, viewer),
@@ -442,8 +444,14 @@ impl Edge {
         ctx.requested = Some(self.node().clock().now());
         let fetch = ctx.flow.fetch().map_err(|e| ctx_internal(&e))?;
         let replaced = ctx.body.replacement().map(|b| b.len() as u64);
-        let finished = finished(fetch, replaced)?;
-        wire.set_method(session.req_header().method.clone());
+        let mut finished = finished(fetch, replaced)?;
+        let method = session.req_header().method.clone();
+        let has_body = replaced.is_some_and(|length| length > 0)
+            || [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+                .iter()
+                .any(|name| session.req_header().headers.contains_key(name));
+        self.sign(&mut finished, &method, fetch, has_body)?;
+        wire.set_method(method);
         wire.set_raw_path(&finished.target)?;
         set_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
         if request_body::is_chunked_unseen(session, &ctx.body) {
@@ -452,9 +460,22 @@ impl Edge {
         close_pipe(fetch, wire)
     }
 
+    /// CF-434, where the origin has requests signed.
+    fn sign(
+        &self,
+        request: &mut request::WireRequest,
+        method: &Method,
+        fetch: &Fetch,
+        has_body: bool,
+    ) -> Result<()> {
+        let now = self.node().clock().now();
+        signing::sign(request, method, &fetch.origin, has_body, now).map_err(|e| ctx_internal(&e))
+    }
+
     /// The request for a part of an object.
     pub(super) fn part_request(&self, fetch: &Fetch) -> Result<RequestHeader> {
-        let finished = finished(fetch, None)?;
+        let mut finished = finished(fetch, None)?;
+        self.sign(&mut finished, &Method::GET, fetch, false)?;
         let mut wire = RequestHeader::build(Method::GET, &finished.target, None)?;
         set_lines(&mut wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
         close_pipe(fetch, &mut wire)?;

@@ -268,6 +268,7 @@ impl Edge {
                 (m.distribution().to_owned(), m.behavior().to_owned())
             }),
             viewer: ended.viewer,
+            country: exchange.and_then(|e| e.country),
             method: ended.method.to_string(),
             host: ended.host.map_or_else(String::new, |h| text(h.as_bytes())),
             uri: text(path),

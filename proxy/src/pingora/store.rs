@@ -5,7 +5,7 @@ use std::{ops::Range, time::SystemTime};
 
 use fourfront_cache::{
     Kept, Refusal,
-    key::{self, KeySecret, Variance},
+    key::{self, KeySecret, Signatures, Variance},
     policy::{
         self, ByteRange, EdgeEncoding, HeadUpdate, Precondition, RangeAnswer, RequestFacts,
         ResponseFacts, Reuse, Storability, StoreRules, Varies,
@@ -426,7 +426,9 @@ impl Edge {
 pub(super) fn target(route: &Route, raw: &[u8]) -> Target {
     let (path, query) = split(raw);
     let root = route.root_object(path);
-    let query = key::forwarded_query(&route.behavior().cache_policy, None, query);
+    let behavior = route.behavior();
+    let signatures = Signatures::of(behavior);
+    let query = key::forwarded_query(&behavior.cache_policy, None, signatures, query);
     Target::new(root.as_deref().unwrap_or(path), query.as_deref())
 }
 
@@ -478,7 +480,9 @@ pub(super) fn varying_fields(
             continue;
         }
         if name == header::COOKIE {
-            if let Some(cookies) = key::forwarded_cookies(policies.0, policies.1, request) {
+            let signatures = Signatures::of(behavior);
+            let cookies = key::forwarded_cookies(policies.0, policies.1, signatures, request);
+            if let Some(cookies) = cookies {
                 sent.insert(name, cookies);
             }
         } else if is_named(behavior, name.as_str()) {

@@ -11,13 +11,14 @@ use std::{
 use bytes::Bytes;
 use fourfront_cache::{
     Reason,
-    key::{CacheKey, KeyRequest, cache_key, vary_fields},
+    key::{CacheKey, KeyRequest, Signatures, cache_key, vary_fields},
     policy::{Freshness, Grace, Reuse, Verdict},
     purge::Standing,
 };
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
-use http::{HeaderMap, HeaderName, Method, Uri, Version, header};
+use fourfront_signed::Scheme;
+use http::{HeaderMap, HeaderName, Method, Version, header, uri::Authority};
 use parking_lot::Mutex;
 use pingora::{
     Result,
@@ -110,7 +111,8 @@ impl Edge {
         if matches!(ctx.flow, Flow::Lookup(_)) {
             return on_handed(session, ctx).map(|()| false);
         }
-        if let Err(fault) = self.admit(session, ctx) {
+        let refused = ctx.refused.take().map(|fault| Err(fault.into()));
+        if let Err(fault) = refused.unwrap_or_else(|| self.admit(session, ctx)) {
             self.send_error(session, ctx, &fault).await?;
             return Ok(true);
         }
@@ -145,11 +147,13 @@ impl Edge {
             method: &request.method,
             target: origin_form(request),
             host: host(request),
+            scheme: scheme(session),
             version: request.version,
             headers: &request.headers,
             raw_head: &raw_head,
             viewer: viewer_address(session),
             limits: &snapshot.settings().limits,
+            now: node.clock().now(),
         };
         match admit(&snapshot, &facts) {
             Ok(mut state) => {
@@ -461,6 +465,7 @@ pub(super) fn key_request<'a>(
         query,
         headers: request.headers,
         version: request.version,
+        signatures: Signatures::of(route.behavior()),
     }
 }
 
@@ -496,7 +501,8 @@ pub(super) fn host(request: &RequestHeader) -> Option<&str> {
     let mut lines = request.headers.get_all(header::HOST).iter();
     let host = match (lines.next(), lines.next()) {
         (Some(host), None) => host.to_str().ok()?,
-        (None, _) => Uri::host(&request.uri)?,
+        // With the port, as in the field: it is part of what is signed (CF-567).
+        (None, _) => request.uri.authority().map(Authority::as_str)?,
         (Some(_), Some(_)) => return None,
     };
     usable_host(host)
@@ -541,6 +547,11 @@ fn raw_head(session: &Session) -> Bytes {
         HttpSession::H1(h1) => h1.get_headers_raw_bytes(),
         _ => Bytes::new(),
     }
+}
+
+/// How the viewer is connected. Viewers' listeners are plain ones.
+const fn scheme(_session: &Session) -> Scheme {
+    Scheme::Http
 }
 
 /// The connecting peer (LE-074, CF-354). Connections without an address come from the node itself.

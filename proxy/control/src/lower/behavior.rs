@@ -10,7 +10,7 @@ use fourfront_model::{
 };
 
 use super::{
-    Context,
+    Context, Shared,
     function::{Functions, Lookup},
     origin_group::OriginGroup,
     policy,
@@ -28,7 +28,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) origins: &'a [(String, Option<Arc<Origin>>)],
     /// Origin groups in file order.
     pub(crate) groups: &'a [OriginGroup],
-    pub(crate) functions: &'a Functions,
+    pub(crate) shared: &'a Shared<'a>,
     pub(crate) compat: Compat,
 }
 
@@ -114,6 +114,8 @@ pub(crate) fn lower(
         Some(raw) => policy::origin_request_policy(raw, report).map(Some),
         None => Some(None),
     };
+    let key_groups = around.shared.key_groups;
+    let trusted_key_groups = key_groups.of_behavior(&raw.trusted_key_groups, report);
     let functions = associations(raw.on, around, context);
 
     if let Some(cached) = raw.cached_methods.as_ref().filter(|c| {
@@ -150,6 +152,7 @@ pub(crate) fn lower(
         cache_policy: cache_policy?,
         origin_request_policy: origin_request_policy?,
         functions,
+        trusted_key_groups: trusted_key_groups?,
     })
 }
 
@@ -255,7 +258,7 @@ fn associations(
         let event = association.event;
         let on_error = on_error(&association, around.compat, report);
         let name = &association.function;
-        let is_lambda = match around.functions.look_up(&name.value) {
+        let is_lambda = match around.shared.functions.look_up(&name.value) {
             Lookup::Lambda(declared) => {
                 let include_body = include_body(&association, report);
                 let function = declared.attach(event, &association.at, around.compat, context);
@@ -295,7 +298,7 @@ fn associations(
                 false
             }
             Lookup::Unknown => {
-                unknown_function(name, around.functions, report);
+                unknown_function(name, around.shared.functions, report);
                 continue;
             }
         };

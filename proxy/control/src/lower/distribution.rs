@@ -5,10 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathPatternSlot};
 
 use super::{
-    Context,
+    Context, Shared,
     behavior::{self, Surroundings},
-    function::Functions,
-    headers, origin, origin_group,
+    geo, headers, origin, origin_group,
 };
 use crate::{
     cursor::shorten,
@@ -31,7 +30,7 @@ impl Placed {
         name: &Spanned<String>,
         raw: RawDistribution,
         site: &RawModes,
-        functions: &Functions,
+        shared: &Shared<'_>,
         context: &Context<'_>,
     ) -> Option<Self> {
         let report = context.report;
@@ -55,13 +54,15 @@ impl Placed {
         let cdn_cc = raw.cdn_cc.map(|c| cdn_cc(c, cache_mode, report));
         let max_variants = raw.vary.and_then(|v| max_variants(&v, cache_mode, report));
 
+        let geo_restriction = raw.geo_restriction.and_then(|g| geo::lower(g, context));
+
         let origins: Vec<_> = raw
             .origins
             .into_iter()
             .map(|named| {
                 let origin = named
                     .value
-                    .and_then(|o| origin::lower(&named.name, o, context));
+                    .and_then(|o| origin::lower(&named.name, o, shared.access_controls, context));
                 (named.name.value, origin.map(Arc::new))
             })
             .collect();
@@ -71,7 +72,7 @@ impl Placed {
         let around = Surroundings {
             origins: &origins,
             groups: &groups,
-            functions,
+            shared,
             compat,
         };
         let default_at = raw.default_behavior.as_ref().map(|b| &b.at);
@@ -119,6 +120,7 @@ impl Placed {
                 cache_tags,
                 cdn_cc: cdn_cc.unwrap_or_default(),
                 max_variants: max_variants.unwrap_or(Distribution::MAX_VARIANTS),
+                geo_restriction,
             },
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),

@@ -6,13 +6,16 @@ mod cloudfront_function;
 mod distribution;
 mod files;
 mod function;
+mod geo;
 mod grants;
 mod headers;
 mod node;
 mod origin;
+mod origin_access;
 mod origin_group;
 mod package;
 mod policy;
+mod signed;
 mod store;
 
 use std::{
@@ -27,6 +30,8 @@ use crate::{Loaded, raw::RawSite, report::Report};
 
 use distribution::Placed;
 use function::Functions;
+use origin_access::AccessControls;
+use signed::KeyGroups;
 use store::Stores;
 
 /// What every part of stage three needs.
@@ -35,6 +40,15 @@ pub(crate) struct Context<'a> {
     /// What relative paths start from.
     pub(crate) base_dir: &'a Path,
     pub(crate) profile: LimitProfile,
+    /// Whether a database says in which country a viewer is (CF-601).
+    pub(crate) has_geo_database: bool,
+}
+
+/// What is declared once and named by distributions.
+pub(crate) struct Shared<'a> {
+    pub(crate) functions: &'a Functions,
+    pub(crate) key_groups: &'a KeyGroups,
+    pub(crate) access_controls: &'a AccessControls,
 }
 
 /// Lowers a whole file. `None` means that errors were reported.
@@ -43,6 +57,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         report,
         base_dir,
         profile: raw.node.limit_profile.unwrap_or_default(),
+        has_geo_database: raw.node.geo_database.is_some(),
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);
@@ -50,11 +65,19 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
     watched.extend(stores.paths());
     let functions = Functions::lower(raw.functions, raw.cloudfront_functions, &stores, &context);
     watched.extend(functions.paths());
+    let key_groups = KeyGroups::lower(raw.public_keys, raw.key_groups, &context);
+    watched.extend(key_groups.paths());
+    let access_controls = AccessControls::lower(raw.origin_access, report);
+    let shared = Shared {
+        functions: &functions,
+        key_groups: &key_groups,
+        access_controls: &access_controls,
+    };
 
     let mut distributions = Vec::new();
     for named in raw.distributions {
         if let Some(value) = named.value {
-            let placed = Placed::lower(&named.name, value, &raw.modes, &functions, &context);
+            let placed = Placed::lower(&named.name, value, &raw.modes, &shared, &context);
             distributions.extend(placed);
         } else {
             distribution::check_name(&named.name, report);

@@ -82,6 +82,11 @@ pub(crate) fn lower(
         .and_then(|path| files::existing_file(&path, context));
     watched.extend(origin_ca.clone());
 
+    let geo_database = raw
+        .geo_database
+        .and_then(|path| files::existing_file(&path, context));
+    watched.extend(geo_database.clone());
+
     let data_dir = raw.data_dir.and_then(|path| files::own_dir(&path, context));
 
     // NC-72
@@ -130,6 +135,7 @@ pub(crate) fn lower(
         },
         shutdown_grace: raw.shutdown_grace.unwrap_or(default.shutdown_grace),
         origin_ca,
+        geo_database,
         data_dir,
     }
 }

@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use fourfront_model::{
-    CustomOrigin, HostName, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin,
+    CustomOrigin, Endpoint, HostName, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin,
 };
 
-use super::{Context, files, headers};
+use super::{Context, files, headers, origin_access::AccessControls};
 use crate::{
     cursor::shorten,
     raw::{RawCustomOrigin, RawOrigin, RawOriginBlock, RawProtocol},
     report::{At, Report, Spanned},
 };
 
-pub(crate) fn lower(id: &Spanned<String>, raw: RawOrigin, context: &Context<'_>) -> Option<Origin> {
+pub(crate) fn lower(
+    id: &Spanned<String>,
+    raw: RawOrigin,
+    controls: &AccessControls,
+    context: &Context<'_>,
+) -> Option<Origin> {
     if id.value.is_empty() || id.value.len() > 128 {
         context.report.error(
             &id.at,
@@ -22,7 +27,7 @@ pub(crate) fn lower(id: &Spanned<String>, raw: RawOrigin, context: &Context<'_>)
     }
     match raw {
         RawOrigin::Url(url) => from_url(id, &url, context.report),
-        RawOrigin::Block(block) => from_block(id, *block, context),
+        RawOrigin::Block(block) => from_block(id, *block, controls, context),
     }
 }
 
@@ -74,6 +79,7 @@ fn from_url(id: &Spanned<String>, url: &Spanned<String>, report: &Report) -> Opt
 fn from_block(
     id: &Spanned<String>,
     mut raw: RawOriginBlock,
+    controls: &AccessControls,
     context: &Context<'_>,
 ) -> Option<Origin> {
     let report = context.report;
@@ -135,9 +141,13 @@ fn from_block(
                     "write it as an `http://` URL".to_owned(),
                 );
             }
+            let region = match &s3.region {
+                Some(region) => checked_region(region, report)?,
+                None => s3_region(&host).unwrap_or_default(),
+            };
             let kind = OriginKind::S3(S3Origin {
                 auth_method: S3AuthMethod::None,
-                region: s3_region(&host).unwrap_or_default().to_owned(),
+                region: region.to_owned(),
             });
             (host, kind)
         }
@@ -159,6 +169,7 @@ fn from_block(
     };
 
     let mut origin = Origin::new(id.value.clone(), domain_name, kind);
+    sign(&mut origin, &raw, controls, report)?;
     origin.origin_path = path?.to_owned();
     origin.custom_headers = headers;
     let seconds = |value: &Option<Spanned<u64>>| value.as_ref().map(|v| v.value);
@@ -173,6 +184,79 @@ fn from_block(
     }
     origin.response_completion_timeout = completion.map(|t| Duration::from_secs(t.value));
     Some(origin)
+}
+
+/// How requests to a bucket are signed, and where they go (CF-432..436).
+fn sign(
+    origin: &mut Origin,
+    raw: &RawOriginBlock,
+    controls: &AccessControls,
+    report: &Report,
+) -> Option<()> {
+    if let Some(url) = raw.s3.as_ref().and_then(|s3| s3.endpoint.as_ref()) {
+        origin.endpoint = Some(endpoint(url, report)?);
+    }
+    let Some(name) = &raw.access_control else {
+        return Some(());
+    };
+    let access = controls.of(name, report)?;
+    let OriginKind::S3(s3) = &mut origin.kind else {
+        report.error_help(
+            &name.at,
+            "IllegalOriginAccessConfiguration: only requests to S3 buckets are signed",
+            "write the origin with `s3_origin_config`".to_owned(),
+        );
+        return None;
+    };
+    if access.is_some() {
+        s3.auth_method = S3AuthMethod::OriginAccessIdentity;
+    }
+    if access.is_some() && s3.region.is_empty() {
+        // What the endpoint without one stands for.
+        "us-east-1".clone_into(&mut s3.region);
+    }
+    origin.access = access;
+    Some(())
+}
+
+/// CF-436: scheme, host and port of a server that speaks S3's protocol.
+fn endpoint(url: &Spanned<String>, report: &Report) -> Option<Endpoint> {
+    let split = url.value.split_once("://");
+    let protocol = match split
+        .map(|(scheme, _)| scheme.to_ascii_lowercase())
+        .as_deref()
+    {
+        Some("http") => Some(OriginProtocol::Http),
+        Some("https") => Some(OriginProtocol::Https),
+        _ => None,
+    };
+    let authority =
+        split.and_then(|(_, rest)| parse_authority(rest.strip_suffix('/').unwrap_or(rest)));
+    let (Some(protocol), Some((host, port))) = (protocol, authority) else {
+        report.error_help(
+            &url.at,
+            format!("InvalidOrigin: `{}` is no server", shorten(&url.value)),
+            "write `http://host:port` or `https://host`; a path belongs into `origin_path`"
+                .to_owned(),
+        );
+        return None;
+    };
+    Some(Endpoint {
+        protocol,
+        host,
+        port: port.unwrap_or_else(|| protocol.default_port()),
+    })
+}
+
+/// LE-113
+fn checked_region<'r>(region: &'r Spanned<String>, report: &Report) -> Option<&'r str> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if !region.value.is_empty() && region.value.bytes().all(fits) {
+        return Some(&region.value);
+    }
+    let message = format!("`{}` is not the name of a region", shorten(&region.value));
+    report.error(&region.at, message);
+    None
 }
 
 /// Seconds of [`Origin::new`]'s read timeout (CF-392).

@@ -5,7 +5,8 @@ use fourfront_model::{
 };
 
 use super::{
-    Named, RawCachePolicy, RawModes, RawOriginGroup, RawOriginRequestPolicy, RawPolicy, named,
+    Named, RawCachePolicy, RawGeoRestriction, RawModes, RawOriginGroup, RawOriginRequestPolicy,
+    RawPolicy, named, signed::trusted_key_groups,
 };
 use crate::{
     cursor::{Block, Cursor},
@@ -31,6 +32,7 @@ pub(crate) struct RawDistribution {
     pub(crate) cache_tags: Option<RawCacheTags>,
     pub(crate) cdn_cc: Option<RawCdnCc>,
     pub(crate) vary: Option<RawVary>,
+    pub(crate) geo_restriction: Option<RawGeoRestriction>,
 }
 
 /// `cdn_cc`.
@@ -74,6 +76,7 @@ pub(crate) struct RawOriginBlock {
     pub(crate) custom: Option<RawCustomOrigin>,
     pub(crate) s3: Option<RawS3Origin>,
     pub(crate) dir: Option<Spanned<String>>,
+    pub(crate) access_control: Option<Spanned<String>>,
     pub(crate) connection_attempts: Option<Spanned<u64>>,
     pub(crate) connection_timeout: Option<Spanned<u64>>,
     /// Zero counts as none (LE-110).
@@ -107,6 +110,8 @@ pub(crate) enum RawProtocol {
 pub(crate) struct RawS3Origin {
     pub(crate) at: At,
     pub(crate) read_timeout: Option<Spanned<u64>>,
+    pub(crate) region: Option<Spanned<String>>,
+    pub(crate) endpoint: Option<Spanned<String>>,
 }
 
 /// A behaviour.
@@ -124,6 +129,7 @@ pub(crate) struct RawBehavior {
     pub(crate) cache_policy: Option<RawPolicy<RawCachePolicy>>,
     pub(crate) origin_request_policy: Option<RawPolicy<RawOriginRequestPolicy>>,
     pub(crate) on: Vec<RawAssociation>,
+    pub(crate) trusted_key_groups: Vec<Spanned<String>>,
 }
 
 /// One entry of `on`.
@@ -205,6 +211,7 @@ impl RawDistribution {
             cache_tags: block.get("cache_tag_config").and_then(RawCacheTags::read),
             cdn_cc: block.get("cdn_cc").and_then(RawCdnCc::read),
             vary: block.get("vary").and_then(RawVary::read),
+            geo_restriction: RawGeoRestriction::of_distribution(&block),
         })
     }
 }
@@ -289,6 +296,7 @@ impl RawOrigin {
                 .and_then(RawCustomOrigin::read),
             s3: block.get("s3_origin_config").and_then(RawS3Origin::read),
             dir: text("dir"),
+            access_control: text("origin_access_control_id").filter(|id| !id.value.is_empty()),
             connection_attempts: block
                 .get("connection_attempts")
                 .and_then(|c| c.integer(1..=3, "a number of attempts")),
@@ -338,6 +346,8 @@ impl RawS3Origin {
         Some(Self {
             at: cursor.at.clone(),
             read_timeout: read_timeout(&block),
+            region: block.get("region").and_then(Cursor::text),
+            endpoint: block.get("endpoint").and_then(Cursor::text),
         })
     }
 }
@@ -409,6 +419,7 @@ impl RawBehavior {
             cache_policy: None,
             origin_request_policy: None,
             on: Vec::new(),
+            trusted_key_groups: Vec::new(),
         }
     }
 
@@ -458,6 +469,9 @@ impl RawBehavior {
                 .either("origin_request_policy", "origin_request_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawOriginRequestPolicy::read)),
             on: block.get("on").map_or_else(Vec::new, associations),
+            trusted_key_groups: block
+                .get("trusted_key_groups")
+                .map_or_else(Vec::new, trusted_key_groups),
         }
     }
 }

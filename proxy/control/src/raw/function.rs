@@ -33,7 +33,7 @@ pub(crate) struct RawCredentials {
 }
 
 impl RawCredentials {
-    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+    pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
         let block = Block::open(cursor, &keys::CREDENTIALS)?;
         let text = |key: &str| block.get(key).and_then(Cursor::text);
         Some(Self {

@@ -4,9 +4,12 @@
 mod cloudfront_function;
 mod distribution;
 mod function;
+mod geo;
 mod node;
+mod origin_access;
 mod origin_group;
 mod policy;
+mod signed;
 
 use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
 
@@ -16,11 +19,14 @@ pub(crate) use distribution::{
     RawOrigin, RawOriginBlock, RawProtocol, RawVary,
 };
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
+pub(crate) use geo::{RawGeoKind, RawGeoRestriction};
 pub(crate) use node::RawNode;
+pub(crate) use origin_access::{RawOriginAccess, RawSigning};
 pub(crate) use origin_group::{RawOriginGroup, origin_groups};
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
 };
+pub(crate) use signed::{RawKeyGroup, RawPem, RawPublicKey};
 
 use crate::{
     cursor::{Block, Cursor},
@@ -55,6 +61,9 @@ pub(crate) struct RawSite {
     pub(crate) functions: Vec<Named<RawFunction>>,
     pub(crate) cloudfront_functions: Vec<Named<RawCloudFrontFunction>>,
     pub(crate) stores: Vec<Named<RawStore>>,
+    pub(crate) public_keys: Vec<Named<RawPublicKey>>,
+    pub(crate) key_groups: Vec<Named<RawKeyGroup>>,
+    pub(crate) origin_access: Vec<Named<RawOriginAccess>>,
     pub(crate) distributions: Vec<Named<RawDistribution>>,
     pub(crate) modes: RawModes,
 }
@@ -91,6 +100,21 @@ impl RawSite {
             stores: block.get("stores").map_or_else(Vec::new, |c| {
                 named(c, "a map of store names", RawStore::read)
             }),
+            public_keys: block.get("public_keys").map_or_else(Vec::new, |c| {
+                named(c, "a map of key names", RawPublicKey::read)
+            }),
+            key_groups: block.get("key_groups").map_or_else(Vec::new, |c| {
+                named(c, "a map of group names", RawKeyGroup::read)
+            }),
+            origin_access: block
+                .get("origin_access_controls")
+                .map_or_else(Vec::new, |c| {
+                    named(
+                        c,
+                        "a map from id to origin access control",
+                        RawOriginAccess::read,
+                    )
+                }),
             distributions,
             modes: RawModes::read(&block),
         })

@@ -40,6 +40,7 @@ pub(crate) struct RawNode {
     pub(crate) max_body_bytes: Option<u64>,
     pub(crate) shutdown_grace: Option<Duration>,
     pub(crate) origin_ca: Option<Spanned<String>>,
+    pub(crate) geo_database: Option<Spanned<String>>,
     pub(crate) data_dir: Option<Spanned<String>>,
 }
 
@@ -77,6 +78,7 @@ impl RawNode {
                 .and_then(|c| c.seconds(86_400))
                 .map(|s| s.value),
             origin_ca: block.get("origin_ca").and_then(Cursor::text),
+            geo_database: block.get("geo_database").and_then(Cursor::text),
             data_dir: block.get("data_dir").and_then(Cursor::text),
             ..Self::default()
         };

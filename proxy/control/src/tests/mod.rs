@@ -5,13 +5,16 @@ mod behaviors;
 mod cloudfront_functions;
 mod distributions;
 mod functions;
+mod geo;
 mod grants;
 mod node;
+mod origin_access;
 mod origin_groups;
 mod origins;
 mod policies;
 mod reference;
 mod refusals;
+mod signed;
 mod text;
 
 use std::{fs, path::Path};

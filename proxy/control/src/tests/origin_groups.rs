@@ -65,7 +65,7 @@ fn what_is_wrong_with_a_group_is_said() {
         ),
         (
             "members: [one, two]\nfailover_criteria: { status_codes: [501] }".to_owned(),
-            "7:44: distributions.a.origin_groups.both.failover_criteria.status_codes[0]: 501 is no status to fail over at | 400, 403",
+            "7:45: distributions.a.origin_groups.both.failover_criteria.status_codes[0]: 501 is no status to fail over at | 400, 403",
         ),
         (
             format!("members: [one, two]\n{criteria}\nselection_criteria: media-quality-based"),

@@ -13,6 +13,13 @@ use crate::{
 
 const REFERENCE: &str = include_str!("../../fourfront.reference.yaml");
 
+/// A public key.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE5t4Umm4DhnvW289k0c5z+/w8Yyx2
+LLyLOMUIvYybWGIpNIbgHc1dms9RIZJtssuXqDEThi23IRFHzcQoIpg43g==
+-----END PUBLIC KEY-----
+";
+
 /// A directory with what the reference names.
 fn reference_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -26,10 +33,14 @@ fn reference_dir() -> tempfile::TempDir {
         "stores/flags.json",
         "stores/routes.json",
         "public/index.html",
+        "geo/country.mmdb",
+        "keys/media.pem",
+        "keys/partner.pem",
     ] {
         let path = dir.path().join(path);
         let text = match path.extension() {
             Some(e) if e == "json" => r#"{"data":[]}"#,
+            Some(_) if path.parent().is_some_and(|p| p.ends_with("keys")) => KEY,
             _ => "",
         };
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -51,8 +62,8 @@ fn the_reference_is_a_site_file() {
         &|_| None,
     )
     .unwrap_or_else(|e| panic!("{e}"));
-    let [site] = loaded.site.distributions() else {
-        panic!("one distribution");
+    let [site, _] = loaded.site.distributions() else {
+        panic!("two distributions");
     };
     assert_eq!((site.id.as_str(), site.origins.len()), ("ESITE", 4));
     assert_eq!(
@@ -84,6 +95,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         max_object_size: Some(64 << 20),
         cache_disk: Some(10 << 30),
         origin_ca: Some(dir.path().join("certs/origin-ca.pem")),
+        geo_database: Some(dir.path().join("geo/country.mmdb")),
         data_dir: Some(dir.path().join("data")),
         ..NodeSettings::default()
     };

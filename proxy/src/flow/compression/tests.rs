@@ -15,6 +15,7 @@ fn behavior(policy: &str) -> CacheBehavior {
         path_pattern: PathPatternSlot::Default,
         target_origin: 0,
         failover: None,
+        trusted_key_groups: Default::default(),
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: AllowedMethods::All,
         cached_methods: CachedMethods::GetHead,

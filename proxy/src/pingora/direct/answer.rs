@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     flow::{
-        ErrorAnswer, Exchange, Fault, Flow, Generated, Lookup, Served, ViewerFacts, admit,
+        ErrorAnswer, Exchange, Fault, Flow, Generated, Lookup, Served, ViewerFacts, ViewerFault,
+        ViewerRequest, admit,
         hook::{RequestParts, ResponseParts},
         reason,
     },
@@ -96,14 +97,17 @@ impl Edge {
             method: &head.method,
             target: &head.target,
             host: head.host(),
+            scheme: connection.scheme,
             version: Version::HTTP_11,
             headers: &head.headers,
             raw_head: &head.raw,
             viewer: connection.viewer,
             limits: &snapshot.settings().limits,
+            now: self.node().clock().now(),
         };
-        let Ok(mut state) = admit(&snapshot, &facts) else {
-            return Answer::NotHere(None);
+        let mut state = match admit(&snapshot, &facts) {
+            Ok(state) => state,
+            Err(refusal) => return refused(*refusal, ctx),
         };
         state.exchange.server = connection.server;
 
@@ -459,6 +463,18 @@ impl Edge {
     }
 }
 
+/// What is refused is told by Pingora's way, which judges it again: but for signatures, which cost more than all else.
+fn refused((fault, exchange): (ViewerFault, Option<Exchange>), mut ctx: Ctx) -> Answer {
+    match (fault, exchange) {
+        (fault @ ViewerFault::Signature(_), Some(exchange)) => {
+            ctx.flow = Flow::ViewerRequest(Box::new(ViewerRequest { exchange }));
+            ctx.refused = Some(fault);
+            Answer::NotHere(Some(Box::new(ctx)))
+        }
+        _ => Answer::NotHere(None),
+    }
+}
+
 /// The request as functions see it (LE-095), with the whole query whatever the policies are (LE-093).
 fn viewer_parts(head: &ViewerHead) -> RequestParts {
     let (path, query) = match memchr::memchr(b'?', &head.target) {
@@ -508,8 +524,8 @@ fn failed_reply(ctx: &mut Ctx, fault: &Fault) -> Option<Reply> {
         key: Bytes::from_static(key.as_bytes()),
         value: http::HeaderValue::from_static(value),
     };
-    let html = "text/html; charset=utf-8";
-    let mut lines = vec![line(header::CONTENT_TYPE, "Content-Type", html)];
+    let content_type = answer.content_type;
+    let mut lines = vec![line(header::CONTENT_TYPE, "Content-Type", content_type)];
     if answer.no_store {
         lines.push(line(header::CACHE_CONTROL, "Cache-Control", "no-store"));
     }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use fourfront_signed::Scheme;
 use pingora::protocols::Stream;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite as _},
@@ -38,6 +39,8 @@ pub(super) struct Connection {
     pub(super) out: Vec<u8>,
     pub(super) viewer: SocketAddr,
     pub(super) server: Option<IpAddr>,
+    /// Viewers' listeners are plain ones.
+    pub(super) scheme: Scheme,
     timer: Timer,
 }
 
@@ -65,6 +68,7 @@ impl Connection {
             out: Vec::with_capacity(1024),
             viewer: viewer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
             server: server.map(|a| a.ip()),
+            scheme: Scheme::Http,
             timer: Timer(Box::pin(sleep_until(Instant::now() + IDLE_TIMEOUT))),
         }
     }

@@ -1,0 +1,96 @@
+//! Origin access controls: when and with what requests to buckets are signed (CF-432, CF-435).
+
+use std::sync::Arc;
+
+use fourfront_model::{OriginAccess, SigningBehavior};
+
+use super::grants;
+use crate::{
+    cursor::shorten,
+    raw::{Named, RawOriginAccess, RawSigning},
+    report::{Report, Spanned},
+    spelling::nearest,
+};
+
+/// The controls that origins can name.
+#[derive(Debug, Default)]
+pub(crate) struct AccessControls(Vec<(String, Signing)>);
+
+#[derive(Clone, Debug)]
+enum Signing {
+    With(Arc<OriginAccess>),
+    /// `never`.
+    Off,
+    /// Errors were reported.
+    Faulty,
+}
+
+impl AccessControls {
+    pub(crate) fn lower(raw: Vec<Named<RawOriginAccess>>, report: &Report) -> Self {
+        let one = |named: Named<RawOriginAccess>| {
+            let id = named.name.value;
+            let signing = named.value.map(|raw| signing(&id, raw, report));
+            (id, signing.unwrap_or(Signing::Faulty))
+        };
+        Self(raw.into_iter().map(one).collect())
+    }
+
+    /// What an origin that names a control is signed with. `None` means that errors were reported.
+    pub(crate) fn of(
+        &self,
+        name: &Spanned<String>,
+        report: &Report,
+    ) -> Option<Option<Arc<OriginAccess>>> {
+        let ids = || self.0.iter().map(|(id, _)| id.as_str());
+        match self.0.iter().find(|(id, _)| *id == name.value) {
+            Some((_, Signing::With(access))) => Some(Some(access.clone())),
+            Some((_, Signing::Off)) => Some(None),
+            Some((_, Signing::Faulty)) => None,
+            None => {
+                report.error_help(
+                    &name.at,
+                    format!(
+                        "NoSuchOriginAccessControl: there is no origin access control `{}`",
+                        shorten(&name.value)
+                    ),
+                    nearest(&name.value, ids()).map(|near| format!("did you mean `{near}`?")),
+                );
+                None
+            }
+        }
+    }
+}
+
+fn signing(id: &str, raw: RawOriginAccess, report: &Report) -> Signing {
+    let behavior = match raw.signing {
+        RawSigning::Always => SigningBehavior::Always,
+        RawSigning::NoOverride => SigningBehavior::NoOverride,
+        RawSigning::Never => return Signing::Off,
+        RawSigning::Faulty => return Signing::Faulty,
+        RawSigning::Absent => {
+            report.error_help(
+                &raw.at.member("signing_behavior"),
+                "nothing says which requests are signed",
+                "add `signing_behavior:` with `always`, `no-override` or `never`".to_owned(),
+            );
+            return Signing::Faulty;
+        }
+    };
+    let Some(credentials) = raw.credentials else {
+        report.error_help(
+            &raw.at.member("credentials"),
+            "requests cannot be signed without credentials",
+            "add `credentials: { access_key_id: .., secret_access_key: .. }`; `${NAME}` takes them from the environment"
+                .to_owned(),
+        );
+        return Signing::Faulty;
+    };
+    match grants::credentials(credentials, report) {
+        Some(credentials) => Signing::With(Arc::new(OriginAccess {
+            id: id.to_owned(),
+            behavior,
+            credentials,
+        })),
+        None => Signing::Faulty,
+    }
+}
