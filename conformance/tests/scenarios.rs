@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod scenarios {
+    mod buckets;
     mod bundles;
     mod cache_size;
     mod changes;
