@@ -28,6 +28,7 @@ pub(crate) fn behavior() -> CacheBehavior {
             accept_encoding_brotli: false,
         }),
         origin_request_policy: None,
+        response_headers_policy: None,
         functions: FunctionAssociations::default(),
     }
 }

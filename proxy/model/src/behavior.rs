@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{CachePolicy, FunctionAssociations, OriginRequestPolicy, PathPattern};
+use crate::{
+    CachePolicy, FunctionAssociations, OriginRequestPolicy, PathPattern, ResponseHeadersPolicy,
+};
 
 /// Which requests a behaviour takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,8 @@ pub struct CacheBehavior {
     pub cache_policy: Arc<CachePolicy>,
     /// What the origin gets beyond the key.
     pub origin_request_policy: Option<Arc<OriginRequestPolicy>>,
+    /// What viewers get differently (CF-067).
+    pub response_headers_policy: Option<Arc<ResponseHeadersPolicy>>,
     /// The four triggers.
     pub functions: FunctionAssociations,
 }

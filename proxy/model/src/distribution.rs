@@ -6,8 +6,8 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 use http::HeaderName;
 
 use crate::{
-    CacheBehavior, CacheMode, Compat, Function, Identity, Origin, PathPatternSlot, RequestCc,
-    normalize_path,
+    CacheBehavior, CacheMode, Compat, CustomErrorResponse, ErrorPage, Function, Identity, Origin,
+    PathPatternSlot, RequestCc, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -149,6 +149,8 @@ pub struct Distribution {
     /// Responses under one key at most that differ by what `Vary` names (CF-824), at least 2. Mode `cloudfront` has no
     /// such variants (CF-312).
     pub max_variants: usize,
+    /// Pages for errors, and how long errors are kept (CF-043).
+    pub error_responses: Vec<CustomErrorResponse>,
 }
 
 /// `cdn_cc`: targeted cache control (CF-801, RFC 9213).
@@ -226,6 +228,12 @@ impl Distribution {
     /// The behaviour for a path as the viewer sent it, without the query (CF-080..087, LE-003).
     pub fn behavior_for(&self, raw_path: &str) -> &Arc<CacheBehavior> {
         self.behavior(self.behavior_index_for(raw_path))
+    }
+
+    /// The page that stands in for an error, if one does (CF-592).
+    pub fn error_page(&self, status: u16) -> Option<&ErrorPage> {
+        let mut entries = self.error_responses.iter();
+        entries.find(|e| e.error_code == status)?.page.as_ref()
     }
 
     /// The index of that behaviour in [`Self::all_behaviors`]: the default one is last.
@@ -360,6 +368,7 @@ mod tests {
             cached_methods: CachedMethods::GetHead,
             cache_policy: managed_cache_policy("CachingOptimized").unwrap(),
             origin_request_policy: None,
+            response_headers_policy: None,
             functions: FunctionAssociations::default(),
         })
     }
@@ -387,6 +396,7 @@ mod tests {
             cache_tags: None,
             cdn_cc: CdnCc::default(),
             max_variants: Distribution::MAX_VARIANTS,
+            error_responses: Vec::new(),
         })
     }
 

@@ -9,15 +9,19 @@
 
 mod behavior;
 mod cloudfront_function;
+mod cors;
 mod distribution;
 mod egress;
+mod error_response;
 mod function;
 mod headers;
 mod identity;
 mod managed;
+mod managed_response_headers;
 mod origin;
 mod path_pattern;
 mod policy;
+mod response_headers;
 
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, PathPatternSlot, ViewerProtocolPolicy,
@@ -26,11 +30,16 @@ pub use cloudfront_function::{
     CFF_MAX_CODE_BYTES, CFF_MEMORY_MB, CffRuntime, CloudFrontFunction, FunctionKind, KeyValueStore,
     StoreQuotaError,
 };
+pub use cors::{
+    ALL_METHODS, AllowHeaders, AllowOrigins, Asked, CorsPolicy, OriginPattern, OriginPatternError,
+    Preflight,
+};
 pub use distribution::{
     CacheTags, CdnCc, Distribution, HostName, HostNameError, RangeSlice, Site, TagSeparator,
     TargetedFieldError,
 };
 pub use egress::{EgressHost, EgressRule, EgressRuleError};
+pub use error_response::{CustomErrorResponse, ErrorPage};
 pub use function::{
     Compat, Credentials, EventType, Function, FunctionAssociation, FunctionAssociations,
     FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
@@ -42,6 +51,10 @@ pub use managed::{
     MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, ManagedCachePolicy,
     ManagedOriginRequestPolicy, managed_cache_policy, managed_origin_request_policy,
 };
+pub use managed_response_headers::{
+    MANAGED_RESPONSE_HEADERS_POLICIES, ManagedResponseHeadersPolicy,
+    managed_response_headers_policy,
+};
 pub use origin::{
     CustomOrigin, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin, SslProtocol,
 };
@@ -50,3 +63,4 @@ pub use policy::{
     CacheMode, CachePolicy, Heuristic, OriginHeaders, OriginRequestPolicy, RequestCc, Selection,
     Ttl, TtlOrderError,
 };
+pub use response_headers::{Changes, PolicyField, ResponseHeadersPolicy, SamplingRate};
