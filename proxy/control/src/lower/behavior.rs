@@ -111,6 +111,10 @@ pub(crate) fn lower(
         Some(raw) => policy::origin_request_policy(raw, report).map(Some),
         None => Some(None),
     };
+    let response_headers_policy = match raw.response_headers_policy {
+        Some(raw) => context.response_headers.of(raw, report).map(Some),
+        None => Some(None),
+    };
     let functions = associations(raw.on, around, context);
 
     if let Some(cached) = raw.cached_methods.as_ref().filter(|c| {
@@ -140,6 +144,7 @@ pub(crate) fn lower(
         cached_methods: raw.cached_methods.map(|c| c.value).unwrap_or_default(),
         cache_policy: cache_policy?,
         origin_request_policy: origin_request_policy?,
+        response_headers_policy: response_headers_policy?,
         functions,
     })
 }

@@ -7,6 +7,7 @@ use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathP
 use super::{
     Context,
     behavior::{self, Surroundings},
+    error_response,
     function::Functions,
     headers, origin,
 };
@@ -54,6 +55,7 @@ impl Placed {
         let cache_mode = raw.modes.cache_mode.or(site.cache_mode).unwrap_or_default();
         let cdn_cc = raw.cdn_cc.map(|c| cdn_cc(c, cache_mode, report));
         let max_variants = raw.vary.and_then(|v| max_variants(&v, cache_mode, report));
+        let error_responses = error_response::lower(raw.error_responses, report);
 
         let origins: Vec<_> = raw
             .origins
@@ -117,6 +119,7 @@ impl Placed {
                 cache_tags,
                 cdn_cc: cdn_cc.unwrap_or_default(),
                 max_variants: max_variants.unwrap_or(Distribution::MAX_VARIANTS),
+                error_responses,
             },
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),

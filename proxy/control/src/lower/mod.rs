@@ -4,6 +4,7 @@
 mod behavior;
 mod cloudfront_function;
 mod distribution;
+mod error_response;
 mod files;
 mod function;
 mod grants;
@@ -12,6 +13,7 @@ mod node;
 mod origin;
 mod package;
 mod policy;
+mod response_headers;
 mod store;
 
 use std::{
@@ -26,6 +28,7 @@ use crate::{Loaded, raw::RawSite, report::Report};
 
 use distribution::Placed;
 use function::Functions;
+use response_headers::ResponseHeadersPolicies;
 use store::Stores;
 
 /// What every part of stage three needs.
@@ -34,6 +37,7 @@ pub(crate) struct Context<'a> {
     /// What relative paths start from.
     pub(crate) base_dir: &'a Path,
     pub(crate) profile: LimitProfile,
+    pub(crate) response_headers: ResponseHeadersPolicies,
 }
 
 /// Lowers a whole file. `None` means that errors were reported.
@@ -42,6 +46,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         report,
         base_dir,
         profile: raw.node.limit_profile.unwrap_or_default(),
+        response_headers: ResponseHeadersPolicies::lower(raw.response_headers_policies, report),
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);

@@ -4,7 +4,10 @@ use fourfront_model::{
     AllowedMethods, CachedMethods, EventType, OnError, OriginProtocol, SslProtocol, TagSeparator,
 };
 
-use super::{Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, named};
+use super::{
+    Named, RawCachePolicy, RawErrorResponse, RawModes, RawOriginRequestPolicy, RawPolicy,
+    RawResponseHeadersPolicy, named,
+};
 use crate::{
     cursor::{Block, Cursor},
     keys,
@@ -28,6 +31,7 @@ pub(crate) struct RawDistribution {
     pub(crate) cache_tags: Option<RawCacheTags>,
     pub(crate) cdn_cc: Option<RawCdnCc>,
     pub(crate) vary: Option<RawVary>,
+    pub(crate) error_responses: Vec<RawErrorResponse>,
 }
 
 /// `cdn_cc`.
@@ -119,6 +123,7 @@ pub(crate) struct RawBehavior {
     pub(crate) cached_methods: Option<Spanned<CachedMethods>>,
     pub(crate) cache_policy: Option<RawPolicy<RawCachePolicy>>,
     pub(crate) origin_request_policy: Option<RawPolicy<RawOriginRequestPolicy>>,
+    pub(crate) response_headers_policy: Option<RawPolicy<RawResponseHeadersPolicy>>,
     pub(crate) on: Vec<RawAssociation>,
 }
 
@@ -198,6 +203,9 @@ impl RawDistribution {
             cache_tags: block.get("cache_tag_config").and_then(RawCacheTags::read),
             cdn_cc: block.get("cdn_cc").and_then(RawCdnCc::read),
             vary: block.get("vary").and_then(RawVary::read),
+            error_responses: block
+                .get("custom_error_responses")
+                .map_or_else(Vec::new, RawErrorResponse::read_all),
         })
     }
 }
@@ -400,6 +408,7 @@ impl RawBehavior {
             cached_methods: None,
             cache_policy: None,
             origin_request_policy: None,
+            response_headers_policy: None,
             on: Vec::new(),
         }
     }
@@ -445,6 +454,9 @@ impl RawBehavior {
             origin_request_policy: block
                 .either("origin_request_policy", "origin_request_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawOriginRequestPolicy::read)),
+            response_headers_policy: block
+                .either("response_headers_policy", "response_headers_policy_id")
+                .and_then(|c| RawPolicy::read(c, RawResponseHeadersPolicy::read)),
             on: block.get("on").map_or_else(Vec::new, associations),
         }
     }

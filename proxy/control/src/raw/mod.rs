@@ -3,9 +3,11 @@
 
 mod cloudfront_function;
 mod distribution;
+mod error_response;
 mod function;
 mod node;
 mod policy;
+mod response_headers;
 
 use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
 
@@ -14,10 +16,14 @@ pub(crate) use distribution::{
     RawAssociation, RawBehavior, RawCacheTags, RawCdnCc, RawCustomOrigin, RawDistribution,
     RawOrigin, RawOriginBlock, RawProtocol, RawVary,
 };
+pub(crate) use error_response::RawErrorResponse;
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use node::RawNode;
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
+};
+pub(crate) use response_headers::{
+    RawCors, RawHeaderField, RawProtection, RawResponseHeadersPolicy, RawSecurity, RawTransport,
 };
 
 use crate::{
@@ -53,6 +59,7 @@ pub(crate) struct RawSite {
     pub(crate) functions: Vec<Named<RawFunction>>,
     pub(crate) cloudfront_functions: Vec<Named<RawCloudFrontFunction>>,
     pub(crate) stores: Vec<Named<RawStore>>,
+    pub(crate) response_headers_policies: Vec<Named<RawResponseHeadersPolicy>>,
     pub(crate) distributions: Vec<Named<RawDistribution>>,
     pub(crate) modes: RawModes,
 }
@@ -89,6 +96,11 @@ impl RawSite {
             stores: block.get("stores").map_or_else(Vec::new, |c| {
                 named(c, "a map of store names", RawStore::read)
             }),
+            response_headers_policies: block
+                .get("response_headers_policies")
+                .map_or_else(Vec::new, |c| {
+                    named(c, "a map of policy ids", RawResponseHeadersPolicy::read)
+                }),
             distributions,
             modes: RawModes::read(&block),
         })

@@ -4,6 +4,7 @@ mod associations;
 mod behaviors;
 mod cloudfront_functions;
 mod distributions;
+mod error_responses;
 mod functions;
 mod grants;
 mod node;
@@ -11,6 +12,7 @@ mod origins;
 mod policies;
 mod reference;
 mod refusals;
+mod response_headers;
 mod text;
 
 use std::{fs, path::Path};
