@@ -43,6 +43,7 @@ mod scenarios {
     mod request_body_relay;
     mod request_changes;
     mod response_changes;
+    mod response_headers;
     mod staleness;
     mod tls_origin;
     mod triggers;

@@ -51,6 +51,7 @@ pub mod hook;
 mod origin_side;
 mod request_body;
 mod served;
+pub mod server_timing;
 mod viewer_side;
 
 pub(crate) use admit::is_reserved;

@@ -15,7 +15,9 @@ use pingora::cache::CacheMeta;
 
 use super::{hook::Decision, parts::Source, storage::StoredFacts};
 use crate::{
-    flow::{Fault, Fetch, Flow, Generated, RequestBody, Served, hook::RequestParts},
+    flow::{
+        Fault, Fetch, Flow, Generated, RequestBody, Served, hook::RequestParts, server_timing::Tier,
+    },
     node::InFlightGuard,
     observe::access::HookRecord,
 };
@@ -87,8 +89,14 @@ pub struct Record {
     pub hooks: Vec<HookRecord>,
     /// When the request to the origin was sent.
     pub fetch_started: Option<Instant>,
+    /// How long its address was asked for before.
+    pub dns: Option<Duration>,
+    /// How long connecting took since.
+    pub connect: Option<Duration>,
     /// From then to the head of the answer.
     pub origin: Option<Duration>,
+    /// Where the stored answer was found, as far as that is known.
+    pub tier: Option<Tier>,
     /// How the answer came about, when the flow does not say.
     pub served: Option<Served>,
     /// What the cache did.
@@ -118,7 +126,10 @@ impl Ctx {
                 original_target: None,
                 hooks: Vec::new(),
                 fetch_started: None,
+                dns: None,
+                connect: None,
                 origin: None,
+                tier: None,
                 served: None,
                 outcome: None,
                 error: None,

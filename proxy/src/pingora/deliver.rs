@@ -13,6 +13,7 @@ use super::{
     context::{Ctx, Record},
     headers::{append_lines, lines, set_lines},
     hook::{self, Shown},
+    response_policy,
 };
 use crate::flow::{
     ErrorAnswer, Exchange, Fault, Generated, NodeFault, Replacement, Served,
@@ -111,7 +112,11 @@ impl Edge {
             head.insert_header("Allow", allow)?;
         }
         match &exchange {
-            Some(exchange) => add_node_fields(&mut head, exchange, answer.served, None)?,
+            Some(exchange) => {
+                let asked = response_policy::asked(session.req_header());
+                response_policy::apply(&mut head, asked, exchange, &ctx.record, answer.served)?;
+                add_node_fields(&mut head, exchange, answer.served, None)?;
+            }
             None => {
                 head.insert_header("Server", identity.product())?;
                 head.insert_header(
@@ -157,6 +162,10 @@ impl Edge {
             // Made at origin-request, or of an origin's answer.
             hide(&mut head, &exchange);
         }
+        let asked = response_policy::asked(session.req_header());
+        if !ctx.background {
+            response_policy::apply(&mut head, asked, &exchange, &ctx.record, served)?;
+        }
         if !served.is_generated_at_viewer() && !ctx.background && head.status.as_u16() < 400 {
             let ran = self.viewer_response(session, ctx, &exchange, &mut head);
             match ran.await {
@@ -170,6 +179,8 @@ impl Edge {
                     );
                     head = error_head(&answer)?;
                     served = answer.served;
+                    let asked = response_policy::asked(session.req_header());
+                    response_policy::apply(&mut head, asked, &exchange, &ctx.record, served)?;
                     body = answer.body;
                 }
             }
@@ -264,6 +275,10 @@ impl Edge {
         let exchange = deliver.exchange.clone();
         let served = deliver.served;
         hide(head, &exchange);
+        if !ctx.background {
+            let asked = response_policy::asked(session.req_header());
+            response_policy::apply(head, asked, &exchange, &ctx.record, served)?;
+        }
         // LE-023..036, LE-424: the gate is the effective status.
         if head.status.as_u16() >= 400 || ctx.background {
             return add_node_fields(head, &exchange, served, Some(outcome));
@@ -358,6 +373,8 @@ pub(super) fn swap(
         // CF-782: the length it would have, and nothing.
         body.clear();
     }
+    let asked = response_policy::asked(session.req_header());
+    response_policy::apply(head, asked, exchange, &ctx.record, answer.served)?;
     add_node_fields(head, exchange, answer.served, None)?;
     deliver.served = answer.served;
     deliver.replacement = Some(Replacement { body: Some(body) });

@@ -30,6 +30,7 @@ mod parts;
 mod peer;
 mod record;
 mod request_body;
+mod response_policy;
 mod revalidate;
 mod serve;
 mod storage;
@@ -59,6 +60,7 @@ use pingora::{
     connectors::{ConnectorOptions, http::Connector},
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
+    protocols::Digest,
     proxy::{FailToProxy, ProxyHttp, RangeType, Session},
     server::configuration::ServerConf,
     upstreams::peer::HttpPeer,
@@ -247,6 +249,21 @@ impl ProxyHttp for Filters {
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
         self.choose_peer(session, ctx).await
+    }
+
+    /// How long connecting took; nothing, on a connection that was there (CF-611).
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::fd::RawFd,
+        _digest: Option<&Digest>,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let began = ctx.record.fetch_started.filter(|_| !reused);
+        ctx.record.connect = Some(began.map_or(Duration::ZERO, |began| began.elapsed()));
+        Ok(())
     }
 
     async fn upstream_request_filter(
