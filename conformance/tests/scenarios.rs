@@ -13,6 +13,7 @@ mod scenarios {
     mod directory_origin;
     mod disk_tier;
     mod draining;
+    mod error_pages;
     mod explain;
     mod freshness;
     mod function_network;

@@ -28,7 +28,7 @@ use fourfront_model::{
     Compat, Distribution, EventType, Function, FunctionName, OnError, OriginKind, Site,
 };
 use fourfront_origin::dir::DirRoot;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use prometheus::{Histogram, IntCounter};
 use tokio::sync::Notify;
 
@@ -637,10 +637,7 @@ fn build_snapshot(
             DistributionRuntime {
                 fields: NodeFields::new(d, node_name),
                 behaviors,
-                errors: [
-                    ErrorTtls::new(OriginClass::Custom),
-                    ErrorTtls::new(OriginClass::S3),
-                ],
+                errors: [OriginClass::Custom, OriginClass::S3].map(|origin| error_ttls(d, origin)),
             }
         })
         .collect();
@@ -651,6 +648,20 @@ fn build_snapshot(
         functions,
         modules,
         dirs,
+    })
+}
+
+/// How long errors are kept (CF-290..297).
+fn error_ttls(distribution: &Distribution, origin: OriginClass) -> ErrorTtls {
+    let configured = distribution.error_responses.iter();
+    configured.fold(ErrorTtls::new(origin), |ttls, entry| {
+        match (
+            StatusCode::from_u16(entry.error_code),
+            entry.caching_min_ttl,
+        ) {
+            (Ok(status), Some(seconds)) => ttls.with(status, seconds),
+            _ => ttls,
+        }
     })
 }
 

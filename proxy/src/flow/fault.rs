@@ -121,6 +121,31 @@ impl ViewerFault {
         }
     }
 
+    /// Whether a custom error page stands in for the refusal (CF-595): for what guards the content, and not for requests that
+    /// are malformed or that the behaviour does not take.
+    pub const fn takes_error_page(&self) -> bool {
+        match self {
+            Self::AmbiguousLength
+            | Self::BareLineFeed
+            | Self::Fragment
+            | Self::Host
+            | Self::Target
+            | Self::HeaderCount { .. }
+            | Self::HeaderSize { .. }
+            | Self::UrlLength { .. }
+            | Self::BodySize { .. }
+            | Self::UnknownHost
+            | Self::Disabled
+            | Self::Method
+            | Self::MethodNotSupported
+            | Self::BodyOnGet
+            | Self::Expectation
+            | Self::Precondition
+            | Self::NotStored
+            | Self::Loop => false,
+        }
+    }
+
     /// Whether the connection is closed after the answer: its framing can't be trusted, or the rest of the
     /// request is not worth reading (CF-783).
     pub const fn closes(&self) -> bool {
@@ -195,6 +220,23 @@ impl Fault {
         match self {
             Self::Viewer(v) => v.closes(),
             _ => false,
+        }
+    }
+
+    /// Whether a custom error page stands in for the answer (CF-595, LE-280): where the origin has failed, or what a function on
+    /// its side has made of it.
+    pub const fn takes_error_page(&self) -> bool {
+        match self {
+            Self::Viewer(fault) => fault.takes_error_page(),
+            Self::Hook { event, fault } => {
+                matches!(event, EventType::OriginRequest | EventType::OriginResponse)
+                    && matches!(
+                        fault.class(),
+                        FaultClass::Validation | FaultClass::Execution
+                    )
+            }
+            Self::Origin(_) | Self::Unvalidated(_) => true,
+            Self::Node(_) => false,
         }
     }
 
@@ -331,6 +373,36 @@ mod tests {
             (504, Served::NodeError("OriginReadError"))
         );
         assert_eq!(Fault::from(OriginFault::Closed).status(), 502);
+    }
+
+    #[test]
+    fn pages_stand_in_for_failures_on_the_origins_side() {
+        // CF-595, LE-280
+        let hook = |event, fault| Fault::Hook { event, fault };
+        let thrown = || {
+            HookFault::from(ExecutionFault::Load {
+                error_type: String::new(),
+                message: String::new(),
+                stack: String::new(),
+            })
+        };
+        let limit = HookFault::from(LimitFault::Concurrency { limit: 1 });
+        let rows = [
+            (Fault::Origin(OriginFault::Closed), true),
+            (Fault::Unvalidated(OriginFault::ReadTimeout), true),
+            (hook(EventType::OriginRequest, thrown()), true),
+            (hook(EventType::OriginResponse, thrown()), true),
+            (hook(EventType::ViewerRequest, thrown()), false),
+            (hook(EventType::ViewerResponse, thrown()), false),
+            (hook(EventType::OriginRequest, limit), false),
+            (Fault::Viewer(ViewerFault::Method), false),
+            (Fault::Viewer(ViewerFault::NotStored), false),
+            (Fault::Viewer(ViewerFault::AmbiguousLength), false),
+            (Fault::Node(NodeFault::Header("x")), false),
+        ];
+        for (fault, stands_in) in rows {
+            assert_eq!(fault.takes_error_page(), stands_in, "{fault}");
+        }
     }
 
     #[test]

@@ -41,8 +41,11 @@
 //! The request's body runs beside the states, see [`RequestBody`]: the viewer may still be sending it when the origin
 //! answers.
 //!
-//! Steps 3, 8, 9 and 16 (continuous deployment, geography, signed URLs, custom error pages)
-//! belong to settings that are refused at start-up for now.
+//! A page that stands in for an error (step 16) is a life of its own, which begins at *Lookup*; its answer goes to the viewer of
+//! the one that failed (`crate::pingora::error_page`).
+//!
+//! Steps 3, 8 and 9 (continuous deployment, geography, signed URLs) belong to settings that are refused at start-up for
+//! now.
 
 mod admit;
 mod exchange;

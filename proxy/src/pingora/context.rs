@@ -13,7 +13,7 @@ use fourfront_model::{EventType, Origin};
 
 use pingora::cache::CacheMeta;
 
-use super::{hook::Decision, parts::Source, storage::StoredFacts};
+use super::{error_page::Calls, hook::Decision, parts::Source, storage::StoredFacts};
 use crate::{
     flow::{
         Fault, Fetch, Flow, Generated, RequestBody, Served, hook::RequestParts, server_timing::Tier,
@@ -39,6 +39,11 @@ pub struct Ctx {
     pub(super) deadline: Option<Instant>,
     /// Whether this is the background refresh of a stale object (LE-040): no viewer waits for it.
     pub background: bool,
+    /// Set where this is the request for an error page: its answer goes to the request that has failed, which takes over
+    /// the calls of functions.
+    pub(super) page: Option<Arc<Calls>>,
+    /// Whether the viewer has been answered with an error page: what comes after that goes nowhere.
+    pub(super) answered: bool,
     /// The request body, as far as a function is shown it or puts another in its place.
     pub body: RequestBody,
     /// Whether a viewer that waits for leave to send its body has got it (CF-372).
@@ -140,6 +145,8 @@ impl Ctx {
             requested: None,
             deadline: None,
             background: false,
+            page: None,
+            answered: false,
             body: RequestBody::default(),
             invited: false,
             pending: None,
@@ -165,6 +172,11 @@ impl Ctx {
     /// Whether the time for the origin's answer is over (CF-394).
     pub(super) fn time_is_over(&self) -> bool {
         self.time_left().is_some_and(|left| left.is_zero())
+    }
+
+    /// Whether a viewer waits for the answer as it is: not for a background refresh, and for an error page not as it is.
+    pub(super) const fn serves_viewer(&self) -> bool {
+        !self.background && self.page.is_none()
     }
 
     /// Remembers a fault and makes the error that takes it to `fail_to_proxy`.

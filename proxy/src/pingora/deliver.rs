@@ -11,6 +11,7 @@ use pingora::{Result, http::ResponseHeader, proxy::Session};
 use super::{
     Edge,
     context::{Ctx, Record},
+    error_page::served_for,
     headers::{append_lines, lines, set_lines},
     hook::{self, Shown},
     response_policy,
@@ -89,6 +90,17 @@ impl Edge {
         ctx: &mut Ctx,
         fault: &Fault,
     ) -> Result<u16> {
+        if fault.takes_error_page() {
+            let (status, served) = (fault.status(), served_for(Some(fault)));
+            let outcome = ctx.record.outcome.clone();
+            let page = self.answer_with_page(session, ctx, status, served, outcome.as_ref());
+            if let Some(status) = page.await? {
+                if ctx.record.error.is_none() {
+                    ctx.record.error = Some(fault.to_string());
+                }
+                return Ok(status);
+            }
+        }
         let exchange = ctx.flow.exchange().cloned();
         let identity;
         let (id, identity) = match &exchange {
@@ -113,8 +125,7 @@ impl Edge {
         }
         match &exchange {
             Some(exchange) => {
-                let asked = response_policy::asked(session.req_header());
-                response_policy::apply(&mut head, asked, exchange, &ctx.record, answer.served)?;
+                apply_policy(&mut head, session, ctx, exchange, answer.served)?;
                 add_node_fields(&mut head, exchange, answer.served, None)?;
             }
             None => {
@@ -159,14 +170,16 @@ impl Edge {
         let exchange = deliver.exchange.clone();
         let mut served = deliver.served;
         if outcome.is_some() {
-            // Made at origin-request, or of an origin's answer.
+            // Made at origin-request, or of an origin's answer: an error among them is one of the origin's (CF-595).
+            let (error, as_error) = (generated.status, served_for(None));
+            let page = self.answer_with_page(session, ctx, error, as_error, outcome);
+            if page.await?.is_some() {
+                return Ok(());
+            }
             hide(&mut head, &exchange);
         }
-        let asked = response_policy::asked(session.req_header());
-        if !ctx.background {
-            response_policy::apply(&mut head, asked, &exchange, &ctx.record, served)?;
-        }
-        if !served.is_generated_at_viewer() && !ctx.background && head.status.as_u16() < 400 {
+        apply_policy(&mut head, session, ctx, &exchange, served)?;
+        if !served.is_generated_at_viewer() && ctx.serves_viewer() && head.status.as_u16() < 400 {
             let ran = self.viewer_response(session, ctx, &exchange, &mut head);
             match ran.await {
                 Ok(None) => {}
@@ -179,8 +192,7 @@ impl Edge {
                     );
                     head = error_head(&answer)?;
                     served = answer.served;
-                    let asked = response_policy::asked(session.req_header());
-                    response_policy::apply(&mut head, asked, &exchange, &ctx.record, served)?;
+                    apply_policy(&mut head, session, ctx, &exchange, served)?;
                     body = answer.body;
                 }
             }
@@ -275,12 +287,10 @@ impl Edge {
         let exchange = deliver.exchange.clone();
         let served = deliver.served;
         hide(head, &exchange);
-        if !ctx.background {
-            let asked = response_policy::asked(session.req_header());
-            response_policy::apply(head, asked, &exchange, &ctx.record, served)?;
-        }
-        // LE-023..036, LE-424: the gate is the effective status.
-        if head.status.as_u16() >= 400 || ctx.background {
+        apply_policy(head, session, ctx, &exchange, served)?;
+        // LE-023..036, LE-424: the gate is the effective status. No function runs for the viewer of an error page
+        // (LE-032).
+        if head.status.as_u16() >= 400 || !ctx.serves_viewer() {
             return add_node_fields(head, &exchange, served, Some(outcome));
         }
         let replaceable = !ends_with_head(head) && head.status.as_u16() != 206;
@@ -302,9 +312,24 @@ impl Edge {
     }
 }
 
+/// Applies the behaviour's response headers policy, where a viewer is answered (CF-554).
+pub(super) fn apply_policy(
+    head: &mut ResponseHeader,
+    session: &Session,
+    ctx: &Ctx,
+    exchange: &Exchange,
+    served: Served,
+) -> Result<()> {
+    if !ctx.serves_viewer() {
+        return Ok(());
+    }
+    let asked = response_policy::asked(session.req_header());
+    response_policy::apply(head, asked, exchange, &ctx.record, served)
+}
+
 /// CF-675, CF-801: tags and targeted cache control are the node's affair, where the site file says so. The stored head keeps
 /// them.
-fn hide(head: &mut ResponseHeader, exchange: &Exchange) {
+pub(super) fn hide(head: &mut ResponseHeader, exchange: &Exchange) {
     for name in &exchange.route.fields().hidden {
         head.remove_header(name);
     }
@@ -359,6 +384,7 @@ pub(super) fn swap(
     // Where no body can follow any more, the replacement's is left out and the length says so.
     let to_head = session.req_header().method == Method::HEAD;
     let no_body = ends_with_head(head);
+    let for_viewer = ctx.serves_viewer();
     let deliver = ctx.flow.deliver_mut().map_err(|e| ctx_internal(&e))?;
     let exchange = &deliver.exchange;
     let identity = &exchange.route.distribution().identity;
@@ -373,8 +399,10 @@ pub(super) fn swap(
         // CF-782: the length it would have, and nothing.
         body.clear();
     }
-    let asked = response_policy::asked(session.req_header());
-    response_policy::apply(head, asked, exchange, &ctx.record, answer.served)?;
+    if for_viewer {
+        let asked = response_policy::asked(session.req_header());
+        response_policy::apply(head, asked, exchange, &ctx.record, answer.served)?;
+    }
     add_node_fields(head, exchange, answer.served, None)?;
     deliver.served = answer.served;
     deliver.replacement = Some(Replacement { body: Some(body) });

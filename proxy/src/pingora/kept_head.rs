@@ -42,10 +42,11 @@ struct Kept<'a> {
     layout: Option<Layout>,
 }
 
-/// The bytes of a head. `None` for one that is not to outlive the process: the record of a failure.
+/// The bytes of a head. `None` for one that is not to outlive the process: the record of a failure, or of an error without its
+/// body.
 pub(super) fn encode(head: &Head) -> Option<Bytes> {
     let facts = head.facts();
-    if facts.fault.is_some() {
+    if facts.fault.is_some() || facts.has_no_body {
         return None;
     }
     let packed = head.packed();

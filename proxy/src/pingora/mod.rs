@@ -17,6 +17,7 @@ mod context;
 mod deliver;
 mod direct;
 mod disk;
+mod error_page;
 mod explain;
 mod failure;
 mod headers;
@@ -163,6 +164,11 @@ impl ProxyHttp for Filters {
 
     /// None: compression belongs to the behaviour's settings, not to a module (CF-545).
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    /// For error pages.
+    fn allow_spawning_subrequest(&self, _session: &Session, ctx: &Ctx) -> bool {
+        ctx.serves_viewer()
+    }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         pace::set(session);
@@ -331,6 +337,9 @@ impl ProxyHttp for Filters {
         ctx: &mut Ctx,
     ) -> Result<()> {
         self.on_answer(session, head, ctx).await?;
+        if ctx.answered {
+            return Ok(());
+        }
         // CF-320: Pingora would send its own.
         if let (Some(date), Some(h1)) = (
             head.headers.get(header::DATE),
@@ -538,13 +547,24 @@ impl Edge {
             }
         }
         ctx.record.outcome = Some(outcome.clone());
-        if let Some(Pending::Fault(fault)) = ctx.pending.take() {
-            return deliver::swap(session, head, ctx, &fault);
-        }
-        if from_cache
-            && let Some(stored) = &stored
-            && let Some(fault) = &stored.fault
+        let pending = match ctx.pending.take() {
+            Some(Pending::Fault(fault)) => Some(fault),
+            _ => None,
+        };
+        let stored_fault = stored.as_ref().filter(|_| from_cache && pending.is_none());
+        let stored_fault = stored_fault.and_then(|s| s.fault.as_deref());
+        let as_fault = stored_fault.map(|fault| Fault::from(fault.clone()));
+        let fault = pending.as_ref().or(as_fault.as_ref());
+        if self
+            .page_in_place(session, ctx, fault, head.status, &outcome)
+            .await?
         {
+            return Ok(());
+        }
+        if let Some(fault) = &pending {
+            return deliver::swap(session, head, ctx, fault);
+        }
+        if let (Some(stored), Some(fault)) = (&stored, stored_fault) {
             let age = stored.freshness().age_seconds(now);
             return Self::answer_stored_failure(session, head, ctx, fault, age);
         }

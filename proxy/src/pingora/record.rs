@@ -197,7 +197,10 @@ impl Edge {
 
     /// `logging`: how a request that Pingora carried has ended.
     pub(super) fn record(&self, session: &Session, error: Option<&Error>, ctx: &mut Ctx) {
-        if ctx.background {
+        if let Some(calls) = &ctx.page {
+            calls.add(&mut ctx.record.hooks);
+        }
+        if !ctx.serves_viewer() {
             return;
         }
         let status = session.response_written().map_or(0, |r| r.status.as_u16());

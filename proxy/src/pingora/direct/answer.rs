@@ -10,7 +10,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::cff;
 use fourfront_model::{Asked as AskedHeaders, EventType, HeaderLine, HeaderLines};
-use http::{HeaderMap, HeaderName, Method, Version, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 
 use super::{
     connection::Connection,
@@ -30,6 +30,7 @@ use crate::{
     pingora::{
         Edge,
         context::{Ctx, Record},
+        error_page::page_for,
         hook,
         pace::PIECE,
         packed::{Has, Packed},
@@ -211,6 +212,8 @@ impl Edge {
         // The record of a failure has a page for each viewer (CF-296).
         let fresh = stored.facts().fault.is_none()
             && stored.facts().layout.is_none()
+            && !stored.facts().has_no_body
+            && !is_for_a_page(lookup, head, target, stored.packed().status())
             && freshness.reuse() != Reuse::Refetch
             && freshness.judge(now) == Verdict::Fresh
             && !asks_for_part(headers)
@@ -606,6 +609,23 @@ fn header_map(lines: &[HeaderLine]) -> HeaderMap {
 fn is_empty(lines: &[HeaderLine]) -> bool {
     let mut lengths = lines.iter().filter(|l| l.name == header::CONTENT_LENGTH);
     lengths.next().is_some_and(|l| l.value == "0")
+}
+
+/// Whether a page stands in for a stored error: Pingora's way fetches it (CF-592).
+fn is_for_a_page(lookup: &Lookup, head: &ViewerHead, target: &[u8], status: StatusCode) -> bool {
+    if status.as_u16() < 400 {
+        return false;
+    }
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    let (path, _) = split(target);
+    page_for(
+        &lookup.exchange,
+        &head.method,
+        path,
+        content_type,
+        status.as_u16(),
+    )
+    .is_some()
 }
 
 /// Whether the answer depends on a condition or a range, which a function may have put there (RFC 9110 sections 13
