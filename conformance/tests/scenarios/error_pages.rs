@@ -138,6 +138,32 @@ async fn a_crowd_of_errors_fetches_the_page_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_at_one_error_is_one_fetch() {
+    // CF-400, CF-402, CF-592
+    let (open, gate) = watch::channel(false);
+    let origin = Origin::start(move |request| match request.target.as_str() {
+        "/page" => Reply::ok("the page").header("Cache-Control", "max-age=60"),
+        _ => Reply::status(404).body("no").after(&gate),
+    })
+    .await;
+    let edge = Edge::new()
+        .distribution("cache_mode: cloudfront")
+        .distribution(&pages(&[(404, "/page", 404)]))
+        .start(&origin)
+        .await;
+    let crowd: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(edge.request("GET", "/one").send()))
+        .collect();
+    origin.received(1).await;
+    open.send(true).unwrap();
+    for viewer in crowd {
+        let answer = viewer.await.unwrap();
+        assert_eq!((answer.status, answer.text()), (404, "the page"));
+    }
+    assert_eq!((counts(&origin, "/one"), counts(&origin, "/page")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_sent_as_it_comes() {
     // CF-592, CF-617
     let (pieces, receiver) = mpsc::unbounded_channel();
@@ -350,6 +376,26 @@ async fn other_methods_and_conditions_get_the_whole_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_range_beyond_the_end_gets_its_page() {
+    // CF-539, CF-590, CF-293
+    let origin = Origin::start(|request| match request.target.as_str() {
+        "/page" => Reply::ok("no such part"),
+        _ => Reply::ok("short").header("Cache-Control", "max-age=60"),
+    })
+    .await;
+    let edge = Edge::new()
+        .distribution(&pages(&[(416, "/page", 416)]))
+        .start(&origin)
+        .await;
+    edge.get("/a").await;
+    let beyond = edge.request("GET", "/a").header("Range", "bytes=9-");
+    let answer = beyond.send().await;
+    assert_eq!((answer.status, answer.text()), (416, "no such part"));
+    assert_eq!(answer.x_cache(), "Error");
+    assert_eq!(edge.get("/a").await.text(), "short");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_connection_stays_where_cloudfront_keeps_it() {
     // CF-507
     let origin = origin().await;
@@ -392,17 +438,17 @@ async fn the_connection_stays_where_cloudfront_keeps_it() {
 /// Sends a request on a connection that stays, and reads until the end of its answer is there.
 async fn exchange(stream: &mut tokio::net::TcpStream, request: &[u8], until: &[u8]) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    stream.write_all(request).await.unwrap();
+    stream.write_all(request).await.expect("the node reads");
     let mut all = Vec::new();
     let mut piece = [0; 4096];
     while !all.ends_with(until) {
         let read =
             tokio::time::timeout(std::time::Duration::from_secs(60), stream.read(&mut piece));
-        let n = read.await.expect("an answer within a minute").unwrap();
+        let n = read.await.expect("an answer within a minute").unwrap_or(0);
         assert!(n > 0, "closed after {}", String::from_utf8_lossy(&all));
         all.extend_from_slice(&piece[..n]);
     }
-    String::from_utf8(all).unwrap()
+    String::from_utf8(all).expect("text")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,6 +75,16 @@ async fn what_the_node_itself_refuses_has_its_page() {
             answer.contains("X-Cache: Error from fourfront") && answer.contains("Request ID: "),
             "{answer}"
         );
+        for field in [
+            "\r\nServer: Fourfront\r\n",
+            "\r\nDate: ",
+            "\r\nVia: 1.1 edge-1.fourfront (Fourfront)\r\n",
+            "\r\nX-Amz-Cf-Pop: ",
+            "\r\nX-Amz-Cf-Id: ",
+        ] {
+            assert!(answer.contains(field), "{field} {answer}");
+        }
+        assert!(!answer.contains("Cache-Control"), "{answer}");
     }
     // What the HTTP library cannot read it answers itself, before there is a request to make a page for.
     let unread: [&[u8]; 2] = [

@@ -2,7 +2,7 @@
 //!
 //! The page is a request of its own, to the behaviour that takes its path: it is looked up, joins a fetch that is under way,
 //! runs the functions on the origin's side, and is stored by that behaviour's rules, as if a viewer had asked for it
-//! (CF-592, CF-596). What sets it apart is where it begins, past all that guards the behaviour against viewers and past its
+//! (CF-301, CF-592, CF-596). What sets it apart is where it begins, past all that guards the behaviour against viewers and past its
 //! viewer-request function, and that its answer goes to the request that has failed: piece by piece as it comes, under
 //! the status that is configured, with that request's own fields. For a page nothing stands in, so there is no second
 //! substitution and no loop (CF-594).
@@ -236,6 +236,7 @@ impl Edge {
                 Some(HttpTask::Header(head, _)) if head.status.is_informational() => {}
                 Some(HttpTask::Header(mut head, end)) => {
                     finish_head(&mut head, session, ctx, &exchange, &page, (served, outcome))?;
+                    // CF-597: the page is fetched all the same, for whoever comes with GET.
                     let end = end || session.req_header().method == Method::HEAD;
                     let status = head.status.as_u16();
                     session.write_response_header(head, end).await?;
