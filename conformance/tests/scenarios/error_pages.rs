@@ -67,6 +67,16 @@ async fn a_page_stands_in_for_an_error_under_the_configured_status() {
             assert_eq!(answer.all("via"), ["1.1 edge-1.fourfront (Fourfront)"]);
             assert_eq!(answer.all("x-amz-cf-id").len(), 1);
             assert_eq!(answer.all("date").len(), 1);
+            // It tells of the error, not of its page.
+            let told = answer.all("cache-status");
+            match (mode, n) {
+                ("cloudfront", _) => assert!(told.is_empty()),
+                (_, 1) => assert!(
+                    told.len() == 1 && told[0].contains("fwd-status=404"),
+                    "{told:?}"
+                ),
+                _ => assert!(told.len() == 1 && told[0].contains("; hit"), "{told:?}"),
+            }
             let record = edge.record_of(&answer).await;
             assert_eq!((record.status, record.bytes), (200, 13));
             assert_eq!(record.served.result_type(record.status).as_str(), "Error");
@@ -497,12 +507,22 @@ async fn origins_that_cannot_be_reached_get_a_page_after_what_is_stale() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_on_the_origins_side_fail_into_a_page() {
-    // CF-595, LE-280, LE-A08
+    // CF-595, LE-181, LE-280, LE-A08
     let origin = origin().await;
     let edge = Edge::new()
         .function("throws", &handler("throw new Error('no');"))
         .function("invalid", &handler("return { status: 'x' };"))
         .function("makes", &handler("return { status: '404', body: 'made' };"))
+        .function(
+            "fixes",
+            &handler("response.status = '200'; response.body = 'fixed'; return response;"),
+        )
+        .function(
+            "breaks",
+            &handler("response.status = '404'; return response;"),
+        )
+        .path("/404/fixed", "on: { origin-response: fixes }")
+        .path("/200/broken", "on: { origin-response: breaks }")
         .distribution(&pages(&[
             (404, "/errors/404.html", 200),
             (502, "/errors/502.html", 502),
@@ -523,6 +543,8 @@ async fn functions_on_the_origins_side_fail_into_a_page() {
         ("/invalid", 502, "page 502.html"),
         ("/makes", 200, "page 404.html"),
         ("/makes", 200, "page 404.html"),
+        ("/404/fixed", 200, "fixed"),
+        ("/200/broken", 200, "page 404.html"),
         ("/viewer", 503, "The viewer-request function"),
         ("/late", 503, "The viewer-response function"),
         ("/viewer-makes", 404, "made"),

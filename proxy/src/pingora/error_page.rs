@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fourfront_cache::Outcome;
-use fourfront_model::ErrorPage;
+use fourfront_model::{CacheMode, ErrorPage};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use parking_lot::Mutex;
 use pingora::{
@@ -324,6 +324,10 @@ fn finish_head(
         head.set_status(page.response_code)?;
     }
     hide(head, exchange);
+    if exchange.route.distribution().cache_mode == CacheMode::Rfc9111 {
+        // How the page came about is not how the answer did.
+        head.remove_header("cache-status");
+    }
     apply_policy(head, session, ctx, exchange, served)?;
     add_node_fields(head, exchange, served, outcome)?;
     if let (Some(date), Some(h1)) = (
