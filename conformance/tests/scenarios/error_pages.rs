@@ -100,6 +100,19 @@ async fn a_page_stands_in_for_an_error_under_the_configured_status() {
             .find(|l| l.starts_with("fourfront_requests_total{") && l.contains("result=\"Error\""))
             .unwrap_or_else(|| panic!("{metrics}"));
         assert!(counted.ends_with(" 6"), "{counted}");
+        let pages = metrics
+            .lines()
+            .filter(|l| l.starts_with("fourfront_error_pages_total{"));
+        let pages: Vec<_> = pages
+            .map(|l| l.split_once(',').unwrap_or_default().1)
+            .collect();
+        assert_eq!(
+            pages,
+            [
+                "error=\"404\",outcome=\"sent\"} 4",
+                "error=\"503\",outcome=\"sent\"} 1"
+            ]
+        );
     }
 }
 
@@ -299,6 +312,11 @@ async fn a_page_that_cannot_be_had_gives_its_own_status() {
     }
     assert_eq!(counts(&origin, "/errors/404.html"), 0);
     assert_eq!(counts(&origin, "/errors/502.html"), 0);
+    edge.recorded(4).await;
+    for error in ["500", "503"] {
+        let told = format!("error=\"{error}\",outcome=\"unavailable\"}} 2");
+        assert!(edge.metrics().contains(&told), "{}", edge.metrics());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -235,13 +235,14 @@ impl Edge {
             match answer.rx.recv().await {
                 Some(HttpTask::Header(head, _)) if head.status.is_informational() => {}
                 Some(HttpTask::Header(mut head, end)) => {
+                    let is_page = head.status.is_success();
                     finish_head(&mut head, session, ctx, &exchange, &page, (served, outcome))?;
                     // CF-597: the page is fetched all the same, for whoever comes with GET.
                     let end = end || session.req_header().method == Method::HEAD;
                     let status = head.status.as_u16();
                     session.write_response_header(head, end).await?;
                     ctx.record.served = Some(served);
-                    sent = Some(status);
+                    sent = Some((status, is_page));
                     if end {
                         break true;
                     }
@@ -265,9 +266,16 @@ impl Edge {
             let _ = running.await;
         }
         ctx.record.hooks.append(&mut calls.0.lock());
+        let told = match (sent, whole) {
+            (Some((_, true)), true) => "sent",
+            (Some(_), false) => "broken",
+            _ => "unavailable",
+        };
+        let distribution = &exchange.route.distribution().id;
+        self.node().metrics().error_page(distribution, error, told);
         match (sent, whole) {
             (None, _) => Ok(None),
-            (Some(status), true) => Ok(Some(status)),
+            (Some((status, _)), true) => Ok(Some(status)),
             (Some(_), false) => {
                 // Anything that looks like an end would be taken for one.
                 session.as_downstream_mut().shutdown().await;
