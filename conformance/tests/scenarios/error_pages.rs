@@ -132,6 +132,28 @@ async fn requests_and_pages_share_what_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_to_origins_stay_too() {
+    // CF-396, CF-592
+    let origin = Origin::start(|request| match request.target.as_str() {
+        "/page" => Reply::ok("the page").header("Cache-Control", "no-store"),
+        _ => Reply::status(404).body("no"),
+    })
+    .await;
+    let edge = Edge::new()
+        .threads(1, 1)
+        .distribution(&pages(&[(404, "/page", 404)]))
+        .start(&origin)
+        .await;
+    for n in 0..10 {
+        assert_eq!(edge.get(&format!("/{n}")).await.text(), "the page");
+        edge.recorded(n + 1).await;
+    }
+    assert_eq!(origin.count(), 20);
+    // One each for the error and the page, and one more if either was still busy.
+    assert!(origin.connections() <= 3, "{}", origin.connections());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_of_errors_fetches_the_page_once() {
     // CF-592, CF-400
     let (open, gate) = watch::channel(false);
@@ -571,6 +593,29 @@ async fn functions_on_the_origins_side_fail_into_a_page() {
         assert_eq!(answer.status, status, "{path}");
         assert!(answer.text().contains(text), "{path}: {}", answer.text());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_can_make_the_page() {
+    // CF-596, LE-032, LE-A08
+    let origin = origin().await;
+    let edge = Edge::new()
+        .function("makes", &handler("return { status: '200', headers: { 'cache-control': [{ value: 'max-age=60' }] }, body: 'made for ' + request.uri };"))
+        .path("/made/*", "on: { origin-request: makes }")
+        .distribution("cache_mode: cloudfront")
+        .distribution(&pages(&[(404, "/made/404", 404), (503, "/made/503", 200)]))
+        .start(&origin)
+        .await;
+    for (path, status, text) in [
+        ("/404/a", 404, "made for /made/404"),
+        ("/404/a", 404, "made for /made/404"),
+        ("/404/b", 404, "made for /made/404"),
+        ("/503/a", 200, "made for /made/503"),
+    ] {
+        let answer = edge.get(path).await;
+        assert_eq!((answer.status, answer.text()), (status, text), "{path}");
+    }
+    assert_eq!(edge.get("/made/404").await.x_cache(), "Hit");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,7 @@ use pingora::{
     Error, ErrorType, Result,
     cache::CacheMeta,
     http::{RequestHeader, ResponseHeader},
-    protocols::http::HttpTask,
+    protocols::http::{HttpTask, subrequest::server::SubrequestHandle},
     proxy::{Session, subrequest::Ctx as SubrequestCtx},
 };
 
@@ -35,6 +35,7 @@ use super::{
     deliver::{add_node_fields, apply_policy, ctx_internal, hide},
     direct::Outlet,
     storage::{StoredFacts, record},
+    store::length,
     viewer_side::{host, split},
 };
 use crate::{
@@ -230,57 +231,111 @@ impl Edge {
         if closes(error) {
             session.set_keepalive(None);
         }
-        let mut sent = None;
-        let whole = loop {
-            match answer.rx.recv().await {
-                Some(HttpTask::Header(head, _)) if head.status.is_informational() => {}
-                Some(HttpTask::Header(mut head, end)) => {
-                    let is_page = head.status.is_success();
-                    finish_head(&mut head, session, ctx, &exchange, &page, (served, outcome))?;
-                    // CF-597: the page is fetched all the same, for whoever comes with GET.
-                    let end = end || session.req_header().method == Method::HEAD;
-                    let status = head.status.as_u16();
-                    session.write_response_header(head, end).await?;
-                    ctx.record.served = Some(served);
-                    sent = Some((status, is_page));
-                    if end {
-                        break true;
-                    }
-                }
-                Some(HttpTask::Body(data, end)) if sent.is_some() => {
-                    write(session, data, end).await?;
-                    if end {
-                        break true;
-                    }
-                }
-                Some(HttpTask::Trailer(_) | HttpTask::Done) if sent.is_some() => {
-                    write(session, None, true).await?;
-                    break true;
-                }
-                // Nothing else belongs to an answer; and without an end it is none.
-                _ => break false,
-            }
+        let failed = Failed {
+            exchange: &exchange,
+            page: &page,
+            served,
+            outcome,
         };
-        if whole && session.req_header().method != Method::HEAD {
-            // It has its record by then.
+        let brought = relay(session, ctx, &mut answer, &failed).await?;
+        if matches!(brought, Brought::Page(_) | Brought::Other(_))
+            && session.req_header().method != Method::HEAD
+        {
+            // What is left is that it is over; were nobody there to be told, it would take its viewer for gone. It has its
+            // record by then.
+            while answer.rx.recv().await.is_some() {}
             let _ = running.await;
         }
         ctx.record.hooks.append(&mut calls.0.lock());
-        let told = match (sent, whole) {
-            (Some((_, true)), true) => "sent",
-            (Some(_), false) => "broken",
-            _ => "unavailable",
+        let told = match brought {
+            Brought::Page(_) => "sent",
+            Brought::Other(_) | Brought::Nothing => "unavailable",
+            Brought::Part => "broken",
         };
         let distribution = &exchange.route.distribution().id;
         self.node().metrics().error_page(distribution, error, told);
-        match (sent, whole) {
-            (None, _) => Ok(None),
-            (Some((status, _)), true) => Ok(Some(status)),
-            (Some(_), false) => {
+        match brought {
+            Brought::Page(status) | Brought::Other(status) => Ok(Some(status)),
+            Brought::Nothing => Ok(None),
+            Brought::Part => {
                 // Anything that looks like an end would be taken for one.
                 session.as_downstream_mut().shutdown().await;
                 Err(Error::explain(ErrorType::ReadError, "the error page broke off").into_up())
             }
+        }
+    }
+}
+
+/// The request that a page is for.
+struct Failed<'a> {
+    exchange: &'a Exchange,
+    page: &'a ErrorPage,
+    served: Served,
+    outcome: Option<&'a Outcome>,
+}
+
+/// What the request for a page has brought the viewer, and under which status.
+#[derive(Clone, Copy, Debug)]
+enum Brought {
+    /// The page.
+    Page(u16),
+    /// Another answer, since the page could not be had (CF-594).
+    Other(u16),
+    /// An answer that broke off.
+    Part,
+    /// None.
+    Nothing,
+}
+
+/// Passes the answer to a page's request on to the viewer, piece by piece.
+///
+/// # Errors
+/// When the viewer does not take it.
+async fn relay(
+    session: &mut Session,
+    ctx: &mut Ctx,
+    answer: &mut SubrequestHandle,
+    failed: &Failed<'_>,
+) -> Result<Brought> {
+    let mut head = loop {
+        match answer.rx.recv().await {
+            Some(HttpTask::Header(head, _)) if head.status.is_informational() => {}
+            Some(HttpTask::Header(head, _)) => break head,
+            _ => return Ok(Brought::Nothing),
+        }
+    };
+    let is_page = head.status.is_success();
+    // Not every answer tells its end in another way; those that the node makes do not.
+    let mut left = length(&head);
+    finish_head(&mut head, session, ctx, failed)?;
+    let whole = match is_page {
+        true => Brought::Page(head.status.as_u16()),
+        false => Brought::Other(head.status.as_u16()),
+    };
+    // CF-597: the page is fetched all the same, for whoever comes with GET.
+    let ends = left == Some(0) || session.req_header().method == Method::HEAD;
+    session.write_response_header(head, ends).await?;
+    ctx.record.served = Some(failed.served);
+    if ends {
+        return Ok(whole);
+    }
+    loop {
+        let (data, mut end) = match answer.rx.recv().await {
+            Some(HttpTask::Body(data, end)) => (data, end),
+            Some(HttpTask::Trailer(_) | HttpTask::Done) => (None, true),
+            // Nothing else belongs to an answer; and without an end it is none.
+            _ => return Ok(Brought::Part),
+        };
+        let bytes = data.as_ref().map_or(0, Bytes::len) as u64;
+        if let Some(left) = &mut left {
+            *left = left.saturating_sub(bytes);
+            end |= *left == 0;
+        }
+        if bytes > 0 || end {
+            session.write_response_body(data, end).await?;
+        }
+        if end {
+            return Ok(whole);
         }
     }
 }
@@ -291,14 +346,6 @@ pub(super) fn served_for(fault: Option<&Fault>) -> Served {
         Some(served @ Served::NodeError(_)) => served,
         _ => Served::NodeError("Error"),
     }
-}
-
-async fn write(session: &mut Session, data: Option<Bytes>, end: bool) -> Result<()> {
-    let nothing = data.as_ref().is_none_or(Bytes::is_empty);
-    if nothing && !end {
-        return Ok(());
-    }
-    session.write_response_body(data, end).await
 }
 
 /// The request for a page: GET, with what policies and functions may look at of the viewer's request.
@@ -324,12 +371,11 @@ fn finish_head(
     head: &mut ResponseHeader,
     session: &Session,
     ctx: &Ctx,
-    exchange: &Exchange,
-    page: &ErrorPage,
-    (served, outcome): (Served, Option<&Outcome>),
+    failed: &Failed<'_>,
 ) -> Result<()> {
+    let (exchange, served) = (failed.exchange, failed.served);
     if head.status.is_success() {
-        head.set_status(page.response_code)?;
+        head.set_status(failed.page.response_code)?;
     }
     hide(head, exchange);
     if exchange.route.distribution().cache_mode == CacheMode::Rfc9111 {
@@ -337,7 +383,7 @@ fn finish_head(
         head.remove_header("cache-status");
     }
     apply_policy(head, session, ctx, exchange, served)?;
-    add_node_fields(head, exchange, served, outcome)?;
+    add_node_fields(head, exchange, served, failed.outcome)?;
     if let (Some(date), Some(h1)) = (
         head.headers.get(header::DATE),
         session.as_downstream().as_http1(),
