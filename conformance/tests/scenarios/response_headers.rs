@@ -105,6 +105,28 @@ async fn a_policy_does_not_touch_what_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_site_hides_stays_hidden() {
+    // CF-554, CF-675
+    let origin = Origin::start(|_| {
+        Reply::ok("x")
+            .header("Cache-Tag", "a")
+            .header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let edge = Edge::new()
+        .distribution("cache_tag_config: { header_name: Cache-Tag, hide: true }")
+        .behavior(ADDS)
+        .start(&origin)
+        .await;
+    for x_cache in ["Miss", "Hit"] {
+        let answer = edge.get("/").await;
+        assert_eq!(answer.x_cache(), x_cache);
+        assert!(answer.all("cache-tag").is_empty());
+        assert_eq!(answer.all("x-policy"), ["yes"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_viewer_response_function_sees_and_corrects_what_the_policy_adds() {
     // CF-554, LE-194
     let origin = origin().await;

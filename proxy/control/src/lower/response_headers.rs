@@ -235,6 +235,11 @@ fn joined(texts: &[Spanned<String>]) -> String {
     texts.join(", ")
 }
 
+/// What a viewer can be sent as it is written.
+fn is_value(text: &str) -> bool {
+    text.is_ascii() && headers::is_field_value(text)
+}
+
 fn value(text: &str) -> Option<HeaderValue> {
     let value = HeaderValue::from_str(text).ok();
     value.filter(|v| !v.is_empty())
@@ -359,9 +364,7 @@ fn protection(raw: &RawProtection, report: &Report) -> Option<String> {
         (false, None, None) => Some("0".to_owned()),
         (true, None, None) => Some("1".to_owned()),
         (true, Some(_), None) => Some("1; mode=block".to_owned()),
-        (true, None, Some(uri)) if headers::is_field_value(&uri.value) => {
-            Some(format!("1; report={}", uri.value))
-        }
+        (true, None, Some(uri)) if is_value(&uri.value) => Some(format!("1; report={}", uri.value)),
         (true, None, Some(uri)) => {
             report.error(
                 &uri.at,
@@ -396,7 +399,7 @@ fn content_security(policy: Spanned<String>, report: &Report) -> Option<String> 
         report.error(&policy.at, message);
         return None;
     }
-    if policy.value.is_empty() || !headers::is_field_value(&policy.value) {
+    if policy.value.is_empty() || !is_value(&policy.value) {
         report.error(
             &policy.at,
             "InvalidArgument: the policy is not a header value",
@@ -444,11 +447,11 @@ fn custom_field(raw: &RawHeaderField, report: &Report) -> Option<PolicyField> {
         return None;
     }
     let field = PolicyField::new(&name.value, &value.value, raw.overrides).ok();
-    let field = field.filter(|_| headers::is_field_value(&value.value));
+    let field = field.filter(|_| is_value(&value.value));
     if field.is_none() {
         report.error(
             &value.at,
-            "a header value has no control characters and no space at its ends",
+            "a header value is ASCII text without control characters, and has no space at its ends",
         );
     }
     field

@@ -137,10 +137,16 @@ impl RawCors {
             ),
         };
         let max_age = block.get("access_control_max_age_sec");
-        required(&block, "access_control_allow_origins");
+        let origins = required(&block, "access_control_allow_origins").and_then(|c| {
+            let origins = c.counted_texts("a list of origins")?;
+            if origins.is_empty() {
+                c.error("InvalidArgument: there is no origin in the list");
+            }
+            Some(origins)
+        });
         Some(Self {
             at: cursor.at.clone(),
-            origins: texts("access_control_allow_origins", "a list of origins"),
+            origins: origins.unwrap_or_default(),
             headers: texts("access_control_allow_headers", "a list of header names"),
             methods,
             credentials: flag(&block, "access_control_allow_credentials"),

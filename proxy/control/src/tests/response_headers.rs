@@ -259,6 +259,11 @@ fn faults_are_named_with_their_place() {
     let removed: Vec<_> = (0..11).map(|n| format!("X-{n}")).collect();
     let origins = eleven(&format!("a.{}.test", "o".repeat(200)));
     let rows: &[(String, &str)] = &[
+        ("{ cors_config: { access_control_allow_origins: [] } }".into(), ".access_control_allow_origins: InvalidArgument: there is no origin"),
+        ("{ cors_config: { access_control_allow_origins: { Quantity: 0 } } }".into(), ".access_control_allow_origins: InvalidArgument: there is no origin"),
+        ("{ security_headers_config: { content_security_policy: { content_security_policy: \"caf\u{e9}\" } } }".into(), ".content_security_policy: InvalidArgument: the policy is not a header value"),
+        ("{ security_headers_config: { xss_protection: { protection: true, report_uri: \"caf\u{e9}\" } } }".into(), ".report_uri: InvalidArgument: `report_uri` is not"),
+        ("{ custom_headers_config: [{ header: X-A, value: \"caf\u{e9}\" }] }".into(), ".value: a header value is ASCII text"),
         ("{}".into(), "5:32: {AT}: InvalidArgument: the policy neither adds nor removes anything"),
         (format!("{{ comment: {comment}, remove_headers_config: [a] }}"), ".comment: InvalidArgument: the comment is 129 characters long"),
         ("{ cors_config: { origin_override: true } }".into(), ".cors_config: InvalidArgument: `access_control_allow_origins` is missing"),
@@ -279,7 +284,7 @@ fn faults_are_named_with_their_place() {
         ("{ custom_headers_config: [{ header: \"a b\" }] }".into(), ".custom_headers_config[0].header: `a b` is not a header name"),
         ("{ custom_headers_config: [{ header: Content-Length, value: 1 }] }".into(), ".header: InvalidArgument: header `Content-Length` is the node's to set"),
         ("{ custom_headers_config: [{ header: X-Cache, value: 1 }] }".into(), ".header: InvalidArgument: header `X-Cache` is the node's to set"),
-        ("{ custom_headers_config: [{ header: X-A, value: \"a\\nb\" }] }".into(), ".value: a header value has no control characters"),
+        ("{ custom_headers_config: [{ header: X-A, value: \"a\\nb\" }] }".into(), ".value: a header value is ASCII text"),
         ("{ custom_headers_config: [{ header: X-A, value: a }, { header: x-a, value: b }] }".into(), "[1].header: InvalidArgument: header `x-a` is already given on line 5"),
         ("{ security_headers_config: { content_type_options: {} }, custom_headers_config: [{ header: x-content-type-options, value: b }] }".into(), "[0].header: InvalidArgument: header `x-content-type-options` is set by"),
         (format!("{{ remove_headers_config: [{}] }}", removed.join(", ")), ".remove_headers_config: TooManyRemoveHeadersInResponseHeadersPolicy: 11 headers to remove, at most 10"),
