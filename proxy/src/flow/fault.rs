@@ -1,9 +1,8 @@
 //! Why a request ends in an answer the node makes itself, and what that answer is. This is
 //! the only place where an error becomes an HTTP response (CF section 9).
 //!
-//! One kind of answer is out of its reach: what is so malformed that Pingora's parser cannot read it is answered
-//! by Pingora's proxy itself, with a 400 of constants, and closed before there is a session that any filter
-//! sees. It has neither page nor request id (CF-780, CF-781), and leaves no access record.
+//! What is so malformed that Pingora's parser cannot read it has its page too, but leaves no access record
+//! (`crate::pingora::direct`).
 
 use bytes::Bytes;
 use fourfront_hooks::{FaultClass, HookFault};
@@ -22,6 +21,9 @@ pub enum ViewerFault {
     /// A line ended by LF alone (CF-374).
     #[error("a line of the request head ends without CR")]
     BareLineFeed,
+    /// What came is no request (CF-760).
+    #[error("it cannot be read")]
+    Unreadable,
     /// `#` in the request target (CF-176).
     #[error("the request target contains a fragment")]
     Fragment,
@@ -92,6 +94,7 @@ impl ViewerFault {
         match self {
             Self::AmbiguousLength
             | Self::BareLineFeed
+            | Self::Unreadable
             | Self::Fragment
             | Self::Host
             | Self::Target
@@ -127,6 +130,7 @@ impl ViewerFault {
         match self {
             Self::AmbiguousLength
             | Self::BareLineFeed
+            | Self::Unreadable
             | Self::Fragment
             | Self::Host
             | Self::Target
@@ -337,6 +341,7 @@ mod tests {
         let rows = [
             (ViewerFault::AmbiguousLength, 400, true),
             (ViewerFault::Fragment, 400, true),
+            (ViewerFault::Unreadable, 400, true),
             (
                 ViewerFault::HeaderCount {
                     count: 201,

@@ -172,6 +172,9 @@ impl ProxyHttp for Filters {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         pace::set(session);
+        if let Some(h1) = session.as_downstream().as_http1() {
+            Outlet::is_read(h1.stream());
+        }
         self.on_request(session, ctx).await
     }
 
