@@ -15,6 +15,7 @@ mod scenarios {
     mod directory_origin;
     mod disk_tier;
     mod draining;
+    mod error_pages;
     mod explain;
     mod freshness;
     mod function_network;
@@ -47,6 +48,7 @@ mod scenarios {
     mod request_body_relay;
     mod request_changes;
     mod response_changes;
+    mod response_headers;
     mod signed;
     mod signed_keys;
     mod signed_mutations;

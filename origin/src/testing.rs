@@ -30,6 +30,7 @@ pub(crate) fn behavior() -> CacheBehavior {
             accept_encoding_brotli: false,
         }),
         origin_request_policy: None,
+        response_headers_policy: None,
         functions: FunctionAssociations::default(),
         trusted_key_groups: Vec::new(),
     }

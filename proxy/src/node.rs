@@ -29,7 +29,7 @@ use fourfront_model::{
 };
 use fourfront_origin::dir::DirRoot;
 use fourfront_signed::{KeyError, TrustedKeys};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use prometheus::{Histogram, IntCounter};
 use tokio::sync::Notify;
 
@@ -666,10 +666,7 @@ fn build_snapshot(
             DistributionRuntime {
                 fields: NodeFields::new(d, node_name),
                 behaviors,
-                errors: [
-                    ErrorTtls::new(OriginClass::Custom),
-                    ErrorTtls::new(OriginClass::S3),
-                ],
+                errors: [OriginClass::Custom, OriginClass::S3].map(|origin| error_ttls(d, origin)),
             }
         })
         .collect();
@@ -699,6 +696,20 @@ fn trusted_keys(site: &Site, errors: &mut Vec<SnapshotError>) -> Vec<Option<Trus
                 .ok()
         })
         .collect()
+}
+
+/// How long errors are kept (CF-290..297).
+fn error_ttls(distribution: &Distribution, origin: OriginClass) -> ErrorTtls {
+    let configured = distribution.error_responses.iter();
+    configured.fold(ErrorTtls::new(origin), |ttls, entry| {
+        match (
+            StatusCode::from_u16(entry.error_code),
+            entry.caching_min_ttl,
+        ) {
+            (Ok(status), Some(seconds)) => ttls.with(status, seconds),
+            _ => ttls,
+        }
+    })
 }
 
 /// Loads a function, or keeps the one at hand when neither its settings nor its files have changed.

@@ -333,3 +333,24 @@ async fn an_explanation_says_why_a_request_would_be_refused() {
     assert_eq!(missing["verdict"]["result"], "miss");
     assert_eq!(origin.count(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_may_stand_in_for_a_refusal_and_needs_no_signature_itself() {
+    // CF-595, CF-596
+    let origin = Origin::start(|seen| Reply::ok(format!("page {}", seen.target))).await;
+    let page = "custom_error_responses: [{ error_code: 403, response_page_path: /refused.html, response_code: 404 }]";
+    let edge = edge(ALL_QUERIES).distribution(page).start(&origin).await;
+    for ranged in [false, true] {
+        let request = edge.request("GET", "/private/a");
+        let request = match ranged {
+            true => request.header("Range", "bytes=0-3"),
+            false => request,
+        };
+        let answer = request.send().await;
+        assert_eq!(
+            (answer.status, answer.text(), answer.x_cache()),
+            (404, "page /refused.html", "Error"),
+            "{ranged}"
+        );
+    }
+}

@@ -216,6 +216,34 @@ impl<'n> Cursor<'n> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
+    /// The items of a list, which may be written with its length as CloudFront's API does (CF-020, CF-021).
+    pub(crate) fn counted(&self, what: &str) -> Option<Vec<Self>> {
+        if !self.is_mapping() {
+            return self.items(what);
+        }
+        let block = Block::open_spelled(self, &keys::ITEMS)?;
+        let items = block
+            .get("items")
+            .map_or_else(|| Some(Vec::new()), |c| c.items(what))?;
+        let quantity = block.get("quantity");
+        let quantity = quantity.and_then(|q| q.integer(0..=u64::MAX, "a number of items"));
+        if let Some(quantity) = quantity.filter(|q| q.value != items.len() as u64) {
+            let message = format!(
+                "InconsistentQuantities: it says {}, and there are {} items",
+                quantity.value,
+                items.len()
+            );
+            self.report.error(&quantity.at, message);
+        }
+        Some(items)
+    }
+
+    /// Likewise, of texts; faulty items are reported and left out.
+    pub(crate) fn counted_texts(&self, what: &str) -> Option<Vec<Spanned<String>>> {
+        let items = self.counted(what)?;
+        Some(items.iter().filter_map(Self::text).collect())
+    }
+
     /// A list of texts; faulty items are reported and left out.
     pub(crate) fn texts(&self, what: &str) -> Option<Vec<Spanned<String>>> {
         let items = self.items(what)?;
@@ -279,10 +307,33 @@ pub(crate) struct Block<'n> {
 impl<'n> Block<'n> {
     /// Takes a mapping and reports each key that its table does not accept.
     pub(crate) fn open(cursor: &Cursor<'n>, table: &'static Table) -> Option<Self> {
+        Self::open_by(cursor, table, Table::find)
+    }
+
+    /// Likewise, of a mapping whose keys may be spelled as CloudFront's API spells them (CF-020).
+    pub(crate) fn open_spelled(cursor: &Cursor<'n>, table: &'static Table) -> Option<Self> {
+        let mut block = Self::open_by(cursor, table, Table::find_spelled)?;
+        for at in 0..block.entries.len() {
+            let name = table.find_spelled(&block.entries[at].0.value)?.name;
+            if block.entries[..at].iter().any(|(k, _)| k.value == name) {
+                let key = &block.entries[at].0;
+                let message = format!("`{}` and `{name}` are one setting: give one", key.value);
+                cursor.report.error(&key.at, message);
+            }
+            name.clone_into(&mut block.entries[at].0.value);
+        }
+        Some(block)
+    }
+
+    fn open_by(
+        cursor: &Cursor<'n>,
+        table: &'static Table,
+        find: impl Fn(&Table, &str) -> Option<&'static keys::Key>,
+    ) -> Option<Self> {
         let entries = cursor.entries(&format!("the settings of {}", table.what))?;
         let mut kept = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            match table.find(&key.value) {
+            match find(table, &key.value) {
                 None => unknown_key(cursor.report, table, &key),
                 Some(known) => {
                     #[cfg(test)]

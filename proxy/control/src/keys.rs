@@ -43,6 +43,14 @@ impl Table {
     pub(crate) fn find(&self, name: &str) -> Option<&'static Key> {
         self.keys().find(|k| k.name == name)
     }
+
+    /// Likewise, in CloudFront's own spelling as well: `AccessControlMaxAgeSec` (CF-020).
+    pub(crate) fn find_spelled(&self, name: &str) -> Option<&'static Key> {
+        let fold = |text: &str| text.replace('_', "").to_ascii_lowercase();
+        let is_aws = name.starts_with(|c: char| c.is_ascii_uppercase()) && !name.contains('_');
+        let known = || self.keys().find(|k| fold(k.name) == fold(name));
+        self.find(name).or_else(|| known().filter(|_| is_aws))
+    }
 }
 
 const fn read(name: &'static str) -> Key {
@@ -98,10 +106,7 @@ pub(crate) const SITE: Table = Table {
             "origin_request_policies",
             "not available yet: it needs named policies; write the policy in the behaviour, and share it with a YAML anchor",
         ),
-        refused(
-            "response_headers_policies",
-            "not available yet: it needs response headers policies",
-        ),
+        read("response_headers_policies"),
         read("key_groups"),
         read("public_keys"),
         read("origin_access_controls"),
@@ -333,10 +338,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         ignored("price_class"),
         ignored("is_ipv6_enabled"),
         ignored("anycast_ip_list_id"),
-        refused(
-            "custom_error_responses",
-            "not available yet: it needs custom error pages",
-        ),
+        read("custom_error_responses"),
         refused(
             "viewer_certificate",
             "not available yet: it needs the HTTPS listener",
@@ -501,14 +503,8 @@ const BEHAVIOR_KEYS: &[Key] = &[
     read("origin_request_policy_id"),
     read("on"),
     read("compress"),
-    refused(
-        "response_headers_policy",
-        "not available yet: it needs response headers policies",
-    ),
-    refused(
-        "response_headers_policy_id",
-        "not available yet: it needs response headers policies",
-    ),
+    read("response_headers_policy"),
+    read("response_headers_policy_id"),
     refused(
         "forwarded_values",
         "not available yet: it needs the legacy cache settings; write `cache_policy` and `origin_request_policy`",
@@ -625,6 +621,114 @@ pub(crate) const SELECTION: Table = Table {
     groups: &[&[read("whitelist"), read("all_except")]],
 };
 
+pub(crate) const ITEMS: Table = Table {
+    what: "a list with its length",
+    groups: &[&[read("quantity"), read("items")]],
+};
+
+pub(crate) const CUSTOM_ERROR_RESPONSE: Table = Table {
+    what: "a custom error response",
+    groups: &[&[
+        read("error_code"),
+        read("response_page_path"),
+        read("response_code"),
+        read("error_caching_min_ttl"),
+    ]],
+};
+
+pub(crate) const RESPONSE_HEADERS_POLICY: Table = Table {
+    what: "a response headers policy",
+    groups: &[&[
+        read("name"),
+        read("comment"),
+        read("cors_config"),
+        read("security_headers_config"),
+        read("custom_headers_config"),
+        read("remove_headers_config"),
+        read("server_timing_headers_config"),
+    ]],
+};
+
+pub(crate) const CORS: Table = Table {
+    what: "`cors_config`",
+    groups: &[&[
+        read("access_control_allow_origins"),
+        read("access_control_allow_headers"),
+        read("access_control_allow_methods"),
+        read("access_control_allow_credentials"),
+        read("access_control_expose_headers"),
+        read("access_control_max_age_sec"),
+        read("origin_override"),
+    ]],
+};
+
+pub(crate) const SECURITY_HEADERS: Table = Table {
+    what: "`security_headers_config`",
+    groups: &[&[
+        read("xss_protection"),
+        read("frame_options"),
+        read("referrer_policy"),
+        read("content_security_policy"),
+        read("content_type_options"),
+        read("strict_transport_security"),
+    ]],
+};
+
+pub(crate) const XSS_PROTECTION: Table = Table {
+    what: "`xss_protection`",
+    groups: &[&[
+        read("protection"),
+        read("mode_block"),
+        read("report_uri"),
+        read("override"),
+    ]],
+};
+
+pub(crate) const FRAME_OPTIONS: Table = Table {
+    what: "`frame_options`",
+    groups: &[&[read("frame_option"), read("override")]],
+};
+
+pub(crate) const REFERRER_POLICY: Table = Table {
+    what: "`referrer_policy`",
+    groups: &[&[read("referrer_policy"), read("override")]],
+};
+
+pub(crate) const CONTENT_SECURITY_POLICY: Table = Table {
+    what: "`content_security_policy`",
+    groups: &[&[read("content_security_policy"), read("override")]],
+};
+
+pub(crate) const CONTENT_TYPE_OPTIONS: Table = Table {
+    what: "`content_type_options`",
+    groups: &[&[read("override")]],
+};
+
+pub(crate) const STRICT_TRANSPORT_SECURITY: Table = Table {
+    what: "`strict_transport_security`",
+    groups: &[&[
+        read("access_control_max_age_sec"),
+        read("include_subdomains"),
+        read("preload"),
+        read("override"),
+    ]],
+};
+
+pub(crate) const POLICY_HEADER: Table = Table {
+    what: "a header of a policy",
+    groups: &[&[read("header"), read("value"), read("override")]],
+};
+
+pub(crate) const REMOVED_HEADER: Table = Table {
+    what: "a header to remove",
+    groups: &[&[read("header")]],
+};
+
+pub(crate) const SERVER_TIMING: Table = Table {
+    what: "`server_timing_headers_config`",
+    groups: &[&[read("enabled"), read("sampling_rate")]],
+};
+
 /// Every table, from the top of the file down.
 pub(crate) const ALL: &[&Table] = &[
     &SITE,
@@ -660,6 +764,20 @@ pub(crate) const ALL: &[&Table] = &[
     &ORIGIN_REQUEST_POLICY,
     &SELECTION,
     &TRUSTED_KEY_GROUPS,
+    &ITEMS,
+    &CUSTOM_ERROR_RESPONSE,
+    &RESPONSE_HEADERS_POLICY,
+    &CORS,
+    &SECURITY_HEADERS,
+    &XSS_PROTECTION,
+    &FRAME_OPTIONS,
+    &REFERRER_POLICY,
+    &CONTENT_SECURITY_POLICY,
+    &CONTENT_TYPE_OPTIONS,
+    &STRICT_TRANSPORT_SECURITY,
+    &POLICY_HEADER,
+    &REMOVED_HEADER,
+    &SERVER_TIMING,
 ];
 
 #[cfg(test)]

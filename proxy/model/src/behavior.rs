@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{CachePolicy, FunctionAssociations, KeyGroup, OriginRequestPolicy, PathPattern};
+use crate::{
+    CachePolicy, FunctionAssociations, KeyGroup, OriginRequestPolicy, PathPattern,
+    ResponseHeadersPolicy,
+};
 
 /// Which requests a behaviour takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +116,8 @@ pub struct CacheBehavior {
     pub cache_policy: Arc<CachePolicy>,
     /// What the origin gets beyond the key.
     pub origin_request_policy: Option<Arc<OriginRequestPolicy>>,
+    /// What viewers get differently (CF-067).
+    pub response_headers_policy: Option<Arc<ResponseHeadersPolicy>>,
     /// The four triggers.
     pub functions: FunctionAssociations,
     /// Whose signature a request needs (CF-070, CF-560); nobody's where it is empty.

@@ -6,8 +6,8 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 use http::HeaderName;
 
 use crate::{
-    CacheBehavior, CacheMode, Compat, Function, GeoRestriction, Identity, Origin, PathPatternSlot,
-    RequestCc, normalize_path,
+    CacheBehavior, CacheMode, Compat, CustomErrorResponse, ErrorPage, Function, GeoRestriction,
+    Identity, Origin, PathPatternSlot, RequestCc, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -151,6 +151,8 @@ pub struct Distribution {
     pub max_variants: usize,
     /// From which countries it may be used (CF-600).
     pub geo_restriction: Option<GeoRestriction>,
+    /// Pages for errors, and how long errors are kept (CF-043).
+    pub error_responses: Vec<CustomErrorResponse>,
 }
 
 /// `cdn_cc`: targeted cache control (CF-801, RFC 9213).
@@ -228,6 +230,12 @@ impl Distribution {
     /// The behaviour for a path as the viewer sent it, without the query (CF-080..087, LE-003).
     pub fn behavior_for(&self, raw_path: &str) -> &Arc<CacheBehavior> {
         self.behavior(self.behavior_index_for(raw_path))
+    }
+
+    /// The page that stands in for an error, if one does (CF-592).
+    pub fn error_page(&self, status: u16) -> Option<&ErrorPage> {
+        let mut entries = self.error_responses.iter();
+        entries.find(|e| e.error_code == status)?.page.as_ref()
     }
 
     /// The index of that behaviour in [`Self::all_behaviors`]: the default one is last.
@@ -369,6 +377,7 @@ mod tests {
             compress: false,
             cache_policy: managed_cache_policy("CachingOptimized").unwrap(),
             origin_request_policy: None,
+            response_headers_policy: None,
             functions: FunctionAssociations::default(),
             trusted_key_groups: Vec::new(),
         })
@@ -398,6 +407,7 @@ mod tests {
             cdn_cc: CdnCc::default(),
             max_variants: Distribution::MAX_VARIANTS,
             geo_restriction: None,
+            error_responses: Vec::new(),
         })
     }
 

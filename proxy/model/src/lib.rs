@@ -9,16 +9,20 @@
 
 mod behavior;
 mod cloudfront_function;
+mod cors;
 mod distribution;
 mod egress;
+mod error_response;
 mod function;
 mod geo;
 mod headers;
 mod identity;
 mod managed;
+mod managed_response_headers;
 mod origin;
 mod path_pattern;
 mod policy;
+mod response_headers;
 mod signed;
 
 pub use behavior::{
@@ -28,11 +32,16 @@ pub use cloudfront_function::{
     CFF_MAX_CODE_BYTES, CFF_MEMORY_MB, CffRuntime, CloudFrontFunction, FunctionKind, KeyValueStore,
     StoreQuotaError,
 };
+pub use cors::{
+    ALL_METHODS, AllowHeaders, AllowOrigins, Asked, CorsPolicy, OriginPattern, OriginPatternError,
+    Preflight,
+};
 pub use distribution::{
     CacheTags, CdnCc, Distribution, HostName, HostNameError, RangeSlice, Site, TagSeparator,
     TargetedFieldError,
 };
 pub use egress::{EgressHost, EgressRule, EgressRuleError};
+pub use error_response::{CustomErrorResponse, ErrorPage};
 pub use function::{
     Compat, Credentials, EventType, Function, FunctionAssociation, FunctionAssociations,
     FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
@@ -45,6 +54,10 @@ pub use managed::{
     MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, ManagedCachePolicy,
     ManagedOriginRequestPolicy, managed_cache_policy, managed_origin_request_policy,
 };
+pub use managed_response_headers::{
+    MANAGED_RESPONSE_HEADERS_POLICIES, ManagedResponseHeadersPolicy,
+    managed_response_headers_policy,
+};
 pub use origin::{
     CustomOrigin, Endpoint, Origin, OriginAccess, OriginKind, OriginProtocol, S3AuthMethod,
     S3Origin, SigningBehavior, SslProtocol,
@@ -54,4 +67,5 @@ pub use policy::{
     CacheMode, CachePolicy, Heuristic, OriginHeaders, OriginRequestPolicy, RequestCc, Selection,
     Ttl, TtlOrderError,
 };
+pub use response_headers::{Changes, PolicyField, ResponseHeadersPolicy, SamplingRate};
 pub use signed::{KeyGroup, KeyKind, PublicKey, SIGNED_COOKIES, SIGNED_URL_PARAMETERS};

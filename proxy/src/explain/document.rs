@@ -134,6 +134,7 @@ fn base(node: &Node, asked: &Asked, exchange: Option<&Exchange>, now: SystemTime
         "did_not_match": tried,
         "cache_policy": behavior.cache_policy.name,
         "origin_request_policy": behavior.origin_request_policy.as_ref().and_then(|p| p.name.as_deref()),
+        "response_headers_policy": behavior.response_headers_policy.as_ref().and_then(|p| p.name.as_deref()),
         "origin": distribution.origin_of(behavior).id,
     });
     document["functions"] = functions(&behavior.functions);

@@ -39,6 +39,17 @@ impl RequestId {
         Self(text)
     }
 
+    /// A number below `below`, which is above zero, as random as the id is: what is sampled by it needs no other draw
+    /// (CF-610).
+    pub fn draw(&self, below: u32) -> u32 {
+        // FNV-1a. The id's characters are random, but not all of their bits.
+        let hash = self.0.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        // The upper bits are the better ones; the remainder is below a 32-bit number.
+        u32::try_from((hash >> 16) % u64::from(below.max(1))).unwrap_or_default()
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -199,6 +210,14 @@ impl Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn draws_are_spread_evenly() {
+        // CF-610
+        let draws = (0..4_000).map(|_| RequestId::random().draw(1_000_000));
+        let low = draws.filter(|d| *d < 250_000).count();
+        assert!((800..1_200).contains(&low), "{low} of 4000");
+    }
 
     #[test]
     fn request_ids_are_56_url_safe_characters_and_differ() {

@@ -1,9 +1,8 @@
 //! Why a request ends in an answer the node makes itself, and what that answer is. This is
 //! the only place where an error becomes an HTTP response (CF section 9).
 //!
-//! One kind of answer is out of its reach: what is so malformed that Pingora's parser cannot read it is answered
-//! by Pingora's proxy itself, with a 400 of constants, and closed before there is a session that any filter
-//! sees. It has neither page nor request id (CF-780, CF-781), and leaves no access record.
+//! What is so malformed that Pingora's parser cannot read it has its page too, but leaves no access record
+//! (`crate::pingora::direct`).
 
 use bytes::Bytes;
 use fourfront_hooks::{FaultClass, HookFault};
@@ -23,6 +22,9 @@ pub enum ViewerFault {
     /// A line ended by LF alone (CF-374).
     #[error("a line of the request head ends without CR")]
     BareLineFeed,
+    /// What came is no request (CF-760).
+    #[error("it cannot be read")]
+    Unreadable,
     /// `#` in the request target (CF-176).
     #[error("the request target contains a fragment")]
     Fragment,
@@ -99,6 +101,7 @@ impl ViewerFault {
         match self {
             Self::AmbiguousLength
             | Self::BareLineFeed
+            | Self::Unreadable
             | Self::Fragment
             | Self::Host
             | Self::Target
@@ -132,6 +135,33 @@ impl ViewerFault {
             Self::BodySize { .. } => "LimitExceeded",
             Self::Country => "ClientGeoBlocked",
             _ => "InvalidRequest",
+        }
+    }
+
+    /// Whether a custom error page stands in for the refusal (CF-595): for what guards the content, and not for requests that
+    /// are malformed or that the behaviour does not take.
+    pub const fn takes_error_page(&self) -> bool {
+        match self {
+            Self::AmbiguousLength
+            | Self::BareLineFeed
+            | Self::Unreadable
+            | Self::Fragment
+            | Self::Host
+            | Self::Target
+            | Self::HeaderCount { .. }
+            | Self::HeaderSize { .. }
+            | Self::UrlLength { .. }
+            | Self::BodySize { .. }
+            | Self::UnknownHost
+            | Self::Disabled
+            | Self::Method
+            | Self::MethodNotSupported
+            | Self::BodyOnGet
+            | Self::Expectation
+            | Self::Precondition
+            | Self::NotStored
+            | Self::Loop => false,
+            Self::Country | Self::Signature(_) => true,
         }
     }
 
@@ -209,6 +239,23 @@ impl Fault {
         match self {
             Self::Viewer(v) => v.closes(),
             _ => false,
+        }
+    }
+
+    /// Whether a custom error page stands in for the answer (CF-595, LE-280): where the origin has failed, or what a function on
+    /// its side has made of it.
+    pub const fn takes_error_page(&self) -> bool {
+        match self {
+            Self::Viewer(fault) => fault.takes_error_page(),
+            Self::Hook { event, fault } => {
+                matches!(event, EventType::OriginRequest | EventType::OriginResponse)
+                    && matches!(
+                        fault.class(),
+                        FaultClass::Validation | FaultClass::Execution
+                    )
+            }
+            Self::Origin(_) | Self::Unvalidated(_) => true,
+            Self::Node(_) => false,
         }
     }
 
@@ -324,6 +371,7 @@ mod tests {
         let rows = [
             (ViewerFault::AmbiguousLength, 400, true),
             (ViewerFault::Fragment, 400, true),
+            (ViewerFault::Unreadable, 400, true),
             (
                 ViewerFault::HeaderCount {
                     count: 201,
@@ -376,6 +424,36 @@ mod tests {
             (504, Served::NodeError("OriginReadError"))
         );
         assert_eq!(Fault::from(OriginFault::Closed).status(), 502);
+    }
+
+    #[test]
+    fn pages_stand_in_for_failures_on_the_origins_side() {
+        // CF-595, LE-280
+        let hook = |event, fault| Fault::Hook { event, fault };
+        let thrown = || {
+            HookFault::from(ExecutionFault::Load {
+                error_type: String::new(),
+                message: String::new(),
+                stack: String::new(),
+            })
+        };
+        let limit = HookFault::from(LimitFault::Concurrency { limit: 1 });
+        let rows = [
+            (Fault::Origin(OriginFault::Closed), true),
+            (Fault::Unvalidated(OriginFault::ReadTimeout), true),
+            (hook(EventType::OriginRequest, thrown()), true),
+            (hook(EventType::OriginResponse, thrown()), true),
+            (hook(EventType::ViewerRequest, thrown()), false),
+            (hook(EventType::ViewerResponse, thrown()), false),
+            (hook(EventType::OriginRequest, limit), false),
+            (Fault::Viewer(ViewerFault::Method), false),
+            (Fault::Viewer(ViewerFault::NotStored), false),
+            (Fault::Viewer(ViewerFault::AmbiguousLength), false),
+            (Fault::Node(NodeFault::Header("x")), false),
+        ];
+        for (fault, stands_in) in rows {
+            assert_eq!(fault.takes_error_page(), stands_in, "{fault}");
+        }
     }
 
     #[test]

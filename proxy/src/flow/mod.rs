@@ -41,8 +41,10 @@
 //! The request's body runs beside the states, see [`RequestBody`]: the viewer may still be sending it when the origin
 //! answers.
 //!
-//! Steps 3 and 16 (continuous deployment, custom error pages)
-//! belong to settings that are refused at start-up for now.
+//! A page that stands in for an error (step 16) is a life of its own, which begins at *Lookup*; its answer goes to the viewer of
+//! the one that failed (`crate::pingora::error_page`).
+//!
+//! Step 3 (continuous deployment) belongs to settings that are refused at start-up for now.
 
 mod admit;
 pub mod compression;
@@ -52,6 +54,7 @@ pub mod hook;
 mod origin_side;
 mod request_body;
 mod served;
+pub mod server_timing;
 mod viewer_side;
 
 pub(crate) use admit::is_reserved;

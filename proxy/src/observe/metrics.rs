@@ -32,6 +32,7 @@ pub struct Metrics {
     origin_latency: HistogramVec,
     origin_faults: IntCounterVec,
     failovers: IntCounterVec,
+    error_pages: IntCounterVec,
     isolates: IntGauge,
     held_threads: IntGauge,
     thread_holds: IntCounter,
@@ -137,6 +138,11 @@ impl Metrics {
                 "Fetches that went on to the secondary of an origin group",
                 &["distribution", "group"],
             )?,
+            error_pages: counters(
+                "fourfront_error_pages_total",
+                "Errors that a page was to stand in for, by status, and whether it was sent, could not be had, or broke off",
+                &["distribution", "error", "outcome"],
+            )?,
             isolates: IntGauge::new("fourfront_isolates", "JavaScript isolates alive")?,
             held_threads: IntGauge::new(
                 "fourfront_held_threads",
@@ -209,6 +215,7 @@ impl Metrics {
         registry.register(Box::new(metrics.origin_latency.clone()))?;
         registry.register(Box::new(metrics.origin_faults.clone()))?;
         registry.register(Box::new(metrics.failovers.clone()))?;
+        registry.register(Box::new(metrics.error_pages.clone()))?;
         registry.register(Box::new(metrics.isolates.clone()))?;
         registry.register(Box::new(metrics.held_threads.clone()))?;
         registry.register(Box::new(metrics.thread_holds.clone()))?;
@@ -274,6 +281,13 @@ impl Metrics {
     pub fn origin_fault(&self, distribution: &str, origin: &str, cause: &str) {
         self.origin_faults
             .with_label_values(&[distribution, origin, cause])
+            .inc();
+    }
+
+    /// Counts an error that a page was to stand in for: `sent`, `unavailable` or `broken`.
+    pub fn error_page(&self, distribution: &str, error: u16, outcome: &str) {
+        self.error_pages
+            .with_label_values(&[distribution, &error.to_string(), outcome])
             .inc();
     }
 

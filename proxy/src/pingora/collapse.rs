@@ -27,6 +27,8 @@ use pingora::cache::{
     lock::{CacheKeyLock, LockStatus, LockStub, Locked, WritePermit},
 };
 
+use super::error_page::STORED_WITHOUT_BODY;
+
 /// How long a key is remembered; then one request finds out again, for all that come meanwhile.
 const ALONE_FOR: Duration = Duration::from_secs(120);
 /// Keys that can be remembered; a power of two. 512 KiB.
@@ -106,7 +108,20 @@ impl Collapse {
     }
 }
 
+/// What becomes of those who wait when the cache takes no more of an answer.
+fn status_of(reason: &str) -> LockStatus {
+    match reason {
+        // They find what they have waited for.
+        STORED_WITHOUT_BODY => LockStatus::Done,
+        _ => LockStatus::GiveUp,
+    }
+}
+
 impl CacheKeyLock for Collapse {
+    fn custom_lock_status(&self, reason: &'static str) -> LockStatus {
+        status_of(reason)
+    }
+
     fn lock(&self, looked_up: &PingoraKey, stale: bool) -> Locked {
         let key = number(looked_up);
         let alone = match self.alone.told(key, self.began.elapsed()) {
@@ -155,6 +170,10 @@ impl CacheKeyLock for Collapse {
 pub(super) struct HeadCollapse(pub(super) &'static Collapse);
 
 impl CacheKeyLock for HeadCollapse {
+    fn custom_lock_status(&self, reason: &'static str) -> LockStatus {
+        status_of(reason)
+    }
+
     fn lock(&self, key: &PingoraKey, stale: bool) -> Locked {
         if stale {
             // Of a stale object it can be the refresh (CF-257, CF-833).

@@ -13,9 +13,12 @@ use fourfront_model::{EventType, Origin};
 
 use pingora::cache::CacheMeta;
 
-use super::{hook::Decision, parts::Source, storage::StoredFacts};
+use super::{error_page::Calls, hook::Decision, parts::Source, storage::StoredFacts};
 use crate::{
-    flow::{Fault, Fetch, Flow, Generated, RequestBody, Served, ViewerFault, hook::RequestParts},
+    flow::{
+        Fault, Fetch, Flow, Generated, RequestBody, Served, ViewerFault, hook::RequestParts,
+        server_timing::Tier,
+    },
     node::InFlightGuard,
     observe::access::HookRecord,
 };
@@ -37,6 +40,11 @@ pub struct Ctx {
     pub(super) deadline: Option<Instant>,
     /// Whether this is the background refresh of a stale object (LE-040): no viewer waits for it.
     pub background: bool,
+    /// Set where this is the request for an error page: its answer goes to the request that has failed, which takes over
+    /// the calls of functions.
+    pub(super) page: Option<Arc<Calls>>,
+    /// Whether the viewer has been answered with an error page: what comes after that goes nowhere.
+    pub(super) answered: bool,
     /// The request body, as far as a function is shown it or puts another in its place.
     pub body: RequestBody,
     /// Whether a viewer that waits for leave to send its body has got it (CF-372).
@@ -89,8 +97,14 @@ pub struct Record {
     pub hooks: Vec<HookRecord>,
     /// When the request to the origin was sent.
     pub fetch_started: Option<Instant>,
+    /// How long its address was asked for before.
+    pub dns: Option<Duration>,
+    /// How long connecting took since.
+    pub connect: Option<Duration>,
     /// From then to the head of the answer.
     pub origin: Option<Duration>,
+    /// Where the stored answer was found, as far as that is known.
+    pub tier: Option<Tier>,
     /// How the answer came about, when the flow does not say.
     pub served: Option<Served>,
     /// What the cache did.
@@ -120,7 +134,10 @@ impl Ctx {
                 original_target: None,
                 hooks: Vec::new(),
                 fetch_started: None,
+                dns: None,
+                connect: None,
                 origin: None,
+                tier: None,
                 served: None,
                 outcome: None,
                 error: None,
@@ -131,6 +148,8 @@ impl Ctx {
             requested: None,
             deadline: None,
             background: false,
+            page: None,
+            answered: false,
             body: RequestBody::default(),
             invited: false,
             pending: None,
@@ -157,6 +176,11 @@ impl Ctx {
     /// Whether the time for the origin's answer is over (CF-394).
     pub(super) fn time_is_over(&self) -> bool {
         self.time_left().is_some_and(|left| left.is_zero())
+    }
+
+    /// Whether a viewer waits for the answer as it is: not for a background refresh, and for an error page not as it is.
+    pub(super) const fn serves_viewer(&self) -> bool {
+        !self.background && self.page.is_none()
     }
 
     /// Remembers a fault and makes the error that takes it to `fail_to_proxy`.

@@ -11,14 +11,17 @@ use pingora::{Result, http::ResponseHeader, proxy::Session};
 use super::{
     Edge,
     context::{Ctx, Record},
+    error_page::served_for,
     headers::{append_lines, lines, set_lines},
     hook::{self, Shown},
+    response_policy,
 };
 use crate::flow::{
     ErrorAnswer, Exchange, Fault, Generated, NodeFault, Replacement, Served,
     hook::{RequestParts, ResponseParts},
     reason,
 };
+use crate::node::POP;
 
 /// The viewer's request as the viewer-request function left it (LE-095), with the whole query whatever the policies
 /// are (LE-093).
@@ -88,6 +91,17 @@ impl Edge {
         ctx: &mut Ctx,
         fault: &Fault,
     ) -> Result<u16> {
+        if fault.takes_error_page() {
+            let (status, served) = (fault.status(), served_for(Some(fault)));
+            let outcome = ctx.record.outcome.clone();
+            let page = self.answer_with_page(session, ctx, status, served, outcome.as_ref());
+            if let Some(status) = page.await? {
+                if ctx.record.error.is_none() {
+                    ctx.record.error = Some(fault.to_string());
+                }
+                return Ok(status);
+            }
+        }
         let exchange = ctx.flow.exchange().cloned();
         let identity;
         let (id, identity) = match &exchange {
@@ -111,13 +125,20 @@ impl Edge {
             head.insert_header("Allow", allow)?;
         }
         match &exchange {
-            Some(exchange) => add_node_fields(&mut head, exchange, answer.served, None)?,
+            Some(exchange) => {
+                apply_policy(&mut head, session, ctx, exchange, answer.served)?;
+                add_node_fields(&mut head, exchange, answer.served, None)?;
+            }
             None => {
                 head.insert_header("Server", identity.product())?;
                 head.insert_header(
                     "X-Cache",
                     format!("Error from {}", identity.x_cache_suffix()),
                 )?;
+                let (node, domain) = (self.node().name(), identity.domain());
+                let via = format!("1.1 {node}.{domain} ({})", identity.product());
+                head.insert_header("Via", header_value(&via))?;
+                head.insert_header("X-Amz-Cf-Pop", POP)?;
                 head.insert_header("X-Amz-Cf-Id", id.as_str())?;
             }
         }
@@ -154,10 +175,16 @@ impl Edge {
         let exchange = deliver.exchange.clone();
         let mut served = deliver.served;
         if outcome.is_some() {
-            // Made at origin-request, or of an origin's answer.
+            // Made at origin-request, or of an origin's answer: an error among them is one of the origin's (CF-595).
+            let (error, as_error) = (generated.status, served_for(None));
+            let page = self.answer_with_page(session, ctx, error, as_error, outcome);
+            if page.await?.is_some() {
+                return Ok(());
+            }
             hide(&mut head, &exchange);
         }
-        if !served.is_generated_at_viewer() && !ctx.background && head.status.as_u16() < 400 {
+        apply_policy(&mut head, session, ctx, &exchange, served)?;
+        if !served.is_generated_at_viewer() && ctx.serves_viewer() && head.status.as_u16() < 400 {
             let ran = self.viewer_response(session, ctx, &exchange, &mut head);
             match ran.await {
                 Ok(None) => {}
@@ -170,6 +197,7 @@ impl Edge {
                     );
                     head = error_head(&answer)?;
                     served = answer.served;
+                    apply_policy(&mut head, session, ctx, &exchange, served)?;
                     body = answer.body;
                 }
             }
@@ -264,8 +292,10 @@ impl Edge {
         let exchange = deliver.exchange.clone();
         let served = deliver.served;
         hide(head, &exchange);
-        // LE-023..036, LE-424: the gate is the effective status.
-        if head.status.as_u16() >= 400 || ctx.background {
+        apply_policy(head, session, ctx, &exchange, served)?;
+        // LE-023..036, LE-424: the gate is the effective status. No function runs for the viewer of an error page
+        // (LE-032).
+        if head.status.as_u16() >= 400 || !ctx.serves_viewer() {
             return add_node_fields(head, &exchange, served, Some(outcome));
         }
         let replaceable = !ends_with_head(head) && head.status.as_u16() != 206;
@@ -287,9 +317,24 @@ impl Edge {
     }
 }
 
+/// Applies the behaviour's response headers policy, where a viewer is answered (CF-554).
+pub(super) fn apply_policy(
+    head: &mut ResponseHeader,
+    session: &Session,
+    ctx: &Ctx,
+    exchange: &Exchange,
+    served: Served,
+) -> Result<()> {
+    if !ctx.serves_viewer() {
+        return Ok(());
+    }
+    let asked = response_policy::asked(session.req_header());
+    response_policy::apply(head, asked, exchange, &ctx.record, served)
+}
+
 /// CF-675, CF-801: tags and targeted cache control are the node's affair, where the site file says so. The stored head keeps
 /// them.
-fn hide(head: &mut ResponseHeader, exchange: &Exchange) {
+pub(super) fn hide(head: &mut ResponseHeader, exchange: &Exchange) {
     for name in &exchange.route.fields().hidden {
         head.remove_header(name);
     }
@@ -344,6 +389,7 @@ pub(super) fn swap(
     // Where no body can follow any more, the replacement's is left out and the length says so.
     let to_head = session.req_header().method == Method::HEAD;
     let no_body = ends_with_head(head);
+    let for_viewer = ctx.serves_viewer();
     let deliver = ctx.flow.deliver_mut().map_err(|e| ctx_internal(&e))?;
     let exchange = &deliver.exchange;
     let identity = &exchange.route.distribution().identity;
@@ -357,6 +403,10 @@ pub(super) fn swap(
     if to_head {
         // CF-782: the length it would have, and nothing.
         body.clear();
+    }
+    if for_viewer {
+        let asked = response_policy::asked(session.req_header());
+        response_policy::apply(head, asked, exchange, &ctx.record, answer.served)?;
     }
     add_node_fields(head, exchange, answer.served, None)?;
     deliver.served = answer.served;

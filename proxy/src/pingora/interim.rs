@@ -22,7 +22,7 @@ pub(super) async fn relay(session: &mut Session, ctx: &Ctx, head: &ResponseHeade
         StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS
     );
     let understands = session.req_header().version >= Version::HTTP_11;
-    if mode != Some(CacheMode::Rfc9111) || own || !understands || ctx.background {
+    if mode != Some(CacheMode::Rfc9111) || own || !understands || !ctx.serves_viewer() {
         return Ok(());
     }
     let viewer = session.as_downstream_mut();

@@ -46,10 +46,11 @@ struct Kept<'a> {
     compressed: Option<Option<&'a [u8]>>,
 }
 
-/// The bytes of a head. `None` for one that is not to outlive the process: the record of a failure.
+/// The bytes of a head. `None` for one that is not to outlive the process: the record of a failure, or of an error without its
+/// body.
 pub(super) fn encode(head: &Head) -> Option<Bytes> {
     let facts = head.facts();
-    if facts.fault.is_some() {
+    if facts.fault.is_some() || facts.has_no_body {
         return None;
     }
     let packed = head.packed();

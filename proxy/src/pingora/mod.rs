@@ -18,6 +18,7 @@ mod context;
 mod deliver;
 mod direct;
 mod disk;
+mod error_page;
 mod explain;
 mod failover;
 mod failure;
@@ -32,6 +33,7 @@ mod parts;
 mod peer;
 mod record;
 mod request_body;
+mod response_policy;
 mod revalidate;
 mod serve;
 mod storage;
@@ -61,6 +63,7 @@ use pingora::{
     connectors::{ConnectorOptions, http::Connector},
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
+    protocols::Digest,
     proxy::{FailToProxy, ProxyHttp, RangeType, Session},
     server::configuration::ServerConf,
     upstreams::peer::HttpPeer,
@@ -164,8 +167,16 @@ impl ProxyHttp for Filters {
     /// None: compression belongs to the behaviour's settings, not to a module (CF-545).
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
+    /// For error pages.
+    fn allow_spawning_subrequest(&self, _session: &Session, ctx: &Ctx) -> bool {
+        ctx.serves_viewer()
+    }
+
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         pace::set(session);
+        if let Some(h1) = session.as_downstream().as_http1() {
+            Outlet::is_read(h1.stream());
+        }
         self.on_request(session, ctx).await
     }
 
@@ -251,6 +262,21 @@ impl ProxyHttp for Filters {
         self.choose_peer(session, ctx).await
     }
 
+    /// How long connecting took; nothing, on a connection that was there (CF-611).
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::fd::RawFd,
+        _digest: Option<&Digest>,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let began = ctx.record.fetch_started.filter(|_| !reused);
+        ctx.record.connect = Some(began.map_or(Duration::ZERO, |began| began.elapsed()));
+        Ok(())
+    }
+
     async fn upstream_request_filter(
         &self,
         session: &mut Session,
@@ -321,6 +347,9 @@ impl ProxyHttp for Filters {
         ctx: &mut Ctx,
     ) -> Result<()> {
         self.on_answer(session, head, ctx).await?;
+        if ctx.answered {
+            return Ok(());
+        }
         // CF-320: Pingora would send its own.
         if let (Some(date), Some(h1)) = (
             head.headers.get(header::DATE),
@@ -528,13 +557,24 @@ impl Edge {
             }
         }
         ctx.record.outcome = Some(outcome.clone());
-        if let Some(Pending::Fault(fault)) = ctx.pending.take() {
-            return deliver::swap(session, head, ctx, &fault);
-        }
-        if from_cache
-            && let Some(stored) = &stored
-            && let Some(fault) = &stored.fault
+        let pending = match ctx.pending.take() {
+            Some(Pending::Fault(fault)) => Some(fault),
+            _ => None,
+        };
+        let stored_fault = stored.as_ref().filter(|_| from_cache && pending.is_none());
+        let stored_fault = stored_fault.and_then(|s| s.fault.as_deref());
+        let as_fault = stored_fault.map(|fault| Fault::from(fault.clone()));
+        let fault = pending.as_ref().or(as_fault.as_ref());
+        if self
+            .page_in_place(session, ctx, fault, head.status, &outcome)
+            .await?
         {
+            return Ok(());
+        }
+        if let Some(fault) = &pending {
+            return deliver::swap(session, head, ctx, fault);
+        }
+        if let (Some(stored), Some(fault)) = (&stored, stored_fault) {
             let age = stored.freshness().age_seconds(now);
             return Self::answer_stored_failure(session, head, ctx, fault, age);
         }

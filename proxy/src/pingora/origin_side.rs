@@ -369,10 +369,12 @@ impl Edge {
             }
             Address::Network { host, port } => {
                 if fetch.addresses.is_empty() {
+                    let asked = Instant::now();
                     fetch.addresses = self
                         .resolver()
                         .resolve(host, *port, target.connection_timeout, Instant::now())
                         .await?;
+                    ctx.record.dns = Some(asked.elapsed());
                     self.check_egress(fetch, &mut ctx.record)?;
                 }
                 let index = tried as usize % fetch.addresses.len().max(1);

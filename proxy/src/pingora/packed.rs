@@ -75,8 +75,8 @@ pub(super) struct Has {
 }
 
 impl Has {
-    /// A further field. The name's case does not matter.
-    fn note(&mut self, name: &[u8]) {
+    /// Notes a further field. The name's case does not matter.
+    pub(super) fn note(&mut self, name: &[u8]) {
         let is = |other: &HeaderName| name.eq_ignore_ascii_case(other.as_str().as_bytes());
         self.server |= is(&header::SERVER);
         self.date |= is(&header::DATE);
@@ -138,10 +138,26 @@ impl Packed {
         self.has_cache_status
     }
 
+    /// Whether viewers get a field of that name.
+    pub(super) fn shows(&self, name: &HeaderName) -> bool {
+        let mut shown = self.fields.iter().enumerate();
+        shown.any(|(at, f)| f.shown == Shown::Always && self.is_named(at, name.as_str()))
+    }
+
     /// Writes status line and fields for a viewer: without those that the node writes, and without those named `hidden`,
     /// in lower case (CF-675). Says which are among them.
     pub(super) fn put(&self, out: &mut Vec<u8>, hidden: &[impl AsRef<str>]) -> Has {
-        if self.is_plain && !self.has_any(hidden) {
+        if hidden.is_empty() && self.is_plain {
+            out.extend_from_slice(&self.text);
+            return self.has;
+        }
+        self.put_but(out, |name| is_any(name, hidden))
+    }
+
+    /// The same, without the fields that `goes` names, in the casing received (CF-553).
+    pub(super) fn put_but(&self, out: &mut Vec<u8>, goes: impl Fn(&[u8]) -> bool) -> Has {
+        let mut names = (0..self.fields.len()).map(|index| self.places(index).0);
+        if self.is_plain && !names.any(|name| goes(&self.text[name])) {
             out.extend_from_slice(&self.text);
             return self.has;
         }
@@ -151,7 +167,7 @@ impl Packed {
             let line = self.line_start(index)..self.line_start(index + 1);
             let line = &self.text[line];
             let name = &line[..usize::from(field.name)];
-            if field.shown == Shown::Always && !is_any(name, hidden) {
+            if field.shown == Shown::Always && !goes(name) {
                 out.extend_from_slice(line);
                 has.note(name);
             }
@@ -263,11 +279,6 @@ impl Packed {
     fn is_named(&self, index: usize, name: &str) -> bool {
         let (place, _) = self.places(index);
         place.len() == name.len() && self.text[place].eq_ignore_ascii_case(name.as_bytes())
-    }
-
-    fn has_any(&self, names: &[impl AsRef<str>]) -> bool {
-        let mut all = 0..self.fields.len();
-        !names.is_empty() && all.any(|at| names.iter().any(|n| self.is_named(at, n.as_ref())))
     }
 }
 

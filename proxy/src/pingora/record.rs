@@ -8,7 +8,7 @@ use fourfront_origin::{
     failover::Failed,
     retry::{Progress, Retry, after_fault},
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use pingora::{
     Error, ErrorSource, ErrorType,
     proxy::{FailToProxy, Session},
@@ -201,7 +201,12 @@ impl Edge {
 
     /// `logging`: how a request that Pingora carried has ended.
     pub(super) fn record(&self, session: &Session, error: Option<&Error>, ctx: &mut Ctx) {
-        if ctx.background {
+        if let Some(calls) = &ctx.page {
+            calls.add(&mut ctx.record.hooks);
+            let status = session.response_written().map(|r| r.status);
+            self.count_verdict(ctx, status.unwrap_or_default());
+        }
+        if !ctx.serves_viewer() {
             return;
         }
         let status = session.response_written().map_or(0, |r| r.status.as_u16());
@@ -239,6 +244,15 @@ impl Edge {
         self.ended(&ended, ctx);
     }
 
+    /// Counts what the cache had to do with an answer, and says why it was no hit.
+    fn count_verdict(&self, ctx: &Ctx, status: StatusCode) -> Option<Reason> {
+        let outcome = ctx.record.outcome.as_ref()?;
+        let reason = outcome.reason(status);
+        let word = reason.as_ref().map_or("hit", Reason::word);
+        self.node().count_verdict(word);
+        reason
+    }
+
     /// Writes one record, and counts for the behaviour (CF-703, CF-706, CF-720).
     pub(super) fn ended(&self, ended: &Ended<'_>, ctx: &mut Ctx) {
         let exchange = ctx.flow.exchange();
@@ -248,12 +262,8 @@ impl Edge {
                 .metrics()
                 .finished(ended.served.result_type(ended.status), ended.bytes);
         }
-        let code = http::StatusCode::from_u16(ended.status).unwrap_or_default();
-        let reason = ctx.record.outcome.as_ref().and_then(|o| o.reason(code));
-        if ctx.record.outcome.is_some() {
-            self.node()
-                .count_verdict(reason.as_ref().map_or("hit", Reason::word));
-        }
+        let code = StatusCode::from_u16(ended.status).unwrap_or_default();
+        let reason = self.count_verdict(ctx, code);
         if !self.node().access().enabled() {
             return;
         }

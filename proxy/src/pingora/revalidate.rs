@@ -3,8 +3,9 @@
 //! Pingora answers from its stored copy whatever [`super::origin_side`] makes of a 304. What takes the copy's
 //! place waits as [`Pending`] until that answer passes `response_filter`.
 
+use bytes::Bytes;
 use fourfront_cache::{
-    Kept,
+    Kept, Refusal,
     policy::{self, EdgeEncoding, OriginCookies, Revalidation},
 };
 use fourfront_model::CacheMode;
@@ -12,7 +13,7 @@ use fourfront_origin::request::Preconditions;
 use http::StatusCode;
 use pingora::{
     Error, Result,
-    cache::{CachePhase, NoCacheReason},
+    cache::{CacheMeta, CachePhase, NoCacheReason},
     http::ResponseHeader,
     proxy::Session,
 };
@@ -23,7 +24,7 @@ use super::{
     deliver::ctx_internal,
     storage::{Facts, StoredFacts},
 };
-use crate::flow::{Fetch, Generated, Store};
+use crate::flow::{Exchange, Fetch, Generated, Store};
 
 impl Edge {
     /// Whether a 304 speaks of another object than the one that is stored (CF-283).
@@ -58,26 +59,12 @@ impl Edge {
         generated: &Generated,
     ) -> Kept {
         let cache = self.node().cache();
-        let mut key = session.cache.cache_key().clone();
         let stored = self
             .judge_generated(session, store, generated)
-            .and_then(|mut meta| {
-                // As Pingora does it for a fetched object: another variant than the one that was asked about
-                // begins a new family, in the primary slot.
-                let variance = self.variant(
-                    meta.headers(),
-                    &store.exchange,
-                    &session.req_header().headers,
-                );
-                if key.get_variance_key().is_some_and(|k| Some(*k) != variance) {
-                    cache.remove(&key);
-                    key.remove_variance_key();
-                }
-                if let Some(variance) = variance {
-                    meta.set_variance(variance);
-                }
-                cache.put(&key, &meta, generated.body.clone())?;
-                Ok(StoredFacts::of(&meta))
+            .and_then(|meta| {
+                let facts = StoredFacts::of(&meta);
+                self.put_beside(session, &store.exchange, meta, generated.body.clone())?;
+                Ok(facts)
             });
         match stored {
             Ok(facts) => {
@@ -87,10 +74,33 @@ impl Edge {
                 }
             }
             Err(refusal) => {
-                cache.remove(&key);
+                cache.remove(session.cache.cache_key());
                 Kept::Not(refusal)
             }
         }
+    }
+
+    /// Stores an object under the request's key while Pingora is busy with an answer to it.
+    pub(super) fn put_beside(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+        mut meta: CacheMeta,
+        body: Bytes,
+    ) -> std::result::Result<(), Refusal> {
+        let cache = self.node().cache();
+        let mut key = session.cache.cache_key().clone();
+        // As Pingora does it for a fetched object: another variant than the one that was asked about begins a new
+        // family, in the primary slot.
+        let variance = self.variant(meta.headers(), exchange, &session.req_header().headers);
+        if key.get_variance_key().is_some_and(|k| Some(*k) != variance) {
+            cache.remove(&key);
+            key.remove_variance_key();
+        }
+        if let Some(variance) = variance {
+            meta.set_variance(variance);
+        }
+        cache.put(&key, &meta, body)
     }
 
     /// Stops an answer out of the stored copy whose place something else takes that Pingora cannot send in

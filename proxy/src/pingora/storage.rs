@@ -82,6 +82,8 @@ pub(super) struct Facts {
     /// The failure this stands for: the origin gave no answer (CF-296). Each viewer gets a page of its own, with
     /// its own request id (CF-780); what is stored is the first one's.
     pub(super) fault: Option<Box<OriginFault>>,
+    /// Whether this is an error whose body was left out, since a page stands in for it (CF-592).
+    pub(super) has_no_body: bool,
     /// How the body is cut, if it is stored in segments of its own: then the head is stored without it.
     pub(super) layout: Option<Layout>,
     /// What the origin called the body, if the node has compressed it.
@@ -141,6 +143,7 @@ impl StoredFacts {
             stamp,
             unshared: unshared.into(),
             fault: None,
+            has_no_body: false,
             layout: None,
             compressed: None,
         }))
@@ -158,6 +161,14 @@ impl StoredFacts {
     pub(super) fn with_layout(&self, layout: Option<Layout>) -> Self {
         Self(Arc::new(Facts {
             layout,
+            ..Facts::clone(self)
+        }))
+    }
+
+    /// The same facts about an error without its body.
+    pub(super) fn without_body(&self) -> Self {
+        Self(Arc::new(Facts {
+            has_no_body: true,
             ..Facts::clone(self)
         }))
     }

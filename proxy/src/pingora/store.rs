@@ -3,6 +3,7 @@
 
 use std::{ops::Range, time::SystemTime};
 
+use bytes::Bytes;
 use fourfront_cache::{
     Kept, Refusal,
     key::{self, KeySecret, Signatures, Variance},
@@ -31,6 +32,7 @@ use super::{
     collapse::Sharing,
     context::Ctx,
     deliver::{ctx_internal, generated_head},
+    error_page::{STORED_WITHOUT_BODY, page_of, without_body},
     storage::{Facts, StoredFacts, record},
     viewer_side::split,
 };
@@ -75,6 +77,7 @@ impl Edge {
             return Ok(Cacheable(meta));
         }
         let background = ctx.background;
+        let is_page = ctx.page.is_some();
         // What is stored is still good, but for a part that could not be had; or it is stale, and lacks parts.
         let keeps_stored = match head.status {
             status if status.is_success() => false,
@@ -138,6 +141,20 @@ impl Edge {
         );
         self.note_sharing(session, head.status, &judged, now);
         match judged {
+            Ok(meta)
+                if !revalidated
+                    && has_page(is_page, &store.exchange, session.req_header(), head.status) =>
+            {
+                // Nobody is shown the body, so nobody waits for it, or for the viewer who waits for the page.
+                store.kept = kept(&meta, now);
+                let record = without_body(&meta)?;
+                if let Err(refusal) =
+                    self.put_beside(session, &store.exchange, record, Bytes::new())
+                {
+                    store.kept = Kept::Not(refusal);
+                }
+                Ok(Uncacheable(NoCacheReason::Custom(STORED_WITHOUT_BODY)))
+            }
             Ok(mut meta) => {
                 store.kept = kept(&meta, now);
                 self.bound_variants(session, &store.exchange, meta.headers());
@@ -670,6 +687,16 @@ pub(super) fn length(head: &ResponseHeader) -> Option<u64> {
         .and_then(HeaderValueExt::number)
 }
 
+/// Whether a page stands in for the answer to a request, which is not itself one for a page.
+fn has_page(
+    is_page: bool,
+    exchange: &Exchange,
+    request: &RequestHeader,
+    status: StatusCode,
+) -> bool {
+    !is_page && status.as_u16() >= 400 && page_of(exchange, request, status.as_u16()).is_some()
+}
+
 /// Whether a status says nothing of the object that was asked for.
 const fn says_nothing(status: StatusCode) -> bool {
     matches!(
@@ -685,25 +712,30 @@ fn stored_length(session: &Session, head: &ResponseHeader) -> Option<u64> {
     Some(length(head).map_or(segment, |length| length.min(segment)))
 }
 
-/// A body stays cut and compressed as it was when only its head is new.
-fn keep_form(session: &Session, meta: &mut CacheMeta) {
-    let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of);
-    if let (Some(stored), Some(facts)) = (stored, StoredFacts::of(meta))
-        && (stored.layout.is_some() || stored.compressed.is_some())
-    {
-        let compressed = stored.compressed.as_deref().cloned();
-        let facts = facts.with_layout(stored.layout);
-        meta.extensions_mut()
-            .insert(facts.with_compressed(compressed));
-    }
-}
-
 /// Remembers what the origin called a body that the node has compressed (CF-281).
 fn note_compressed(meta: &mut CacheMeta, compressed: Option<&Compressed>) {
     if let (Some(compressed), Some(facts)) = (compressed, StoredFacts::of(meta)) {
         let facts = facts.with_compressed(Some(compressed.clone()));
         meta.extensions_mut().insert(facts);
     }
+}
+
+/// A body stays cut, compressed or left out, as it was when only its head is new.
+fn keep_form(session: &Session, meta: &mut CacheMeta) {
+    let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of);
+    let (Some(stored), Some(mut facts)) = (stored, StoredFacts::of(meta)) else {
+        return;
+    };
+    if stored.layout.is_some() {
+        facts = facts.with_layout(stored.layout);
+    }
+    if let Some(compressed) = stored.compressed.as_deref() {
+        facts = facts.with_compressed(Some(compressed.clone()));
+    }
+    if stored.has_no_body {
+        facts = facts.without_body();
+    }
+    meta.extensions_mut().insert(facts);
 }
 
 /// Whether the cache had no room for the answer it was about to take: what was decided to be stored is not.

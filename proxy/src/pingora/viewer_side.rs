@@ -32,6 +32,7 @@ use super::{
     Edge,
     context::Ctx,
     deliver::{ctx_internal, viewer_parts},
+    error_page::page_of,
     headers::set_lines,
     hook::{self, Decision, Shown},
     request_body,
@@ -105,6 +106,9 @@ impl<'a> From<&'a RequestHeader> for Keyed<'a> {
 impl Edge {
     /// `request_filter`: CF-010 steps 1 to 11. True when an answer has been sent.
     pub(super) async fn on_request(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        if Self::on_page(session, ctx) {
+            return Ok(false);
+        }
         if session.subrequest_ctx.is_some() {
             return self.on_refresh(session, ctx).map(|()| false);
         }
@@ -267,7 +271,9 @@ impl Edge {
         let Flow::Lookup(lookup) = &ctx.flow else {
             return false;
         };
-        if lookup.grace != Some(Grace::WhileRevalidating) || ctx.background {
+        // A refresh is known by the viewer's connection and head, which an error page has in common with what it stands in
+        // for. So a page is refreshed first.
+        if lookup.grace != Some(Grace::WhileRevalidating) || !ctx.serves_viewer() {
             return false;
         }
         if session.cache.is_cache_lock_writer() {
@@ -366,7 +372,7 @@ impl Edge {
     /// `cache_hit_filter`: judges what was found by our own clock and policy; Pingora's freshness is not used.
     pub(super) fn judge_hit(
         &self,
-        _session: &mut Session,
+        session: &Session,
         meta: &CacheMeta,
         ctx: &mut Ctx,
     ) -> Result<Option<ForcedFreshness>> {
@@ -374,6 +380,7 @@ impl Edge {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
         let background = ctx.background;
+        let for_viewer = ctx.serves_viewer();
         let state = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
         // Before the stamp is asked: what is invalidated after this is newer than any answer about the object (CF-660).
         let began = stored.stamp.zone().now();
@@ -389,6 +396,17 @@ impl Edge {
         let Some(verdict) = state.judge(standing, &stored.freshness(), now) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
+        if stored.has_no_body {
+            // An error that nobody is shown: it answers as long as a page stands in for it.
+            let status = meta.response_header().status.as_u16();
+            let stands_in =
+                for_viewer && page_of(&state.exchange, session.req_header(), status).is_some();
+            if !background && (!stands_in || !matches!(verdict, Verdict::Fresh)) {
+                // While it is there, whoever is about to fetch would be sent to look again.
+                self.node().cache().remove(session.cache.cache_key());
+                return Ok(Some(ForcedFreshness::ForceMiss));
+            }
+        }
         state.exchange.began = began;
         Ok(Some(match verdict {
             Verdict::Fresh

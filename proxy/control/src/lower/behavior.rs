@@ -116,6 +116,10 @@ pub(crate) fn lower(
     };
     let key_groups = around.shared.key_groups;
     let trusted_key_groups = key_groups.of_behavior(&raw.trusted_key_groups, report);
+    let response_headers_policy = match raw.response_headers_policy {
+        Some(raw) => context.response_headers.of(raw, report).map(Some),
+        None => Some(None),
+    };
     let functions = associations(raw.on, around, context);
 
     if let Some(cached) = raw.cached_methods.as_ref().filter(|c| {
@@ -151,6 +155,7 @@ pub(crate) fn lower(
         compress: raw.compress,
         cache_policy: cache_policy?,
         origin_request_policy: origin_request_policy?,
+        response_headers_policy: response_headers_policy?,
         functions,
         trusted_key_groups: trusted_key_groups?,
     })

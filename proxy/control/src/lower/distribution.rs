@@ -7,7 +7,7 @@ use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathP
 use super::{
     Context, Shared,
     behavior::{self, Surroundings},
-    geo, headers, origin, origin_group,
+    error_response, geo, headers, origin, origin_group,
 };
 use crate::{
     cursor::shorten,
@@ -53,6 +53,7 @@ impl Placed {
         let cache_mode = raw.modes.cache_mode.or(site.cache_mode).unwrap_or_default();
         let cdn_cc = raw.cdn_cc.map(|c| cdn_cc(c, cache_mode, report));
         let max_variants = raw.vary.and_then(|v| max_variants(&v, cache_mode, report));
+        let error_responses = error_response::lower(raw.error_responses, report);
 
         let geo_restriction = raw.geo_restriction.and_then(|g| geo::lower(g, context));
 
@@ -121,6 +122,7 @@ impl Placed {
                 cdn_cc: cdn_cc.unwrap_or_default(),
                 max_variants: max_variants.unwrap_or(Distribution::MAX_VARIANTS),
                 geo_restriction,
+                error_responses,
             },
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),

@@ -59,7 +59,8 @@ const HOP_BY_HOP: &str = "it belongs to one connection only";
 const NEVER_FORWARDED: &str = "it is never forwarded";
 const GENERATED: &str = "generated `CloudFront-*` headers are not available yet";
 
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a name in lower case is meant by a pattern, at whose end `*` is any rest.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
         None => pattern == name,
@@ -188,7 +189,7 @@ pub(crate) fn custom(
 }
 
 /// RFC 9110 section 5.5: no control characters but tabs, no surrounding space.
-fn is_field_value(value: &str) -> bool {
+pub(crate) fn is_field_value(value: &str) -> bool {
     let blank = |c: char| c == ' ' || c == '\t';
     value.chars().all(|c| c == '\t' || !c.is_control())
         && !value.starts_with(blank)

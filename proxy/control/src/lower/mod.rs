@@ -4,6 +4,7 @@
 mod behavior;
 mod cloudfront_function;
 mod distribution;
+mod error_response;
 mod files;
 mod function;
 mod geo;
@@ -15,6 +16,7 @@ mod origin_access;
 mod origin_group;
 mod package;
 mod policy;
+mod response_headers;
 mod signed;
 mod store;
 
@@ -31,6 +33,7 @@ use crate::{Loaded, raw::RawSite, report::Report};
 use distribution::Placed;
 use function::Functions;
 use origin_access::AccessControls;
+use response_headers::ResponseHeadersPolicies;
 use signed::KeyGroups;
 use store::Stores;
 
@@ -42,6 +45,7 @@ pub(crate) struct Context<'a> {
     pub(crate) profile: LimitProfile,
     /// Whether a database says in which country a viewer is (CF-601).
     pub(crate) has_geo_database: bool,
+    pub(crate) response_headers: ResponseHeadersPolicies,
 }
 
 /// What is declared once and named by distributions.
@@ -58,6 +62,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         base_dir,
         profile: raw.node.limit_profile.unwrap_or_default(),
         has_geo_database: raw.node.geo_database.is_some(),
+        response_headers: ResponseHeadersPolicies::lower(raw.response_headers_policies, report),
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);

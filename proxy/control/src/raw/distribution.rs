@@ -5,8 +5,8 @@ use fourfront_model::{
 };
 
 use super::{
-    Named, RawCachePolicy, RawGeoRestriction, RawModes, RawOriginGroup, RawOriginRequestPolicy,
-    RawPolicy, named, signed::trusted_key_groups,
+    Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawModes, RawOriginGroup,
+    RawOriginRequestPolicy, RawPolicy, RawResponseHeadersPolicy, named, signed::trusted_key_groups,
 };
 use crate::{
     cursor::{Block, Cursor},
@@ -33,6 +33,7 @@ pub(crate) struct RawDistribution {
     pub(crate) cdn_cc: Option<RawCdnCc>,
     pub(crate) vary: Option<RawVary>,
     pub(crate) geo_restriction: Option<RawGeoRestriction>,
+    pub(crate) error_responses: Vec<RawErrorResponse>,
 }
 
 /// `cdn_cc`.
@@ -128,6 +129,7 @@ pub(crate) struct RawBehavior {
     pub(crate) compress: bool,
     pub(crate) cache_policy: Option<RawPolicy<RawCachePolicy>>,
     pub(crate) origin_request_policy: Option<RawPolicy<RawOriginRequestPolicy>>,
+    pub(crate) response_headers_policy: Option<RawPolicy<RawResponseHeadersPolicy>>,
     pub(crate) on: Vec<RawAssociation>,
     pub(crate) trusted_key_groups: Vec<Spanned<String>>,
 }
@@ -212,6 +214,9 @@ impl RawDistribution {
             cdn_cc: block.get("cdn_cc").and_then(RawCdnCc::read),
             vary: block.get("vary").and_then(RawVary::read),
             geo_restriction: RawGeoRestriction::of_distribution(&block),
+            error_responses: block
+                .get("custom_error_responses")
+                .map_or_else(Vec::new, RawErrorResponse::read_all),
         })
     }
 }
@@ -418,6 +423,7 @@ impl RawBehavior {
             compress: false,
             cache_policy: None,
             origin_request_policy: None,
+            response_headers_policy: None,
             on: Vec::new(),
             trusted_key_groups: Vec::new(),
         }
@@ -468,6 +474,9 @@ impl RawBehavior {
             origin_request_policy: block
                 .either("origin_request_policy", "origin_request_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawOriginRequestPolicy::read)),
+            response_headers_policy: block
+                .either("response_headers_policy", "response_headers_policy_id")
+                .and_then(|c| RawPolicy::read(c, RawResponseHeadersPolicy::read)),
             on: block.get("on").map_or_else(Vec::new, associations),
             trusted_key_groups: block
                 .get("trusted_key_groups")

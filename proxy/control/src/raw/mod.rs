@@ -3,12 +3,14 @@
 
 mod cloudfront_function;
 mod distribution;
+mod error_response;
 mod function;
 mod geo;
 mod node;
 mod origin_access;
 mod origin_group;
 mod policy;
+mod response_headers;
 mod signed;
 
 use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
@@ -18,6 +20,7 @@ pub(crate) use distribution::{
     RawAssociation, RawBehavior, RawCacheTags, RawCdnCc, RawCustomOrigin, RawDistribution,
     RawOrigin, RawOriginBlock, RawProtocol, RawVary,
 };
+pub(crate) use error_response::RawErrorResponse;
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use geo::{RawGeoKind, RawGeoRestriction};
 pub(crate) use node::RawNode;
@@ -25,6 +28,9 @@ pub(crate) use origin_access::{RawOriginAccess, RawSigning};
 pub(crate) use origin_group::{RawOriginGroup, origin_groups};
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
+};
+pub(crate) use response_headers::{
+    RawCors, RawHeaderField, RawProtection, RawResponseHeadersPolicy, RawSecurity, RawTransport,
 };
 pub(crate) use signed::{RawKeyGroup, RawPem, RawPublicKey};
 
@@ -64,6 +70,7 @@ pub(crate) struct RawSite {
     pub(crate) public_keys: Vec<Named<RawPublicKey>>,
     pub(crate) key_groups: Vec<Named<RawKeyGroup>>,
     pub(crate) origin_access: Vec<Named<RawOriginAccess>>,
+    pub(crate) response_headers_policies: Vec<Named<RawResponseHeadersPolicy>>,
     pub(crate) distributions: Vec<Named<RawDistribution>>,
     pub(crate) modes: RawModes,
 }
@@ -114,6 +121,11 @@ impl RawSite {
                         "a map from id to origin access control",
                         RawOriginAccess::read,
                     )
+                }),
+            response_headers_policies: block
+                .get("response_headers_policies")
+                .map_or_else(Vec::new, |c| {
+                    named(c, "a map of policy ids", RawResponseHeadersPolicy::read)
                 }),
             distributions,
             modes: RawModes::read(&block),

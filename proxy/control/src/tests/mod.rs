@@ -4,6 +4,7 @@ mod associations;
 mod behaviors;
 mod cloudfront_functions;
 mod distributions;
+mod error_responses;
 mod functions;
 mod geo;
 mod grants;
@@ -14,6 +15,7 @@ mod origins;
 mod policies;
 mod reference;
 mod refusals;
+mod response_headers;
 mod signed;
 mod text;
 

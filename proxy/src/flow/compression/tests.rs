@@ -16,6 +16,7 @@ fn behavior(policy: &str) -> CacheBehavior {
         target_origin: 0,
         failover: None,
         trusted_key_groups: Default::default(),
+        response_headers_policy: None,
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: AllowedMethods::All,
         cached_methods: CachedMethods::GetHead,

@@ -9,14 +9,14 @@ use fourfront_cache::{
     policy::{Reuse, Verdict},
 };
 use fourfront_hooks::cff;
-use fourfront_model::{EventType, HeaderLine, HeaderLines};
-use http::{HeaderMap, HeaderName, Method, Version, header};
+use fourfront_model::{Asked as AskedHeaders, EventType, HeaderLine, HeaderLines};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 
 use super::{
     connection::Connection,
     request::ViewerHead,
     wire::{
-        number_line, put_end, put_lines, put_node_fields, put_number_field, put_status,
+        number_line, put_end, put_field, put_lines, put_node_fields, put_number_field, put_status,
         tells_cache_status,
     },
 };
@@ -26,13 +26,17 @@ use crate::{
         ViewerRequest, admit,
         hook::{RequestParts, ResponseParts},
         reason,
+        server_timing::Tier,
     },
     pingora::{
         Edge,
-        context::Ctx,
+        context::{Ctx, Record},
+        error_page::page_for,
         hook,
         pace::PIECE,
+        packed::{Has, Packed},
         record::{Ended, VIEWER_GONE},
+        response_policy::{self, SERVER_TIMING, asked_parts},
         storage::{Found, Head},
         viewer_side::{Asked, Keyed, split},
     },
@@ -126,8 +130,8 @@ impl Edge {
                     changed = request;
                     None
                 }
-                Asked::Respond(generated) => generated_reply(&ctx, generated),
-                Asked::Fail(fault) => failed_reply(&mut ctx, &fault),
+                Asked::Respond(generated) => generated_reply(&ctx, generated, asked(head)),
+                Asked::Fail(fault) => failed_reply(&mut ctx, &fault, asked(head)),
             };
             if let Some(reply) = reply {
                 return self
@@ -150,7 +154,7 @@ impl Edge {
             Flow::Lookup(lookup) => self.find_fresh(head, changed.as_ref(), lookup, now).await,
             _ => None,
         };
-        let Some(object) = found else {
+        let Some((object, tier)) = found else {
             ctx.changed = changed;
             return Answer::NotHere(Some(Box::new(ctx)));
         };
@@ -161,6 +165,7 @@ impl Edge {
             ttl: object.head().facts().freshness().ttl(now),
         };
         ctx.record.outcome = Some(outcome.clone());
+        ctx.record.tier = Some(tier);
         ctx.flow = Flow::Deliver(Box::new(lookup.found(Served::Hit)));
         self.hit(
             connection, head, changed, &mut ctx, object, outcome, now, keep_alive,
@@ -175,7 +180,7 @@ impl Edge {
         changed: Option<&RequestParts>,
         lookup: &Lookup,
         now: SystemTime,
-    ) -> Option<Arc<Object<Head>>> {
+    ) -> Option<(Arc<Object<Head>>, Tier)> {
         if lookup.bypass.is_some() || !lookup.asked.is_empty() {
             return None;
         }
@@ -199,18 +204,20 @@ impl Edge {
         let key = self.key_of(&keyed, lookup)?;
         let cache = self.node().cache();
         let object = match cache.stored(&key) {
-            Some(object) => object,
+            Some(object) => (object, Tier::Memory),
             None if cache.has_disk() => match cache.find(&key).await? {
-                Found::Object(object) => object,
+                Found::Object(object) => (object, Tier::Disk),
                 Found::OnDisk(_) => return None,
             },
             None => return None,
         };
-        let stored = object.head();
+        let stored = object.0.head();
         let freshness = stored.facts().untouched()?;
         // The record of a failure has a page for each viewer (CF-296).
         let fresh = stored.facts().fault.is_none()
             && stored.facts().layout.is_none()
+            && !stored.facts().has_no_body
+            && !is_for_a_page(lookup, head, target, stored.packed().status())
             && freshness.reuse() != Reuse::Refetch
             && freshness.judge(now) == Verdict::Fresh
             && !asks_for_part(headers)
@@ -247,11 +254,20 @@ impl Edge {
         if !has_function && !packed.has_cache_status() {
             let out = &mut connection.out;
             out.clear();
-            let has = packed.put(out, hidden);
+            let has = match exchange.route.behavior().response_headers_policy {
+                None => {
+                    let has = packed.put(out, hidden);
+                    put_number_field(out, b"Age", age);
+                    has
+                }
+                Some(_) => {
+                    let asked = changed.as_ref().map_or_else(|| asked(head), asked_parts);
+                    put_by_policy(out, packed, (exchange, &ctx.record), asked, age)
+                }
+            };
             if !has.length {
                 put_number_field(out, b"Content-Length", object.body().len());
             }
-            put_number_field(out, b"Age", age);
             put_node_fields(
                 out,
                 exchange,
@@ -284,6 +300,9 @@ impl Edge {
             ));
         }
         lines.push(number_line(header::AGE, "Age", age));
+        let asked = changed.as_ref().map_or_else(|| asked(head), asked_parts);
+        let served = Served::Hit;
+        response_policy::apply_to_lines(&mut lines, asked, exchange, &ctx.record, served);
         let reply = Reply {
             status,
             description: Some(packed.description().to_owned()),
@@ -332,7 +351,7 @@ impl Edge {
                 reply.lines = response.lines;
                 return Some(reply);
             }
-            Err(fault) => return failed_reply(ctx, &fault),
+            Err(fault) => return failed_reply(ctx, &fault, asked_parts(request)),
         };
         reply.description = result.status_description.or_else(|| {
             let same = result.status == response.status;
@@ -367,7 +386,7 @@ impl Edge {
                 let violation = cff::no_body_to_replace();
                 let fault =
                     hook::refused_late(self.node(), &exchange, event, violation, &mut ctx.record);
-                return failed_reply(ctx, &fault);
+                return failed_reply(ctx, &fault, asked_parts(request));
             }
         }
         Some(reply)
@@ -490,8 +509,11 @@ fn viewer_parts(head: &ViewerHead) -> RequestParts {
 }
 
 /// A response that a viewer-request function made (LE-155..170): no other function runs (LE-163).
-fn generated_reply(ctx: &Ctx, generated: Generated) -> Option<Reply> {
-    let served = ctx.flow.deliver().ok()?.served;
+fn generated_reply(ctx: &Ctx, mut generated: Generated, asked: AskedHeaders<'_>) -> Option<Reply> {
+    let deliver = ctx.flow.deliver().ok()?;
+    let (served, exchange) = (deliver.served, &deliver.exchange);
+    let lines = &mut generated.lines;
+    response_policy::apply_to_lines(lines, asked, exchange, &ctx.record, served);
     // LE-168: 204 and 304 have no length. The node owns it otherwise (LE-166, LE-227).
     let length = if matches!(generated.status, 204 | 304) {
         Length::Untold
@@ -511,7 +533,7 @@ fn generated_reply(ctx: &Ctx, generated: Generated) -> Option<Reply> {
 }
 
 /// The page for a function that failed (CF-780..783, LE-278).
-fn failed_reply(ctx: &mut Ctx, fault: &Fault) -> Option<Reply> {
+fn failed_reply(ctx: &mut Ctx, fault: &Fault, asked: AskedHeaders<'_>) -> Option<Reply> {
     let exchange: &Exchange = ctx.flow.exchange()?;
     let identity = &exchange.route.distribution().identity;
     let answer = ErrorAnswer::new(fault, exchange.request_id.as_str(), identity);
@@ -525,13 +547,15 @@ fn failed_reply(ctx: &mut Ctx, fault: &Fault) -> Option<Reply> {
         value: http::HeaderValue::from_static(value),
     };
     let content_type = answer.content_type;
-    let mut lines = vec![line(header::CONTENT_TYPE, "Content-Type", content_type)];
+    let mut lines: HeaderLines = vec![line(header::CONTENT_TYPE, "Content-Type", content_type)];
     if answer.no_store {
         lines.push(line(header::CACHE_CONTROL, "Cache-Control", "no-store"));
     }
     if let Some(allow) = answer.allow {
         lines.push(line(header::ALLOW, "Allow", allow));
     }
+    let served = answer.served;
+    response_policy::apply_to_lines(&mut lines, asked, exchange, &ctx.record, served);
     Some(Reply {
         status: answer.status,
         description: None,
@@ -542,6 +566,48 @@ fn failed_reply(ctx: &mut Ctx, fault: &Fault) -> Option<Reply> {
         outcome: None,
         close: answer.close,
     })
+}
+
+/// What of a request the response headers policy looks at.
+fn asked(head: &ViewerHead) -> AskedHeaders<'_> {
+    AskedHeaders::of(&head.method, |name| head.headers.get(name))
+}
+
+/// Writes a stored head as the behaviour's policy leaves it, and `Age` (CF-553, CF-554). Says what is in it that the node
+/// otherwise adds.
+fn put_by_policy(
+    out: &mut Vec<u8>,
+    packed: &Packed,
+    (exchange, record): (&Exchange, &Record),
+    asked: AskedHeaders<'_>,
+    age: u64,
+) -> Has {
+    let hidden = &exchange.route.fields().hidden;
+    let is_hidden = |name: &[u8]| {
+        let mut hidden = hidden.iter();
+        hidden.any(|h| name.eq_ignore_ascii_case(h.as_str().as_bytes()))
+    };
+    let has = |name: &HeaderName| packed.shows(name) && !hidden.contains(name);
+    let Some(changes) = response_policy::changes(exchange, asked, has) else {
+        return Has::default();
+    };
+    // CF-612: what the origin said of another answer is not for this one.
+    let timing = response_policy::timing(&changes, exchange, record, Served::Hit, Vec::new);
+    let is_timing = |name: &[u8]| name.eq_ignore_ascii_case(SERVER_TIMING.as_str().as_bytes());
+    let mut has = packed.put_but(out, |name| {
+        is_hidden(name) || changes.drops(name) || (timing.is_some() && is_timing(name))
+    });
+    changes.each(|_, key, value| {
+        put_field(out, key, value.as_bytes());
+        has.note(key);
+    });
+    if let Some(value) = timing {
+        put_field(out, b"Server-Timing", value.as_bytes());
+    }
+    if !changes.drops(b"age") {
+        put_number_field(out, b"Age", age);
+    }
+    has
 }
 
 fn header_map(lines: &[HeaderLine]) -> HeaderMap {
@@ -559,6 +625,23 @@ fn header_map(lines: &[HeaderLine]) -> HeaderMap {
 fn is_empty(lines: &[HeaderLine]) -> bool {
     let mut lengths = lines.iter().filter(|l| l.name == header::CONTENT_LENGTH);
     lengths.next().is_some_and(|l| l.value == "0")
+}
+
+/// Whether a page stands in for a stored error: Pingora's way fetches it (CF-592).
+fn is_for_a_page(lookup: &Lookup, head: &ViewerHead, target: &[u8], status: StatusCode) -> bool {
+    if status.as_u16() < 400 {
+        return false;
+    }
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    let (path, _) = split(target);
+    page_for(
+        &lookup.exchange,
+        &head.method,
+        path,
+        content_type,
+        status.as_u16(),
+    )
+    .is_some()
 }
 
 /// Whether the answer depends on a condition or a range, which a function may have put there (RFC 9110 sections 13

@@ -18,6 +18,7 @@ mod answer;
 mod connection;
 mod outlet;
 mod request;
+mod unread;
 mod wire;
 
 use std::sync::Arc;
@@ -124,7 +125,8 @@ impl Direct {
         begun: Option<Box<Ctx>>,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let mut session = ServerSession::new_http1(Box::new(Outlet::new(stream)));
+        let mut session =
+            ServerSession::new_http1(Box::new(Outlet::new(stream).unread(self.edge.clone())));
         // As Pingora itself begins a connection; the request's own wish comes on top.
         session.set_keepalive((!*shutdown.borrow()).then_some(60));
         session.set_pipelined_prefix(prefix);

@@ -1,4 +1,5 @@
-//! The stream that Pingora answers on, where the date of its answers is put right.
+//! The stream that Pingora answers on, where the date of its answers is put right, and a page put in the place of its answer to
+//! what it could not read.
 //!
 //! Pingora writes its own `Date` over an answer's, whoever made that (CF-320, RFC 9110 section 6.6.1), and offers no setting for
 //! it. So the head's `Date` is written here once more.
@@ -25,6 +26,8 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::unread::UnreadPages;
+
 /// Bytes of a date.
 const DATE_BYTES: usize = 29;
 /// What stands before it, in any case.
@@ -35,6 +38,18 @@ pub(in crate::pingora) struct Outlet {
     inner: Stream,
     /// A lock, as it is set through a shared reference; whoever writes owns the stream.
     date: Mutex<Option<Dated>>,
+    /// Likewise.
+    unread: Mutex<Unread>,
+}
+
+/// What becomes of an answer to a request that was not read.
+enum Unread {
+    /// It was read, or nobody makes pages.
+    No,
+    /// Whether it can be read is not known.
+    Perhaps(Arc<dyn UnreadPages + Send + Sync>),
+    /// It was not: this is written, so far to here.
+    Page { page: Vec<u8>, written: usize },
 }
 
 /// The date of the next head.
@@ -52,7 +67,49 @@ impl Outlet {
         Self {
             inner,
             date: Mutex::new(None),
+            unread: Mutex::new(Unread::No),
         }
+    }
+
+    /// With pages for a request that turns out not to be one.
+    pub(super) fn unread(mut self, pages: Arc<dyn UnreadPages + Send + Sync>) -> Self {
+        *self.unread.get_mut() = Unread::Perhaps(pages);
+        self
+    }
+
+    /// The request was read: what is written from here on is its answer.
+    pub(in crate::pingora) fn is_read(stream: &Stream) {
+        if let Some(outlet) = stream.as_any().downcast_ref::<Self>() {
+            *outlet.unread.lock() = Unread::No;
+        }
+    }
+
+    /// Writes the page in place of the answer that `buf` is, if it is one to a request that was not read.
+    fn poll_page(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        let Self { inner, unread, .. } = self;
+        let unread = unread.get_mut();
+        if let Unread::Perhaps(pages) = unread {
+            *unread = match refusal(buf) {
+                Some(status) => Unread::Page {
+                    page: pages.page(status),
+                    written: 0,
+                },
+                None => Unread::No,
+            };
+        }
+        let Unread::Page { page, written } = unread else {
+            return None;
+        };
+        while *written < page.len() {
+            match Pin::new(&mut *inner).poll_write(cx, &page[*written..]) {
+                Poll::Ready(Ok(0)) => {
+                    return Some(Poll::Ready(Err(io::ErrorKind::WriteZero.into())));
+                }
+                Poll::Ready(Ok(bytes)) => *written += bytes,
+                other => return Some(other),
+            }
+        }
+        Some(Poll::Ready(Ok(buf.len())))
     }
 
     /// The stream behind an outlet.
@@ -100,6 +157,15 @@ impl Dated {
     }
 }
 
+/// The status of an answer that Pingora makes before there is a request.
+fn refusal(buf: &[u8]) -> Option<u16> {
+    match buf.strip_prefix(b"HTTP/1.1 ")?.get(..3)? {
+        b"400" => Some(400),
+        b"405" => Some(405),
+        _ => None,
+    }
+}
+
 /// Where the date begins in the head that `buf` begins with.
 fn find(buf: &[u8]) -> Option<usize> {
     let end = buf.windows(4).position(|w| w == b"\r\n\r\n")?;
@@ -115,6 +181,9 @@ impl AsyncWrite for Outlet {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if let Some(polled) = this.poll_page(cx, buf) {
+            return polled;
+        }
         let date = this.date.get_mut();
         if let Some(dated) = date {
             if let Some(patched) = dated.patch(buf) {
@@ -134,7 +203,7 @@ impl AsyncWrite for Outlet {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.date.get_mut().is_some() {
+        if self.date.get_mut().is_some() || !matches!(self.unread.get_mut(), Unread::No) {
             let first = bufs.iter().find(|b| !b.is_empty());
             return self.poll_write(cx, first.map_or(&[][..], |b| b));
         }
@@ -289,6 +358,50 @@ mod tests {
                 // Of that head alone.
                 assert_eq!(got, format!("{want}{body}{head}"), "{room}");
             }
+        }
+    }
+
+    struct Page;
+
+    impl UnreadPages for Page {
+        fn page(&self, status: u16) -> Vec<u8> {
+            format!("page for {status}").into_bytes()
+        }
+    }
+
+    /// What arrives of writes, the request read before them or not.
+    async fn answered(room: usize, read: bool, writes: &[&str]) -> String {
+        let (near, mut far) = tokio::io::duplex(room);
+        let mut stream: Stream = Box::new(Outlet::new(Box::new(near)).unread(Arc::new(Page)));
+        if read {
+            Outlet::is_read(&stream);
+        }
+        let reading = tokio::spawn(async move {
+            let mut all = String::new();
+            far.read_to_string(&mut all).await.unwrap();
+            all
+        });
+        for text in writes {
+            stream.write_all(text.as_bytes()).await.unwrap();
+        }
+        drop(Outlet::unwrap(stream).unwrap());
+        reading.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_page_stands_for_the_answer_to_what_was_not_read() {
+        // CF-780
+        let bare = "HTTP/1.1 400 Bad Request\r\nContent-Length: 1\r\n\r\n";
+        for room in [1, 7, 100] {
+            assert_eq!(answered(room, false, &[bare, "x"]).await, "page for 400");
+            let other = "HTTP/1.1 405 Method Not Allowed\r\n\r\n";
+            assert_eq!(answered(room, false, &[other]).await, "page for 405");
+            assert_eq!(answered(room, true, &[bare, "x"]).await, format!("{bare}x"));
+            let fine = "HTTP/1.1 200 OK\r\n\r\n";
+            assert_eq!(
+                answered(room, false, &[fine, bare]).await,
+                format!("{fine}{bare}")
+            );
         }
     }
 

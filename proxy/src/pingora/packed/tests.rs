@@ -44,6 +44,32 @@ fn a_head_is_written_as_it_was_received() {
 }
 
 #[test]
+fn a_head_is_written_without_what_goes() {
+    // CF-553, CF-554
+    let fields = [
+        ("Server", "a"),
+        ("X-Powered-By", "b"),
+        ("Via", "c"),
+        ("ETag", "d"),
+    ];
+    let packed = Packed::of(&header(200, &fields), &[]).unwrap();
+    let put_but = |goes: &[&[u8]]| {
+        let mut out = Vec::new();
+        let has = packed.put_but(&mut out, |name| {
+            goes.iter().any(|other| name.eq_ignore_ascii_case(other))
+        });
+        (String::from_utf8(out).unwrap(), has.server)
+    };
+    let (text, has_server) = put_but(&[b"x-powered-by", b"server"]);
+    assert_eq!(text, "HTTP/1.1 200 OK\r\nETag: d\r\n");
+    assert!(!has_server);
+    let (text, has) = put(&packed, NONE);
+    assert_eq!(put_but(&[b"other"]), (text, has.server));
+    // What the node writes itself is not there for a policy.
+    assert!(packed.shows(&header::ETAG) && !packed.shows(&header::VIA));
+}
+
+#[test]
 fn phrases_of_the_origin_stay_and_unsound_ones_do_not() {
     // RFC 9112 section 4
     let phrase = |status, phrase| {
