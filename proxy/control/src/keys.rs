@@ -118,7 +118,7 @@ pub(crate) const SITE: Table = Table {
         ),
         refused(
             "certificates",
-            "not available yet: it needs the HTTPS listener",
+            "not a setting here: certificates belong to the node; write them under `node.certificates`",
         ),
         refused("fleet", "not available yet: it needs fleet state"),
     ]],
@@ -139,20 +139,29 @@ pub(crate) const NODE: Table = Table {
         read("shutdown_grace"),
         read("origin_ca"),
         read("data_dir"),
-        refused(
-            "listen_https",
-            "not available yet: it needs the HTTPS listener",
-        ),
-        refused(
-            "certificates",
-            "not available yet: it needs the HTTPS listener",
-        ),
+        read("listen_https"),
+        read("https_port"),
+        read("certificates"),
+        read("default_certificate"),
+        read("handshake_timeout"),
+        read("http2"),
+        read("proxy_protocol"),
         refused("fleet", "not available yet: it needs fleet state"),
         refused(
             "trusted_proxies",
             "not available yet: it needs viewer addresses taken from a proxy in front",
         ),
     ]],
+};
+
+pub(crate) const CERTIFICATE: Table = Table {
+    what: "a certificate",
+    groups: &[&[read("cert"), read("key")]],
+};
+
+pub(crate) const HTTP2: Table = Table {
+    what: "`node.http2`",
+    groups: &[&[read("cleartext"), read("max_concurrent_streams")]],
 };
 
 pub(crate) const HOOKS: Table = Table {
@@ -299,10 +308,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "custom_error_responses",
             "not available yet: it needs custom error pages",
         ),
-        refused(
-            "viewer_certificate",
-            "not available yet: it needs the HTTPS listener",
-        ),
+        read("viewer_certificate"),
         refused("restrictions", "not available yet: it needs a geo database"),
         refused(
             "geo_restriction",
@@ -336,17 +342,30 @@ pub(crate) const DISTRIBUTION: Table = Table {
         ),
         refused(
             "viewer_mtls_config",
-            "not available yet: it needs the HTTPS listener",
+            "not available yet: it needs client certificates of viewers",
         ),
         refused(
             "connection_function_association",
-            "not available yet: it needs the HTTPS listener",
+            "not supported: functions do not run in handshakes",
         ),
         refused_unless(
             "path_confusion",
             "off",
             "not available yet: it needs the guard against confused paths",
         ),
+    ]],
+};
+
+pub(crate) const VIEWER_CERTIFICATE: Table = Table {
+    what: "`viewer_certificate`",
+    groups: &[&[
+        read("certificate"),
+        read("acm_certificate_arn"),
+        read("iam_certificate_id"),
+        read("cloudfront_default_certificate"),
+        read("ssl_support_method"),
+        read("minimum_protocol_version"),
+        ignored("certificate_source"),
     ]],
 };
 
@@ -570,6 +589,8 @@ pub(crate) const SELECTION: Table = Table {
 pub(crate) const ALL: &[&Table] = &[
     &SITE,
     &NODE,
+    &CERTIFICATE,
+    &HTTP2,
     &HOOKS,
     &LOG,
     &LIMITS,
@@ -578,6 +599,7 @@ pub(crate) const ALL: &[&Table] = &[
     &CLOUDFRONT_FUNCTION,
     &STORE,
     &DISTRIBUTION,
+    &VIEWER_CERTIFICATE,
     &CACHE_TAGS,
     &CDN_CC,
     &VARY,

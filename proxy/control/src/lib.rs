@@ -45,7 +45,10 @@ use std::{
 use fourfront_model::{FunctionName, Site};
 
 pub use error::{Location, SiteError, SiteErrors};
-pub use settings::{HookSettings, LogFormat, LogLevel, LogSettings, NodeSettings, RequestLimits};
+pub use settings::{
+    CertificateFiles, HookSettings, LogFormat, LogLevel, LogSettings, NodeSettings, RequestLimits,
+    ViewerSettings,
+};
 
 use cursor::Cursor;
 use raw::RawSite;

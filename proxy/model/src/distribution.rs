@@ -6,8 +6,8 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 use http::HeaderName;
 
 use crate::{
-    CacheBehavior, CacheMode, Compat, Function, Identity, Origin, PathPatternSlot, RequestCc,
-    normalize_path,
+    CacheBehavior, CacheMode, Compat, Function, HttpVersions, Identity, Origin, PathPatternSlot,
+    RequestCc, ViewerCertificate, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -149,6 +149,10 @@ pub struct Distribution {
     /// Responses under one key at most that differ by what `Vary` names (CF-824), at least 2. Mode `cloudfront` has no
     /// such variants (CF-312).
     pub max_variants: usize,
+    /// What it shows to viewers on TLS (CF-047).
+    pub viewer_certificate: ViewerCertificate,
+    /// What they may speak (CF-050).
+    pub http_versions: HttpVersions,
 }
 
 /// `cdn_cc`: targeted cache control (CF-801, RFC 9213).
@@ -387,6 +391,8 @@ mod tests {
             cache_tags: None,
             cdn_cc: CdnCc::default(),
             max_variants: Distribution::MAX_VARIANTS,
+            viewer_certificate: ViewerCertificate::default(),
+            http_versions: HttpVersions::default(),
         })
     }
 

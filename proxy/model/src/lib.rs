@@ -18,6 +18,7 @@ mod managed;
 mod origin;
 mod path_pattern;
 mod policy;
+mod tls;
 
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, PathPatternSlot, ViewerProtocolPolicy,
@@ -50,3 +51,4 @@ pub use policy::{
     CacheMode, CachePolicy, Heuristic, OriginHeaders, OriginRequestPolicy, RequestCc, Selection,
     Ttl, TtlOrderError,
 };
+pub use tls::{HttpVersions, SecurityPolicy, ViewerCertificate};

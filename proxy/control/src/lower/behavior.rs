@@ -6,13 +6,13 @@ use std::sync::Arc;
 use fourfront_model::{
     AllowedMethods, CacheBehavior, CachePolicy, CachedMethods, Compat, EventType,
     FunctionAssociation, FunctionAssociations, OnError, Origin, OriginHeaders, OriginKind,
-    OriginRequestPolicy, PathPattern, PathPatternSlot, ViewerProtocolPolicy,
+    OriginRequestPolicy, PathPattern, PathPatternSlot,
 };
 
 use super::{
     Context,
     function::{Functions, Lookup},
-    policy,
+    policy, tls,
 };
 use crate::{
     cursor::shorten,
@@ -111,6 +111,7 @@ pub(crate) fn lower(
         Some(raw) => policy::origin_request_policy(raw, report).map(Some),
         None => Some(None),
     };
+    let protocol_policy = tls::protocol_policy(raw.viewer_protocol_policy, context);
     let functions = associations(raw.on, around, context);
 
     if let Some(cached) = raw.cached_methods.as_ref().filter(|c| {
@@ -135,7 +136,7 @@ pub(crate) fn lower(
     Some(CacheBehavior {
         path_pattern: slot?,
         target_origin: target?,
-        viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
+        viewer_protocol_policy: protocol_policy,
         allowed_methods: raw.allowed_methods,
         cached_methods: raw.cached_methods.map(|c| c.value).unwrap_or_default(),
         cache_policy: cache_policy?,

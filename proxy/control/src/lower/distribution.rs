@@ -8,7 +8,7 @@ use super::{
     Context,
     behavior::{self, Surroundings},
     function::Functions,
-    headers, origin,
+    headers, origin, tls,
 };
 use crate::{
     cursor::shorten,
@@ -117,6 +117,11 @@ impl Placed {
                 cache_tags,
                 cdn_cc: cdn_cc.unwrap_or_default(),
                 max_variants: max_variants.unwrap_or(Distribution::MAX_VARIANTS),
+                viewer_certificate: raw
+                    .viewer_certificate
+                    .map(|c| tls::viewer_certificate(c, context))
+                    .unwrap_or_default(),
+                http_versions: raw.http_versions.unwrap_or_default(),
             },
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),

@@ -13,6 +13,7 @@ mod origin;
 mod package;
 mod policy;
 mod store;
+mod tls;
 
 use std::{
     collections::HashMap,
@@ -34,6 +35,10 @@ pub(crate) struct Context<'a> {
     /// What relative paths start from.
     pub(crate) base_dir: &'a Path,
     pub(crate) profile: LimitProfile,
+    /// Labels of the node's certificates.
+    pub(crate) certificates: Vec<String>,
+    /// Whether viewers can come by HTTPS.
+    pub(crate) has_https: bool,
 }
 
 /// Lowers a whole file. `None` means that errors were reported.
@@ -42,6 +47,8 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         report,
         base_dir,
         profile: raw.node.limit_profile.unwrap_or_default(),
+        certificates: tls::labels(&raw.node.viewers),
+        has_https: raw.node.viewers.has_https(),
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);

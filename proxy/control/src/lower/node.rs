@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Context, files};
+use super::{Context, files, tls};
 use crate::{HookSettings, LogSettings, NodeSettings, RequestLimits, raw::RawNode};
 
 pub(crate) fn lower(
@@ -88,6 +88,8 @@ pub(crate) fn lower(
         .and_then(|path| files::existing_dir(&path, context));
     watched.extend(modules_dir.clone());
 
+    let viewers = tls::viewers(raw.viewers, listen, admin, context, watched);
+
     let count = |value: Option<u64>| value.and_then(|v| usize::try_from(v).ok());
     NodeSettings {
         listen,
@@ -124,5 +126,6 @@ pub(crate) fn lower(
         shutdown_grace: raw.shutdown_grace.unwrap_or(default.shutdown_grace),
         origin_ca,
         data_dir,
+        viewers,
     }
 }

@@ -1,10 +1,14 @@
 //! One entry of `distributions:` as written: origins and behaviours.
 
 use fourfront_model::{
-    AllowedMethods, CachedMethods, EventType, OnError, OriginProtocol, SslProtocol, TagSeparator,
+    AllowedMethods, CachedMethods, EventType, HttpVersions, OnError, OriginProtocol, SslProtocol,
+    TagSeparator, ViewerProtocolPolicy,
 };
 
-use super::{Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, named};
+use super::{
+    Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, RawViewerCertificate,
+    named, tls,
+};
 use crate::{
     cursor::{Block, Cursor},
     keys,
@@ -28,6 +32,8 @@ pub(crate) struct RawDistribution {
     pub(crate) cache_tags: Option<RawCacheTags>,
     pub(crate) cdn_cc: Option<RawCdnCc>,
     pub(crate) vary: Option<RawVary>,
+    pub(crate) viewer_certificate: Option<RawViewerCertificate>,
+    pub(crate) http_versions: Option<HttpVersions>,
 }
 
 /// `cdn_cc`.
@@ -115,6 +121,7 @@ pub(crate) struct RawBehavior {
     pub(crate) origin: Option<Spanned<String>>,
     /// Whether an origin was named at all, readable or not.
     pub(crate) names_origin: bool,
+    pub(crate) viewer_protocol_policy: Option<Spanned<ViewerProtocolPolicy>>,
     pub(crate) allowed_methods: AllowedMethods,
     pub(crate) cached_methods: Option<Spanned<CachedMethods>>,
     pub(crate) cache_policy: Option<RawPolicy<RawCachePolicy>>,
@@ -144,16 +151,6 @@ impl RawDistribution {
             let message =
                 format!("the comment is {length} characters long, at most 128 are allowed");
             cursor.report.error(&comment.at, message);
-        }
-        if let Some(version) = block.get("http_version") {
-            // CF-050: HTTP/1.1 is always on.
-            let needs = Err("not available yet: it needs the HTTPS listener");
-            version.choice(&[
-                ("http1.1", Ok(())),
-                ("http2", needs),
-                ("http3", needs),
-                ("http2and3", needs),
-            ]);
         }
         let origins = block.get("origins").and_then(|c| {
             let all = named(c, "a map from origin id to URL or block", RawOrigin::read);
@@ -198,6 +195,10 @@ impl RawDistribution {
             cache_tags: block.get("cache_tag_config").and_then(RawCacheTags::read),
             cdn_cc: block.get("cdn_cc").and_then(RawCdnCc::read),
             vary: block.get("vary").and_then(RawVary::read),
+            viewer_certificate: block
+                .get("viewer_certificate")
+                .and_then(RawViewerCertificate::read),
+            http_versions: block.get("http_version").and_then(tls::http_versions),
         })
     }
 }
@@ -396,6 +397,7 @@ impl RawBehavior {
             path: None,
             origin: None,
             names_origin: false,
+            viewer_protocol_policy: None,
             allowed_methods: AllowedMethods::default(),
             cached_methods: None,
             cache_policy: None,
@@ -419,21 +421,15 @@ impl RawBehavior {
     }
 
     fn read(cursor: &Cursor<'_>, block: &Block<'_>, path: Option<Spanned<String>>) -> Self {
-        if let Some(policy) = block.get("viewer_protocol_policy") {
-            // CF-061
-            let needs = Err("not available yet: it needs the HTTPS listener; write `allow-all`");
-            policy.choice(&[
-                ("allow-all", Ok(())),
-                ("https-only", needs),
-                ("redirect-to-https", needs),
-            ]);
-        }
         let origin = block.either("origin", "target_origin_id");
         Self {
             at: cursor.at.clone(),
             path,
             names_origin: block.gives("origin", "target_origin_id"),
             origin: origin.and_then(Cursor::text),
+            viewer_protocol_policy: block
+                .get("viewer_protocol_policy")
+                .and_then(tls::viewer_protocol_policy),
             allowed_methods: block
                 .get("allowed_methods")
                 .and_then(allowed_methods)

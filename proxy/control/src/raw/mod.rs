@@ -6,6 +6,7 @@ mod distribution;
 mod function;
 mod node;
 mod policy;
+mod tls;
 
 use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
 
@@ -19,6 +20,8 @@ pub(crate) use node::RawNode;
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
 };
+
+pub(crate) use tls::{RawCertificate, RawPolicyName, RawViewerCertificate, RawViewers};
 
 use crate::{
     cursor::{Block, Cursor},

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use fourfront_model::LimitProfile;
 
+use super::tls::RawViewers;
 use crate::{
     LogFormat, LogLevel,
     cursor::{Block, Cursor, shorten},
@@ -39,6 +40,7 @@ pub(crate) struct RawNode {
     pub(crate) shutdown_grace: Option<Duration>,
     pub(crate) origin_ca: Option<Spanned<String>>,
     pub(crate) data_dir: Option<Spanned<String>>,
+    pub(crate) viewers: RawViewers,
 }
 
 /// More threads than any machine this runs on has cores; more is a slip.
@@ -76,6 +78,7 @@ impl RawNode {
                 .map(|s| s.value),
             origin_ca: block.get("origin_ca").and_then(Cursor::text),
             data_dir: block.get("data_dir").and_then(Cursor::text),
+            viewers: RawViewers::read(&block),
             ..Self::default()
         };
         if let Some(hooks) = block
@@ -183,7 +186,7 @@ fn name_prefix(cursor: &Cursor<'_>) -> Option<Spanned<String>> {
     None
 }
 
-fn address(cursor: &Cursor<'_>) -> Option<Spanned<SocketAddr>> {
+pub(super) fn address(cursor: &Cursor<'_>) -> Option<Spanned<SocketAddr>> {
     let text = cursor.text()?;
     match text.value.parse() {
         Ok(address) => Some(text.map(|_| address)),

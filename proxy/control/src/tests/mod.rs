@@ -12,6 +12,7 @@ mod policies;
 mod reference;
 mod refusals;
 mod text;
+mod tls;
 
 use std::{fs, path::Path};
 
@@ -44,6 +45,8 @@ fn site_dir() -> TempDir {
         ("typed/index.ts", "export const handler = async () => {};"),
         ("public/index.html", "<p>hello</p>"),
         ("ca.pem", "not read here"),
+        ("site.pem", "not read here"),
+        ("site.key", "not read here"),
         (
             "cff/redirects.js",
             "function handler(e) { return e.request; }",

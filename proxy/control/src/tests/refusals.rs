@@ -232,29 +232,15 @@ fn a_distribution_as_cloudfront_prints_it_with_everything_off_is_accepted() {
 }
 
 #[test]
-fn words_that_need_https_say_so() {
-    // CF-050, CF-061, CF-421
-    for word in ["https-only", "redirect-to-https"] {
-        refused(
-            &with_default_behavior(&format!("viewer_protocol_policy: {word}")),
-            &[&format!(
-                "5:31: distributions.site.default_cache_behavior.viewer_protocol_policy: `{word}` is not available yet: it needs the HTTPS listener"
-            )],
-        );
-    }
-    refused(
-        &with_default_behavior("viewer_protocol_policy: allow-some"),
-        &[
-            "5:31: distributions.site.default_cache_behavior.viewer_protocol_policy: expected `allow-all`, found `allow-some`",
-        ],
-    );
-    for version in ["http2", "http3", "http2and3"] {
+fn words_that_need_what_is_not_there_say_so() {
+    // CF-050, CF-421
+    for version in ["http3", "http2and3"] {
         refused(
             &format!(
                 "distributions:\n  a:\n    http_version: {version}\n    origins: {{ app: \"http://a.test\" }}\n"
             ),
             &[&format!(
-                "3:19: distributions.a.http_version: `{version}` is not available yet"
+                "3:19: distributions.a.http_version: `{version}` is not available yet: it needs HTTP/3"
             )],
         );
     }
