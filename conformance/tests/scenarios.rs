@@ -21,6 +21,8 @@ mod scenarios {
     mod hook_failures;
     mod hook_results;
     mod hostile;
+    mod http2;
+    mod https;
     mod interim_answers;
     mod invalidation;
     mod invalidation_api;

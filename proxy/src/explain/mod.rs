@@ -38,7 +38,12 @@ async fn told(node: &Node, body: &[u8], now: SystemTime) -> Result<Value, Proble
         version: Version::HTTP_11,
         headers: &asked.headers,
         raw_head: &[],
+        head_bytes: 0,
         viewer: SocketAddr::from(([127, 0, 0, 1], 0)),
+        is_https: asked.is_https,
+        tls: None,
+        has_body: false,
+        https_port: node.https_port(),
         limits: &snapshot.settings().limits,
     };
     match admit(&snapshot, &facts) {
@@ -72,6 +77,8 @@ async fn told(node: &Node, body: &[u8], now: SystemTime) -> Result<Value, Proble
 #[derive(Debug)]
 struct Asked {
     method: Method,
+    /// Whether the URL begins with `https`.
+    is_https: bool,
     /// As the request would have it; empty until it is known.
     host: String,
     /// Path and query.
@@ -117,6 +124,9 @@ impl Asked {
         let (host, target) = split_url(url)?;
         let mut asked = Self {
             method,
+            is_https: url
+                .get(..6)
+                .is_some_and(|start| start.eq_ignore_ascii_case("https:")),
             host: host.to_owned(),
             target,
             headers,

@@ -13,12 +13,14 @@ use fourfront_cache::{
     purge::Moment,
 };
 use fourfront_hooks::event::EventConfig;
-use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind};
+use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind, OriginProtocol};
+use http::Version;
 use rand::Rng as _;
 
 use crate::{
     node::{Hook, NodeFields, Snapshot},
     observe::metrics::BehaviorMetrics,
+    tls::TlsFacts,
 };
 
 /// The opaque id of one viewer request (CF-355): 40 random bytes as 56 characters of URL-safe base64, as
@@ -170,9 +172,25 @@ pub struct Exchange {
     pub began: Moment,
     /// Path and query as the viewer sent them, when a function changed them (CF-658).
     pub viewer_target: Option<Bytes>,
+    /// What the viewer spoke (CF-382, CF-703).
+    pub version: Version,
+    /// Whether the viewer came by HTTPS.
+    pub is_https: bool,
+    /// The handshake that the viewer's connection began with; `None` on plain HTTP.
+    pub tls: Option<Arc<TlsFacts>>,
 }
 
 impl Exchange {
+    /// How the viewer came: what `CloudFront-Forwarded-Proto` says (CF-381), what signed URLs begin with, and what an S3
+    /// origin is asked by (CF-430).
+    pub const fn scheme(&self) -> OriginProtocol {
+        if self.is_https {
+            OriginProtocol::Https
+        } else {
+            OriginProtocol::Http
+        }
+    }
+
     /// The `config` object of an event (LE-070..073).
     pub fn event_config(&self, event_type: EventType) -> EventConfig<'_> {
         let distribution = self.route.distribution();

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use fourfront_hooks::{FaultClass, HookFault};
 use fourfront_model::{EventType, Identity};
 use fourfront_origin::OriginFault;
+use http::HeaderValue;
 
 use super::Served;
 
@@ -81,6 +82,20 @@ pub enum ViewerFault {
     /// `only-if-cached`, and nothing stored that answers (CF-829).
     #[error("nothing is stored that may answer, and the request allows no fetch")]
     NotStored,
+    /// The connection is for another host's distribution (CF-036, RFC 9110 section 15.5.20).
+    #[error("this connection is not for the request's host")]
+    Misdirected,
+    /// Plain HTTP where only HTTPS may be (CF-520..522).
+    #[error("only HTTPS is allowed here")]
+    HttpsOnly,
+    /// Plain HTTP where HTTPS is to be used (CF-520, CF-521): not a refusal, but an answer like one.
+    #[error("the same is found by HTTPS")]
+    ToHttps {
+        /// 301 or 307.
+        status: u16,
+        /// Where.
+        location: HeaderValue,
+    },
     /// The request went through this network before (CF-356).
     #[error("the request has passed through too many distributions")]
     Loop,
@@ -96,7 +111,14 @@ impl ViewerFault {
             | Self::Host
             | Self::Target
             | Self::HeaderCount { .. } => 400,
-            Self::UnknownHost | Self::Disabled | Self::Method | Self::BodyOnGet | Self::Loop => 403,
+            Self::UnknownHost
+            | Self::Disabled
+            | Self::Method
+            | Self::BodyOnGet
+            | Self::Loop
+            | Self::HttpsOnly => 403,
+            Self::ToHttps { status, .. } => *status,
+            Self::Misdirected => 421,
             Self::MethodNotSupported => 405,
             Self::Precondition => 412,
             Self::BodySize { .. } => 413,
@@ -116,6 +138,8 @@ impl ViewerFault {
             | Self::AmbiguousLength
             | Self::Host => "InvalidRequestHeader",
             Self::Precondition | Self::NotStored => "Error",
+            Self::Misdirected => "InvalidRequestCertificate",
+            Self::ToHttps { .. } => "Redirect",
             Self::BodySize { .. } => "LimitExceeded",
             _ => "InvalidRequest",
         }
@@ -183,6 +207,7 @@ impl Fault {
     /// How the answer is counted and labelled.
     pub const fn served(&self) -> Served {
         match self {
+            Self::Viewer(ViewerFault::ToHttps { .. }) => Served::Redirect,
             Self::Viewer(v) => Served::NodeError(v.detail()),
             Self::Hook { fault, .. } => Served::Fault(fault.class()),
             Self::Origin(o) | Self::Unvalidated(o) => Served::NodeError(o.detail()),
@@ -243,6 +268,8 @@ pub struct ErrorAnswer {
     pub no_store: bool,
     /// Methods for `Allow`, on 405.
     pub allow: Option<&'static str>,
+    /// `Location`, on a redirect.
+    pub location: Option<HeaderValue>,
     /// Whether the connection ends with this answer (CF-783).
     pub close: bool,
 }
@@ -250,6 +277,9 @@ pub struct ErrorAnswer {
 impl ErrorAnswer {
     /// The answer to a fault.
     pub fn new(fault: &Fault, request_id: &str, identity: &Identity) -> Self {
+        if let Fault::Viewer(ViewerFault::ToHttps { status, location }) = fault {
+            return Self::redirect(*status, location, identity);
+        }
         let status = fault.status();
         let title = format!("{status} {}", reason(status));
         let product = identity.product();
@@ -267,7 +297,35 @@ impl ErrorAnswer {
             // LE-279, LE-444
             no_store: matches!(fault, Fault::Hook { .. }),
             allow: (status == 405).then_some("GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE"),
+            location: None,
             close: fault.closes(),
+        }
+    }
+
+    /// What the page is (CF-523, CF-780).
+    pub const fn content_type(&self) -> &'static str {
+        match self.served {
+            Served::Redirect => "text/html",
+            _ => "text/html; charset=utf-8",
+        }
+    }
+
+    /// The answer to plain HTTP where HTTPS is to be used (CF-523).
+    fn redirect(status: u16, location: &HeaderValue, identity: &Identity) -> Self {
+        let title = format!("{status} {}", reason(status));
+        let product = identity.product();
+        let body = format!(
+            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+             <hr><center>{product}</center>\r\n</body>\r\n</html>\r\n"
+        );
+        Self {
+            status,
+            served: Served::Redirect,
+            body: Bytes::from(body),
+            no_store: false,
+            allow: None,
+            location: Some(location.clone()),
+            close: false,
         }
     }
 }

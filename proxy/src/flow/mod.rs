@@ -49,6 +49,7 @@ mod exchange;
 mod fault;
 pub mod hook;
 mod origin_side;
+mod protocol;
 mod request_body;
 mod served;
 mod viewer_side;

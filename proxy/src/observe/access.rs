@@ -49,6 +49,10 @@ pub struct AccessRecord {
     pub route: Option<(String, String)>,
     /// Address of the peer.
     pub viewer: Option<std::net::SocketAddr>,
+    /// What the viewer spoke.
+    pub version: http::Version,
+    /// TLS version and cipher suite, on HTTPS.
+    pub tls: Option<(&'static str, &'static str)>,
     /// Method.
     pub method: String,
     /// `Host` as sent.
@@ -103,6 +107,15 @@ impl AccessRecord {
                     .map_or_else(|| "-".to_owned(), |v| v.ip().to_string())
             ),
         );
+        put(
+            "c-port",
+            self.viewer.map_or_else(|| json!("-"), |v| json!(v.port())),
+        );
+        put("cs-protocol", json!(self.scheme()));
+        put("cs-protocol-version", json!(version_name(self.version)));
+        let (protocol, cipher) = self.tls.unwrap_or(("-", "-"));
+        put("ssl-protocol", json!(protocol));
+        put("ssl-cipher", json!(cipher));
         put("cs-method", json!(self.method));
         put("x-host-header", json!(self.host));
         put("cs-uri-stem", json!(self.uri));
@@ -162,6 +175,14 @@ impl AccessRecord {
         Value::Object(record)
     }
 
+    /// `cs-protocol`.
+    pub const fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
     /// One line for people: status, verdict, request, times.
     pub fn to_text(&self) -> String {
         use std::fmt::Write as _;
@@ -201,6 +222,17 @@ impl AccessRecord {
             let _ = write!(line, " error={error:?}");
         }
         line
+    }
+}
+
+/// `cs-protocol-version` (CF-703 field 24).
+const fn version_name(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_09 => "HTTP/0.9",
+        http::Version::HTTP_10 => "HTTP/1.0",
+        http::Version::HTTP_2 => "HTTP/2.0",
+        http::Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
     }
 }
 
@@ -327,6 +359,8 @@ mod tests {
             request_id: None,
             route: Some(("D1".into(), "/api/*".into())),
             viewer: Some("198.51.100.24:1234".parse().unwrap()),
+            version: http::Version::HTTP_2,
+            tls: Some(("TLSv1.3", "TLS_AES_128_GCM_SHA256")),
             method: "GET".into(),
             host: "shop.example.test".into(),
             uri: "/api/x".into(),

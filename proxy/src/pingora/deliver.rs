@@ -99,8 +99,11 @@ impl Edge {
         };
         let answer = ErrorAnswer::new(fault, id.as_str(), identity);
         let mut head = ResponseHeader::build(answer.status, Some(12))?;
-        head.insert_header("Content-Type", "text/html; charset=utf-8")?;
+        head.insert_header("Content-Type", answer.content_type())?;
         head.insert_header("Content-Length", answer.body.len())?;
+        if let Some(location) = &answer.location {
+            head.insert_header("Location", location.clone())?;
+        }
         if answer.status == 494 {
             head.set_reason_phrase(Some(reason(494)))?;
         }
@@ -378,7 +381,7 @@ pub(super) fn generated_head(generated: &Generated) -> Result<ResponseHeader> {
 
 pub(super) fn error_head(answer: &ErrorAnswer) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build(answer.status, Some(12))?;
-    head.insert_header("Content-Type", "text/html; charset=utf-8")?;
+    head.insert_header("Content-Type", answer.content_type())?;
     if answer.no_store {
         head.insert_header("Cache-Control", "no-store")?;
     }

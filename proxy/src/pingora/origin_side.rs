@@ -13,7 +13,7 @@ use fourfront_hooks::{
     event::OriginObject,
     validate::{ResponseResult, refused_address},
 };
-use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, OriginKind, OriginProtocol};
+use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, OriginKind};
 use fourfront_origin::{
     OriginFault,
     request::{self, Hop, RangeSent, Selected, ViewerParts},
@@ -298,8 +298,8 @@ impl Edge {
             value: &host,
             forwarded,
         };
-        let target =
-            select::target(&fetch.origin, sent, OriginProtocol::Http).map_err(OriginFault::from)?;
+        let target = select::target(&fetch.origin, sent, fetch.exchange.scheme())
+            .map_err(OriginFault::from)?;
         if ctx.deadline.is_none() {
             ctx.deadline = target.completion_timeout.map(|limit| began + limit);
         }
