@@ -104,8 +104,23 @@ impl SecureViewer {
         address: SocketAddr,
         server_name: &str,
     ) -> io::Result<TlsStream<TcpStream>> {
+        self.secure(TcpStream::connect(address).await?, server_name)
+            .await
+    }
+
+    /// Does a handshake for that name on a connection.
+    ///
+    /// # Errors
+    /// When it fails.
+    ///
+    /// # Panics
+    /// When the name is none.
+    pub async fn secure(
+        &self,
+        stream: TcpStream,
+        server_name: &str,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(server_name.to_owned()).expect("a name");
-        let stream = TcpStream::connect(address).await?;
         TlsConnector::from(self.config.clone())
             .connect(name, stream)
             .await

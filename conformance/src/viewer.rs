@@ -25,6 +25,7 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: Bytes,
     secure: Option<(SecureViewer, String)>,
+    before: Vec<u8>,
 }
 
 impl Request {
@@ -36,7 +37,15 @@ impl Request {
             headers: Vec::new(),
             body: Bytes::new(),
             secure: None,
+            before: Vec::new(),
         }
+    }
+
+    /// Sends these bytes before anything else.
+    #[must_use]
+    pub fn after(mut self, bytes: &[u8]) -> Self {
+        self.before = bytes.to_vec();
+        self
     }
 
     /// Sends it by TLS, after a handshake for that name.
@@ -90,11 +99,14 @@ impl Request {
     pub async fn open(mut self) -> Result<Opened, String> {
         let (stream, speaks_h2): (Box<dyn Io>, bool) = match &self.secure {
             None => {
-                let stream = TcpStream::connect(self.address).await;
+                let stream = connect(self.address, &self.before).await;
                 (Box::new(stream.map_err(|e| e.to_string())?), false)
             }
             Some((viewer, name)) => {
-                let stream = viewer.connect(self.address, name).await;
+                let stream = connect(self.address, &self.before).await;
+                let stream = viewer
+                    .secure(stream.map_err(|e| e.to_string())?, name)
+                    .await;
                 let stream = stream.map_err(|e| e.to_string())?;
                 let speaks_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 (Box::new(stream), speaks_h2)
@@ -154,6 +166,12 @@ impl Request {
             _driver: driver,
         })
     }
+}
+
+async fn connect(address: SocketAddr, before: &[u8]) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(before).await?;
+    Ok(stream)
 }
 
 /// What a connection runs over.

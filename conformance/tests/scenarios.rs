@@ -22,6 +22,7 @@ mod scenarios {
     mod hook_results;
     mod hostile;
     mod http2;
+    mod http2_abuse;
     mod https;
     mod interim_answers;
     mod invalidation;
@@ -36,6 +37,7 @@ mod scenarios {
     mod packages;
     mod parts;
     mod parts_refused;
+    mod proxy_protocol;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;

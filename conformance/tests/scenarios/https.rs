@@ -364,11 +364,12 @@ async fn a_certificate_that_cannot_be_used_stops_the_start() {
 async fn a_handshake_that_takes_too_long_is_cut_off_and_counted() {
     // CF-010
     let authority = Authority::new();
+    let origin = origin().await;
     let edge = Edge::new()
         .certificate("site", &authority.pem_pair(&["viewer.test"]))
         .node("handshake_timeout: 0.2")
         .threads(1, 1)
-        .start(&origin().await)
+        .start(&origin)
         .await;
     let mut slow = TcpStream::connect(edge.secure_address()).await.unwrap();
     slow.write_all(&[0x16, 3, 1, 2]).await.unwrap();

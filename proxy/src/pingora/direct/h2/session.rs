@@ -60,6 +60,11 @@ impl Shared {
     pub(in crate::pingora) fn forget_body(&self) {
         self.state.lock().is_forgotten = true;
     }
+
+    /// Whether it was.
+    pub(in crate::pingora) fn is_body_forgotten(&self) -> bool {
+        self.state.lock().is_forgotten
+    }
 }
 
 /// What was done for a request before Pingora has it.
@@ -176,12 +181,9 @@ impl Session {
         })
     }
 
-    fn is_forgotten(&self) -> bool {
-        self.shared.state.lock().is_forgotten
-    }
-
     fn has_no_body(&self) -> bool {
-        self.is_forgotten() || (self.body_read == 0 && (self.is_read || self.body.is_end_stream()))
+        self.shared.is_body_forgotten()
+            || (self.body_read == 0 && (self.is_read || self.body.is_end_stream()))
     }
 
     /// Sends a head.
@@ -347,7 +349,7 @@ impl CustomSession for Session {
     }
 
     async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
-        if self.is_forgotten() || self.is_read {
+        if self.shared.is_body_forgotten() || self.is_read {
             return Ok(None);
         }
         let read = match self.read_timeout {
