@@ -440,13 +440,23 @@ async fn interim_answers_pass() {
 async fn connections_end_politely_when_the_node_stops() {
     // CP-600, RFC 9113 section 6.8
     let (release, gate) = watch::channel(false);
-    let origin = Origin::start(move |_| Reply::ok("late").after(&gate)).await;
+    let origin = Origin::start(move |seen| {
+        let reply = Reply::ok(seen.target.trim_start_matches('/').to_owned());
+        if seen.target == "/late" {
+            reply.after(&gate)
+        } else {
+            reply
+        }
+    })
+    .await;
     let (mut edge, viewer) = start(Edge::new(), &origin).await;
     let (mut sender, driver) = connect(&edge, &viewer).await;
     let (mut idle, idle_driver) = connect(&edge, &viewer).await;
-    idle = idle.ready().await.unwrap();
+    // By then the node has it.
+    let (response, _) = idle.send_request(get("/soon"), true).unwrap();
+    assert_eq!(answer(response).await.unwrap(), (200, b"soon".to_vec()));
     let (response, _) = sender.send_request(get("/late"), true).unwrap();
-    origin.received(1).await;
+    origin.received(2).await;
     let stopping = edge.stop(Duration::from_secs(30));
     // The idle one is told, and ends.
     let ended = tokio::time::timeout(Duration::from_secs(30), idle_driver).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fourfront_conformance::{Authority, Edge, Origin, Reply, SecureViewer};
+use fourfront_conformance::{Authority, Edge, Origin, OriginTls, Reply, SecureViewer};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -432,4 +432,34 @@ async fn a_connection_for_one_distribution_is_not_for_another() {
     let nameless = old.without_name();
     assert_eq!(status(&nameless, "viewer.test", "both.test").await, 421);
     assert_eq!(status(&nameless, "viewer.test", "viewer.test").await, 200);
+}
+
+#[tokio::test]
+async fn an_origin_may_be_asked_by_the_viewers_protocol() {
+    // CF-163, CF-420, CF-421
+    let authority = Authority::new();
+    let say = |text: &'static str| move |_: &fourfront_conformance::Seen| Reply::ok(text);
+    let plain = Origin::start(say("plain")).await;
+    let certificate = authority.certify(&["127.0.0.1"]);
+    let secure = Origin::start_tls(OriginTls::showing(&certificate), say("secure")).await;
+    let port = |origin: &Origin| origin.url().rsplit(':').next().unwrap().to_owned();
+    let edge = Edge::new()
+        .certificate("site", &authority.pem_pair(&["viewer.test"]))
+        .node("origin_ca: ./ca.pem")
+        .origin(&format!(
+            "both: {{ domain_name: 127.0.0.1, custom_origin_config: {{ origin_protocol_policy: match-viewer, http_port: {}, https_port: {} }} }}",
+            port(&plain),
+            port(&secure)
+        ))
+        .behavior("origin: both")
+        .behavior("cache_policy: Managed-CachingDisabled")
+        .path("/kept", "origin: both");
+    edge.write("ca.pem", authority.pem());
+    let edge = edge.start_at("").await;
+    let viewer = SecureViewer::trusting(&authority);
+    assert_eq!(edge.get("/a").await.text(), "plain");
+    assert_eq!(edge.secure_get(&viewer, "/a").await.text(), "secure");
+    // One object for both.
+    assert_eq!(edge.secure_get(&viewer, "/kept").await.text(), "secure");
+    assert_eq!(edge.get("/kept").await.text(), "secure");
 }

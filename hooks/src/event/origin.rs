@@ -174,6 +174,8 @@ impl OriginObject {
                 was.map_or_else(|| Duration::from_secs(t.into()), |was| keep(t, was))
             }),
             kind,
+            // A function names a protocol.
+            secure: None,
         }
     }
 

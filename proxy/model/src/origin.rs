@@ -1,6 +1,6 @@
 //! Origins: where a miss is fetched from (CF section 5).
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// The scheme spoken to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,9 +135,20 @@ pub struct Origin {
     pub response_completion_timeout: Option<Duration>,
     /// What is there.
     pub kind: OriginKind,
+    /// The same origin as viewers on HTTPS come to it, where its protocol is theirs (`match-viewer`, CF-421). Only
+    /// [`Self::kind`] differs, and this one has none itself.
+    pub secure: Option<Arc<Self>>,
 }
 
 impl Origin {
+    /// What viewers of a scheme come to (CF-421).
+    pub fn for_viewer(self: &Arc<Self>, scheme: OriginProtocol) -> &Arc<Self> {
+        match (&self.secure, scheme) {
+            (Some(secure), OriginProtocol::Https) => secure,
+            _ => self,
+        }
+    }
+
     /// An origin with CloudFront's defaults: 3 attempts of 10 s, 30 s between bytes (CF-390..392).
     pub fn new(id: impl Into<String>, domain_name: impl Into<String>, kind: OriginKind) -> Self {
         Self {
@@ -150,6 +161,7 @@ impl Origin {
             read_timeout: Duration::from_secs(30),
             response_completion_timeout: None,
             kind,
+            secure: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use fourfront_cache::{
     purge::Moment,
 };
 use fourfront_hooks::event::EventConfig;
-use fourfront_model::{CacheBehavior, Distribution, EventType, OriginKind, OriginProtocol};
+use fourfront_model::{CacheBehavior, Distribution, EventType, Origin, OriginKind, OriginProtocol};
 use http::Version;
 use rand::Rng as _;
 
@@ -189,6 +189,14 @@ impl Exchange {
         } else {
             OriginProtocol::Http
         }
+    }
+
+    /// The origin that the behaviour targets, as this viewer comes to it (LE-003, CF-421).
+    pub fn assigned_origin(&self) -> &Arc<Origin> {
+        let distribution = self.route.distribution();
+        distribution
+            .origin_of(self.route.behavior())
+            .for_viewer(self.scheme())
     }
 
     /// The `config` object of an event (LE-070..073).

@@ -40,8 +40,7 @@ impl OriginRequest {
         request: RequestParts,
         change: Option<Box<OriginChange>>,
     ) -> Self {
-        let route = &exchange.route;
-        let assigned = route.distribution().origin_of(route.behavior());
+        let assigned = exchange.assigned_origin();
         let origin = change.as_ref().map_or(assigned, |c| &c.origin).clone();
         Self {
             change,

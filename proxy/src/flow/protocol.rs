@@ -38,7 +38,7 @@ pub(super) fn check_connection(
     }
 }
 
-/// CF-520..522, CF-525: what plain HTTP gets.
+/// What plain HTTP gets (CF-520..522, CF-525). This comes before any function (LE-008, LE-020).
 pub(super) fn check_policy(
     facts: &ViewerFacts<'_>,
     exchange: &Exchange,
@@ -49,8 +49,14 @@ pub(super) fn check_policy(
     }
     let status = match *facts.method {
         Method::GET | Method::HEAD => 301,
-        _ if facts.version >= Version::HTTP_11 => 307,
-        _ => return Err(ViewerFault::HttpsOnly),
+        Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS | Method::PATCH => {
+            if facts.version < Version::HTTP_11 {
+                return Err(ViewerFault::HttpsOnly);
+            }
+            307
+        }
+        // No behaviour allows these, as the next step says.
+        _ => return Ok(()),
     };
     match (policy, location(facts)) {
         (ViewerProtocolPolicy::RedirectToHttps, Some(location)) => {

@@ -146,7 +146,7 @@ impl Edge {
         let route = &lookup.exchange.route;
         let (distribution, behavior) = (route.distribution(), route.behavior());
         let chosen = lookup.origin.as_deref();
-        let origin = chosen.map_or_else(|| distribution.origin_of(behavior), |c| &c.origin);
+        let origin = chosen.map_or_else(|| lookup.exchange.assigned_origin(), |c| &c.origin);
         let received = lines(viewer);
         let (path, query) = super::viewer_side::split(viewer.raw_path());
         let policies = (
@@ -285,7 +285,7 @@ impl Edge {
         let tried = fetch.attempts;
         fetch.attempts += 1;
         let route = &fetch.exchange.route;
-        let configured = route.distribution().origin_of(route.behavior());
+        let configured = fetch.exchange.assigned_origin();
         let host = fetch
             .request
             .lines

@@ -116,14 +116,29 @@ impl Pair {
 
 /// What tells that a file is another one than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp([Option<(u64, u64, u64, i64, i64)>; 2]);
+pub(super) struct Stamp([Option<FileStamp>; 2]);
+
+/// None where there is no file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FileStamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+}
 
 impl Stamp {
     pub(super) fn of(files: &CertificateFiles) -> Self {
         // Links are followed: that is how renewed certificates are put in place.
         Self([&files.cert, &files.key].map(|path| {
             let m = fs::metadata(path).ok()?;
-            Some((m.dev(), m.ino(), m.len(), m.mtime(), m.mtime_nsec()))
+            Some(FileStamp {
+                device: m.dev(),
+                inode: m.ino(),
+                length: m.len(),
+                modified: (m.mtime(), m.mtime_nsec()),
+            })
         }))
     }
 }

@@ -103,6 +103,8 @@ pub(crate) enum RawProtocol {
     /// Given, and already reported as faulty.
     Faulty,
     Is(OriginProtocol),
+    /// The viewer's (CF-421).
+    MatchesViewer,
 }
 
 /// `s3_origin_config`.
@@ -298,12 +300,9 @@ impl RawCustomOrigin {
         let port = |key: &str| block.get(key).and_then(|c| c.integer(1..=65_535, "a port"));
         let protocol = block.get("origin_protocol_policy").map(|c| {
             c.choice(&[
-                ("http-only", Ok(OriginProtocol::Http)),
-                ("https-only", Ok(OriginProtocol::Https)),
-                (
-                    "match-viewer",
-                    Err("not available yet: it needs the HTTPS listener; write `http-only` or `https-only`"),
-                ),
+                ("http-only", Ok(RawProtocol::Is(OriginProtocol::Http))),
+                ("https-only", Ok(RawProtocol::Is(OriginProtocol::Https))),
+                ("match-viewer", Ok(RawProtocol::MatchesViewer)),
             ])
         });
         Some(Self {
@@ -313,7 +312,7 @@ impl RawCustomOrigin {
             protocol: match protocol {
                 None => RawProtocol::Absent,
                 Some(None) => RawProtocol::Faulty,
-                Some(Some(p)) => RawProtocol::Is(p.value),
+                Some(Some(p)) => p.value,
             },
             ssl_protocols: block.get("origin_ssl_protocols").and_then(ssl_protocols),
             read_timeout: read_timeout(&block),

@@ -233,7 +233,7 @@ fn a_distribution_as_cloudfront_prints_it_with_everything_off_is_accepted() {
 
 #[test]
 fn words_that_need_what_is_not_there_say_so() {
-    // CF-050, CF-421
+    // CF-050
     for version in ["http3", "http2and3"] {
         refused(
             &format!(
@@ -244,14 +244,6 @@ fn words_that_need_what_is_not_there_say_so() {
             )],
         );
     }
-    refused(
-        &with_origin(
-            "domain_name: a.test\ncustom_origin_config: { origin_protocol_policy: match-viewer }",
-        ),
-        &[
-            "6:57: distributions.site.origins.app.custom_origin_config.origin_protocol_policy: `match-viewer` is not available yet",
-        ],
-    );
 }
 
 #[test]

@@ -260,15 +260,16 @@ impl Direct {
                 return;
             }
         };
-        let (head, begun): (Head, Option<Box<Ctx>>) = match head.into_viewer_head() {
-            Ok(viewer_head) => {
+        let (head, begun): (Head, Option<Box<Ctx>>) = match head.host_here() {
+            Some(host) => {
+                let viewer_head = head.into_viewer_head(host);
                 let mut reply = Reply::new(&mut respond, &peer);
                 match self.edge.answer(&mut reply, &viewer_head, true).await {
                     Answer::Sent(_) => return,
                     Answer::NotHere(begun) => (viewer_head.into(), begun),
                 }
             }
-            Err(head) => (head, None),
+            None => (head, None),
         };
         let session = match Session::new(head, begun, body, respond, peer) {
             Ok(session) => session,

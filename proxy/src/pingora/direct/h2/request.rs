@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts, uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts, uri};
 use pingora::{Result, http::RequestHeader};
 use tokio::time::timeout;
 
@@ -104,27 +104,24 @@ impl Head {
         })
     }
 
-    /// As the way takes it that answers from memory; as it is, when it is not for that.
-    pub(super) fn into_viewer_head(self) -> std::result::Result<ViewerHead, Self> {
-        let of_a_kind = self.is_whole
+    /// The `Host` of a request that may be answered from memory; `None` when it is not for that.
+    pub(super) fn host_here(&self) -> Option<HeaderValue> {
+        let is_elsewhere = |name: &HeaderName| {
+            is_reserved(name.as_str())
+                || is_not_here(name.as_str().as_bytes())
+                || *name == header::CONNECTION
+        };
+        let is_here = self.is_whole
             && matches!(self.method, Method::GET | Method::HEAD)
-            && self.target.first() == Some(&b'/');
-        let usable = of_a_kind
-            && !self.headers.keys().any(|name| {
-                is_reserved(name.as_str())
-                    || is_not_here(name.as_str().as_bytes())
-                    || *name == header::CONNECTION
-            });
-        match self.headers.get(header::HOST).cloned() {
-            Some(host) if usable => Ok(ViewerHead::of_h2(
-                self.method,
-                self.target,
-                self.headers,
-                host,
-                self.bytes,
-            )),
-            _ => Err(self),
-        }
+            && self.target.first() == Some(&b'/')
+            && !self.headers.keys().any(is_elsewhere);
+        let host = self.headers.get(header::HOST);
+        host.filter(|_| is_here).cloned()
+    }
+
+    /// As the way takes it that answers from memory, given what [`Self::host_here`] gives.
+    pub(super) fn into_viewer_head(self, host: HeaderValue) -> ViewerHead {
+        ViewerHead::of_h2(self.method, self.target, self.headers, host, self.bytes)
     }
 
     /// What it comes to, in bytes.
