@@ -10,17 +10,18 @@ use tokio_rustls::{
         ClientConfig, RootCertStore, SupportedProtocolVersion,
         client::Resumption,
         crypto::ring,
-        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
         version::{TLS12, TLS13},
     },
 };
 
-use crate::Authority;
+use crate::{Authority, PemPair};
 
 /// A viewer that trusts one authority, and keeps its sessions.
 #[derive(Clone, Debug)]
 pub struct SecureViewer {
     config: Arc<ClientConfig>,
+    roots: Arc<RootCertStore>,
 }
 
 impl SecureViewer {
@@ -49,6 +50,7 @@ impl SecureViewer {
         roots
             .add(root.expect("a certificate"))
             .expect("an authority");
+        let roots = Arc::new(roots);
         let mut provider = ring::default_provider();
         provider
             .cipher_suites
@@ -56,11 +58,12 @@ impl SecureViewer {
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .expect("versions the provider has")
-            .with_root_certificates(roots)
+            .with_root_certificates(roots.clone())
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(16);
         Self {
             config: Arc::new(config),
+            roots,
         }
         .offering(&["http/1.1"])
     }
@@ -73,6 +76,7 @@ impl SecureViewer {
         config.resumption = Resumption::in_memory_sessions(16);
         Self {
             config: Arc::new(config),
+            roots: self.roots.clone(),
         }
     }
 
@@ -82,6 +86,29 @@ impl SecureViewer {
         self.offering(&["h2", "http/1.1"])
     }
 
+    /// The same, that shows a certificate when it is asked for one, with sessions of its own.
+    ///
+    /// # Panics
+    /// When the pair is none.
+    #[must_use]
+    pub fn showing(&self, pair: &PemPair) -> Self {
+        let chain = CertificateDer::from_pem_slice(pair.cert.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key");
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions the provider has")
+            .with_root_certificates(self.roots.clone())
+            .with_client_auth_cert(vec![chain], key)
+            .expect("a certificate and its key");
+        config
+            .alpn_protocols
+            .clone_from(&self.config.alpn_protocols);
+        Self {
+            config: Arc::new(config),
+            roots: self.roots.clone(),
+        }
+    }
+
     /// The same, that names no host in its handshakes.
     #[must_use]
     pub fn without_name(&self) -> Self {
@@ -89,6 +116,7 @@ impl SecureViewer {
         config.enable_sni = false;
         Self {
             config: Arc::new(config),
+            roots: self.roots.clone(),
         }
     }
 

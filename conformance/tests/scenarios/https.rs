@@ -463,3 +463,69 @@ async fn an_origin_may_be_asked_by_the_viewers_protocol() {
     assert_eq!(edge.secure_get(&viewer, "/kept").await.text(), "secure");
     assert_eq!(edge.get("/kept").await.text(), "secure");
 }
+
+#[tokio::test]
+async fn viewers_may_have_to_show_a_certificate() {
+    // CF-055, CF-036
+    let authority = Authority::new();
+    let (theirs, others) = (Authority::new(), Authority::new());
+    let origin = origin().await;
+    let edge = Edge::new()
+        .certificate("site", &authority.pem_pair(&["viewer.test", "open.test"]))
+        .distribution("aliases: [viewer.test]")
+        .distribution("default: false")
+        .distribution("viewer_mtls_config: { mode: required, trust_store_config: { trust_store: ./viewers.pem } }")
+        .behavior("viewer_protocol_policy: https-only");
+    edge.write("viewers.pem", theirs.pem());
+    let edge = edge.start(&origin).await;
+    let open = format!(
+        "{}  open:\n    aliases: [open.test]\n    origins: {{ origin: {} }}\n",
+        edge.site_file(),
+        origin.url(),
+    );
+    edge.reload(&open).unwrap();
+    let status = async |viewer: &SecureViewer, name: &str, host: &str| {
+        let request = edge.secure_request(viewer, "GET", "/a").by(viewer, name);
+        let answer = request.header("Host", host).try_send().await;
+        answer.map(|a| a.status).map_err(|_| ())
+    };
+    let nobody = SecureViewer::trusting(&authority);
+    let known = nobody.showing(&theirs.pem_pair(&["somebody"]));
+    let stranger = nobody.showing(&others.pem_pair(&["somebody"]));
+    assert_eq!(status(&known, "viewer.test", "viewer.test").await, Ok(200));
+    // And once more, by a ticket.
+    assert_eq!(status(&known, "viewer.test", "viewer.test").await, Ok(200));
+    assert_eq!(
+        status(&known.h2(), "viewer.test", "viewer.test").await,
+        Ok(200)
+    );
+    assert_eq!(status(&nobody, "viewer.test", "viewer.test").await, Err(()));
+    assert_eq!(
+        status(&stranger, "viewer.test", "viewer.test").await,
+        Err(())
+    );
+    // Nobody gets there by another name.
+    assert_eq!(status(&nobody, "open.test", "open.test").await, Ok(200));
+    assert_eq!(status(&nobody, "open.test", "viewer.test").await, Ok(421));
+    assert_eq!(status(&known, "open.test", "viewer.test").await, Ok(421));
+    assert_eq!(
+        status(&nobody.without_name(), "viewer.test", "viewer.test").await,
+        Ok(421)
+    );
+
+    edge.reload(&open.replace("mode: required", "mode: optional"))
+        .unwrap();
+    assert_eq!(status(&nobody, "viewer.test", "viewer.test").await, Ok(200));
+    assert_eq!(status(&known, "viewer.test", "viewer.test").await, Ok(200));
+    assert_eq!(
+        status(&stranger, "viewer.test", "viewer.test").await,
+        Err(())
+    );
+    edge.write("viewers.pem", "none");
+    let broken = edge.reload(&open).unwrap_err();
+    assert!(
+        broken.starts_with("viewer_mtls_config.trust_store_config.trust_store: ")
+            && broken.contains("no PEM certificate"),
+        "{broken}"
+    );
+}

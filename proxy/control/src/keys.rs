@@ -340,10 +340,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "direct",
             "not available yet: it needs distribution tenants",
         ),
-        refused(
-            "viewer_mtls_config",
-            "not available yet: it needs client certificates of viewers",
-        ),
+        read("viewer_mtls_config"),
         refused(
             "connection_function_association",
             "not supported: functions do not run in handshakes",
@@ -366,6 +363,27 @@ pub(crate) const VIEWER_CERTIFICATE: Table = Table {
         read("ssl_support_method"),
         read("minimum_protocol_version"),
         ignored("certificate_source"),
+    ]],
+};
+
+pub(crate) const VIEWER_MTLS: Table = Table {
+    what: "`viewer_mtls_config`",
+    groups: &[&[read("mode"), read("trust_store_config")]],
+};
+
+pub(crate) const TRUST_STORE: Table = Table {
+    what: "`trust_store_config`",
+    groups: &[&[
+        read("trust_store"),
+        read("advertise_trust_store_ca_names"),
+        refused(
+            "trust_store_id",
+            "not supported: a node has no trust stores of AWS; name a PEM file with `trust_store`",
+        ),
+        refused(
+            "ignore_certificate_expiry",
+            "not supported: a certificate that has expired is refused",
+        ),
     ]],
 };
 
@@ -600,6 +618,8 @@ pub(crate) const ALL: &[&Table] = &[
     &STORE,
     &DISTRIBUTION,
     &VIEWER_CERTIFICATE,
+    &VIEWER_MTLS,
+    &TRUST_STORE,
     &CACHE_TAGS,
     &CDN_CC,
     &VARY,

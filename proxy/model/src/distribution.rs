@@ -7,7 +7,7 @@ use http::HeaderName;
 
 use crate::{
     CacheBehavior, CacheMode, Compat, Function, HttpVersions, Identity, Origin, PathPatternSlot,
-    RequestCc, ViewerCertificate, normalize_path,
+    RequestCc, ViewerCertificate, ViewerMtls, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -153,6 +153,8 @@ pub struct Distribution {
     pub viewer_certificate: ViewerCertificate,
     /// What they may speak (CF-050).
     pub http_versions: HttpVersions,
+    /// What they show to it (CF-055).
+    pub viewer_mtls: Option<ViewerMtls>,
 }
 
 /// `cdn_cc`: targeted cache control (CF-801, RFC 9213).
@@ -393,6 +395,7 @@ mod tests {
             max_variants: Distribution::MAX_VARIANTS,
             viewer_certificate: ViewerCertificate::default(),
             http_versions: HttpVersions::default(),
+            viewer_mtls: None,
         })
     }
 

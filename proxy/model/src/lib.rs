@@ -51,4 +51,4 @@ pub use policy::{
     CacheMode, CachePolicy, Heuristic, OriginHeaders, OriginRequestPolicy, RequestCc, Selection,
     Ttl, TtlOrderError,
 };
-pub use tls::{HttpVersions, SecurityPolicy, ViewerCertificate};
+pub use tls::{HttpVersions, SecurityPolicy, ViewerCertificate, ViewerMtls};

@@ -1,7 +1,7 @@
 //! What viewers' TLS connections are held to: security policies (CF-097, CF-098), protocol versions (CF-050) and
 //! certificates (CF-047).
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 /// `MinimumProtocolVersion`: a security policy of CloudFront's by its name (CF-097).
 ///
@@ -90,6 +90,17 @@ pub struct ViewerCertificate {
     pub policy: SecurityPolicy,
     /// Whether an address of its own was asked for, which a node has not: names in handshakes (SNI) decide (CF-096).
     pub wants_own_address: bool,
+}
+
+/// `ViewerMtlsConfig` (CF-055): viewers show certificates, too.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ViewerMtls {
+    /// Whether a viewer without one is refused. One that shows a certificate which does not hold is refused in any case.
+    pub required: bool,
+    /// PEM file of the authorities whose certificates hold.
+    pub trust_store: PathBuf,
+    /// Whether viewers are told the names of these authorities.
+    pub advertises_names: bool,
 }
 
 #[cfg(test)]

@@ -25,8 +25,17 @@ pub(super) fn check_connection(
     let site = exchange.route.snapshot().site();
     let name = tls.server_name.as_deref();
     let asked_for = name.and_then(|name| site.distribution_for(name));
+    let mtls = distribution.viewer_mtls.as_ref();
+    if mtls.is_some_and(|mtls| mtls.required) && !tls.has_client {
+        // The connection is older than the setting, or for another name (CF-055).
+        return Err(ViewerFault::Misdirected);
+    }
     if asked_for.is_some_and(|other| Arc::ptr_eq(other, distribution)) {
         return Ok(());
+    }
+    if mtls.is_some() {
+        // Whoever has vouched for the viewer's certificate was another one.
+        return Err(ViewerFault::Misdirected);
     }
     let speaks =
         facts.version != Version::HTTP_2 || distribution.http_versions == HttpVersions::Http2;

@@ -20,6 +20,8 @@ pub struct TlsFacts {
     pub resumed: bool,
     /// The name the viewer asked for (SNI), in lower case.
     pub server_name: Option<Box<str>>,
+    /// Whether the viewer has shown a certificate that holds (CF-055).
+    pub has_client: bool,
     /// The registered name of the cipher suite.
     suite: String,
     /// What was shown.
@@ -41,6 +43,9 @@ impl TlsFacts {
             server_name: connection
                 .server_name()
                 .map(|name| HostName::lookup_key(name).into()),
+            has_client: connection
+                .peer_certificates()
+                .is_some_and(|shown| !shown.is_empty()),
             suite: suite.map(registered_name).unwrap_or_default(),
             shown,
         }

@@ -55,14 +55,14 @@ impl Pair {
         let stamp = Stamp::of(files);
         let of_cert = |cause: String| wrong("cert", &files.cert, cause);
         let of_key = |cause: String| wrong("key", &files.key, cause);
-        let text = read(&files.cert).map_err(|e| of_cert(e.to_string()))?;
+        let text = read_file(&files.cert).map_err(|e| of_cert(e.to_string()))?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
         let chain = chain.map_err(|e| of_cert(e.to_string()))?;
         let Some(first) = chain.first() else {
             return Err(of_cert("no PEM certificate in it".to_owned()));
         };
         let (names, not_after) = describe(first).map_err(of_cert)?;
-        let text = read(&files.key).map_err(|e| of_key(e.to_string()))?;
+        let text = read_file(&files.key).map_err(|e| of_key(e.to_string()))?;
         let key = PrivateKeyDer::from_pem_slice(&text)
             .map_err(|_| of_key("no PEM private key in it".to_owned()))?;
         let key = CertifiedKey::from_der(chain, key, provider()).map_err(|e| {
@@ -150,7 +150,7 @@ pub(super) fn provider() -> &'static Arc<CryptoProvider> {
     &PROVIDER
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     use io::Read as _;
     let mut bytes = Vec::new();
     fs::File::open(path)?

@@ -7,16 +7,17 @@
 //! Sessions are resumed by tickets, whose keys are made anew every six hours and live for twelve. Each pair of policy and
 //! protocols has keys of its own, which outlive a reload.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use fourfront_control::{CertificateFiles, Loaded};
-use fourfront_model::{HostName, HttpVersions, SecurityPolicy, Site};
+use fourfront_model::{HostName, HttpVersions, SecurityPolicy, Site, ViewerMtls};
 use parking_lot::Mutex;
 use tokio_rustls::rustls::{
-    self, ServerConfig,
+    self, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs::Ticketer},
-    server::{ClientHello, ResolvesServerCert},
+    pki_types::{CertificateDer, pem::PemObject as _},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
@@ -24,14 +25,22 @@ use tokio_rustls::rustls::{
 use super::{
     Pair, PairError,
     facts::registered_name,
-    pair::{Stamp, provider},
+    pair::{Stamp, provider, read_file},
 };
 
 /// What decides how handshakes go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Terms {
     policy: SecurityPolicy,
     versions: HttpVersions,
+    clients: Option<Clients>,
+}
+
+/// Whose certificates viewers show (CF-055). What was in the file counts: with other authorities, tickets of before do not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Clients {
+    settings: ViewerMtls,
+    authorities: Arc<[CertificateDer<'static>]>,
 }
 
 /// Certificates and terms of one configuration. It has one certificate at least.
@@ -82,6 +91,14 @@ pub enum ViewerTlsError {
     /// A certificate cannot be used.
     #[error(transparent)]
     Pair(#[from] PairError),
+    /// The authorities of viewers' certificates cannot be used.
+    #[error("viewer_mtls_config.trust_store_config.trust_store: {}: {cause}", .path.display())]
+    TrustStore {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
     /// The TLS library refuses the terms of a distribution.
     #[error("viewer_certificate: {0}")]
     Terms(#[from] rustls::Error),
@@ -234,6 +251,11 @@ impl ViewerTls {
             let terms = Terms {
                 policy: certificate.policy,
                 versions: distribution.http_versions,
+                clients: distribution
+                    .viewer_mtls
+                    .as_ref()
+                    .map(Clients::read)
+                    .transpose()?,
             };
             distributions.push((index, self.config(state, terms)?));
         }
@@ -258,12 +280,12 @@ impl ViewerTls {
         })
     }
 
-    fn config(&self, state: &mut State, terms: Terms) -> Result<Arc<ServerConfig>, rustls::Error> {
+    fn config(&self, state: &mut State, terms: Terms) -> Result<Arc<ServerConfig>, ViewerTlsError> {
         if let Some(config) = state.configs.get(&terms) {
             return Ok(config.clone());
         }
         let resolver = Resolver(self.current.clone());
-        let config = Arc::new(server_config(terms, resolver)?);
+        let config = Arc::new(server_config(&terms, resolver)?);
         state.configs.insert(terms, config.clone());
         Ok(config)
     }
@@ -294,7 +316,51 @@ impl Table {
     }
 }
 
-fn server_config(terms: Terms, resolver: Resolver) -> Result<ServerConfig, rustls::Error> {
+impl Clients {
+    fn read(settings: &ViewerMtls) -> Result<Self, ViewerTlsError> {
+        let path = &settings.trust_store;
+        let wrong = |cause: String| ViewerTlsError::TrustStore {
+            path: path.clone(),
+            cause,
+        };
+        let text = read_file(path).map_err(|e| wrong(e.to_string()))?;
+        let authorities: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+        let authorities = authorities.map_err(|e| wrong(e.to_string()))?;
+        if authorities.is_empty() {
+            return Err(wrong("no PEM certificate in it".to_owned()));
+        }
+        Ok(Self {
+            settings: settings.clone(),
+            authorities: authorities.into(),
+        })
+    }
+
+    fn verifier(
+        &self,
+        crypto: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, ViewerTlsError> {
+        let wrong = |cause: String| ViewerTlsError::TrustStore {
+            path: self.settings.trust_store.clone(),
+            cause,
+        };
+        let mut roots = RootCertStore::empty();
+        for authority in &*self.authorities {
+            let added = roots.add(authority.clone());
+            added.map_err(|e| wrong(e.to_string()))?;
+        }
+        let mut verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crypto.clone());
+        if !self.settings.required {
+            verifier = verifier.allow_unauthenticated();
+        }
+        if !self.settings.advertises_names {
+            verifier = verifier.clear_root_hint_subjects();
+        }
+        verifier.build().map_err(|e| wrong(e.to_string()))
+    }
+}
+
+fn server_config(terms: &Terms, resolver: Resolver) -> Result<ServerConfig, ViewerTlsError> {
     let mut crypto: CryptoProvider = (**provider()).clone();
     // CF-098
     crypto
@@ -305,10 +371,14 @@ fn server_config(terms: Terms, resolver: Resolver) -> Result<ServerConfig, rustl
     } else {
         &[&TLS13][..]
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(crypto))
-        .with_protocol_versions(versions)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
+    let crypto = Arc::new(crypto);
+    let builder = ServerConfig::builder_with_provider(crypto.clone());
+    let builder = builder.with_protocol_versions(versions)?;
+    let builder = match &terms.clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier(&crypto)?),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = match terms.versions {
         HttpVersions::Http1 => vec![b"http/1.1".to_vec()],
         HttpVersions::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],

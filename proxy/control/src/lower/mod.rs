@@ -83,10 +83,12 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
     }
 
     let function_locations: HashMap<_, _> = functions.locations(report).collect();
-    let distributions = distributions
+    let distributions: Vec<_> = distributions
         .into_iter()
         .map(|d| Arc::new(d.distribution))
         .collect();
+    let stores = distributions.iter().filter_map(|d| d.viewer_mtls.as_ref());
+    watched.extend(stores.map(|m| m.trust_store.clone()));
     let site = match Site::new(distributions, functions.into_all(), fallback) {
         Ok(site) => site,
         Err((name, one, other)) => {

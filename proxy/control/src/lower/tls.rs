@@ -7,13 +7,13 @@ use std::{
     path::PathBuf,
 };
 
-use fourfront_model::{ViewerCertificate, ViewerProtocolPolicy};
+use fourfront_model::{CacheBehavior, ViewerCertificate, ViewerMtls, ViewerProtocolPolicy};
 
 use super::{Context, files};
 use crate::{
     CertificateFiles, ViewerSettings,
     cursor::shorten,
-    raw::{Named, RawCertificate, RawPolicyName, RawViewerCertificate, RawViewers},
+    raw::{Named, RawCertificate, RawPolicyName, RawViewerCertificate, RawViewerMtls, RawViewers},
     report::Spanned,
     spelling::nearest,
 };
@@ -188,4 +188,36 @@ pub(crate) fn protocol_policy(
         );
     }
     policy.value
+}
+
+/// CF-055. Every behaviour has to keep plain HTTP away: nobody shows a certificate there.
+pub(crate) fn viewer_mtls<'a>(
+    raw: RawViewerMtls,
+    mut behaviors: impl Iterator<Item = &'a CacheBehavior>,
+    context: &Context<'_>,
+) -> Option<ViewerMtls> {
+    let report = context.report;
+    let Some(store) = raw.trust_store else {
+        report.error_help(
+            &raw.at.member("trust_store_config"),
+            "nothing says whose certificates viewers may show",
+            "name a PEM file with `trust_store_config: { trust_store: ./certs/viewers.pem }`"
+                .to_owned(),
+        );
+        return None;
+    };
+    let open = behaviors.find(|b| b.viewer_protocol_policy == ViewerProtocolPolicy::AllowAll);
+    if let Some(open) = open {
+        let message = format!(
+            "viewers of behaviour `{}` may come by plain HTTP, where no certificate is shown",
+            open.path_pattern.as_str()
+        );
+        let help = "write `viewer_protocol_policy: https-only` or `redirect-to-https` there";
+        report.error_help(&raw.at, message, help.to_owned());
+    }
+    Some(ViewerMtls {
+        required: raw.required,
+        trust_store: files::existing_file(&store, context)?,
+        advertises_names: raw.advertises_names,
+    })
 }

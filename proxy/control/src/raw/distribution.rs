@@ -7,7 +7,7 @@ use fourfront_model::{
 
 use super::{
     Named, RawCachePolicy, RawModes, RawOriginRequestPolicy, RawPolicy, RawViewerCertificate,
-    named, tls,
+    RawViewerMtls, named, tls,
 };
 use crate::{
     cursor::{Block, Cursor},
@@ -34,6 +34,7 @@ pub(crate) struct RawDistribution {
     pub(crate) vary: Option<RawVary>,
     pub(crate) viewer_certificate: Option<RawViewerCertificate>,
     pub(crate) http_versions: Option<HttpVersions>,
+    pub(crate) viewer_mtls: Option<RawViewerMtls>,
 }
 
 /// `cdn_cc`.
@@ -201,6 +202,9 @@ impl RawDistribution {
                 .get("viewer_certificate")
                 .and_then(RawViewerCertificate::read),
             http_versions: block.get("http_version").and_then(tls::http_versions),
+            viewer_mtls: block
+                .get("viewer_mtls_config")
+                .and_then(RawViewerMtls::read),
         })
     }
 }

@@ -21,7 +21,9 @@ pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
 };
 
-pub(crate) use tls::{RawCertificate, RawPolicyName, RawViewerCertificate, RawViewers};
+pub(crate) use tls::{
+    RawCertificate, RawPolicyName, RawViewerCertificate, RawViewerMtls, RawViewers,
+};
 
 use crate::{
     cursor::{Block, Cursor},

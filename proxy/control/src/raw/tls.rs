@@ -9,7 +9,7 @@ use super::{Named, named, node::address};
 use crate::{
     cursor::{Block, Cursor},
     keys,
-    report::Spanned,
+    report::{At, Spanned},
 };
 
 /// What `node` says of viewers' connections.
@@ -49,6 +49,41 @@ pub(crate) enum RawPolicyName {
     Known(SecurityPolicy),
     /// It begins below TLS 1.2.
     TooOld(&'static str),
+}
+
+/// `viewer_mtls_config`.
+#[derive(Debug)]
+pub(crate) struct RawViewerMtls {
+    pub(crate) at: At,
+    pub(crate) required: bool,
+    pub(crate) trust_store: Option<Spanned<String>>,
+    pub(crate) advertises_names: bool,
+}
+
+impl RawViewerMtls {
+    pub(super) fn read(cursor: &Cursor<'_>) -> Option<Self> {
+        let block = Block::open(cursor, &keys::VIEWER_MTLS)?;
+        let passthrough = Err("not supported: a certificate that is shown is verified");
+        let mode = block.get("mode").and_then(|c| {
+            c.choice(&[
+                ("required", Ok(true)),
+                ("optional", Ok(false)),
+                ("passthrough", passthrough),
+            ])
+        });
+        let store = block.get("trust_store_config");
+        let store = store.and_then(|c| Block::open(c, &keys::TRUST_STORE));
+        let flag = |key: &str| store.as_ref()?.get(key).and_then(Cursor::boolean);
+        Some(Self {
+            at: cursor.at.clone(),
+            required: mode.is_none_or(|m| m.value),
+            trust_store: store
+                .as_ref()
+                .and_then(|s| s.get("trust_store"))
+                .and_then(Cursor::text),
+            advertises_names: flag("advertise_trust_store_ca_names").is_some_and(|b| b.value),
+        })
+    }
 }
 
 impl RawViewers {

@@ -22,6 +22,7 @@ fn reference_dir() -> tempfile::TempDir {
         "certs/site.key",
         "certs/shop.pem",
         "certs/shop.key",
+        "certs/viewers.pem",
         "functions/security-headers.js",
         "functions/auth.mjs",
         "functions/rewrite/index.js",

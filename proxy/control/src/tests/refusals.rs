@@ -62,6 +62,17 @@ const HOSTS: &[Host] = &[
         path: "distributions.a.",
     },
     Host {
+        table: &keys::TRUST_STORE,
+        text: |s| {
+            format!(
+                "distributions:\n  a:\n    viewer_mtls_config:\n      trust_store_config:\n        {s}\n        trust_store: ca.pem\n    default_cache_behavior: {{ viewer_protocol_policy: https-only }}\n    origins: {{ app: \"http://a.test\" }}\nnode: {{ certificates: {{ site: {{ cert: site.pem, key: site.key }} }} }}\n"
+            )
+        },
+        line: 5,
+        column: 9,
+        path: "distributions.a.viewer_mtls_config.trust_store_config.",
+    },
+    Host {
         table: &keys::CLOUDFRONT_FUNCTION,
         text: |s| {
             format!(

@@ -97,6 +97,57 @@ fn protocol_policies_are_read() {
 }
 
 #[test]
+fn viewers_may_have_to_show_certificates() {
+    // CF-055
+    let with_policy = |mtls: &str| {
+        format!(
+            "viewer_mtls_config: {mtls}\n    default_cache_behavior: {{ viewer_protocol_policy: https-only }}"
+        )
+    };
+    let of = |mtls: &str| {
+        let loaded = accepted(&with(CERTIFICATES, &with_policy(mtls)));
+        let mtls = loaded.site.distributions()[0].viewer_mtls.clone().unwrap();
+        assert!(loaded.watched.contains(&mtls.trust_store));
+        (mtls.required, mtls.advertises_names)
+    };
+    assert_eq!(
+        of("{ trust_store_config: { trust_store: ca.pem } }"),
+        (true, false)
+    );
+    assert_eq!(
+        of(
+            "{ mode: optional, trust_store_config: { trust_store: ca.pem, advertise_trust_store_ca_names: true } }"
+        ),
+        (false, true)
+    );
+    for (mtls, expected) in [
+        (
+            "{ mode: required }",
+            "5:25: distributions.a.viewer_mtls_config.trust_store_config: nothing says whose certificates",
+        ),
+        (
+            "{ mode: passthrough, trust_store_config: { trust_store: ca.pem } }",
+            "5:33: distributions.a.viewer_mtls_config.mode: `passthrough` is not supported",
+        ),
+        (
+            "{ trust_store_config: { trust_store: gone.pem } }",
+            "5:62: distributions.a.viewer_mtls_config.trust_store_config.trust_store: file `gone.pem` does not exist",
+        ),
+    ] {
+        refused(&with(CERTIFICATES, &with_policy(mtls)), &[expected]);
+    }
+    refused(
+        &with(
+            CERTIFICATES,
+            "viewer_mtls_config: { trust_store_config: { trust_store: ca.pem } }",
+        ),
+        &[
+            "5:25: distributions.a.viewer_mtls_config: viewers of behaviour `*` may come by plain HTTP",
+        ],
+    );
+}
+
+#[test]
 fn what_cannot_be_is_refused_by_name() {
     // CF-061, CF-095, CF-097, CP-117
     let rows = [
