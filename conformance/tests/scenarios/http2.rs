@@ -540,3 +540,80 @@ async fn without_tls_it_is_off_unless_switched_on() {
         String::from_utf8_lossy(&answered)
     );
 }
+
+#[tokio::test]
+async fn a_stale_answer_is_refreshed_behind_a_stream() {
+    // CF-257, LE-039, LE-040
+    let origin = Origin::start(|seen| {
+        Reply::ok(seen.target.clone())
+            .header("Cache-Control", "max-age=1, stale-while-revalidate=60")
+    })
+    .await;
+    let code = handler("request.uri = '/other'; return request;");
+    let edge = Edge::new()
+        .function("f", &code)
+        .path("/changed", "origin: origin, on: { viewer-request: f }");
+    let (edge, viewer) = start(edge, &origin).await;
+    for (path, fetched) in [("/plain", 2), ("/changed", 4)] {
+        assert_eq!(edge.secure_get(&viewer, path).await.x_cache(), "Miss");
+        edge.advance(5);
+        assert_eq!(edge.secure_get(&viewer, path).await.x_cache(), "Hit");
+        origin.received(fetched).await;
+        let fresh = edge.secure_get(&viewer, path).await;
+        assert_eq!((fresh.status, fresh.x_cache()), (200, "Hit"));
+    }
+    let asked: Vec<_> = origin.seen().into_iter().map(|s| s.target).collect();
+    assert_eq!(asked, ["/plain", "/plain", "/other", "/other"]);
+}
+
+#[tokio::test]
+async fn failures_of_the_origin_end_a_stream_and_not_the_connection() {
+    // CF-222, CF-396, CF-772
+    let (release, gate) = watch::channel(false);
+    let origin = RawOrigin::start(move |n| match n {
+        1 => vec![
+            Turn::send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"),
+            Turn::Await(gate.clone()),
+            Turn::Close,
+        ],
+        2 => vec![Turn::send("nonsense\r\n\r\n"), Turn::Close],
+        _ => vec![
+            Turn::send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n"),
+            Turn::Hold,
+        ],
+    })
+    .await;
+    let authority = Authority::new();
+    let edge = Edge::new()
+        .certificate("site", &authority.pem_pair(&["viewer.test"]))
+        .behavior("cache_policy: Managed-CachingDisabled")
+        .start_at(&origin.url())
+        .await;
+    let viewer = SecureViewer::trusting(&authority).h2();
+    let (mut sender, _driver) = connect(&edge, &viewer).await;
+    let (response, _) = sender.send_request(get("/a"), true).unwrap();
+    let mut body = response.await.unwrap().into_body();
+    assert_eq!(body.data().await.unwrap().unwrap(), "short");
+    release.send_replace(true);
+    let broken = body.data().await.expect("a reset").unwrap_err();
+    assert!(broken.is_reset() && broken.is_remote(), "{broken:?}");
+    let (response, _) = sender.send_request(get("/b"), true).unwrap();
+    assert_eq!(answer(response).await.unwrap().0, 502);
+    // CF-598: what follows a body in chunks is not passed on.
+    let (response, _) = sender.send_request(get("/c"), true).unwrap();
+    let response = response.await.unwrap();
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            response.headers().get("trailer")
+        ),
+        (200, None)
+    );
+    let mut body = response.into_body();
+    let mut all = Vec::new();
+    while let Some(data) = body.data().await {
+        all.extend_from_slice(&data.unwrap());
+    }
+    assert_eq!(all, b"ok");
+    assert_eq!(body.trailers().await.unwrap(), None);
+}

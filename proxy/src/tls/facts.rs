@@ -62,17 +62,6 @@ impl TlsFacts {
         let policy: SecurityPolicy = certificate.policy;
         (self.protocol == "TLSv1.3" || policy.has_tls12()) && policy.allows_suite(&self.suite)
     }
-
-    /// `CloudFront-Viewer-TLS` (CF-383): version, cipher and handshake. `first`: whether it is for the first request of
-    /// the connection.
-    pub fn viewer_tls(&self, first: bool) -> String {
-        let handshake = match (first, self.resumed) {
-            (false, _) => "connectionReused",
-            (true, true) => "sessionResumed",
-            (true, false) => "fullHandshake",
-        };
-        format!("{}:{}:{handshake}", self.protocol, self.cipher)
-    }
 }
 
 /// `TLS_AES_128_GCM_SHA256` and the like. TLS 1.3 has names of its own in the library.
