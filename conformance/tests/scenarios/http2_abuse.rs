@@ -1,4 +1,5 @@
-//! What a connection on HTTP/2 may cost: frames that are malformed, too many, or of no use, sent by hand.
+//! Frames of HTTP/2 that are sent and read by hand: what a connection may cost, whose frames are malformed, too many, or of no
+//! use, and how it ends.
 
 use std::time::Duration;
 
@@ -144,9 +145,13 @@ impl Frames {
     /// Reads to the end, and gives the code of the last GOAWAY.
     async fn end(&mut self) -> Option<u32> {
         let mut code = None;
-        while let Some(frame) = self.next().await {
-            if frame.kind == GOAWAY {
-                code = Some(frame.code());
+        while let Some(received) = self.next().await {
+            match (received.kind, received.flags) {
+                (GOAWAY, _) => code = Some(received.code()),
+                (PING, 0) => {
+                    self.send(&frame(PING, 1, 0, &received.payload)).await;
+                }
+                _ => {}
             }
         }
         code
@@ -439,4 +444,18 @@ async fn one_connection_does_not_have_more_streams_than_allowed() {
     origin.received(3).await;
     release.send_replace(true);
     assert_eq!(frames.of(1).await.expect("an answer").kind, HEADERS);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_told_that_the_node_stops() {
+    // CP-600, RFC 9113 section 6.8
+    let origin = hello().await;
+    let (mut edge, viewer) = start(Edge::new(), &origin).await;
+    let mut frames = Frames::connect(&edge, &viewer).await;
+    frames.send(&get(1)).await;
+    assert_eq!(frames.of(1).await.expect("an answer").kind, HEADERS);
+    let stopping = edge.stop(Duration::from_secs(30));
+    // NO_ERROR
+    assert_eq!(frames.end().await, Some(0));
+    stopping.join().unwrap();
 }
