@@ -198,7 +198,7 @@ fn admin_thread(listener: TcpListener, target: Arc<dyn admin::Admin>) {
 }
 
 /// How often certificates are looked at.
-const RENEWED_EVERY: Duration = Duration::from_secs(10);
+const RENEWED_EVERY: Duration = Duration::from_secs(2);
 
 /// Looks at the node's certificates from time to time, for as long as what is returned is kept.
 pub(super) fn renew_certificates(node: &Arc<Node>) -> Option<mpsc::Sender<()>> {

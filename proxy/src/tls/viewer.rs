@@ -165,6 +165,10 @@ impl ViewerTls {
         let mut state = self.state.lock();
         state.refused.clear();
         self.current.store(table.map(Arc::new));
+        // Terms that nobody has any more, and the keys of their tickets.
+        state
+            .configs
+            .retain(|_, config| Arc::strong_count(config) > 1);
     }
 
     /// Loads certificates whose files have changed. What cannot be used is told once, and tried again when its files change
