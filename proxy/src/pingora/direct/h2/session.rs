@@ -1,6 +1,14 @@
 //! A stream of HTTP/2 as Pingora's proxy takes it: through its interface for protocols that are not its own.
 
-use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -108,6 +116,8 @@ pub(super) struct Session {
     piece_ends: bool,
     /// Whether a task has said that the answer ends.
     ends: bool,
+    /// Whether it was counted that the viewer has reset the stream.
+    is_counted: AtomicBool,
 }
 
 /// What is kept of a body for another try.
@@ -178,7 +188,15 @@ impl Session {
             piece: Bytes::new(),
             piece_ends: false,
             ends: false,
+            is_counted: AtomicBool::new(false),
         })
+    }
+
+    /// The viewer has reset the stream, which more than one call may find.
+    fn was_reset(&self) {
+        if !self.is_counted.swap(true, Ordering::Relaxed) {
+            self.peer.tally.was_reset();
+        }
     }
 
     fn has_no_body(&self) -> bool {
@@ -263,7 +281,7 @@ impl Session {
 
     fn unsent(&self, cause: &Unsent) -> Box<Error> {
         if cause.is_by_viewer() {
-            self.peer.tally.was_reset();
+            self.was_reset();
         }
         let kind = match cause {
             Unsent::Slow(_) => ErrorType::WriteTimedout,
@@ -281,6 +299,7 @@ impl Session {
             }
             HttpTask::Body(data, end) => {
                 self.piece = data.unwrap_or_default();
+                self.piece_ends = end;
                 self.ends |= end;
             }
             HttpTask::UpgradedBody(..) => {
@@ -325,7 +344,7 @@ impl Session {
             Err(e) => (format!("the connection is over: {e}"), false),
         };
         if is_reset && !self.ended {
-            self.peer.tally.was_reset();
+            self.was_reset();
         }
         Error::explain(ErrorType::ConnectionClosed, why).into_down()
     }
@@ -370,7 +389,7 @@ impl CustomSession for Session {
             Some(Ok(data)) => data,
             Some(Err(e)) => {
                 if e.is_reset() && e.is_remote() {
-                    self.peer.tally.was_reset();
+                    self.was_reset();
                 }
                 return Err(Error::because(ErrorType::ReadError, "reading a body", e).into_down());
             }
@@ -434,7 +453,7 @@ impl CustomSession for Session {
     }
 
     fn has_pending_proxy_tasks(&self) -> bool {
-        !self.tasks.is_empty() || !self.piece.is_empty()
+        !self.tasks.is_empty() || !self.piece.is_empty() || self.piece_ends
     }
 
     async fn write_proxy_tasks(&mut self) -> Result<bool> {
