@@ -1,4 +1,4 @@
-//! Certificates: what viewers are shown ([`viewer`]), and the authorities that HTTPS origins are held against beside the
+//! Certificates: what viewers are shown ([`ViewerTls`]), and the authorities that HTTPS origins are held against beside the
 //! public ones (CF-423).
 
 mod facts;
