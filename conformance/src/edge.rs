@@ -30,7 +30,7 @@ use fourfront_hooks::{
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::{Origin, Request, handler};
+use crate::{Origin, PemPair, Request, SecureViewer, handler};
 
 /// Where the clock stands at the start: 2026-03-03T09:00:00Z.
 const EPOCH_MILLIS: u64 = 1_772_528_400_000;
@@ -47,6 +47,7 @@ pub struct Edge {
     default_behavior: String,
     origins: String,
     node: String,
+    certificates: String,
     top: String,
     threads: usize,
     hook_threads: usize,
@@ -75,6 +76,7 @@ impl Edge {
             default_behavior: String::new(),
             origins: String::new(),
             node: String::new(),
+            certificates: String::new(),
             top: String::new(),
             threads: 2,
             hook_threads: 2,
@@ -213,6 +215,19 @@ impl Edge {
         self
     }
 
+    /// Adds a certificate of the node's.
+    #[must_use]
+    pub fn certificate(mut self, label: &str, pair: &PemPair) -> Self {
+        let number = self.certificates.matches('\n').count();
+        self.write(&format!("certs/{number}.pem"), &pair.cert);
+        self.write(&format!("certs/{number}.key"), &pair.key);
+        let _ = writeln!(
+            self.certificates,
+            "    '{label}': {{ cert: ./certs/{number}.pem, key: ./certs/{number}.key }}"
+        );
+        self
+    }
+
     /// A setting of `node:`, one line of YAML.
     #[must_use]
     pub fn node(mut self, line: &str) -> Self {
@@ -263,8 +278,11 @@ impl Edge {
                 let _ = write!(text, "{block}:\n{entries}");
             }
         }
-        if !self.node.is_empty() {
+        if !self.node.is_empty() || !self.certificates.is_empty() {
             let _ = write!(text, "node:\n{}", self.node);
+        }
+        if !self.certificates.is_empty() {
+            let _ = write!(text, "  certificates:\n{}", self.certificates);
         }
         let _ = write!(
             text,
@@ -360,6 +378,11 @@ impl Edge {
         let node = Node::new(&loaded, parts, metrics)?;
         let serve_settings = ServeSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen_https: loaded
+                .node
+                .viewers
+                .listen_https
+                .map(|_| SocketAddr::from(([127, 0, 0, 1], 0))),
             threads: Some(self.threads),
             origin_ca: loaded
                 .node
@@ -501,6 +524,27 @@ impl Running {
         self.listening.as_ref().expect("a running node").address()
     }
 
+    /// Where it listens for HTTPS.
+    ///
+    /// # Panics
+    /// Without a certificate, and after [`Self::stop`].
+    pub fn secure_address(&self) -> SocketAddr {
+        let listening = self.listening.as_ref().expect("a running node");
+        listening
+            .secure_address()
+            .expect("a node with certificates")
+    }
+
+    /// A request to be completed and sent by TLS, after a handshake for `viewer.test`.
+    pub fn secure_request(&self, viewer: &SecureViewer, method: &str, target: &str) -> Request {
+        Request::new(self.secure_address(), method, target).by(viewer, "viewer.test")
+    }
+
+    /// A GET, sent by TLS.
+    pub async fn secure_get(&self, viewer: &SecureViewer, target: &str) -> crate::Answer {
+        self.secure_request(viewer, "GET", target).send().await
+    }
+
     /// A GET, sent.
     pub async fn get(&self, target: &str) -> crate::Answer {
         self.request("GET", target).send().await
@@ -595,6 +639,14 @@ impl Running {
         let (status, answer) = self.purge(&body.to_string());
         assert_eq!(status, 201, "{answer}");
         answer["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Writes a file beside the site file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, path: &str, text: &str) {
+        self.edge.write(path, text);
     }
 
     /// Writes a file beside the site file and reloads.

@@ -24,6 +24,7 @@ mod edge;
 mod geo;
 mod origin;
 mod raw_origin;
+mod secure_viewer;
 mod tls;
 mod viewer;
 
@@ -31,7 +32,8 @@ pub use edge::{Edge, LogLine, Running};
 pub use geo::{country_database, other_database};
 pub use origin::{Origin, Reply, Seen};
 pub use raw_origin::{RawOrigin, Turn};
-pub use tls::{Authority, Certificate, OriginTls};
+pub use secure_viewer::SecureViewer;
+pub use tls::{Authority, Certificate, OriginTls, PemPair};
 pub use viewer::{Answer, Opened, Request, raw_exchange};
 
 /// How long anything is waited for: enough for a busy machine, short enough to notice a hang.

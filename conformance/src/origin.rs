@@ -44,6 +44,13 @@ impl Seen {
             .find(|(n, _)| n.eq_ignore_ascii_case(name))
             .map(|(_, v)| v.as_str())
     }
+
+    /// All fields of that name, in order.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let lines = self.headers.iter();
+        let lines = lines.filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        lines.map(|(_, v)| v.as_str()).collect()
+    }
 }
 
 /// What an origin answers.

@@ -79,11 +79,33 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// A certificate for these names and addresses, and its key, as `node.certificates` takes them.
+    ///
+    /// # Panics
+    /// As [`Self::certify`].
+    pub fn pem_pair(&self, names: &[&str]) -> PemPair {
+        let key = KeyPair::generate().expect("a key");
+        let signed = params(names).signed_by(&key, &self.issuer);
+        PemPair {
+            cert: signed.expect("a certificate").pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
     fn sign(&self, params: &CertificateParams) -> Certificate {
         let key = KeyPair::generate().expect("a key");
         let signed = params.signed_by(&key, &self.issuer).expect("a certificate");
         certificate(&signed, &key)
     }
+}
+
+/// A certificate and its key in PEM.
+#[derive(Clone, Debug)]
+pub struct PemPair {
+    /// The certificate.
+    pub cert: String,
+    /// The key.
+    pub key: String,
 }
 
 impl Certificate {

@@ -4,12 +4,17 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
+
+use crate::SecureViewer;
 
 /// A request to be sent.
 #[derive(Clone, Debug)]
@@ -19,6 +24,8 @@ pub struct Request {
     target: String,
     headers: Vec<(String, String)>,
     body: Bytes,
+    secure: Option<(SecureViewer, String)>,
+    before: Vec<u8>,
 }
 
 impl Request {
@@ -29,7 +36,23 @@ impl Request {
             target: target.to_owned(),
             headers: Vec::new(),
             body: Bytes::new(),
+            secure: None,
+            before: Vec::new(),
         }
+    }
+
+    /// Sends these bytes before anything else.
+    #[must_use]
+    pub fn after(mut self, bytes: &[u8]) -> Self {
+        self.before = bytes.to_vec();
+        self
+    }
+
+    /// Sends it by TLS, after a handshake for that name.
+    #[must_use]
+    pub fn by(mut self, viewer: &SecureViewer, server_name: &str) -> Self {
+        self.secure = Some((viewer.clone(), server_name.to_owned()));
+        self
     }
 
     /// Adds a header field.
@@ -73,24 +96,41 @@ impl Request {
     ///
     /// # Errors
     /// What went wrong, in words.
-    pub async fn open(self) -> Result<Opened, String> {
-        let stream = TcpStream::connect(self.address)
+    pub async fn open(mut self) -> Result<Opened, String> {
+        let (stream, speaks_h2): (Box<dyn Io>, bool) = match &self.secure {
+            None => {
+                let stream = connect(self.address, &self.before).await;
+                (Box::new(stream.map_err(|e| e.to_string())?), false)
+            }
+            Some((viewer, name)) => {
+                let stream = connect(self.address, &self.before).await;
+                let stream = viewer
+                    .secure(stream.map_err(|e| e.to_string())?, name)
+                    .await;
+                let stream = stream.map_err(|e| e.to_string())?;
+                let speaks_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                (Box::new(stream), speaks_h2)
+            }
+        };
+        let (mut sender, driver) = Sender::over(stream, speaks_h2)
             .await
             .map_err(|e| e.to_string())?;
-        let (mut sender, connection) = http1::Builder::new()
-            .preserve_header_case(true)
-            .title_case_headers(false)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|e| e.to_string())?;
-        let driver = Driver(tokio::spawn(connection));
+        let mut host = self.headers.iter();
+        let host = host.rfind(|(n, _)| n.eq_ignore_ascii_case("host"));
+        let host = host.map_or("viewer.test", |(_, host)| host).to_owned();
+        if speaks_h2 {
+            self.target = format!("https://{host}{}", self.target);
+            self.headers
+                .retain(|(n, _)| !n.eq_ignore_ascii_case("host"));
+        }
         let mut request = hyper::Request::builder()
             .method(self.method.as_str())
             .uri(self.target.as_str());
-        if !self
-            .headers
-            .iter()
-            .any(|(n, _)| n.eq_ignore_ascii_case("host"))
+        if !speaks_h2
+            && !self
+                .headers
+                .iter()
+                .any(|(n, _)| n.eq_ignore_ascii_case("host"))
         {
             request = request.header("Host", "viewer.test");
         }
@@ -107,6 +147,7 @@ impl Request {
         let (head, body) = response.into_parts();
         Ok(Opened {
             answer: Answer {
+                version: head.version,
                 status: head.status.as_u16(),
                 headers: head
                     .headers
@@ -127,6 +168,49 @@ impl Request {
     }
 }
 
+async fn connect(address: SocketAddr, before: &[u8]) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(before).await?;
+    Ok(stream)
+}
+
+/// What a connection runs over.
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// A connection of either protocol.
+enum Sender {
+    H1(http1::SendRequest<Full<Bytes>>),
+    H2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Sender {
+    async fn over(stream: Box<dyn Io>, speaks_h2: bool) -> Result<(Self, Driver), hyper::Error> {
+        let io = TokioIo::new(stream);
+        if speaks_h2 {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            return Ok((Self::H2(sender), Driver(tokio::spawn(connection))));
+        }
+        let (sender, connection) = http1::Builder::new()
+            .preserve_header_case(true)
+            .title_case_headers(false)
+            .handshake(io)
+            .await?;
+        Ok((Self::H1(sender), Driver(tokio::spawn(connection))))
+    }
+
+    async fn send_request(
+        &mut self,
+        request: hyper::Request<Full<Bytes>>,
+    ) -> Result<hyper::Response<Incoming>, hyper::Error> {
+        match self {
+            Self::H1(sender) => sender.send_request(request).await,
+            Self::H2(sender) => sender.send_request(request).await,
+        }
+    }
+}
+
 /// Drives a connection for as long as somebody reads from it.
 struct Driver(tokio::task::JoinHandle<Result<(), hyper::Error>>);
 
@@ -140,7 +224,7 @@ impl Drop for Driver {
 pub struct Opened {
     answer: Answer,
     body: Incoming,
-    _sender: http1::SendRequest<Full<Bytes>>,
+    _sender: Sender,
     _driver: Driver,
 }
 
@@ -199,6 +283,8 @@ impl Opened {
 /// A whole answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
+    /// What the node spoke.
+    pub version: hyper::Version,
     /// Status.
     pub status: u16,
     /// Header fields in order.

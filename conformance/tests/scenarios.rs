@@ -25,6 +25,9 @@ mod scenarios {
     mod hook_failures;
     mod hook_results;
     mod hostile;
+    mod http2;
+    mod http2_abuse;
+    mod https;
     mod interim_answers;
     mod invalidation;
     mod invalidation_api;
@@ -39,6 +42,7 @@ mod scenarios {
     mod packages;
     mod parts;
     mod parts_refused;
+    mod proxy_protocol;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -44,7 +44,7 @@ use crate::{
     },
     pingora::{CacheStorage, DiskPlace},
     purge::{self, PurgeAnswer, PurgeCall},
-    tls::{OriginCaError, check_origin_ca},
+    tls::{OriginCaError, Renewal, ViewerTls, ViewerTlsError, check_origin_ca},
 };
 
 /// A function at one trigger of one behaviour, ready to run.
@@ -149,12 +149,13 @@ fn hidden(distribution: &Distribution) -> Vec<HeaderName> {
 pub const POP: &str = "FFN00-C1";
 
 /// CF-510..516, most frequent first.
-const X_CACHE_TOKENS: [&str; 12] = [
+const X_CACHE_TOKENS: [&str; 13] = [
     "Hit",
     "Miss",
     "RefreshHit",
     "LambdaGeneratedResponse",
     "Error",
+    "Redirect",
     "LambdaValidationError",
     "LambdaExecutionError",
     "LambdaLimitExceeded",
@@ -241,6 +242,9 @@ pub enum SnapshotError {
     /// The file of further certificate authorities cannot be used.
     #[error("node.origin_ca: {0}")]
     OriginCa(#[from] OriginCaError),
+    /// What viewers are shown on TLS cannot be used.
+    #[error("{0}")]
+    ViewerTls(#[from] ViewerTlsError),
     /// The directory of extra packages cannot be used.
     #[error("node.hooks.modules_dir: {0}")]
     Modules(ExecutionFault),
@@ -293,6 +297,8 @@ pub struct Node {
     metrics: Arc<Metrics>,
     verdicts: Vec<(&'static str, IntCounter)>,
     name: String,
+    tls: ViewerTls,
+    https_port: AtomicU16,
     draining: AtomicBool,
     in_flight: Arc<InFlight>,
     started: Instant,
@@ -316,6 +322,7 @@ impl Node {
         parts: NodeParts,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, Vec<SnapshotError>> {
+        let tls = viewer_tls(ViewerTls::new(loaded))?;
         let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, None)?;
         let invalidations = open_invalidations(&loaded.node)
             .map_err(|cause| vec![SnapshotError::DataDir { cause }])?;
@@ -342,6 +349,8 @@ impl Node {
             access: parts.access,
             metrics,
             name: parts.name,
+            https_port: AtomicU16::new(loaded.node.viewers.https_port.unwrap_or(0)),
+            tls,
             draining: AtomicBool::new(false),
             in_flight: Arc::default(),
             started: Instant::now(),
@@ -355,14 +364,28 @@ impl Node {
     /// As [`Self::new`]; the node goes on with what it has.
     pub fn reload(&self, loaded: &Loaded) -> Result<(), Vec<SnapshotError>> {
         let current = self.snapshot.load();
-        match build_snapshot(
+        let snapshot = build_snapshot(
             loaded,
             &self.hooks,
             &self.metrics,
             &self.name,
             Some(&current),
-        ) {
-            Ok(snapshot) => {
+        );
+        let table = viewer_tls(self.tls.prepare(loaded));
+        let next = match (snapshot, table) {
+            (Ok(snapshot), Ok(table)) => Ok((snapshot, table)),
+            (Err(mut errors), table) => {
+                errors.extend(table.err().into_iter().flatten());
+                Err(errors)
+            }
+            (Ok(_), Err(errors)) => Err(errors),
+        };
+        match next {
+            Ok((snapshot, table)) => {
+                self.tls.apply(table);
+                if let Some(port) = loaded.node.viewers.https_port {
+                    self.https_port.store(port, Ordering::Relaxed);
+                }
                 self.snapshot.store(Arc::new(snapshot));
                 self.metrics.reload("applied");
                 Ok(())
@@ -371,6 +394,40 @@ impl Node {
                 self.metrics.reload("refused");
                 Err(errors)
             }
+        }
+    }
+
+    /// Loads certificates whose files have changed, and says so in log and metrics. What cannot be used is not: the
+    /// certificate before it stays in use. Connections go on as they are.
+    pub fn renew_certificates(&self) {
+        for renewal in self.tls.renew() {
+            match renewal {
+                Renewal::Applied(label) => {
+                    self.metrics.certificate_load("applied");
+                    tracing::info!("node.certificates.{label}: loaded anew");
+                }
+                Renewal::Refused(cause) => {
+                    self.metrics.certificate_load("refused");
+                    tracing::error!("{cause}; the certificate before stays in use");
+                }
+            }
+        }
+    }
+
+    /// What viewers are shown on TLS.
+    pub const fn tls(&self) -> &ViewerTls {
+        &self.tls
+    }
+
+    /// The port that viewers find the node at by HTTPS: as the site file says, or else where it listens (CF-523).
+    pub fn https_port(&self) -> u16 {
+        self.https_port.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of where it listens.
+    pub(crate) fn listens_https_at(&self, port: u16) {
+        if self.https_port() == 0 {
+            self.https_port.store(port, Ordering::Relaxed);
         }
     }
 
@@ -493,6 +550,7 @@ impl Admin for Node {
             self.cache.weighed_bytes(),
             self.cache.entry_count(),
         );
+        self.metrics.set_certificates(&self.tls.expiries());
         if let Some((objects, counts, is_on)) = self.cache.disk() {
             self.metrics.set_disk(objects, &counts, is_on);
         }
@@ -558,6 +616,10 @@ fn open_invalidations(settings: &NodeSettings) -> Result<Arc<Invalidations>, Str
     Ok(Arc::new(all))
 }
 
+fn viewer_tls<T>(made: Result<T, Vec<ViewerTlsError>>) -> Result<T, Vec<SnapshotError>> {
+    made.map_err(|errors| errors.into_iter().map(SnapshotError::from).collect())
+}
+
 /// What functions of a node with these settings may reach (LE-346).
 pub fn egress(settings: &NodeSettings) -> Egress {
     Egress {
@@ -599,6 +661,13 @@ fn build_snapshot(
         },
     };
     for distribution in loaded.site.distributions() {
+        if distribution.viewer_certificate.wants_own_address {
+            // CF-096
+            tracing::warn!(
+                distribution = distribution.id,
+                "viewer_certificate.ssl_support_method: a node has no addresses to give away; `sni-only` is used"
+            );
+        }
         let relaxed = distribution.compat == Compat::Relaxed;
         for (_, association) in distribution
             .all_behaviors()

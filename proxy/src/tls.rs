@@ -1,4 +1,13 @@
-//! Certificates. Today: the authorities that HTTPS origins are held against beside the public ones (CF-423).
+//! Certificates: what viewers are shown ([`ViewerTls`]), and the authorities that HTTPS origins are held against beside the
+//! public ones (CF-423).
+
+mod facts;
+mod pair;
+mod viewer;
+
+pub use facts::TlsFacts;
+pub use pair::{Pair, PairError};
+pub use viewer::{Chosen, Renewal, Table, ViewerTls, ViewerTlsError};
 
 use std::path::{Path, PathBuf};
 

@@ -177,6 +177,8 @@ impl OriginObject {
             // LE-118
             access: configured.access.clone(),
             endpoint: configured.endpoint.clone().filter(|_| same),
+            // A function names a protocol.
+            secure: None,
         }
     }
 

@@ -120,7 +120,7 @@ pub(crate) const SITE: Table = Table {
         ),
         refused(
             "certificates",
-            "not available yet: it needs the HTTPS listener",
+            "not a setting here: certificates belong to the node; write them under `node.certificates`",
         ),
         refused("fleet", "not available yet: it needs fleet state"),
     ]],
@@ -143,14 +143,13 @@ pub(crate) const NODE: Table = Table {
         read("origin_ca"),
         read("geo_database"),
         read("data_dir"),
-        refused(
-            "listen_https",
-            "not available yet: it needs the HTTPS listener",
-        ),
-        refused(
-            "certificates",
-            "not available yet: it needs the HTTPS listener",
-        ),
+        read("listen_https"),
+        read("https_port"),
+        read("certificates"),
+        read("default_certificate"),
+        read("handshake_timeout"),
+        read("http2"),
+        read("proxy_protocol"),
         refused("fleet", "not available yet: it needs fleet state"),
         refused(
             "trusted_proxies",
@@ -162,6 +161,16 @@ pub(crate) const NODE: Table = Table {
 pub(crate) const COMPRESSION: Table = Table {
     what: "`node.compression`",
     groups: &[&[read("gzip_level"), read("brotli_level")]],
+};
+
+pub(crate) const CERTIFICATE: Table = Table {
+    what: "a certificate",
+    groups: &[&[read("cert"), read("key")]],
+};
+
+pub(crate) const HTTP2: Table = Table {
+    what: "`node.http2`",
+    groups: &[&[read("cleartext"), read("max_concurrent_streams")]],
 };
 
 pub(crate) const HOOKS: Table = Table {
@@ -339,10 +348,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         ignored("is_ipv6_enabled"),
         ignored("anycast_ip_list_id"),
         read("custom_error_responses"),
-        refused(
-            "viewer_certificate",
-            "not available yet: it needs the HTTPS listener",
-        ),
+        read("viewer_certificate"),
         read("restrictions"),
         read("geo_restriction"),
         refused(
@@ -368,18 +374,49 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "direct",
             "not available yet: it needs distribution tenants",
         ),
-        refused(
-            "viewer_mtls_config",
-            "not available yet: it needs the HTTPS listener",
-        ),
+        read("viewer_mtls_config"),
         refused(
             "connection_function_association",
-            "not available yet: it needs the HTTPS listener",
+            "not supported: functions do not run in handshakes",
         ),
         refused_unless(
             "path_confusion",
             "off",
             "not available yet: it needs the guard against confused paths",
+        ),
+    ]],
+};
+
+pub(crate) const VIEWER_CERTIFICATE: Table = Table {
+    what: "`viewer_certificate`",
+    groups: &[&[
+        read("certificate"),
+        read("acm_certificate_arn"),
+        read("iam_certificate_id"),
+        read("cloudfront_default_certificate"),
+        read("ssl_support_method"),
+        read("minimum_protocol_version"),
+        ignored("certificate_source"),
+    ]],
+};
+
+pub(crate) const VIEWER_MTLS: Table = Table {
+    what: "`viewer_mtls_config`",
+    groups: &[&[read("mode"), read("trust_store_config")]],
+};
+
+pub(crate) const TRUST_STORE: Table = Table {
+    what: "`trust_store_config`",
+    groups: &[&[
+        read("trust_store"),
+        read("advertise_trust_store_ca_names"),
+        refused(
+            "trust_store_id",
+            "not supported: a node has no trust stores of AWS; name a PEM file with `trust_store`",
+        ),
+        refused(
+            "ignore_certificate_expiry",
+            "not supported: a certificate that has expired is refused",
         ),
     ]],
 };
@@ -733,6 +770,8 @@ pub(crate) const SERVER_TIMING: Table = Table {
 pub(crate) const ALL: &[&Table] = &[
     &SITE,
     &NODE,
+    &CERTIFICATE,
+    &HTTP2,
     &HOOKS,
     &LOG,
     &LIMITS,
@@ -745,6 +784,9 @@ pub(crate) const ALL: &[&Table] = &[
     &PUBLIC_KEY,
     &KEY_GROUP,
     &DISTRIBUTION,
+    &VIEWER_CERTIFICATE,
+    &VIEWER_MTLS,
+    &TRUST_STORE,
     &CACHE_TAGS,
     &RESTRICTIONS,
     &GEO_RESTRICTION,

@@ -46,8 +46,8 @@ use fourfront_model::{FunctionName, Site};
 
 pub use error::{Location, SiteError, SiteErrors};
 pub use settings::{
-    CompressionSettings, HookSettings, LogFormat, LogLevel, LogSettings, NodeSettings,
-    RequestLimits,
+    CertificateFiles, CompressionSettings, HookSettings, LogFormat, LogLevel, LogSettings,
+    NodeSettings, RequestLimits, ViewerSettings,
 };
 
 use cursor::Cursor;

@@ -36,6 +36,8 @@ pub struct NodeSettings {
     pub geo_database: Option<PathBuf>,
     /// Directory for what the node remembers over a restart: its invalidations (CF-661, CP-560). `None`: nothing.
     pub data_dir: Option<PathBuf>,
+    /// How viewers connect.
+    pub viewers: ViewerSettings,
 }
 
 impl Default for NodeSettings {
@@ -55,8 +57,56 @@ impl Default for NodeSettings {
             origin_ca: None,
             geo_database: None,
             data_dir: None,
+            viewers: ViewerSettings::default(),
         }
     }
+}
+
+/// How viewers connect, beside [`NodeSettings::listen`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewerSettings {
+    /// Viewer listener, HTTPS. Default `0.0.0.0:8443` where there are certificates, else none.
+    pub listen_https: Option<SocketAddr>,
+    /// The port that viewers are sent to by redirects (CF-523); `None` is that of the listener.
+    pub https_port: Option<u16>,
+    /// What can be shown, in file order (CF-095).
+    pub certificates: Vec<CertificateFiles>,
+    /// Which of them is shown to those who name no host, or one that no certificate is for: an index. Default the first.
+    pub default_certificate: usize,
+    /// How long a handshake may take, and a header of the PROXY protocol before it. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// HTTP/2 on the listener for plain HTTP, for viewers who know (RFC 9113 section 3.3). Default false.
+    pub h2_cleartext: bool,
+    /// Requests at the same time on one connection of HTTP/2. Default 100.
+    pub h2_streams: u32,
+    /// Whether every connection begins with a header of the PROXY protocol, version 1 or 2. Default false.
+    pub proxy_protocol: bool,
+}
+
+impl Default for ViewerSettings {
+    fn default() -> Self {
+        Self {
+            listen_https: None,
+            https_port: None,
+            certificates: Vec::new(),
+            default_certificate: 0,
+            handshake_timeout: Duration::from_secs(10),
+            h2_cleartext: false,
+            h2_streams: 100,
+            proxy_protocol: false,
+        }
+    }
+}
+
+/// A certificate and its key, as files (CF-095).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// How distributions call it: a name, or an ARN.
+    pub label: String,
+    /// PEM: the certificate, then those between it and the authority.
+    pub cert: PathBuf,
+    /// PEM: the private key.
+    pub key: PathBuf,
 }
 
 /// Where and how functions run.

@@ -32,6 +32,10 @@ pub enum ViewerProtocolPolicy {
     /// HTTP and HTTPS alike.
     #[default]
     AllowAll,
+    /// Plain HTTP is answered 403.
+    HttpsOnly,
+    /// Plain HTTP is sent to HTTPS, as far as its method can be (CF-520..522).
+    RedirectToHttps,
 }
 
 /// `AllowedMethods`: one of CloudFront's three sets (CF-062).

@@ -7,7 +7,8 @@ use http::HeaderName;
 
 use crate::{
     CacheBehavior, CacheMode, Compat, CustomErrorResponse, ErrorPage, Function, GeoRestriction,
-    Identity, Origin, PathPatternSlot, RequestCc, normalize_path,
+    HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, ViewerCertificate, ViewerMtls,
+    normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -153,6 +154,12 @@ pub struct Distribution {
     pub geo_restriction: Option<GeoRestriction>,
     /// Pages for errors, and how long errors are kept (CF-043).
     pub error_responses: Vec<CustomErrorResponse>,
+    /// What it shows to viewers on TLS (CF-047).
+    pub viewer_certificate: ViewerCertificate,
+    /// What they may speak (CF-050).
+    pub http_versions: HttpVersions,
+    /// What they show to it (CF-055).
+    pub viewer_mtls: Option<ViewerMtls>,
 }
 
 /// `cdn_cc`: targeted cache control (CF-801, RFC 9213).
@@ -408,6 +415,9 @@ mod tests {
             max_variants: Distribution::MAX_VARIANTS,
             geo_restriction: None,
             error_responses: Vec::new(),
+            viewer_certificate: ViewerCertificate::default(),
+            http_versions: HttpVersions::default(),
+            viewer_mtls: None,
         })
     }
 

@@ -24,6 +24,7 @@ mod path_pattern;
 mod policy;
 mod response_headers;
 mod signed;
+mod tls;
 
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, Failover, PathPatternSlot, ViewerProtocolPolicy,
@@ -69,3 +70,4 @@ pub use policy::{
 };
 pub use response_headers::{Changes, PolicyField, ResponseHeadersPolicy, SamplingRate};
 pub use signed::{KeyGroup, KeyKind, PublicKey, SIGNED_COOKIES, SIGNED_URL_PARAMETERS};
+pub use tls::{HttpVersions, SecurityPolicy, ViewerCertificate, ViewerMtls};

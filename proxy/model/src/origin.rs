@@ -141,6 +141,9 @@ pub struct Origin {
     pub access: Option<Arc<OriginAccess>>,
     /// Where a bucket's connections go in the place of its domain name: a server that speaks S3's protocol (CF-436).
     pub endpoint: Option<Endpoint>,
+    /// The same origin as viewers on HTTPS come to it, where its protocol is theirs (`match-viewer`, CF-421). Only
+    /// [`Self::kind`] differs, and this one has none itself.
+    pub secure: Option<Arc<Self>>,
 }
 
 /// An origin access control: when and with what requests are signed (CF-432, CF-435).
@@ -175,6 +178,14 @@ pub struct Endpoint {
 }
 
 impl Origin {
+    /// What viewers of a scheme come to (CF-421).
+    pub fn for_viewer(self: &Arc<Self>, scheme: OriginProtocol) -> &Arc<Self> {
+        match (&self.secure, scheme) {
+            (Some(secure), OriginProtocol::Https) => secure,
+            _ => self,
+        }
+    }
+
     /// An origin with CloudFront's defaults: 3 attempts of 10 s, 30 s between bytes (CF-390..392).
     pub fn new(id: impl Into<String>, domain_name: impl Into<String>, kind: OriginKind) -> Self {
         Self {
@@ -189,6 +200,7 @@ impl Origin {
             kind,
             access: None,
             endpoint: None,
+            secure: None,
         }
     }
 }

@@ -32,8 +32,10 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
     let Some(listeners) = start::start_listeners(&node, &loaded) else {
         return Exit::Failed;
     };
+    let secure = listeners.viewer.secure_address();
+    let secure = secure.map_or_else(String::new, |address| format!(" and https://{address}"));
     say(&format!(
-        "developing on http://{}, watching {}",
+        "developing on http://{}{secure}, watching {}",
         listeners.viewer.address(),
         path.display()
     ));
@@ -46,6 +48,10 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
 fn read_site(path: &Path, listen: SocketAddr) -> Option<Loaded> {
     let mut loaded = start::read_site(path)?;
     loaded.node.listen = listen;
+    if let Some(https) = &mut loaded.node.viewers.listen_https {
+        // As far away as plain HTTP is heard.
+        https.set_ip(listen.ip());
+    }
     loaded.node.log = LogSettings {
         format: LogFormat::Text,
         access: true,

@@ -1,6 +1,6 @@
 //! Node settings that are read at start (CP-640): a reload that changes one of them says so.
 
-use fourfront_control::{HookSettings, LogSettings, NodeSettings};
+use fourfront_control::{HookSettings, LogSettings, NodeSettings, ViewerSettings};
 
 /// The settings, by their names in the site file, that differ from those the process was started with and
 /// take effect only when it is started again.
@@ -41,9 +41,25 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         origin_ca,
         data_dir,
         cache_disk,
+        viewers:
+            ViewerSettings {
+                listen_https,
+                // Read with each handshake, request or reload.
+                https_port: _,
+                certificates: _,
+                default_certificate: _,
+                handshake_timeout: _,
+                h2_cleartext: _,
+                h2_streams: _,
+                proxy_protocol: _,
+            },
     } = started;
     let differs = [
         ("node.listen", *listen != now.listen),
+        (
+            "node.listen_https",
+            *listen_https != now.viewers.listen_https,
+        ),
         ("node.admin", *admin != now.admin),
         ("node.threads", *threads != now.threads),
         ("node.cache_memory", *cache_memory != now.cache_memory),

@@ -56,11 +56,14 @@ pub(super) fn run(config: &Path) -> Exit {
     let Some(listeners) = start::start_listeners(&node, &loaded) else {
         return Exit::Failed;
     };
+    let secure = listeners.viewer.secure_address();
+    let secure = secure.map_or_else(String::new, |address| format!(" and https://{address}"));
     say(&format!(
-        "serving on http://{}, admin on http://{}",
+        "serving on http://{}{secure}, admin on http://{}",
         listeners.viewer.address(),
         listeners.admin
     ));
+    let _renewing = start::renew_certificates(&node);
     signals.wait_for_stop(stops, || {
         if let Some(note) = start::reload(&node, config, &loaded.node) {
             say(&format!("{} reloaded{note}", config.display()));

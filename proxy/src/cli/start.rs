@@ -5,7 +5,8 @@ use std::{
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     path::Path,
-    sync::Arc,
+    sync::{Arc, mpsc},
+    time::Duration,
 };
 
 use fourfront_control::{Loaded, NodeSettings, load};
@@ -150,6 +151,7 @@ pub(super) struct Listeners {
 pub(super) fn start_listeners(node: &Arc<Node>, loaded: &Loaded) -> Option<Listeners> {
     let settings = ServeSettings {
         listen: loaded.node.listen,
+        listen_https: loaded.node.viewers.listen_https,
         threads: loaded.node.threads,
         origin_ca: loaded
             .node
@@ -162,14 +164,7 @@ pub(super) fn start_listeners(node: &Arc<Node>, loaded: &Loaded) -> Option<Liste
     let (admin_listener, admin) = bind_admin(admin)
         .map_err(|e| say(&format!("node.admin: cannot listen on {admin}: {e}")))
         .ok()?;
-    let viewer = serve(node, &settings)
-        .map_err(|e| {
-            say(&format!(
-                "node.listen: cannot listen on {}: {e}",
-                settings.listen
-            ));
-        })
-        .ok()?;
+    let viewer = serve(node, &settings).map_err(|e| say(&e)).ok()?;
     let target: Arc<dyn admin::Admin> = node.clone();
     std::thread::Builder::new()
         .name("admin".to_owned())
@@ -200,6 +195,30 @@ fn admin_thread(listener: TcpListener, target: Arc<dyn admin::Admin>) {
     if let Err(e) = result {
         tracing::error!("admin listener: cannot start: {e}");
     }
+}
+
+/// How often certificates are looked at.
+const RENEWED_EVERY: Duration = Duration::from_secs(2);
+
+/// Looks at the node's certificates from time to time, for as long as what is returned is kept.
+pub(super) fn renew_certificates(node: &Arc<Node>) -> Option<mpsc::Sender<()>> {
+    let (kept, ended) = mpsc::channel::<()>();
+    let node = Arc::downgrade(node);
+    let renewing = std::thread::Builder::new().name("certificates".to_owned());
+    let renewing = renewing.spawn(move || {
+        while ended.recv_timeout(RENEWED_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let Some(node) = node.upgrade() else { return };
+            node.renew_certificates();
+        }
+    });
+    renewing
+        .map_err(|e| {
+            say(&format!(
+                "certificates are loaded anew by a reload alone: {e}"
+            ))
+        })
+        .ok()?;
+    Some(kept)
 }
 
 /// Loads the site file again and swaps it in, or keeps the old one and says why. When it was applied: what to add

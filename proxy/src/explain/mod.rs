@@ -5,7 +5,6 @@ mod document;
 
 use std::{net::SocketAddr, time::SystemTime};
 
-use fourfront_signed::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use serde_json::{Map, Value};
 
@@ -36,11 +35,15 @@ async fn told(node: &Node, body: &[u8], now: SystemTime) -> Result<Value, Proble
         method: &asked.method,
         target: asked.target.as_bytes(),
         host: usable_host(&asked.host),
-        scheme: asked.scheme,
         version: Version::HTTP_11,
         headers: &asked.headers,
         raw_head: &[],
+        head_bytes: 0,
         viewer: SocketAddr::from(([127, 0, 0, 1], 0)),
+        is_https: asked.is_https,
+        tls: None,
+        has_body: false,
+        https_port: node.https_port(),
         limits: &snapshot.settings().limits,
         now,
     };
@@ -75,10 +78,10 @@ async fn told(node: &Node, body: &[u8], now: SystemTime) -> Result<Value, Proble
 #[derive(Debug)]
 struct Asked {
     method: Method,
+    /// Whether the URL begins with `https`.
+    is_https: bool,
     /// As the request would have it; empty until it is known.
     host: String,
-    /// What the URL begins with; plain where it is only a path.
-    scheme: Scheme,
     /// Path and query.
     target: String,
     /// With `Host`.
@@ -122,8 +125,10 @@ impl Asked {
         let (host, target) = split_url(url)?;
         let mut asked = Self {
             method,
+            is_https: url
+                .get(..6)
+                .is_some_and(|start| start.eq_ignore_ascii_case("https:")),
             host: host.to_owned(),
-            scheme: scheme(url),
             target,
             headers,
         };
@@ -188,18 +193,6 @@ fn add_field(headers: &mut HeaderMap, name: &str, value: &Value) -> Result<(), P
         added.map_err(|_| Problem::invalid("headers", "too many fields"))?;
     }
     Ok(())
-}
-
-/// For signatures, which are over the scheme too (CF-567).
-fn scheme(url: &str) -> Scheme {
-    let is_https = url
-        .get(.."https:".len())
-        .is_some_and(|start| start.eq_ignore_ascii_case("https:"));
-    if is_https {
-        Scheme::Https
-    } else {
-        Scheme::Http
-    }
 }
 
 /// Host, and path and query, of a URL; the host is empty for one that begins with its path.

@@ -13,8 +13,8 @@ use fourfront_model::CountryCode;
 use fourfront_signed::{self as signed, Scheme};
 use http::{HeaderMap, HeaderName, Method, Version, header};
 
-use super::{Exchange, RequestId, Route, ViewerFault, ViewerRequest};
-use crate::node::Snapshot;
+use super::{Exchange, RequestId, Route, ViewerFault, ViewerRequest, protocol};
+use crate::{node::Snapshot, tls::TlsFacts};
 
 /// What is known of a request when its head has been parsed.
 #[derive(Clone, Copy, Debug)]
@@ -25,16 +25,24 @@ pub struct ViewerFacts<'a> {
     pub target: &'a [u8],
     /// The `Host` field or `:authority`.
     pub host: Option<&'a str>,
-    /// Whether the viewer's connection is plain.
-    pub scheme: Scheme,
     /// The protocol the viewer spoke.
     pub version: Version,
     /// Header fields.
     pub headers: &'a HeaderMap,
     /// The request head as received on HTTP/1.x; empty where the protocol has no such thing.
     pub raw_head: &'a [u8],
+    /// Bytes of request line and header fields, or what is in their place (CF-360).
+    pub head_bytes: u64,
     /// The connecting peer.
     pub viewer: SocketAddr,
+    /// Whether the viewer came by HTTPS.
+    pub is_https: bool,
+    /// The handshake of the connection, where there was one.
+    pub tls: Option<&'a Arc<TlsFacts>>,
+    /// Whether bytes of a body have come already (CF-368).
+    pub has_body: bool,
+    /// Where viewers find the node by HTTPS.
+    pub https_port: u16,
     /// Limits in force.
     pub limits: &'a RequestLimits,
     /// The time, for signatures.
@@ -64,6 +72,9 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
         bare_query: memchr::memchr(b'?', facts.target) == facts.target.len().checked_sub(1),
         began: Moment::default(),
         viewer_target: None,
+        version: facts.version,
+        is_https: facts.is_https,
+        tls: facts.tls.cloned(),
     };
     match check_route(facts, &exchange) {
         Ok(()) => Ok(ViewerRequest { exchange }),
@@ -74,7 +85,7 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
 /// Step 1: limits and framing.
 fn check_head(facts: &ViewerFacts<'_>) -> Result<(), ViewerFault> {
     let limits = facts.limits;
-    if facts.raw_head.len() as u64 > limits.max_header_bytes {
+    if facts.head_bytes > limits.max_header_bytes {
         return Err(ViewerFault::HeaderSize {
             limit: limits.max_header_bytes,
         });
@@ -129,9 +140,11 @@ fn starts_with_name(line: &[u8], name: &[u8]) -> bool {
 
 /// Steps 2 to 9 once the behaviour is known.
 fn check_route(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), ViewerFault> {
+    protocol::check_connection(facts, exchange)?;
     if !exchange.route.distribution().enabled {
         return Err(ViewerFault::Disabled);
     }
+    protocol::check_policy(facts, exchange)?;
     if matches!(*facts.method, Method::TRACE | Method::CONNECT) {
         return Err(ViewerFault::MethodNotSupported);
     }
@@ -193,7 +206,10 @@ fn check_signature(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), V
         return Ok(());
     }
     let request = signed::Request {
-        scheme: facts.scheme,
+        scheme: match facts.is_https {
+            true => Scheme::Https,
+            false => Scheme::Http,
+        },
         host: facts.host.unwrap_or_default(),
         target: facts.target,
         headers: facts.headers,
@@ -214,7 +230,8 @@ fn raw_path(target: &[u8]) -> Option<&[u8]> {
 /// A body means a length above zero or any transfer coding (CF-368, AMB-28). With GET and HEAD it comes to no
 /// function (LE-125).
 fn has_body(facts: &ViewerFacts<'_>) -> bool {
-    facts.headers.contains_key(header::TRANSFER_ENCODING)
+    facts.has_body
+        || facts.headers.contains_key(header::TRANSFER_ENCODING)
         || content_length(facts.headers).is_some_and(|n| n > 0)
 }
 

@@ -13,13 +13,17 @@ use fourfront_cache::{
     purge::Moment,
 };
 use fourfront_hooks::event::EventConfig;
-use fourfront_model::{CacheBehavior, CountryCode, Distribution, EventType, OriginKind};
+use fourfront_model::{
+    CacheBehavior, CountryCode, Distribution, EventType, Origin, OriginKind, OriginProtocol,
+};
 use fourfront_signed::TrustedKeys;
+use http::Version;
 use rand::Rng as _;
 
 use crate::{
     node::{Hook, NodeFields, Snapshot},
     observe::metrics::BehaviorMetrics,
+    tls::TlsFacts,
 };
 
 /// The opaque id of one viewer request (CF-355): 40 random bytes as 56 characters of URL-safe base64, as
@@ -192,9 +196,42 @@ pub struct Exchange {
     pub country: Option<CountryCode>,
     /// Path and query as the viewer sent them, when a function changed them (CF-658).
     pub viewer_target: Option<Bytes>,
+    /// What the viewer spoke (CF-382, CF-703).
+    pub version: Version,
+    /// Whether the viewer came by HTTPS.
+    pub is_https: bool,
+    /// The handshake that the viewer's connection began with; `None` on plain HTTP.
+    pub tls: Option<Arc<TlsFacts>>,
 }
 
 impl Exchange {
+    /// How the viewer came: what `CloudFront-Forwarded-Proto` says (CF-381), what signed URLs begin with, and what an S3
+    /// origin is asked by (CF-430).
+    pub const fn scheme(&self) -> OriginProtocol {
+        if self.is_https {
+            OriginProtocol::Https
+        } else {
+            OriginProtocol::Http
+        }
+    }
+
+    /// The origin that the behaviour targets, as this viewer comes to it (LE-003, CF-421).
+    pub fn assigned_origin(&self) -> &Arc<Origin> {
+        let distribution = self.route.distribution();
+        distribution
+            .origin_of(self.route.behavior())
+            .for_viewer(self.scheme())
+    }
+
+    /// The origin that is asked when that one fails, if the behaviour targets a group.
+    pub fn secondary_origin(&self) -> Option<&Arc<Origin>> {
+        let secondary = self
+            .route
+            .distribution()
+            .secondary_of(self.route.behavior());
+        secondary.map(|origin| origin.for_viewer(self.scheme()))
+    }
+
     /// The `config` object of an event (LE-070..073).
     pub fn event_config(&self, event_type: EventType) -> EventConfig<'_> {
         let distribution = self.route.distribution();

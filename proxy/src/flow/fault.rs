@@ -9,6 +9,7 @@ use fourfront_hooks::{FaultClass, HookFault};
 use fourfront_model::{EventType, Identity};
 use fourfront_origin::OriginFault;
 use fourfront_signed::Refusal;
+use http::HeaderValue;
 
 use super::Served;
 
@@ -84,6 +85,20 @@ pub enum ViewerFault {
     /// `only-if-cached`, and nothing stored that answers (CF-829).
     #[error("nothing is stored that may answer, and the request allows no fetch")]
     NotStored,
+    /// The connection is for another host's distribution (CF-036, RFC 9110 section 15.5.20).
+    #[error("this connection is not for the request's host")]
+    Misdirected,
+    /// Plain HTTP where only HTTPS may be (CF-520..522).
+    #[error("only HTTPS is allowed here")]
+    HttpsOnly,
+    /// Plain HTTP where HTTPS is to be used (CF-520, CF-521): not a refusal, but an answer like one.
+    #[error("the same is found by HTTPS")]
+    ToHttps {
+        /// 301 or 307.
+        status: u16,
+        /// Where.
+        location: HeaderValue,
+    },
     /// The request went through this network before (CF-356).
     #[error("the request has passed through too many distributions")]
     Loop,
@@ -111,8 +126,11 @@ impl ViewerFault {
             | Self::Method
             | Self::BodyOnGet
             | Self::Loop
+            | Self::HttpsOnly
             | Self::Country
             | Self::Signature(_) => 403,
+            Self::ToHttps { status, .. } => *status,
+            Self::Misdirected => 421,
             Self::MethodNotSupported => 405,
             Self::Precondition => 412,
             Self::BodySize { .. } => 413,
@@ -132,6 +150,8 @@ impl ViewerFault {
             | Self::AmbiguousLength
             | Self::Host => "InvalidRequestHeader",
             Self::Precondition | Self::NotStored | Self::Signature(_) => "Error",
+            Self::Misdirected => "InvalidRequestCertificate",
+            Self::ToHttps { .. } => "Redirect",
             Self::BodySize { .. } => "LimitExceeded",
             Self::Country => "ClientGeoBlocked",
             _ => "InvalidRequest",
@@ -160,6 +180,9 @@ impl ViewerFault {
             | Self::Expectation
             | Self::Precondition
             | Self::NotStored
+            | Self::Misdirected
+            | Self::HttpsOnly
+            | Self::ToHttps { .. }
             | Self::Loop => false,
             Self::Country | Self::Signature(_) => true,
         }
@@ -227,6 +250,7 @@ impl Fault {
     /// How the answer is counted and labelled.
     pub const fn served(&self) -> Served {
         match self {
+            Self::Viewer(ViewerFault::ToHttps { .. }) => Served::Redirect,
             Self::Viewer(v) => Served::NodeError(v.detail()),
             Self::Hook { fault, .. } => Served::Fault(fault.class()),
             Self::Origin(o) | Self::Unvalidated(o) => Served::NodeError(o.detail()),
@@ -307,6 +331,8 @@ pub struct ErrorAnswer {
     pub no_store: bool,
     /// Methods for `Allow`, on 405.
     pub allow: Option<&'static str>,
+    /// `Location`, on a redirect.
+    pub location: Option<HeaderValue>,
     /// Whether the connection ends with this answer (CF-783).
     pub close: bool,
 }
@@ -314,6 +340,9 @@ pub struct ErrorAnswer {
 impl ErrorAnswer {
     /// The answer to a fault.
     pub fn new(fault: &Fault, request_id: &str, identity: &Identity) -> Self {
+        if let Fault::Viewer(ViewerFault::ToHttps { status, location }) = fault {
+            return Self::redirect(*status, location, identity);
+        }
         let status = fault.status();
         let (content_type, body) = match fault {
             Fault::Viewer(ViewerFault::Signature(refusal)) => ("text/xml", refusal.page()),
@@ -330,6 +359,7 @@ impl ErrorAnswer {
             // LE-279, LE-444
             no_store: matches!(fault, Fault::Hook { .. }),
             allow: (status == 405).then_some("GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE"),
+            location: None,
             close: fault.closes(),
         }
     }
@@ -345,6 +375,26 @@ impl ErrorAnswer {
             fault.sentence(),
             fault.kind(),
         )
+    }
+
+    /// The answer to plain HTTP where HTTPS is to be used (CF-523).
+    fn redirect(status: u16, location: &HeaderValue, identity: &Identity) -> Self {
+        let title = format!("{status} {}", reason(status));
+        let product = identity.product();
+        let body = format!(
+            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+             <hr><center>{product}</center>\r\n</body>\r\n</html>\r\n"
+        );
+        Self {
+            status,
+            content_type: "text/html",
+            served: Served::Redirect,
+            body: Bytes::from(body),
+            no_store: false,
+            allow: None,
+            location: Some(location.clone()),
+            close: false,
+        }
     }
 }
 

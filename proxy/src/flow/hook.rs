@@ -168,7 +168,7 @@ impl HookInput<'_> {
             compat: distribution.compat,
             request: self.request_view(),
             response: self.response_view(),
-            assigned: distribution.origin_of(route.behavior()),
+            assigned: self.exchange.assigned_origin(),
             origins: &distribution.origins,
             max_request_bytes: max_request_bytes(route),
         };

@@ -52,6 +52,7 @@ mod exchange;
 mod fault;
 pub mod hook;
 mod origin_side;
+mod protocol;
 mod request_body;
 mod served;
 pub mod server_timing;

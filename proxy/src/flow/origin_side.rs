@@ -57,8 +57,7 @@ impl OriginRequest {
         change: Option<Box<OriginChange>>,
         range: RangeSent,
     ) -> Self {
-        let route = &exchange.route;
-        let assigned = route.distribution().origin_of(route.behavior());
+        let assigned = exchange.assigned_origin();
         let origin = change.as_ref().map_or(assigned, |c| &c.origin).clone();
         let alone = change.as_ref().is_some_and(|c| !c.keeps_group);
         Self {
@@ -196,14 +195,10 @@ impl Fetch {
 
     /// The configured origin that stands behind [`Self::origin`].
     pub fn configured(&self) -> &Arc<Origin> {
-        let (distribution, behavior) = (
-            self.exchange.route.distribution(),
-            self.exchange.route.behavior(),
-        );
-        let primary = distribution.origin_of(behavior);
+        let primary = self.exchange.assigned_origin();
         match self.member {
             Member::Primary | Member::Alone => primary,
-            Member::Secondary => distribution.secondary_of(behavior).unwrap_or(primary),
+            Member::Secondary => self.exchange.secondary_origin().unwrap_or(primary),
         }
     }
 

@@ -15,6 +15,8 @@ pub enum ResultType {
     Miss,
     /// A status of 400 or more, or a broken transfer.
     Error,
+    /// Sent to HTTPS.
+    Redirect,
     /// More than a limit of the node allows.
     LimitExceeded,
     /// Made by a viewer-request function.
@@ -35,11 +37,12 @@ pub enum ResultType {
 
 impl ResultType {
     /// Every value, in the order of [`Self::index`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Hit,
         Self::RefreshHit,
         Self::Miss,
         Self::Error,
+        Self::Redirect,
         Self::LimitExceeded,
         Self::LambdaGeneratedResponse,
         Self::LambdaValidationError,
@@ -62,6 +65,7 @@ impl ResultType {
             Self::RefreshHit => "RefreshHit",
             Self::Miss => "Miss",
             Self::Error => "Error",
+            Self::Redirect => "Redirect",
             Self::LimitExceeded => "LimitExceeded",
             Self::LambdaGeneratedResponse => "LambdaGeneratedResponse",
             Self::LambdaValidationError => "LambdaValidationError",
@@ -94,6 +98,8 @@ pub enum Served {
     GeneratedAtViewer,
     /// Made by a CloudFront Function at viewer-request (LE-429).
     GeneratedByFunction,
+    /// Made by the node for plain HTTP where HTTPS is to be used (CF-514).
+    Redirect,
     /// Made by the node for a function that failed (CF-516).
     Fault(FaultClass),
     /// Made by the node for a request it refuses or an origin that fails; the word is the log detail of CF-705.
@@ -107,6 +113,7 @@ impl Served {
             Self::Fault(class) => class.token(),
             Self::GeneratedAtViewer => "LambdaGeneratedResponse",
             Self::GeneratedByFunction => "FunctionGeneratedResponse",
+            Self::Redirect => "Redirect",
             Self::NodeError(_) => "Error",
             // CF-513, CF-261: a status of 400 or more is an Error, stored or not.
             _ if status >= 400 => "Error",
@@ -131,6 +138,7 @@ impl Served {
             Self::Fault(FaultClass::FunctionThrottled) => ResultType::FunctionThrottledError,
             Self::GeneratedAtViewer => ResultType::LambdaGeneratedResponse,
             Self::GeneratedByFunction => ResultType::FunctionGeneratedResponse,
+            Self::Redirect => ResultType::Redirect,
             Self::NodeError("LimitExceeded") => ResultType::LimitExceeded,
             // LE-A26: a throttled call is `Error` with its own detail.
             Self::Fault(FaultClass::Limit) | Self::NodeError(_) => ResultType::Error,
@@ -161,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_words_agree_for_every_way_of_answering() {
-        // CF-510, CF-511, CF-512, CF-513, CF-515, CF-516, LE-167, LE-270, LE-271, LE-272, LE-273, LE-274, LE-275, LE-429
+        // CF-510, CF-511, CF-512, CF-513, CF-514, CF-515, CF-516, LE-167, LE-270, LE-271, LE-272, LE-273, LE-274, LE-275, LE-429
         let rows: &[(Served, u16, &str, &str, &str)] = &[
             (Served::Hit, 200, "Hit", "Hit", "Hit"),
             (Served::Hit, 404, "Error", "Error", "Error"),
@@ -238,6 +246,7 @@ mod tests {
                 "FunctionThrottledError",
                 "FunctionThrottledError",
             ),
+            (Served::Redirect, 301, "Redirect", "Redirect", "Redirect"),
             (
                 Served::NodeError("OriginDnsError"),
                 502,

@@ -51,6 +51,10 @@ pub struct AccessRecord {
     pub viewer: Option<std::net::SocketAddr>,
     /// In which country that is, where it was looked up.
     pub country: Option<CountryCode>,
+    /// What the viewer spoke.
+    pub version: http::Version,
+    /// TLS version and cipher suite, on HTTPS.
+    pub tls: Option<(&'static str, &'static str)>,
     /// Method.
     pub method: String,
     /// `Host` as sent.
@@ -108,6 +112,15 @@ impl AccessRecord {
         if let Some(country) = self.country {
             put("c-country", json!(country.as_str()));
         }
+        put(
+            "c-port",
+            self.viewer.map_or_else(|| json!("-"), |v| json!(v.port())),
+        );
+        put("cs-protocol", json!(self.scheme()));
+        put("cs-protocol-version", json!(version_name(self.version)));
+        let (protocol, cipher) = self.tls.unwrap_or(("-", "-"));
+        put("ssl-protocol", json!(protocol));
+        put("ssl-cipher", json!(cipher));
         put("cs-method", json!(self.method));
         put("x-host-header", json!(self.host));
         put("cs-uri-stem", json!(self.uri));
@@ -167,6 +180,14 @@ impl AccessRecord {
         Value::Object(record)
     }
 
+    /// `cs-protocol`.
+    pub const fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
     /// One line for people: status, verdict, request, times.
     pub fn to_text(&self) -> String {
         use std::fmt::Write as _;
@@ -206,6 +227,17 @@ impl AccessRecord {
             let _ = write!(line, " error={error:?}");
         }
         line
+    }
+}
+
+/// `cs-protocol-version` (CF-703 field 24).
+const fn version_name(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_09 => "HTTP/0.9",
+        http::Version::HTTP_10 => "HTTP/1.0",
+        http::Version::HTTP_2 => "HTTP/2.0",
+        http::Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
     }
 }
 
@@ -333,6 +365,8 @@ mod tests {
             route: Some(("D1".into(), "/api/*".into())),
             viewer: Some("198.51.100.24:1234".parse().unwrap()),
             country: Some("DE".parse().unwrap()),
+            version: http::Version::HTTP_2,
+            tls: Some(("TLSv1.3", "TLS_AES_128_GCM_SHA256")),
             method: "GET".into(),
             host: "shop.example.test".into(),
             uri: "/api/x".into(),

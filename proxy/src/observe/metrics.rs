@@ -47,6 +47,10 @@ pub struct Metrics {
     invalidations: IntCounterVec,
     invalidated_names: IntGauge,
     config: IntGaugeVec,
+    handshakes: IntCounterVec,
+    certificate_loads: IntCounterVec,
+    certificate_expiry: IntGaugeVec,
+    connection_ends: IntCounterVec,
 }
 
 /// The counters of one behaviour, resolved once per configuration.
@@ -205,6 +209,28 @@ impl Metrics {
                 ),
                 &["version"],
             )?,
+            handshakes: counters(
+                "fourfront_tls_handshakes_total",
+                "TLS handshakes with viewers by outcome",
+                &["outcome"],
+            )?,
+            certificate_loads: counters(
+                "fourfront_certificate_loads_total",
+                "Certificates loaded anew since their files changed, by outcome",
+                &["outcome"],
+            )?,
+            certificate_expiry: IntGaugeVec::new(
+                Opts::new(
+                    "fourfront_certificate_expiry_seconds",
+                    "The last second a certificate is good for, since 1970",
+                ),
+                &["certificate"],
+            )?,
+            connection_ends: counters(
+                "fourfront_viewer_connections_cut_total",
+                "Viewers' connections that the node has ended, by reason",
+                &["reason"],
+            )?,
         };
         let registry = &metrics.registry;
         registry.register(Box::new(metrics.requests.clone()))?;
@@ -230,6 +256,10 @@ impl Metrics {
         registry.register(Box::new(metrics.invalidations.clone()))?;
         registry.register(Box::new(metrics.invalidated_names.clone()))?;
         registry.register(Box::new(metrics.config.clone()))?;
+        registry.register(Box::new(metrics.handshakes.clone()))?;
+        registry.register(Box::new(metrics.certificate_loads.clone()))?;
+        registry.register(Box::new(metrics.certificate_expiry.clone()))?;
+        registry.register(Box::new(metrics.connection_ends.clone()))?;
         metrics
             .config
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
@@ -306,6 +336,31 @@ impl Metrics {
     /// Counts a reload: `applied` or `refused`.
     pub fn reload(&self, outcome: &str) {
         self.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts a TLS handshake: `full`, `resumed`, `failed`, `timeout`, or `no_certificate`.
+    pub fn handshake(&self, outcome: &str) {
+        self.handshakes.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts a certificate whose files have changed: `applied` or `refused`.
+    pub fn certificate_load(&self, outcome: &str) {
+        self.certificate_loads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Sets until when certificates are good. Those that are not there any more are forgotten.
+    pub fn set_certificates(&self, expiries: &[(String, i64)]) {
+        self.certificate_expiry.reset();
+        for (label, not_after) in expiries {
+            self.certificate_expiry
+                .with_label_values(&[label])
+                .set(*not_after);
+        }
+    }
+
+    /// Counts a connection that the node has ended; `reason` is one of its own words.
+    pub fn connection_cut(&self, reason: &'static str) {
+        self.connection_ends.with_label_values(&[reason]).inc();
     }
 
     /// Counts lines of one log, `access` or `stderr`, that were not written.

@@ -49,9 +49,8 @@ pub(super) fn response_parts(response: &ResponseHeader) -> ResponseParts {
     }
 }
 
-/// The fields the node adds to every answer (CF-500..505, CF-509, CF-800). `Date` is not among them: the HTTP
-/// library below writes its own on every response, so an origin's `Date` (CF-320) reaches functions and the
-/// freshness arithmetic but not the viewer.
+/// The fields the node adds to every answer (CF-500..505, CF-509, CF-800). `Date` is not among them: what an answer lacks
+/// is added where it is written (CF-320).
 pub(super) fn add_node_fields(
     response: &mut ResponseHeader,
     exchange: &Exchange,
@@ -115,6 +114,9 @@ impl Edge {
         let mut head = ResponseHeader::build(answer.status, Some(12))?;
         head.insert_header("Content-Type", answer.content_type)?;
         head.insert_header("Content-Length", answer.body.len())?;
+        if let Some(location) = &answer.location {
+            head.insert_header("Location", location.clone())?;
+        }
         if answer.status == 494 {
             head.set_reason_phrase(Some(reason(494)))?;
         }

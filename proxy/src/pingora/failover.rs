@@ -103,8 +103,7 @@ impl Edge {
     }
 
     fn for_secondary(&self, session: &Session, fetch: Fetch) -> Result<OriginRequest> {
-        let route = &fetch.exchange.route;
-        let secondary = route.distribution().secondary_of(route.behavior());
+        let secondary = fetch.exchange.secondary_origin();
         let secondary = secondary
             .ok_or_else(|| ctx_internal(&"a failover without a secondary"))?
             .clone();

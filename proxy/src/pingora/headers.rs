@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fourfront_model::{HeaderLine, HeaderLines};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::{HMap, HeaderNameVariant, RequestHeader, ResponseHeader};
 
 use crate::flow::NodeFault;
@@ -65,6 +65,16 @@ pub(super) fn lines(head: &impl Head) -> HeaderLines {
     let mut lines = HeaderLines::with_capacity(head.fields().len());
     head.visit(|name, value| push(&mut lines, name, value));
     lines
+}
+
+/// The fields of a map as lines, whose names are in lower case as on HTTP/2.
+pub(super) fn map_lines(headers: &HeaderMap) -> HeaderLines {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| HeaderLine {
+        key: Bytes::copy_from_slice(name.as_str().as_bytes()),
+        name: name.clone(),
+        value: value.clone(),
+    };
+    headers.iter().map(line).collect()
 }
 
 /// Replaces all fields of a head by `lines`.

@@ -8,7 +8,7 @@ use fourfront_model::CacheMode;
 use http::{StatusCode, Version};
 use pingora::{Result, http::ResponseHeader, proxy::Session};
 
-use super::context::Ctx;
+use super::{context::Ctx, viewer_side};
 
 /// Passes an interim answer on to a viewer that understands it.
 pub(super) async fn relay(session: &mut Session, ctx: &Ctx, head: &ResponseHeader) -> Result<()> {
@@ -25,10 +25,18 @@ pub(super) async fn relay(session: &mut Session, ctx: &Ctx, head: &ResponseHeade
     if mode != Some(CacheMode::Rfc9111) || own || !understands || !ctx.serves_viewer() {
         return Ok(());
     }
+    pass(session, true);
     let viewer = session.as_downstream_mut();
-    viewer.set_ignore_info_resp(false);
     let sent = viewer.write_response_header(Box::new(head.clone())).await;
     // Pingora comes with the same one afterwards.
-    viewer.set_ignore_info_resp(true);
+    pass(session, false);
     sent.map_err(pingora::Error::into_down)
+}
+
+/// Whether interim answers go to the viewer.
+fn pass(session: &mut Session, passes: bool) {
+    match viewer_side::shared(session) {
+        Some(stream) => stream.pass_interim(passes),
+        None => session.as_downstream_mut().set_ignore_info_resp(!passes),
+    }
 }

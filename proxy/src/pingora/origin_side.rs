@@ -13,9 +13,7 @@ use fourfront_hooks::{
     event::OriginObject,
     validate::{ResponseResult, refused_address},
 };
-use fourfront_model::{
-    CacheBehavior, Compat, EventType, HeaderLine, Origin, OriginKind, OriginProtocol,
-};
+use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, Origin, OriginKind};
 use fourfront_origin::{
     OriginFault,
     failover::{Failed, applies},
@@ -162,8 +160,7 @@ impl Edge {
         range: RangeSent,
     ) -> RequestParts {
         let exchange = &lookup.exchange;
-        let route = &exchange.route;
-        let assigned = route.distribution().origin_of(route.behavior());
+        let assigned = exchange.assigned_origin();
         let (origin, host) = match &lookup.origin {
             None => (assigned, None),
             Some(change) => (&change.origin, change.host.as_deref()),
@@ -349,8 +346,8 @@ impl Edge {
             value: &host,
             forwarded,
         };
-        let target =
-            select::target(&fetch.origin, sent, OriginProtocol::Http).map_err(OriginFault::from)?;
+        let target = select::target(&fetch.origin, sent, fetch.exchange.scheme())
+            .map_err(OriginFault::from)?;
         if ctx.deadline.is_none() {
             ctx.deadline = target.completion_timeout.map(|limit| began + limit);
         }

@@ -1,6 +1,6 @@
 //! What failed, and what is written about it: error mapping, retries, the access record.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use fourfront_cache::Reason;
 use fourfront_origin::{
@@ -8,7 +8,7 @@ use fourfront_origin::{
     failover::Failed,
     retry::{Progress, Retry, after_fault},
 };
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Version, header};
 use pingora::{
     Error, ErrorSource, ErrorType,
     proxy::{FailToProxy, Session},
@@ -19,11 +19,12 @@ use super::{
     context::{Ctx, Pending},
     deliver::internal,
     request_body,
-    viewer_side::split,
+    viewer_side::{self, split},
 };
 use crate::{
     flow::{Fault, Flow, Served, ViewerFault},
     observe::access::AccessRecord,
+    tls::TlsFacts,
 };
 
 impl Edge {
@@ -237,6 +238,8 @@ impl Edge {
             target: request.raw_path(),
             host: request.headers.get(header::HOST),
             viewer: session.client_addr().and_then(|a| a.as_inet()).copied(),
+            version: request.version,
+            tls: viewer_side::tls(session),
             status,
             served,
             bytes: session.body_bytes_sent() as u64,
@@ -279,6 +282,8 @@ impl Edge {
             }),
             viewer: ended.viewer,
             country: exchange.and_then(|e| e.country),
+            version: ended.version,
+            tls: ended.tls.map(|tls| (tls.protocol, tls.cipher)),
             method: ended.method.to_string(),
             host: ended.host.map_or_else(String::new, |h| text(h.as_bytes())),
             uri: text(path),
@@ -304,6 +309,9 @@ pub(super) struct Ended<'a> {
     pub(super) target: &'a [u8],
     pub(super) host: Option<&'a HeaderValue>,
     pub(super) viewer: Option<SocketAddr>,
+    pub(super) version: Version,
+    /// The connection's handshake, on HTTPS.
+    pub(super) tls: Option<&'a Arc<TlsFacts>>,
     /// 0 when no head was sent.
     pub(super) status: u16,
     pub(super) served: Served,

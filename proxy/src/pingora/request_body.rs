@@ -18,7 +18,7 @@ use fourfront_model::EventType;
 use http::header;
 use pingora::{Result, protocols::http::ServerSession as HttpSession, proxy::Session};
 
-use super::{context::Ctx, deliver::ctx_internal};
+use super::{context::Ctx, deliver::ctx_internal, direct::Shared, viewer_side};
 use crate::flow::{Exchange, RequestBody, ViewerFault};
 
 /// How much of a body Pingora copies for another try.
@@ -120,12 +120,12 @@ pub(super) fn can_be_repeated(session: &mut Session, body: &RequestBody) -> bool
 
 /// Whether the body goes out in chunks, as it came, without Pingora knowing that there is one (CF-370).
 pub(super) fn is_chunked_unseen(session: &mut Session, body: &RequestBody) -> bool {
-    body.replacement().is_none()
-        && session
-            .req_header()
-            .headers
-            .contains_key(header::TRANSFER_ENCODING)
-        && session.is_body_empty()
+    let headers = &session.req_header().headers;
+    // A stream of HTTP/2 says neither where its body ends nor how it comes.
+    let is_unbounded = headers.contains_key(header::TRANSFER_ENCODING)
+        || (!headers.contains_key(header::CONTENT_LENGTH)
+            && viewer_side::shared(session).is_some_and(Shared::is_body_forgotten));
+    body.replacement().is_none() && is_unbounded && session.is_body_empty()
 }
 
 fn size_limit(exchange: &Exchange) -> u64 {
@@ -156,9 +156,12 @@ fn announced(session: &Session) -> Option<usize> {
 ///
 /// It takes that from a request head only, so it is given one to read, and the request keeps the head it has.
 /// Bytes that came after the body are lost with what Pingora knew of it: the connection ends after this answer,
-/// as it does anyway for viewers that send the next request too early. Viewers speak HTTP/1.1 only for now; streams
-/// of HTTP/2 know no such exchange.
+/// as it does anyway for viewers that send the next request too early. A stream of HTTP/2 is simply told.
 async fn forget_body(session: &mut Session) -> Result<()> {
+    if let Some(stream) = viewer_side::shared(session) {
+        stream.forget_body();
+        return Ok(());
+    }
     let HttpSession::H1(session) = session.as_downstream_mut() else {
         return Err(ctx_internal(
             &"a body of this protocol cannot be put back once it was read",

@@ -2,13 +2,13 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use super::workers::{self, Crew};
+use super::workers::{self, Crew, Door};
 use crate::node::Node;
 
 /// How long workers may take to end once their requests have been cut off: they do so at their next look, which a busy
@@ -27,6 +27,7 @@ const ENDED_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Listening {
     address: SocketAddr,
+    secure_address: Option<SocketAddr>,
     node: Arc<Node>,
     crew: Arc<Crew>,
     stopped: bool,
@@ -37,6 +38,8 @@ pub struct Listening {
 pub struct ServeSettings {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Address to listen on for HTTPS, likewise.
+    pub listen_https: Option<SocketAddr>,
     /// Worker threads; one per core when `None`.
     pub threads: Option<usize>,
     /// PEM file of further roots for HTTPS origins.
@@ -46,11 +49,18 @@ pub struct ServeSettings {
 /// Binds and serves. The listener accepts from the moment this returns.
 ///
 /// # Errors
-/// When the address cannot be bound, `origin_ca` cannot be read, or no thread can be started.
+/// When an address cannot be bound, `origin_ca` cannot be read, or no thread can be started.
 pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening> {
-    let listener = TcpListener::bind(settings.listen)?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
+    let plain = Door::open("listen", settings.listen, false)?;
+    let secure = settings.listen_https;
+    let secure = secure.map(|address| Door::open("listen_https", address, true));
+    let secure = secure.transpose()?;
+    let address = plain.address();
+    let secure_address = secure.as_ref().map(Door::address);
+    if let Some(address) = secure_address {
+        node.listens_https_at(address.port());
+    }
+    let doors = [Some(plain), secure].into_iter().flatten().collect();
     let threads = settings
         .threads
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
@@ -62,8 +72,9 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
     // From here on, dropping it stops whatever has been started.
     let listening = Listening {
         address,
+        secure_address,
         node: node.clone(),
-        crew: Crew::new(node.clone(), listener, address, threads, roots),
+        crew: Crew::new(node.clone(), doors, threads, roots),
         stopped: false,
     };
     listening.crew.start()?;
@@ -74,6 +85,11 @@ impl Listening {
     /// The bound address.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The bound address for HTTPS.
+    pub const fn secure_address(&self) -> Option<SocketAddr> {
+        self.secure_address
     }
 
     /// The node behind it.

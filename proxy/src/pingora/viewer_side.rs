@@ -17,7 +17,6 @@ use fourfront_cache::{
 };
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::EventType;
-use fourfront_signed::Scheme;
 use http::{HeaderMap, HeaderName, Method, Version, header, uri::Authority};
 use parking_lot::Mutex;
 use pingora::{
@@ -32,15 +31,19 @@ use super::{
     Edge,
     context::Ctx,
     deliver::{ctx_internal, viewer_parts},
+    direct::{Handed, Outlet, Shared},
     error_page::page_of,
     headers::set_lines,
     hook::{self, Decision, Shown},
     request_body,
     storage::StoredFacts,
 };
-use crate::flow::{
-    Exchange, Fault, Flow, Generated, Lookup, Route, Served, ViewerFacts, ViewerRequest, admit,
-    hook::RequestParts, is_reserved,
+use crate::{
+    flow::{
+        Exchange, Fault, Flow, Generated, Lookup, Route, Served, ViewerFacts, ViewerRequest, admit,
+        hook::RequestParts, is_reserved,
+    },
+    tls::TlsFacts,
 };
 
 /// What a background refresh needs to know of the request that starts it (LE-040): the request as the
@@ -112,6 +115,10 @@ impl Edge {
         if session.subrequest_ctx.is_some() {
             return self.on_refresh(session, ctx).map(|()| false);
         }
+        let handed = session.req_header_mut().extensions_mut().remove::<Handed>();
+        if let Some(begun) = handed.and_then(|handed| handed.take()) {
+            *ctx = *begun;
+        }
         if matches!(ctx.flow, Flow::Lookup(_)) {
             return on_handed(session, ctx).map(|()| false);
         }
@@ -147,15 +154,20 @@ impl Edge {
         let snapshot = node.snapshot();
         let request = session.req_header();
         let raw_head = raw_head(session);
+        let shared = shared(session);
         let facts = ViewerFacts {
             method: &request.method,
             target: origin_form(request),
             host: host(request),
-            scheme: scheme(session),
             version: request.version,
             headers: &request.headers,
             raw_head: &raw_head,
+            head_bytes: shared.map_or(raw_head.len() as u64, |s| s.head_bytes),
             viewer: viewer_address(session),
+            is_https: tls(session).is_some(),
+            tls: tls(session),
+            has_body: shared.is_some_and(|s| s.has_body),
+            https_port: node.https_port(),
             limits: &snapshot.settings().limits,
             now: node.clock().now(),
         };
@@ -567,11 +579,6 @@ fn raw_head(session: &Session) -> Bytes {
     }
 }
 
-/// How the viewer is connected. Viewers' listeners are plain ones.
-const fn scheme(_session: &Session) -> Scheme {
-    Scheme::Http
-}
-
 /// The connecting peer (LE-074, CF-354). Connections without an address come from the node itself.
 fn viewer_address(session: &Session) -> SocketAddr {
     session
@@ -579,6 +586,20 @@ fn viewer_address(session: &Session) -> SocketAddr {
         .and_then(|a| a.as_inet())
         .copied()
         .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+}
+
+/// The handshake that the viewer's connection began with; `None` on plain HTTP.
+pub(super) fn tls(session: &Session) -> Option<&Arc<TlsFacts>> {
+    match session.as_downstream() {
+        HttpSession::H1(h1) => Outlet::tls(h1.stream()),
+        _ => session.req_header().extensions.get(),
+    }
+}
+
+/// What is known of a stream of HTTP/2 beside Pingora.
+pub(super) fn shared(session: &Session) -> Option<&Shared> {
+    let shared = session.req_header().extensions.get::<Arc<Shared>>();
+    shared.map(|shared| &**shared)
 }
 
 /// Drops fields that only the edge may set (CF-358, LE-187).

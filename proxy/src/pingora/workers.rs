@@ -31,7 +31,7 @@ use pingora::{
 };
 use socket2::SockRef;
 use tempfile::NamedTempFile;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{Edge, Filters, direct::Direct};
 use crate::node::{InFlight, Node};
@@ -39,10 +39,53 @@ use crate::node::{InFlight, Node};
 /// After how long a stand-in that could not be started is tried again.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// All workers of one listening socket.
+/// How long connections on HTTP/2 that have no streams may take to end when the node does.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+
+/// A listening socket.
+pub(super) struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    is_secure: bool,
+}
+
+impl Door {
+    /// Binds an address; `is_secure`: for HTTPS.
+    ///
+    /// # Errors
+    /// The system's, with the setting that the address comes from.
+    pub(super) fn open(setting: &str, address: SocketAddr, is_secure: bool) -> io::Result<Self> {
+        let named = |e: io::Error| {
+            io::Error::new(
+                e.kind(),
+                format!("node.{setting}: cannot listen on {address}: {e}"),
+            )
+        };
+        let listener = TcpListener::bind(address).map_err(named)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            is_secure,
+        })
+    }
+
+    /// The bound address.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            listener: self.listener.try_clone()?,
+            ..*self
+        })
+    }
+}
+
+/// All workers of a node's listening sockets.
 pub(super) struct Crew {
     node: Arc<Node>,
-    address: SocketAddr,
     resolver: Arc<Resolver>,
     /// Workers besides stand-ins.
     size: usize,
@@ -57,7 +100,7 @@ pub(super) struct Crew {
 
 struct State {
     /// None once nobody is to accept any more.
-    listener: Option<TcpListener>,
+    doors: Option<Vec<Door>>,
     /// Whether workers are to end.
     stopped: bool,
     threads: Vec<JoinHandle<()>>,
@@ -79,21 +122,19 @@ impl Crew {
     /// Nobody yet.
     pub(super) fn new(
         node: Arc<Node>,
-        listener: TcpListener,
-        address: SocketAddr,
+        doors: Vec<Door>,
         size: usize,
         roots: Option<Vec<u8>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             node,
-            address,
             resolver: Arc::new(Resolver::default()),
             size,
             roots,
             stop: watch::Sender::new(false),
             abort: watch::Sender::new(false),
             state: Mutex::new(State {
-                listener: Some(listener),
+                doors: Some(doors),
                 stopped: false,
                 threads: Vec::new(),
                 alive: 0,
@@ -145,8 +186,8 @@ impl Crew {
         let mut state = self.lock();
         state.stopped = true;
         if state.held == 0 {
-            // The socket closes with the last that accepts from it. One that is held would keep it open: see `close`.
-            state.listener = None;
+            // A socket closes with the last that accepts from it. One that is held would keep it open: see `close`.
+            state.doors = None;
         }
         self.stop.send_replace(true);
         for stand_in in state.stand_ins.drain(..) {
@@ -176,7 +217,7 @@ impl Crew {
     /// Ends the listening also for workers that are held, and forgets these.
     pub(super) fn close(&self) {
         let mut state = self.lock();
-        let listener = state.listener.take();
+        let doors = state.doors.take();
         let threads = std::mem::take(&mut state.threads);
         let (alive, held) = (state.alive, state.held);
         drop(state);
@@ -185,9 +226,9 @@ impl Crew {
                 held,
                 "functions do not let go of workers: they are left behind"
             );
-            if let Some(listener) = listener {
+            for door in doors.into_iter().flatten() {
                 // Theirs is the same socket: nobody is to connect to it any more.
-                let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
+                let _ = SockRef::from(&door.listener).shutdown(Shutdown::Both);
             }
             return;
         }
@@ -271,32 +312,56 @@ impl Crew {
 
     /// A worker that accepts until `stopped`.
     fn worker(&self, conf: &Arc<ServerConf>, stopped: watch::Receiver<bool>) -> io::Result<Worker> {
-        let listener = self.lock().listener.as_ref().map(TcpListener::try_clone);
+        let doors = self
+            .lock()
+            .doors
+            .as_ref()
+            .map(|doors| doors.iter().map(Door::try_clone).collect());
         let closed = || io::Error::other("the listening socket is closed");
+        let doors: io::Result<Vec<Door>> = doors.ok_or_else(closed)?;
         let open = Arc::new(InFlight::default());
+        let streams = Arc::new(InFlight::default());
+        let doors = self.services(conf, &open, &streams, doors?);
         Ok(Worker {
-            service: self.service(conf, open.clone()),
-            address: self.address,
-            listener: listener.ok_or_else(closed)??,
+            doors,
             stopped,
             all_stopped: self.stop.subscribe(),
             aborted: self.abort.subscribe(),
             open,
+            streams,
             node: self.node.clone(),
         })
     }
 
-    fn service(&self, conf: &Arc<ServerConf>, open: Arc<InFlight>) -> Service<Direct> {
+    /// What serves a worker's share of each socket.
+    fn services(
+        &self,
+        conf: &Arc<ServerConf>,
+        open: &Arc<InFlight>,
+        streams: &Arc<InFlight>,
+        doors: Vec<Door>,
+    ) -> Vec<(Service<Direct>, Door)> {
         let edge = Edge::new(self.node.clone(), self.resolver.clone(), conf);
         let mut proxy = http_proxy(conf, Filters(edge.clone()));
         // CONNECT would open a tunnel; CF-528 refuses it like any method a behaviour does not allow.
         proxy.server_options = Some(HttpServerOptions::default());
-        let direct = Direct::new(edge, Arc::new(proxy), open);
-        let mut service = Service::new("viewer".to_owned(), direct);
-        // What Pingora has buffered it sends when a whole body of announced length is there, however long that takes.
-        let unbuffered = L4BufferSettings::unbuffered();
-        service.add_listener(ListenerConfig::tcp(self.address.to_string()).l4_buffer(unbuffered));
-        service
+        let proxy = Arc::new(proxy);
+        let one = |door: Door| {
+            let direct = Direct::new(
+                edge.clone(),
+                proxy.clone(),
+                open.clone(),
+                streams.clone(),
+                door.is_secure,
+            );
+            let mut service = Service::new("viewer".to_owned(), direct);
+            // What Pingora has buffered it sends when a whole body of announced length is there, however long that takes.
+            let unbuffered = L4BufferSettings::unbuffered();
+            let listener = ListenerConfig::tcp(door.address.to_string());
+            service.add_listener(listener.l4_buffer(unbuffered));
+            (service, door)
+        };
+        doors.into_iter().map(one).collect()
     }
 
     fn conf(&self, roots: Option<&NamedTempFile>) -> Arc<ServerConf> {
@@ -337,7 +402,6 @@ impl Crew {
 impl fmt::Debug for Crew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Crew")
-            .field("address", &self.address)
             .field("size", &self.size)
             .finish_non_exhaustive()
     }
@@ -372,11 +436,9 @@ impl Drop for Duty {
     }
 }
 
-/// One worker thread's share of the listener.
+/// One worker thread's share of the listeners.
 struct Worker {
-    service: Service<Direct>,
-    address: SocketAddr,
-    listener: TcpListener,
+    doors: Vec<(Service<Direct>, Door)>,
     /// That this one is to end.
     stopped: watch::Receiver<bool>,
     /// That all are.
@@ -384,6 +446,8 @@ struct Worker {
     aborted: watch::Receiver<bool>,
     /// Its connections.
     open: Arc<InFlight>,
+    /// Those on HTTP/2.
+    streams: Arc<InFlight>,
     node: Arc<Node>,
 }
 
@@ -399,18 +463,21 @@ impl Worker {
                 return;
             }
         };
-        let mut fds = Fds::new();
-        fds.add(self.address.to_string(), self.listener.into_raw_fd());
-        let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
         runtime.block_on(async {
             // Returns when it is told to stop; connections go on.
             let serving = async {
-                self.service.start_service(Some(fds), self.stopped, 1).await;
+                let mut serving = JoinSet::new();
+                for (service, door) in self.doors {
+                    serving.spawn(serve_door(service, door, self.stopped.clone()));
+                }
+                while serving.join_next().await.is_some() {}
                 let retires = !*self.all_stopped.borrow();
                 let idle = async {
                     let stopped = self.all_stopped.wait_for(|stopped| *stopped).await;
                     if stopped.is_ok() {
                         self.node.in_flight().idle().await;
+                        // They are told that they end, and may say goodbye.
+                        let _ = timeout(GOODBYE_WITHIN, self.streams.idle()).await;
                     }
                 };
                 tokio::select! {
@@ -434,6 +501,14 @@ impl Worker {
         // Lookups of names run on threads of the runtime; they are not waited for.
         runtime.shutdown_background();
     }
+}
+
+/// Accepts from one socket until `stopped`.
+async fn serve_door(mut service: Service<Direct>, door: Door, stopped: watch::Receiver<bool>) {
+    let mut fds = Fds::new();
+    fds.add(door.address.to_string(), door.listener.into_raw_fd());
+    let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
+    service.start_service(Some(fds), stopped, 1).await;
 }
 
 /// The system's certificate authorities and the operator's, in one PEM file (CF-423, CF-424).

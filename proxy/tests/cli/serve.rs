@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::program::{
-    LIMIT, NODE, Running, Site, address_after, answer_with, gated_origin, get, metric, wait_until,
+    LIMIT, NODE, Running, Site, address_after, answer_with, gated_origin, get, metric, run,
+    wait_until,
 };
 
 /// A node at work: the program, its viewer and its admin address.
@@ -89,6 +90,63 @@ fn terminating_finishes_what_runs_and_writes_what_was_logged() {
     let ended = node.ended();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("200 GET /slow"), "{}", ended.stdout);
+}
+
+/// A certificate for a name, and its key.
+fn certificate(name: &str) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// A site with a certificate, in `site.pem` and `site.key`.
+fn secure_site((cert, key): &(String, String)) -> Site {
+    let site = Site::answering("one");
+    let settings = "threads: 1, listen_https: 127.0.0.1:0, certificates: { site: { cert: ./site.pem, key: ./site.key } }";
+    let yaml = site.read("fourfront.yaml").replace("threads: 1", settings);
+    site.write("fourfront.yaml", &yaml);
+    site.write("site.pem", cert);
+    site.write("site.key", key);
+    site
+}
+
+#[test]
+fn certificates_that_change_are_loaded_without_being_asked_for() {
+    // CF-095
+    let site = secure_site(&certificate("one.test"));
+    let node = Running::start(&["serve"], site.path());
+    let (_, line) = node.address("serving on ");
+    let admin = address_after(&line, "admin on ");
+    let https = line.split_once(" and https://").expect("an address").1;
+    let https: SocketAddr = https.split(',').next().unwrap().parse().unwrap();
+    assert!(TcpStream::connect(https).is_ok());
+    let loads = |outcome: &str| {
+        let name = format!("fourfront_certificate_loads_total{{outcome=\"{outcome}\"}}");
+        let metrics = get(admin, "/metrics", &[]).body;
+        let line = metrics.lines().find_map(|l| l.strip_prefix(&name));
+        line.map_or(0, |n| n.trim().parse::<u64>().unwrap())
+    };
+    let (cert, key) = certificate("two.test");
+    site.write("site.pem", &cert);
+    node.stderr_until("the certificate before stays in use");
+    assert_eq!((loads("refused"), loads("applied")), (1, 0));
+    site.write("site.key", &key);
+    node.stderr_until("loaded anew");
+    assert_eq!((loads("refused"), loads("applied")), (1, 1));
+    node.signal("TERM");
+    assert_eq!(node.ended().code, Some(0));
+}
+
+#[test]
+fn a_certificate_without_its_key_is_no_start() {
+    // CF-095
+    let ((cert, _), (_, key)) = (certificate("one.test"), certificate("two.test"));
+    let site = secure_site(&(cert, key));
+    for command in ["serve", "check"] {
+        let ended = run(&[command], site.path());
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let named = "node.certificates.site.key: ";
+        assert!(ended.stderr.contains(named), "{command}: {}", ended.stderr);
+    }
 }
 
 #[test]

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use fourfront_model::{
     AllowedMethods, CacheBehavior, CachePolicy, CachedMethods, Compat, EventType, Failover,
     FunctionAssociation, FunctionAssociations, OnError, Origin, OriginHeaders, OriginKind,
-    OriginRequestPolicy, PathPattern, PathPatternSlot, ViewerProtocolPolicy,
+    OriginRequestPolicy, PathPattern, PathPatternSlot,
 };
 
 use super::{
     Context, Shared,
     function::{Functions, Lookup},
     origin_group::OriginGroup,
-    policy,
+    policy, tls,
 };
 use crate::{
     cursor::shorten,
@@ -120,6 +120,7 @@ pub(crate) fn lower(
         Some(raw) => context.response_headers.of(raw, report).map(Some),
         None => Some(None),
     };
+    let protocol_policy = tls::protocol_policy(raw.viewer_protocol_policy, context);
     let functions = associations(raw.on, around, context);
 
     if let Some(cached) = raw.cached_methods.as_ref().filter(|c| {
@@ -149,7 +150,7 @@ pub(crate) fn lower(
         path_pattern: slot?,
         target_origin: target?,
         failover,
-        viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
+        viewer_protocol_policy: protocol_policy,
         allowed_methods: raw.allowed_methods,
         cached_methods: raw.cached_methods.map(|c| c.value).unwrap_or_default(),
         compress: raw.compress,

@@ -7,7 +7,7 @@ use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathP
 use super::{
     Context, Shared,
     behavior::{self, Surroundings},
-    error_response, geo, headers, origin, origin_group,
+    error_response, geo, headers, origin, origin_group, tls,
 };
 use crate::{
     cursor::shorten,
@@ -78,6 +78,7 @@ impl Placed {
         };
         let default_at = raw.default_behavior.as_ref().map(|b| &b.at);
         let patterns = behavior::patterns(&raw.behaviors, default_at, report);
+        let mtls = raw.viewer_mtls;
         let behaviors: Vec<_> = raw
             .behaviors
             .into_iter()
@@ -92,6 +93,9 @@ impl Placed {
             RawBehavior::unwritten(raw.at.member("default_cache_behavior"))
         });
         let default = behavior::lower(default, Some(PathPatternSlot::Default), &around, context);
+
+        let policies = behaviors.iter().chain([&default]).flatten();
+        let viewer_mtls = mtls.and_then(|m| tls::viewer_mtls(m, policies, context));
 
         Some(Self {
             distribution: Distribution {
@@ -123,6 +127,12 @@ impl Placed {
                 max_variants: max_variants.unwrap_or(Distribution::MAX_VARIANTS),
                 geo_restriction,
                 error_responses,
+                viewer_certificate: raw
+                    .viewer_certificate
+                    .map(|c| tls::viewer_certificate(c, context))
+                    .unwrap_or_default(),
+                http_versions: raw.http_versions.unwrap_or_default(),
+                viewer_mtls,
             },
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),

@@ -19,6 +19,7 @@ mod policy;
 mod response_headers;
 mod signed;
 mod store;
+mod tls;
 
 use std::{
     collections::HashMap,
@@ -46,6 +47,10 @@ pub(crate) struct Context<'a> {
     /// Whether a database says in which country a viewer is (CF-601).
     pub(crate) has_geo_database: bool,
     pub(crate) response_headers: ResponseHeadersPolicies,
+    /// Labels of the node's certificates.
+    pub(crate) certificates: Vec<String>,
+    /// Whether viewers can come by HTTPS.
+    pub(crate) has_https: bool,
 }
 
 /// What is declared once and named by distributions.
@@ -63,6 +68,8 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         profile: raw.node.limit_profile.unwrap_or_default(),
         has_geo_database: raw.node.geo_database.is_some(),
         response_headers: ResponseHeadersPolicies::lower(raw.response_headers_policies, report),
+        certificates: tls::labels(&raw.node.viewers),
+        has_https: raw.node.viewers.has_https(),
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);
@@ -105,10 +112,12 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
     }
 
     let function_locations: HashMap<_, _> = functions.locations(report).collect();
-    let distributions = distributions
+    let distributions: Vec<_> = distributions
         .into_iter()
         .map(|d| Arc::new(d.distribution))
         .collect();
+    let stores = distributions.iter().filter_map(|d| d.viewer_mtls.as_ref());
+    watched.extend(stores.map(|m| m.trust_store.clone()));
     let site = match Site::new(distributions, functions.into_all(), fallback) {
         Ok(site) => site,
         Err((name, one, other)) => {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Context, files};
+use super::{Context, files, tls};
 use crate::{
     CompressionSettings, HookSettings, LogSettings, NodeSettings, RequestLimits, raw::RawNode,
 };
@@ -95,6 +95,8 @@ pub(crate) fn lower(
         .and_then(|path| files::existing_dir(&path, context));
     watched.extend(modules_dir.clone());
 
+    let viewers = tls::viewers(raw.viewers, listen, admin, context, watched);
+
     let count = |value: Option<u64>| value.and_then(|v| usize::try_from(v).ok());
     let level = |value: Option<u64>| value.and_then(|v| u32::try_from(v).ok());
     NodeSettings {
@@ -137,5 +139,6 @@ pub(crate) fn lower(
         origin_ca,
         geo_database,
         data_dir,
+        viewers,
     }
 }

@@ -1,6 +1,6 @@
 //! Origins: a URL, a block or a local directory becomes one [`Origin`] (CF section 5).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fourfront_model::{
     CustomOrigin, Endpoint, HostName, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin,
@@ -112,6 +112,7 @@ fn from_block(
         report.error(&total.at, message);
     }
 
+    let mut secure = None;
     let (domain_name, kind) = match (&raw.dir, &raw.custom, &raw.s3) {
         (Some(dir), None, None) => {
             refuse_for_dir(&raw, report);
@@ -125,7 +126,18 @@ fn from_block(
         }
         (None, Some(custom), None) => {
             let (host, port) = required_domain(domain, &raw, report)?;
-            let kind = custom_kind(custom, port, report)?;
+            let kind = custom_kind(custom, port, OriginProtocol::Http, report)?;
+            if matches!(custom.protocol, RawProtocol::MatchesViewer) {
+                if port.is_some() {
+                    // One port for two protocols.
+                    report.error(
+                        &custom.at,
+                        "InvalidOrigin: with `match-viewer`, ports are `http_port` and `https_port`, not in `domain_name`",
+                    );
+                }
+                let kind = custom_kind(custom, None, OriginProtocol::Https, report)?;
+                secure = Some(OriginKind::Custom(kind));
+            }
             (host, OriginKind::Custom(kind))
         }
         (None, None, Some(s3)) => {
@@ -183,6 +195,13 @@ fn from_block(
         origin.read_timeout = Duration::from_secs(timeout);
     }
     origin.response_completion_timeout = completion.map(|t| Duration::from_secs(t.value));
+    if let Some(kind) = secure {
+        let secure = Origin {
+            kind,
+            ..origin.clone()
+        };
+        origin.secure = Some(Arc::new(secure));
+    }
     Some(origin)
 }
 
@@ -277,19 +296,23 @@ fn required_domain(
     domain
 }
 
+/// `scheme` is what counts where the protocol is the viewer's (CF-421).
 fn custom_kind(
     raw: &RawCustomOrigin,
     domain_port: Option<u16>,
+    scheme: OriginProtocol,
     report: &Report,
 ) -> Option<CustomOrigin> {
     let protocol = match raw.protocol {
         RawProtocol::Is(protocol) => protocol,
+        RawProtocol::MatchesViewer => scheme,
         RawProtocol::Faulty => return None,
         RawProtocol::Absent => {
             report.error_help(
                 &raw.at,
                 "InvalidOrigin: nothing says whether this origin speaks http or https",
-                "add `origin_protocol_policy: http-only` or `https-only`".to_owned(),
+                "add `origin_protocol_policy: http-only`, `https-only` or `match-viewer`"
+                    .to_owned(),
             );
             return None;
         }

@@ -1,12 +1,14 @@
 //! One entry of `distributions:` as written: origins and behaviours.
 
 use fourfront_model::{
-    AllowedMethods, CachedMethods, EventType, OnError, OriginProtocol, SslProtocol, TagSeparator,
+    AllowedMethods, CachedMethods, EventType, HttpVersions, OnError, OriginProtocol, SslProtocol,
+    TagSeparator, ViewerProtocolPolicy,
 };
 
 use super::{
     Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawModes, RawOriginGroup,
-    RawOriginRequestPolicy, RawPolicy, RawResponseHeadersPolicy, named, signed::trusted_key_groups,
+    RawOriginRequestPolicy, RawPolicy, RawResponseHeadersPolicy, RawViewerCertificate,
+    RawViewerMtls, named, signed::trusted_key_groups, tls,
 };
 use crate::{
     cursor::{Block, Cursor},
@@ -34,6 +36,9 @@ pub(crate) struct RawDistribution {
     pub(crate) vary: Option<RawVary>,
     pub(crate) geo_restriction: Option<RawGeoRestriction>,
     pub(crate) error_responses: Vec<RawErrorResponse>,
+    pub(crate) viewer_certificate: Option<RawViewerCertificate>,
+    pub(crate) http_versions: Option<HttpVersions>,
+    pub(crate) viewer_mtls: Option<RawViewerMtls>,
 }
 
 /// `cdn_cc`.
@@ -104,6 +109,8 @@ pub(crate) enum RawProtocol {
     /// Given, and already reported as faulty.
     Faulty,
     Is(OriginProtocol),
+    /// The viewer's (CF-421).
+    MatchesViewer,
 }
 
 /// `s3_origin_config`.
@@ -124,6 +131,7 @@ pub(crate) struct RawBehavior {
     pub(crate) origin: Option<Spanned<String>>,
     /// Whether an origin was named at all, readable or not.
     pub(crate) names_origin: bool,
+    pub(crate) viewer_protocol_policy: Option<Spanned<ViewerProtocolPolicy>>,
     pub(crate) allowed_methods: AllowedMethods,
     pub(crate) cached_methods: Option<Spanned<CachedMethods>>,
     pub(crate) compress: bool,
@@ -156,16 +164,6 @@ impl RawDistribution {
             let message =
                 format!("the comment is {length} characters long, at most 128 are allowed");
             cursor.report.error(&comment.at, message);
-        }
-        if let Some(version) = block.get("http_version") {
-            // CF-050: HTTP/1.1 is always on.
-            let needs = Err("not available yet: it needs the HTTPS listener");
-            version.choice(&[
-                ("http1.1", Ok(())),
-                ("http2", needs),
-                ("http3", needs),
-                ("http2and3", needs),
-            ]);
         }
         let origins = block.get("origins").and_then(|c| {
             let all = named(c, "a map from origin id to URL or block", RawOrigin::read);
@@ -217,6 +215,13 @@ impl RawDistribution {
             error_responses: block
                 .get("custom_error_responses")
                 .map_or_else(Vec::new, RawErrorResponse::read_all),
+            viewer_certificate: block
+                .get("viewer_certificate")
+                .and_then(RawViewerCertificate::read),
+            http_versions: block.get("http_version").and_then(tls::http_versions),
+            viewer_mtls: block
+                .get("viewer_mtls_config")
+                .and_then(RawViewerMtls::read),
         })
     }
 }
@@ -317,12 +322,9 @@ impl RawCustomOrigin {
         let port = |key: &str| block.get(key).and_then(|c| c.integer(1..=65_535, "a port"));
         let protocol = block.get("origin_protocol_policy").map(|c| {
             c.choice(&[
-                ("http-only", Ok(OriginProtocol::Http)),
-                ("https-only", Ok(OriginProtocol::Https)),
-                (
-                    "match-viewer",
-                    Err("not available yet: it needs the HTTPS listener; write `http-only` or `https-only`"),
-                ),
+                ("http-only", Ok(RawProtocol::Is(OriginProtocol::Http))),
+                ("https-only", Ok(RawProtocol::Is(OriginProtocol::Https))),
+                ("match-viewer", Ok(RawProtocol::MatchesViewer)),
             ])
         });
         Some(Self {
@@ -332,7 +334,7 @@ impl RawCustomOrigin {
             protocol: match protocol {
                 None => RawProtocol::Absent,
                 Some(None) => RawProtocol::Faulty,
-                Some(Some(p)) => RawProtocol::Is(p.value),
+                Some(Some(p)) => p.value,
             },
             ssl_protocols: block.get("origin_ssl_protocols").and_then(ssl_protocols),
             read_timeout: read_timeout(&block),
@@ -418,6 +420,7 @@ impl RawBehavior {
             path: None,
             origin: None,
             names_origin: false,
+            viewer_protocol_policy: None,
             allowed_methods: AllowedMethods::default(),
             cached_methods: None,
             compress: false,
@@ -444,21 +447,15 @@ impl RawBehavior {
     }
 
     fn read(cursor: &Cursor<'_>, block: &Block<'_>, path: Option<Spanned<String>>) -> Self {
-        if let Some(policy) = block.get("viewer_protocol_policy") {
-            // CF-061
-            let needs = Err("not available yet: it needs the HTTPS listener; write `allow-all`");
-            policy.choice(&[
-                ("allow-all", Ok(())),
-                ("https-only", needs),
-                ("redirect-to-https", needs),
-            ]);
-        }
         let origin = block.either("origin", "target_origin_id");
         Self {
             at: cursor.at.clone(),
             path,
             names_origin: block.gives("origin", "target_origin_id"),
             origin: origin.and_then(Cursor::text),
+            viewer_protocol_policy: block
+                .get("viewer_protocol_policy")
+                .and_then(tls::viewer_protocol_policy),
             allowed_methods: block
                 .get("allowed_methods")
                 .and_then(allowed_methods)

@@ -12,6 +12,7 @@ mod origin_group;
 mod policy;
 mod response_headers;
 mod signed;
+mod tls;
 
 use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
 
@@ -33,6 +34,10 @@ pub(crate) use response_headers::{
     RawCors, RawHeaderField, RawProtection, RawResponseHeadersPolicy, RawSecurity, RawTransport,
 };
 pub(crate) use signed::{RawKeyGroup, RawPem, RawPublicKey};
+
+pub(crate) use tls::{
+    RawCertificate, RawPolicyName, RawViewerCertificate, RawViewerMtls, RawViewers,
+};
 
 use crate::{
     cursor::{Block, Cursor},

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use fourfront_model::LimitProfile;
 
+use super::tls::RawViewers;
 use crate::{
     LogFormat, LogLevel,
     cursor::{Block, Cursor, shorten},
@@ -42,6 +43,7 @@ pub(crate) struct RawNode {
     pub(crate) origin_ca: Option<Spanned<String>>,
     pub(crate) geo_database: Option<Spanned<String>>,
     pub(crate) data_dir: Option<Spanned<String>>,
+    pub(crate) viewers: RawViewers,
 }
 
 /// More threads than any machine this runs on has cores; more is a slip.
@@ -80,6 +82,7 @@ impl RawNode {
             origin_ca: block.get("origin_ca").and_then(Cursor::text),
             geo_database: block.get("geo_database").and_then(Cursor::text),
             data_dir: block.get("data_dir").and_then(Cursor::text),
+            viewers: RawViewers::read(&block),
             ..Self::default()
         };
         if let Some(hooks) = block
@@ -200,7 +203,7 @@ fn name_prefix(cursor: &Cursor<'_>) -> Option<Spanned<String>> {
     None
 }
 
-fn address(cursor: &Cursor<'_>) -> Option<Spanned<SocketAddr>> {
+pub(super) fn address(cursor: &Cursor<'_>) -> Option<Spanned<SocketAddr>> {
     let text = cursor.text()?;
     match text.value.parse() {
         Ok(address) => Some(text.map(|_| address)),

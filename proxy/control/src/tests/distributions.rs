@@ -408,7 +408,7 @@ fn the_example_of_the_contract_is_accepted_but_for_what_is_not_there_yet() {
     refused(
         EXAMPLE,
         &[
-            "14:31: distributions.site.default_cache_behavior.viewer_protocol_policy: `redirect-to-https` is not available yet: it needs the HTTPS listener",
+            "14:31: distributions.site.default_cache_behavior.viewer_protocol_policy: viewers cannot come by HTTPS: the node has no certificate",
         ],
     );
     let without = EXAMPLE.replace("redirect-to-https", "allow-all");

@@ -18,6 +18,7 @@ mod refusals;
 mod response_headers;
 mod signed;
 mod text;
+mod tls;
 
 use std::{fs, path::Path};
 
@@ -50,6 +51,8 @@ fn site_dir() -> TempDir {
         ("typed/index.ts", "export const handler = async () => {};"),
         ("public/index.html", "<p>hello</p>"),
         ("ca.pem", "not read here"),
+        ("site.pem", "not read here"),
+        ("site.key", "not read here"),
         (
             "cff/redirects.js",
             "function handler(e) { return e.request; }",

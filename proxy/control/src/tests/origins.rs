@@ -251,6 +251,31 @@ fn a_directory_stands_in_for_a_bucket() {
 }
 
 #[test]
+fn a_protocol_may_be_the_viewers() {
+    // CF-420, CF-421
+    let site = accepted(&with_origin(
+        "domain_name: a.test\ncustom_origin_config: { origin_protocol_policy: match-viewer, https_port: 8443 }",
+    ))
+    .site;
+    let origin = &site.distributions()[0].origins[0];
+    let reached = |scheme| match &origin.for_viewer(scheme).kind {
+        OriginKind::Custom(custom) => (custom.protocol, custom.port),
+        other => panic!("{other:?}"),
+    };
+    let (http, https) = (OriginProtocol::Http, OriginProtocol::Https);
+    assert_eq!(reached(http), (http, 80));
+    assert_eq!(reached(https), (https, 8443));
+    refused(
+        &with_origin(
+            "domain_name: \"a.test:90\"\ncustom_origin_config: { origin_protocol_policy: match-viewer }",
+        ),
+        &[
+            "6:31: distributions.site.origins.app.custom_origin_config: InvalidOrigin: with `match-viewer`, ports are",
+        ],
+    );
+}
+
+#[test]
 fn an_origin_is_of_one_kind_and_says_how_it_is_reached() {
     for (settings, expected) in [
         (

@@ -25,6 +25,11 @@ fn reference_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for path in [
         "certs/origin-ca.pem",
+        "certs/site.pem",
+        "certs/site.key",
+        "certs/shop.pem",
+        "certs/shop.key",
+        "certs/viewers.pem",
         "functions/security-headers.js",
         "functions/auth.mjs",
         "functions/rewrite/index.js",
@@ -99,6 +104,10 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         data_dir: Some(dir.path().join("data")),
         ..NodeSettings::default()
     };
+    default.viewers.listen_https = Some("0.0.0.0:8443".parse().unwrap());
+    default.viewers.https_port = Some(443);
+    default.viewers.certificates = loaded.node.viewers.certificates.clone();
+    assert_eq!(default.viewers.certificates.len(), 2);
     default.hooks.threads = Some(2);
     default.hooks.modules_dir = Some(dir.path().join("node_modules"));
     assert_eq!(loaded.node, default);

@@ -62,6 +62,17 @@ const HOSTS: &[Host] = &[
         path: "distributions.a.",
     },
     Host {
+        table: &keys::TRUST_STORE,
+        text: |s| {
+            format!(
+                "distributions:\n  a:\n    viewer_mtls_config:\n      trust_store_config:\n        {s}\n        trust_store: ca.pem\n    default_cache_behavior: {{ viewer_protocol_policy: https-only }}\n    origins: {{ app: \"http://a.test\" }}\nnode: {{ certificates: {{ site: {{ cert: site.pem, key: site.key }} }} }}\n"
+            )
+        },
+        line: 5,
+        column: 9,
+        path: "distributions.a.viewer_mtls_config.trust_store_config.",
+    },
+    Host {
         table: &keys::CLOUDFRONT_FUNCTION,
         text: |s| {
             format!(
@@ -232,40 +243,18 @@ fn a_distribution_as_cloudfront_prints_it_with_everything_off_is_accepted() {
 }
 
 #[test]
-fn words_that_need_https_say_so() {
-    // CF-050, CF-061, CF-421
-    for word in ["https-only", "redirect-to-https"] {
-        refused(
-            &with_default_behavior(&format!("viewer_protocol_policy: {word}")),
-            &[&format!(
-                "5:31: distributions.site.default_cache_behavior.viewer_protocol_policy: `{word}` is not available yet: it needs the HTTPS listener"
-            )],
-        );
-    }
-    refused(
-        &with_default_behavior("viewer_protocol_policy: allow-some"),
-        &[
-            "5:31: distributions.site.default_cache_behavior.viewer_protocol_policy: expected `allow-all`, found `allow-some`",
-        ],
-    );
-    for version in ["http2", "http3", "http2and3"] {
+fn words_that_need_what_is_not_there_say_so() {
+    // CF-050
+    for version in ["http3", "http2and3"] {
         refused(
             &format!(
                 "distributions:\n  a:\n    http_version: {version}\n    origins: {{ app: \"http://a.test\" }}\n"
             ),
             &[&format!(
-                "3:19: distributions.a.http_version: `{version}` is not available yet"
+                "3:19: distributions.a.http_version: `{version}` is not available yet: it needs HTTP/3"
             )],
         );
     }
-    refused(
-        &with_origin(
-            "domain_name: a.test\ncustom_origin_config: { origin_protocol_policy: match-viewer }",
-        ),
-        &[
-            "6:57: distributions.site.origins.app.custom_origin_config.origin_protocol_policy: `match-viewer` is not available yet",
-        ],
-    );
 }
 
 #[test]

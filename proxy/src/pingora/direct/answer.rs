@@ -10,10 +10,10 @@ use fourfront_cache::{
 };
 use fourfront_hooks::cff;
 use fourfront_model::{Asked as AskedHeaders, EventType, HeaderLine, HeaderLines};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::{
-    connection::Connection,
+    Way,
     request::ViewerHead,
     wire::{
         number_line, put_end, put_field, put_lines, put_node_fields, put_number_field, put_status,
@@ -91,7 +91,7 @@ impl Edge {
     /// Answers a request, or leaves it to Pingora's way. `keep_alive`: whether the node would go on with the connection.
     pub(super) async fn answer(
         &self,
-        connection: &mut Connection,
+        connection: &mut impl Way,
         head: &ViewerHead,
         keep_alive: bool,
     ) -> Answer {
@@ -101,11 +101,15 @@ impl Edge {
             method: &head.method,
             target: &head.target,
             host: head.host(),
-            scheme: connection.scheme,
-            version: Version::HTTP_11,
+            version: head.version,
             headers: &head.headers,
             raw_head: &head.raw,
-            viewer: connection.viewer,
+            head_bytes: head.bytes,
+            viewer: connection.viewer(),
+            is_https: connection.tls().is_some(),
+            tls: connection.tls(),
+            has_body: false,
+            https_port: self.node().https_port(),
             limits: &snapshot.settings().limits,
             now: self.node().clock().now(),
         };
@@ -113,7 +117,7 @@ impl Edge {
             Ok(state) => state,
             Err(refusal) => return refused(*refusal, ctx),
         };
-        state.exchange.server = connection.server;
+        state.exchange.server = connection.server();
 
         let mut changed = None;
         if state
@@ -199,7 +203,7 @@ impl Edge {
             method: &head.method,
             target,
             headers,
-            version: Version::HTTP_11,
+            version: head.version,
         };
         let key = self.key_of(&keyed, lookup)?;
         let cache = self.node().cache();
@@ -232,7 +236,7 @@ impl Edge {
     #[expect(clippy::too_many_arguments, reason = "what is known by now, once")]
     async fn hit(
         &self,
-        connection: &mut Connection,
+        connection: &mut impl Way,
         head: &ViewerHead,
         changed: Option<RequestParts>,
         ctx: &mut Ctx,
@@ -252,7 +256,7 @@ impl Edge {
         // LE-023..036, LE-424: the gate is the effective status.
         let has_function = status < 400 && exchange.route.hook(EventType::ViewerResponse).is_some();
         if !has_function && !packed.has_cache_status() {
-            let out = &mut connection.out;
+            let out = connection.out();
             out.clear();
             let has = match exchange.route.behavior().response_headers_policy {
                 None => {
@@ -395,7 +399,7 @@ impl Edge {
     /// Writes the head of a reply and sends it.
     async fn send(
         &self,
-        connection: &mut Connection,
+        connection: &mut impl Way,
         head: &ViewerHead,
         ctx: &mut Ctx,
         reply: Reply,
@@ -406,7 +410,7 @@ impl Edge {
         };
         let keep_alive = keep_alive && head.keep_alive && !reply.close;
         let tells_outcome = reply.outcome.is_some() && tells_cache_status(exchange);
-        let out = &mut connection.out;
+        let out = connection.out();
         out.clear();
         put_status(out, reply.status, reply.description.as_deref());
         // RFC 9110 section 8.6: 204 has no length, whoever chose it.
@@ -441,7 +445,7 @@ impl Edge {
     /// Sends the head that stands in the connection and a body, and notes how it went.
     async fn finish(
         &self,
-        connection: &mut Connection,
+        connection: &mut impl Way,
         head: &ViewerHead,
         ctx: &mut Ctx,
         (status, served): (u16, Served),
@@ -467,7 +471,9 @@ impl Edge {
             method: &head.method,
             target: &head.target,
             host: Some(&head.host),
-            viewer: Some(connection.viewer),
+            viewer: Some(connection.viewer()),
+            version: head.version,
+            tls: connection.tls(),
             status,
             // A transfer that broke counts as an error, whatever it began as (CF-704).
             served: match served {

@@ -5,26 +5,32 @@ use std::{
     io::{self, IoSlice},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use fourfront_signed::Scheme;
 use pingora::protocols::Stream;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite as _},
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 
+use super::Way;
+use crate::tls::TlsFacts;
+
 /// How long a connection may be silent between two requests. nginx's `keepalive_timeout`.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long a head may take from its first byte to its last. nginx's `client_header_timeout`.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a viewer may take nothing of what it is sent. nginx's `send_timeout`.
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the end of a connection may take.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Bytes read at a time, and the most that are kept of a head that is not complete: past them Pingora's way decides.
 const READ_SIZE: usize = 4096;
@@ -39,9 +45,21 @@ pub(super) struct Connection {
     pub(super) out: Vec<u8>,
     pub(super) viewer: SocketAddr,
     pub(super) server: Option<IpAddr>,
-    /// Viewers' listeners are plain ones.
-    pub(super) scheme: Scheme,
+    /// The handshake it began with, on HTTPS.
+    pub(super) tls: Option<Arc<TlsFacts>>,
     timer: Timer,
+}
+
+/// The viewer's address and the one it has connected to. A connection without addresses comes from the node itself.
+pub(super) fn addresses(stream: &Stream) -> (SocketAddr, Option<IpAddr>) {
+    let socket = stream.get_socket_digest();
+    let ip = |address: Option<&pingora::protocols::l4::socket::SocketAddr>| {
+        address.and_then(|a| a.as_inet()).copied()
+    };
+    let viewer = ip(socket.as_ref().and_then(|s| s.peer_addr()));
+    let server = ip(socket.as_ref().and_then(|s| s.local_addr()));
+    let nobody = || SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    (viewer.unwrap_or_else(nobody), server.map(|a| a.ip()))
 }
 
 /// What reading came to.
@@ -54,21 +72,16 @@ pub(super) enum Read {
 }
 
 impl Connection {
-    /// A connection whose peer is known from `stream`. One without an address comes from the node itself.
-    pub(super) fn new(stream: Stream) -> Self {
-        let socket = stream.get_socket_digest();
-        let ip = |address: Option<&pingora::protocols::l4::socket::SocketAddr>| {
-            address.and_then(|a| a.as_inet()).copied()
-        };
-        let viewer = ip(socket.as_ref().and_then(|s| s.peer_addr()));
-        let server = ip(socket.as_ref().and_then(|s| s.local_addr()));
+    /// A connection whose peer is known from `stream`.
+    pub(super) fn new(stream: Stream, tls: Option<Arc<TlsFacts>>) -> Self {
+        let (viewer, server) = addresses(&stream);
         Self {
             stream,
             buffer: BytesMut::new(),
             out: Vec::with_capacity(1024),
-            viewer: viewer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
-            server: server.map(|a| a.ip()),
-            scheme: Scheme::Http,
+            viewer,
+            server,
+            tls,
             timer: Timer(Box::pin(sleep_until(Instant::now() + IDLE_TIMEOUT))),
         }
     }
@@ -76,7 +89,8 @@ impl Connection {
     /// Reads what has arrived, waiting for it if need be: between requests for [`IDLE_TIMEOUT`] from `since`, within a
     /// head for [`HEAD_TIMEOUT`].
     pub(super) async fn close(&mut self) {
-        let _ = self.stream.shutdown().await;
+        // TLS says goodbye, and that must not take long.
+        let _ = timeout(CLOSED_WITHIN, self.stream.shutdown()).await;
     }
 
     pub(super) async fn read(&mut self, since: Instant, within_head: bool) -> Read {
@@ -96,37 +110,6 @@ impl Connection {
             0 => Read::Over,
             _ => Read::Bytes,
         }
-    }
-
-    /// Sends the head in `out` and the pieces that `next` gives, the first of them in one write with the head, and says
-    /// how many bytes of the pieces were sent.
-    ///
-    /// # Errors
-    /// When the viewer has gone, or has taken nothing for [`SEND_TIMEOUT`].
-    pub(super) async fn send(
-        &mut self,
-        mut next: impl FnMut() -> Option<Bytes>,
-    ) -> (u64, io::Result<()>) {
-        let (mut head, mut sent) = (0, 0);
-        let mut piece = next().unwrap_or_default();
-        loop {
-            while head < self.out.len() || !piece.is_empty() {
-                let written = match self.write(head, &piece).await {
-                    Ok(0) => return (sent, Err(io::ErrorKind::WriteZero.into())),
-                    Ok(written) => written,
-                    Err(error) => return (sent, Err(error)),
-                };
-                let of_head = written.min(self.out.len() - head);
-                head += of_head;
-                piece.advance(written - of_head);
-                sent += (written - of_head) as u64;
-            }
-            match next() {
-                Some(another) => piece = another,
-                None => break,
-            }
-        }
-        (sent, self.flush().await)
     }
 
     async fn write(&mut self, head: usize, piece: &[u8]) -> io::Result<usize> {
@@ -156,6 +139,54 @@ impl Connection {
             timer.or_late(cx, flushed, &mut deadline)
         })
         .await
+    }
+}
+
+impl Way for Connection {
+    fn viewer(&self) -> SocketAddr {
+        self.viewer
+    }
+
+    fn server(&self) -> Option<IpAddr> {
+        self.server
+    }
+
+    fn tls(&self) -> Option<&Arc<TlsFacts>> {
+        self.tls.as_ref()
+    }
+
+    fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// The first of the pieces goes out in one write with the head.
+    ///
+    /// # Errors
+    /// When the viewer has gone, or has taken nothing for [`SEND_TIMEOUT`].
+    async fn send(
+        &mut self,
+        mut next: impl FnMut() -> Option<Bytes> + Send,
+    ) -> (u64, io::Result<()>) {
+        let (mut head, mut sent) = (0, 0);
+        let mut piece = next().unwrap_or_default();
+        loop {
+            while head < self.out.len() || !piece.is_empty() {
+                let written = match self.write(head, &piece).await {
+                    Ok(0) => return (sent, Err(io::ErrorKind::WriteZero.into())),
+                    Ok(written) => written,
+                    Err(error) => return (sent, Err(error)),
+                };
+                let of_head = written.min(self.out.len() - head);
+                head += of_head;
+                piece.advance(written - of_head);
+                sent += (written - of_head) as u64;
+            }
+            match next() {
+                Some(another) => piece = another,
+                None => break,
+            }
+        }
+        (sent, self.flush().await)
     }
 }
 

@@ -16,50 +16,91 @@
 
 mod answer;
 mod connection;
+mod h2;
+mod opening;
 mod outlet;
 mod request;
+mod secure;
 mod unread;
 mod wire;
 
-use std::sync::Arc;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use pingora::{
     apps::{HttpServerApp as _, ServerApp},
-    protocols::{ALPN, Stream, http::ServerSession},
+    protocols::{Stream, http::ServerSession},
     proxy::HttpProxy,
     server::ShutdownWatch,
 };
 use tokio::time::Instant;
 
 use super::{Edge, Filters, context::Ctx};
-use crate::node::InFlight;
+use crate::{node::InFlight, tls::TlsFacts};
 use answer::Answer;
 use connection::{Connection, MAX_BUFFERED, Read};
+pub(super) use h2::{Handed, Shared};
 pub(super) use outlet::Outlet;
 use request::{Parsed, Scratch, parse};
+use secure::Secured;
 pub(super) use wire::{is_own, put_field, put_status};
+
+/// A way to a viewer whose request may be answered here.
+pub(super) trait Way: Send {
+    /// The viewer's address.
+    fn viewer(&self) -> SocketAddr;
+
+    /// The address it has connected to.
+    fn server(&self) -> Option<IpAddr>;
+
+    /// The handshake of its connection, on HTTPS.
+    fn tls(&self) -> Option<&Arc<TlsFacts>>;
+
+    /// Where the head of the answer is written, as on HTTP/1.1.
+    fn out(&mut self) -> &mut Vec<u8>;
+
+    /// Sends the head and the pieces of the body that `next` gives, and says how many bytes of these were sent.
+    fn send(
+        &mut self,
+        next: impl FnMut() -> Option<Bytes> + Send,
+    ) -> impl Future<Output = (u64, io::Result<()>)> + Send;
+}
 
 /// Viewers' connections.
 pub(super) struct Direct {
     edge: Arc<Edge>,
     proxy: Arc<HttpProxy<Filters>>,
     open: Arc<InFlight>,
+    streams: Arc<InFlight>,
+    is_secure: bool,
 }
 
 impl Direct {
-    /// Connections whose other requests `proxy` answers, with the same edge behind it; counted in `open` while they last.
+    /// Connections whose other requests `proxy` answers, with the same edge behind it; counted in `open` while they last, and in `streams` if they are on HTTP/2.
+    /// `is_secure`: whether they begin with a TLS handshake.
     pub(super) const fn new(
         edge: Arc<Edge>,
         proxy: Arc<HttpProxy<Filters>>,
         open: Arc<InFlight>,
+        streams: Arc<InFlight>,
+        is_secure: bool,
     ) -> Self {
-        Self { edge, proxy, open }
+        Self {
+            edge,
+            proxy,
+            open,
+            streams,
+            is_secure,
+        }
     }
 
-    async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
-        let mut connection = Connection::new(stream);
+    async fn serve(&self, stream: Stream, tls: Option<Arc<TlsFacts>>, shutdown: &ShutdownWatch) {
+        let mut connection = Connection::new(stream, tls);
         let mut scratch = Scratch::default();
         let mut since = Instant::now();
         loop {
@@ -147,10 +188,36 @@ impl ServerApp for Direct {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let _open = self.open.enter();
-        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-            return self.proxy.process_new(stream, shutdown).await;
+        let node = self.edge.node();
+        let mut stream = stream;
+        let (has_header, is_h2_clear) = {
+            let snapshot = node.snapshot();
+            let viewers = &snapshot.settings().viewers;
+            (viewers.proxy_protocol, viewers.h2_cleartext)
+        };
+        if has_header {
+            stream = opening::take_proxy_header(stream, node).await?;
         }
-        self.serve(stream, shutdown).await;
+        if !self.is_secure && is_h2_clear {
+            let (begun, is_h2) = opening::begins_with_preface(stream, node).await?;
+            if is_h2 {
+                self.serve_h2(begun, None, shutdown).await;
+                return None;
+            }
+            stream = begun;
+        }
+        if !self.is_secure {
+            self.serve(stream, None, shutdown).await;
+            return None;
+        }
+        let secured = Secured::accept(stream, node).await?;
+        let facts = secured.facts().clone();
+        if secured.is_h2() {
+            self.serve_h2(Box::new(secured), Some(facts), shutdown)
+                .await;
+            return None;
+        }
+        self.serve(Box::new(secured), Some(facts), shutdown).await;
         None
     }
 

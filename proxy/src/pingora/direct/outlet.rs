@@ -26,7 +26,8 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::unread::UnreadPages;
+use super::{secure::Secured, unread::UnreadPages};
+use crate::tls::TlsFacts;
 
 /// Bytes of a date.
 const DATE_BYTES: usize = 29;
@@ -116,6 +117,13 @@ impl Outlet {
     pub(super) fn unwrap(stream: Stream) -> Option<Stream> {
         let outlet = stream.into_any().downcast::<Self>();
         outlet.ok().map(|outlet| outlet.inner)
+    }
+
+    /// The handshake behind an outlet, on HTTPS.
+    pub(in crate::pingora) fn tls(stream: &Stream) -> Option<&Arc<TlsFacts>> {
+        let outlet = stream.as_any().downcast_ref::<Self>()?;
+        let secured = outlet.inner.as_any().downcast_ref::<Secured>()?;
+        Some(secured.facts())
     }
 
     /// Has the next head carry this date. One that has another form than dates have is not taken.

@@ -4,9 +4,9 @@ use std::{mem::MaybeUninit, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use fourfront_model::{HeaderLine, HeaderLines};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
-use crate::flow::is_reserved;
+use crate::{flow::is_reserved, pingora::headers::map_lines};
 
 /// Most fields that are looked at here. Whoever sends more is answered, or refused, by Pingora's way.
 const MAX_FIELDS: usize = 96;
@@ -29,6 +29,8 @@ pub(super) enum Parsed {
 /// The head of a GET or HEAD request without a body, a range, a condition or an upgrade.
 #[derive(Debug)]
 pub(super) struct ViewerHead {
+    /// What the viewer speaks.
+    pub(super) version: Version,
     /// GET or HEAD.
     pub(super) method: Method,
     /// Path and query in origin form, as sent.
@@ -37,11 +39,13 @@ pub(super) struct ViewerHead {
     pub(super) headers: HeaderMap,
     /// The only `Host` field.
     pub(super) host: HeaderValue,
-    /// All of the head, as sent.
+    /// All of the head, as sent; empty on HTTP/2.
     pub(super) raw: Bytes,
+    /// Bytes of the head (CF-360).
+    pub(super) bytes: u64,
     /// Whether the viewer wants the connection to go on (RFC 9112 section 9.3).
     pub(super) keep_alive: bool,
-    /// Where in `raw` each name and value is.
+    /// Where in `raw` each name and value is. None on HTTP/2.
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
 
@@ -133,6 +137,8 @@ fn read(
         }
     };
     Some(ViewerHead {
+        version: Version::HTTP_11,
+        bytes: raw.len() as u64,
         method,
         target: raw.slice(target),
         headers,
@@ -217,7 +223,33 @@ fn says_close(value: &[u8]) -> Option<bool> {
     Some(close)
 }
 
+/// Whether a field of that name, in any case, leaves a request to Pingora's way.
+pub(super) fn is_not_here(name: &[u8]) -> bool {
+    matches!(Kind::of(name), Kind::NotHere)
+}
+
 impl ViewerHead {
+    /// A head that came on HTTP/2, with `host` among its fields, and nothing in it that is not for here.
+    pub(super) const fn of_h2(
+        method: Method,
+        target: Bytes,
+        headers: HeaderMap,
+        host: HeaderValue,
+        bytes: u64,
+    ) -> Self {
+        Self {
+            version: Version::HTTP_2,
+            method,
+            target,
+            headers,
+            host,
+            raw: Bytes::new(),
+            bytes,
+            keep_alive: true,
+            fields: Vec::new(),
+        }
+    }
+
     /// The fields as functions see them: in order, and in the casing received (LE-097, LE-197).
     pub(super) fn lines(&self) -> HeaderLines {
         let line = |(name, value): &(Range<usize>, Range<usize>)| {
@@ -228,6 +260,9 @@ impl ViewerHead {
                 value: HeaderValue::from_maybe_shared(self.raw.slice(value.clone())).ok()?,
             })
         };
+        if self.fields.is_empty() {
+            return map_lines(&self.headers);
+        }
         // Every one of them was made before, for the map.
         self.fields.iter().filter_map(line).collect()
     }
