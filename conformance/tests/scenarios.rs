@@ -42,11 +42,13 @@ mod scenarios {
     mod packages;
     mod parts;
     mod parts_refused;
+    mod pipeline;
     mod proxy_protocol;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;
     mod relaxed;
+    mod relay;
     mod reload;
     mod request_bodies;
     mod request_body_relay;

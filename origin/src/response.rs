@@ -56,7 +56,7 @@ pub fn check(lines: &[HeaderLine]) -> Result<(), OriginFault> {
 ///
 /// Removed: hop-by-hop fields and those that `Connection` names, except `Transfer-Encoding`, which functions see
 /// and must return (CF-598, LE-215); the fields that only this node writes (CF-615); S3's own ids (CF-439);
-/// `Set-Cookie` when the behaviour forwards no cookies, so that cookies a function adds survive (CF-305,
+/// `Set-Cookie` when the behaviour forwards no cookies, so that cookies a function adds survive (CF-305, CF-613,
 /// LE-224); a `Content-Length` beside `Transfer-Encoding` (RFC 9112 section 6.3).
 pub fn received(mut lines: HeaderLines, behavior: &CacheBehavior, origin: &Origin) -> HeaderLines {
     let nominated = names::nominated(&lines);
@@ -82,7 +82,7 @@ pub fn received(mut lines: HeaderLines, behavior: &CacheBehavior, origin: &Origi
 }
 
 /// The response as it is stored and sent on: without `Transfer-Encoding`, since the node frames anew (CF-599),
-/// and with `Vary` filtered where CloudFront filters it (CF-314).
+/// and with `Vary` filtered where CloudFront filters it (CF-314, CF-614).
 pub fn stored(
     mut lines: HeaderLines,
     behavior: &CacheBehavior,
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn set_cookie_passes_only_where_cookies_are_forwarded() {
-        // CF-305, CF-306, LE-224
+        // CF-305, CF-306, CF-613, LE-224
         let raw = || lines(&[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]);
         assert_eq!(
             show(&received(raw(), &behavior(), &custom_origin())),
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn vary_is_filtered_like_cloudfront_does() {
-        // CF-314
+        // CF-314, CF-614
         let vary = |value: &str, behavior: &CacheBehavior, origin: &Origin, mode| {
             show(&stored(lines(&[("Vary", value)]), behavior, origin, mode))
         };

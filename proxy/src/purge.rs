@@ -1,5 +1,6 @@
 //! Invalidations as operators ask for them: requests of the admin API, held against the configuration (CF section 7,
-//! CP section 3.5), and what is told of them. What they do is [`fourfront_cache::purge`]'s.
+//! CP section 3.5), and what is told of them. What they do is [`fourfront_cache::purge`]'s, in both tiers and before the
+//! call is answered (CF-802). Viewers have no method for it.
 
 use std::{sync::Arc, time::SystemTime};
 

@@ -171,7 +171,7 @@ impl fmt::Debug for KeySecret {
     }
 }
 
-/// What a key is made from: the request as the viewer-request hook left it (CF-003).
+/// What a key is made from: the request as the viewer-request hook left it (CF-003). Its body is not part of it (CF-173).
 #[derive(Clone, Copy, Debug)]
 pub struct KeyRequest<'a> {
     /// The distribution's id, never the viewer's `Host` (CF-160).

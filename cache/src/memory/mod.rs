@@ -1,7 +1,7 @@
 //! The memory tier: complete objects in a weighed table with TinyLFU admission (moka), and bodies on
 //! their way in, which followers read while they arrive.
 //!
-//! The tier stores; it decides nothing. Whether a response may be stored and what a stored one is good
+//! The tier stores; it decides nothing. What it has let go of answers nothing any more, stale or not (CF-278). Whether a response may be stored and what a stored one is good
 //! for is [`crate::policy`]'s, and who fetches on a miss is the caller's.
 //!
 //! # Life of a key

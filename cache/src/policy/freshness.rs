@@ -165,7 +165,7 @@ impl Freshness {
         self.initial_age.saturating_add(residence)
     }
 
-    /// The value of `Age` for an answer from this entry (CF-318).
+    /// The value of `Age` for an answer from this entry (CF-318), stale or not (CF-277).
     pub fn age_seconds(&self, now: SystemTime) -> u64 {
         self.current_age(now).as_secs()
     }
@@ -192,7 +192,7 @@ impl Freshness {
         Verdict::Stale { staleness, grace }
     }
 
-    /// What to answer after asking the origin about this entry failed (CF-267..271, CF-276,
+    /// What to answer after asking the origin about this entry failed (CF-260, CF-267..271, CF-276,
     /// CF-828). A status below 500 is no failure: it is relayed (CF-268).
     pub fn on_failure(
         &self,

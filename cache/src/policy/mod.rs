@@ -16,10 +16,12 @@
 //! | the origin failed | [`Freshness::on_failure`], [`Freshness::held_off`], [`StoreRules::hold_off`] |
 //! | the request changed something | [`invalidates`], [`further_targets`] |
 //! | storing | [`decide_store`], [`strip_for_storage`], [`keep_body`] |
+//! | what was shared against advice | [`stored_despite`], [`vary_is_keyed`] |
 
 mod cache_control;
 mod conditional;
 mod date;
+mod despite;
 mod etag;
 mod facts;
 mod freshness;
@@ -37,6 +39,7 @@ pub use cache_control::{CacheControl, DELTA_SECONDS_CAP, Scope};
 pub use conditional::{
     CONDITIONALS, Precondition, evaluate_preconditions, strips_conditionals_on_miss,
 };
+pub use despite::{Despite, stored_despite, vary_is_keyed};
 pub use facts::{
     Authorization, ErrorTtls, OriginClass, RequestFacts, ResponseFacts, StoreRules, Varies,
 };

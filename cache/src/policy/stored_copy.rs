@@ -27,6 +27,9 @@ pub const HOP_BY_HOP: [HeaderName; 10] = [
 /// (CF-246, CF-307) and, in mode `rfc9111`, those of a qualified `private` (CF-836) and `Set-Cookie`
 /// (CF-308). `Age` goes too, since [`super::Freshness`] carries it on, and a missing `Date` is
 /// generated (CF-320). `cdn_cc` is the operator's own targeted field (CF-801).
+///
+/// All else stays as the origin said it (CF-616), `Set-Cookie` in mode `cloudfront` (CF-306) and `Cache-Control` and
+/// `Expires` with whatever the policy made of them (CF-250).
 pub fn strip_for_storage(
     mode: CacheMode,
     cdn_cc: &HeaderName,

@@ -1,7 +1,7 @@
 //! Segments on their way from the origin.
 //!
 //! Whoever wants a segment that is not stored claims it, and fetches it; whoever comes later reads what arrives, as it
-//! arrives. A claim that is dropped unfinished fails its readers, and the next of them claims it anew. After a segment is
+//! arrives, so requests wait for each other where they want the same part (CF-406). A claim that is dropped unfinished fails its readers, and the next of them claims it anew. After a segment is
 //! complete it stays here until it can be found where it is stored ([`Settling`]).
 
 use std::{

@@ -43,7 +43,7 @@ async fn a_thousand_requests_for_one_cold_megabyte_make_one_fetch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn followers_run_the_viewer_triggers_and_stream_while_the_leader_fills() {
-    // LE-010, LE-043, LE-568, CF-401
+    // LE-010, LE-043, LE-568, CF-401, CF-262, CF-010.12
     let (pieces, stream) = mpsc::unbounded_channel();
     let stream = Arc::new(Mutex::new(Some(stream)));
     let origin = Origin::start(

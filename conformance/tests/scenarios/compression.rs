@@ -183,7 +183,7 @@ async fn a_part_that_is_missing_comes_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_at_the_origin_see_it_plain_and_those_at_the_viewer_compressed() {
-    // LE-170, LE-177, CF-551
+    // LE-170, LE-177, CF-551, CF-010.15
     let origin = pages().await;
     let show = handler(
         "const coding = response.headers['content-encoding'];

@@ -146,7 +146,7 @@ async fn memory_lets_go_and_the_disk_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_invalidated_does_not_come_back_with_the_process() {
-    // CF-660, CF-661
+    // CF-660, CF-661, CF-802
     let (origin, dir) = (sized().await, TempDir::new().unwrap());
     let tags = |e: Edge| e.distribution("cache_tag_config: { header_name: Cache-Tag }");
     let first = node(&origin, dir.path(), tags).await;

@@ -276,7 +276,7 @@ async fn fields_targeted_at_the_node_can_be_kept_from_viewers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects_without_a_lifetime_are_kept_in_mode_cloudfront() {
-    // CF-217, CF-218
+    // CF-217
     for status in [301, 302, 303, 307] {
         let origin = answering(status, &[("Location", "/elsewhere")]).await;
         let edge = Edge::new()

@@ -214,7 +214,7 @@ async fn validating(extra: &'static str) -> (Origin, Arc<AtomicUsize>, Arc<Atomi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn soft_is_validated_and_hard_is_not() {
-    // CF-258, CF-660
+    // CF-258, CF-660, CF-802
     let (origin, confirmed, _) = validating("").await;
     let edge = Edge::new().start(&origin).await;
     edge.get("/a").await;

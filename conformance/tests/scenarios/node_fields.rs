@@ -199,7 +199,7 @@ const LARGEST: usize = 700 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_record_per_request_says_what_happened() {
-    // CF-703, CF-705, CF-706, CF-187, LE-073
+    // CF-703, CF-705, CF-706, CF-187, CF-010.18, LE-073
     let origin = plain().await;
     let edge = Edge::new()
         .distribution("id: EDISTRIBUTION")
@@ -260,7 +260,7 @@ async fn one_record_per_request_says_what_happened() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_by_distribution_behaviour_and_result() {
-    // CF-720, CF-721, LE-284
+    // CF-720, CF-721, CF-010.18, LE-284
     let origin = plain().await;
     let edge = Edge::new()
         .distribution("id: EDISTRIBUTION")

@@ -55,7 +55,7 @@ fn failed(status: u16, detail: &str) -> (u16, String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_origin_that_refuses_connections_is_a_502() {
-    // CF-772, CF-391, CF-705, CF-780, CF-781
+    // CF-772, CF-391, CF-705, CF-780, CF-781, CF-010.14
     let edge = Edge::new().start_at("http://127.0.0.1:1").await;
     assert_eq!(outcome(&edge, "/").await, failed(502, "OriginConnectError"));
     // What the system said is for the operator alone.
@@ -249,7 +249,7 @@ async fn interim_answers_are_swallowed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_origin_that_stays_silent_is_a_504_after_the_read_timeout() {
-    // CF-392, CF-393, CF-774, CF-705
+    // CF-392, CF-393, CF-774, CF-705, CF-010.14
     let origin = RawOrigin::start(|_| vec![Turn::Hold]).await;
     let edge = Edge::new()
         .behavior(ALL_METHODS)

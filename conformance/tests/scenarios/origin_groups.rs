@@ -42,7 +42,7 @@ fn is(status: u16, text: &str, token: &str) -> (u16, String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listed_status_of_the_primary_sends_the_request_to_the_secondary() {
-    // CF-442, CF-443, CF-446, CF-448
+    // CF-442, CF-443, CF-446, CF-448, CF-010.13
     let (primary, secondary) = (origin("primary").await, well("secondary").await);
     let url = format!("{}/copy", secondary.url());
     let edge = group(&url, "[404, 500]").start(&primary).await;
@@ -219,6 +219,42 @@ async fn a_stale_copy_answers_only_when_both_fail() {
     assert_eq!((primary.count(), secondary.count()), (3, 2));
     // Nothing stored: what the secondary said is final.
     assert_eq!(said(&edge, "/other").await.0, 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_in_the_background_fails_over_too() {
+    // CF-275, CF-446, LE-039
+    let (failing, fails) = watch::channel(false);
+    let primary = Origin::start(move |_| match *fails.borrow() {
+        false => {
+            Reply::ok("primary").header("Cache-Control", "max-age=10, stale-while-revalidate=1000")
+        }
+        true => Reply::status(500),
+    })
+    .await;
+    let secondary = well("secondary").await;
+    let edge = group(&secondary.url(), "[500]")
+        .function("log", &handler("console.log(request.uri); return request;"))
+        .behavior("on: { origin-request: log }")
+        .start(&primary)
+        .await;
+    assert_eq!(said(&edge, "/").await, is(200, "primary", "Miss"));
+    edge.advance(11);
+    failing.send(true).unwrap();
+    assert_eq!(said(&edge, "/").await, is(200, "primary", "Hit"));
+    secondary.received(1).await;
+    // What it brings is stored behind the answer.
+    let refreshed = async {
+        while said(&edge, "/").await != is(200, "secondary", "Hit") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), refreshed)
+        .await
+        .expect("a refresh within a minute");
+    // Each member had its call.
+    assert_eq!(edge.logs().len(), 3);
+    assert_eq!((primary.count(), secondary.count()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ const ALL: [&str; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn miss_runs_all_four_and_a_hit_only_the_viewers_two() {
-    // LE-001, LE-002, LE-005, LE-023, LE-025
+    // LE-001, LE-002, LE-005, LE-023, LE-025, CF-004, CF-255, CF-010.12, CF-010.13, CF-010.15
     let origin = Origin::start(|_| Reply::ok("x").header("Cache-Control", "max-age=60")).await;
     let edge = all_four().start(&origin).await;
     let mut seen = 0;

@@ -138,7 +138,7 @@ fn starts_with_name(line: &[u8], name: &[u8]) -> bool {
         && line[..name.len()].eq_ignore_ascii_case(name)
 }
 
-/// Steps 2 to 9 once the behaviour is known.
+/// Steps 2 to 9 once the behaviour is known: CF-010.4 and CF-010.7.
 fn check_route(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), ViewerFault> {
     protocol::check_connection(facts, exchange)?;
     if !exchange.route.distribution().enabled {

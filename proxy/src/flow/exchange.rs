@@ -82,7 +82,8 @@ pub struct Route {
 }
 
 impl Route {
-    /// Finds the distribution for a host and the behaviour for a raw path (CF-010.2, .5). INVARIANT: the
+    /// Finds the distribution for a host and the behaviour for a raw path (CF-010.2, CF-010.5). It is done once, with the
+    /// viewer's own path: what functions make of that changes neither behaviour nor origin (CF-002). INVARIANT: the
     /// indices stay valid because the snapshot never changes.
     pub fn find(snapshot: &Arc<Snapshot>, host: &str, raw_path: &str) -> Option<Self> {
         let distribution = snapshot.site().distribution_index_for(host)?;

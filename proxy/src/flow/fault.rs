@@ -13,7 +13,8 @@ use http::HeaderValue;
 
 use super::Served;
 
-/// A request the node refuses before any function runs (CF-760..770).
+/// A request the node refuses before any function runs (CF-760..770). Its answer is made before the look-up, so it is never
+/// stored (CF-300).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewerFault {
@@ -236,7 +237,8 @@ pub enum NodeFault {
 }
 
 impl Fault {
-    /// The viewer's status (CF-760..774, LE-270..272).
+    /// The viewer's status (CF-760..774, LE-270..272). None of them is 404: that is for origins and functions to say
+    /// (CF-762).
     pub const fn status(&self) -> u16 {
         match self {
             Self::Viewer(v) => v.status(),
@@ -463,6 +465,20 @@ mod tests {
         );
         assert_eq!(answer.served, Served::NodeError("Error"));
         assert!(!answer.no_store && !answer.close);
+    }
+
+    #[test]
+    fn the_nodes_own_failure_is_a_500_that_tells_nothing() {
+        // CF-771, CF-762
+        let node = Fault::from(NodeFault::Internal("no room in /var/lib".into()));
+        assert_eq!(
+            (node.status(), node.served(), node.closes()),
+            (500, Served::NodeError("InternalError"), false)
+        );
+        let answer = ErrorAnswer::new(&node, "id-1", &Identity::default());
+        let page = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(page.contains("500 Internal Server Error") && page.contains("InternalError"));
+        assert!(page.contains("Request ID: id-1") && !page.contains("/var/lib"));
     }
 
     #[test]

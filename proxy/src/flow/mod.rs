@@ -31,12 +31,15 @@
 //!
 //! | State | Pingora filter that enters it | Steps of CF-010 |
 //! |---|---|---|
-//! | [`ViewerRequest`] | `request_filter` | 1-10 |
-//! | [`Lookup`] | `request_filter`, used by `cache_key_callback`, `cache_hit_filter` | 11, 12 |
-//! | [`OriginRequest`] | `proxy_upstream_filter` | 13 |
-//! | [`Fetch`] | `proxy_upstream_filter`, used by `upstream_peer`, `upstream_request_filter` | 14 |
-//! | [`Store`] | `upstream_response_filter`, used by `response_cache_filter` | 15 |
-//! | [`Deliver`] | `response_filter` | 17, 18 |
+//! | [`ViewerRequest`] | `request_filter` | CF-010.1 to CF-010.10 |
+//! | [`Lookup`] | `request_filter`, used by `cache_key_callback`, `cache_hit_filter` | CF-010.11, CF-010.12 |
+//! | [`OriginRequest`] | `proxy_upstream_filter` | CF-010.13 |
+//! | [`Fetch`] | `proxy_upstream_filter`, used by `upstream_peer`, `upstream_request_filter` | CF-010.14 |
+//! | [`Store`] | `upstream_response_filter`, used by `response_cache_filter` | CF-010.15 |
+//! | [`Deliver`] | `response_filter` | CF-010.17, CF-010.18 |
+//!
+//! A step that answers goes to the last two (CF-001). The viewer-response function runs for hits as for misses, below status
+//! 400 (CF-004).
 //!
 //! The request's body runs beside the states, see [`RequestBody`]: the viewer may still be sending it when the origin
 //! answers.

@@ -123,6 +123,7 @@ impl OriginRequest {
             origin_object: changed.or(object),
             addresses: Vec::new(),
             attempts: 0,
+            continued: false,
             two_names: None,
             refused_name: None,
             unhooked: false,
@@ -132,7 +133,7 @@ impl OriginRequest {
         }
     }
 
-    /// The function answered itself: treated as the origin's answer for storing (LE-164), so credentials it
+    /// The function answered itself: treated as the origin's answer for storing (LE-164, CF-229), so credentials it
     /// was shown count as the origin's would.
     pub fn generated(self) -> Store {
         Store {
@@ -173,6 +174,8 @@ pub struct Fetch {
     pub addresses: Vec<SocketAddr>,
     /// Connect tries made so far (CF-391).
     pub attempts: u32,
+    /// Whether the origin has said 100 in this try, which it may do once (CF-373).
+    pub continued: bool,
     /// Where and under which names the last try made its TLS connection, if either of two is good (CF-423).
     pub two_names: Option<(SocketAddr, Tls)>,
     /// A name the origin's certificate turned out not to carry (CF-423).
@@ -215,6 +218,7 @@ impl Fetch {
             origin_object: self.origin_object.clone(),
             addresses: self.addresses.clone(),
             attempts: 0,
+            continued: false,
             two_names: None,
             refused_name: self.refused_name.clone(),
             unhooked: self.unhooked,
@@ -224,7 +228,8 @@ impl Fetch {
         }
     }
 
-    /// The head of the origin's answer has arrived, and the origin-response function, if any, has run.
+    /// The head of the origin's answer has arrived, and the origin-response function, if any, has run. A redirect is an
+    /// answer like any other (CF-218).
     #[must_use]
     pub fn answered(self, body: BodyPlan) -> Store {
         Store {

@@ -40,7 +40,8 @@ impl ViewerRequest {
         }
     }
 
-    /// The function answered itself (LE-163, LE-022): no look-up, no origin, no viewer-response function.
+    /// The function answered itself (LE-163, LE-022): no look-up, no origin, no viewer-response function, and nothing that is
+    /// stored (CF-229).
     pub fn generated(self) -> Deliver {
         let hook = self.exchange.route.hook(EventType::ViewerRequest);
         let served = match hook.and_then(|h| h.function.cloudfront()) {

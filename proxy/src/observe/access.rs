@@ -1,4 +1,5 @@
-//! One record per request, for people (text), programs (JSON lines, CF-706) and `dev`.
+//! One record per request, for people (text), programs (JSON lines, CF-706) and `dev`; also of those that are refused for
+//! their size, which CloudFront leaves out (CF-814).
 //!
 //! Records are handed to a [`Writer`], so that a slow disk or terminal never holds up a request; what
 //! does not fit is dropped and counted (LE-352 asks the same of function logs).
@@ -61,7 +62,7 @@ pub struct AccessRecord {
     pub host: String,
     /// Path as sent.
     pub uri: String,
-    /// Query as sent, without `?`.
+    /// Query as sent, without `?`, whatever of it is forwarded (CF-187).
     pub query: String,
     /// Status sent; 0 when the viewer left before any byte.
     pub status: u16,

@@ -1,7 +1,7 @@
 //! Prometheus metrics. Handles for a behaviour are looked up once per configuration, not
 //! per request: on the hot path a metric is one relaxed atomic add.
 
-use fourfront_cache::disk::DiskCounts;
+use fourfront_cache::{disk::DiskCounts, policy::Despite};
 use fourfront_hooks::pool::PoolStats;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -27,6 +27,7 @@ pub struct Metrics {
     requests: IntCounterVec,
     bytes_sent: IntCounterVec,
     cache: IntCounterVec,
+    stored_despite: IntCounterVec,
     hook_duration: HistogramVec,
     hook_faults: IntCounterVec,
     origin_latency: HistogramVec,
@@ -114,6 +115,11 @@ impl Metrics {
                 "fourfront_cache_total",
                 "Cache verdicts, with the reason of a miss",
                 &["verdict"],
+            )?,
+            stored_despite: counters(
+                "fourfront_stored_despite_total",
+                "Responses stored for all viewers by the settings, by what in them speaks against it",
+                &["distribution", "despite"],
             )?,
             hook_duration: times(
                 "fourfront_hook_duration_seconds",
@@ -236,6 +242,7 @@ impl Metrics {
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.bytes_sent.clone()))?;
         registry.register(Box::new(metrics.cache.clone()))?;
+        registry.register(Box::new(metrics.stored_despite.clone()))?;
         registry.register(Box::new(metrics.hook_duration.clone()))?;
         registry.register(Box::new(metrics.hook_faults.clone()))?;
         registry.register(Box::new(metrics.origin_latency.clone()))?;
@@ -299,6 +306,16 @@ impl Metrics {
     /// Counts a cache verdict; `verdict` is a word of CP-607 or `hit`.
     pub fn cache_verdict(&self, verdict: &str) -> IntCounter {
         self.cache.with_label_values(&[verdict])
+    }
+
+    /// Counts a response that is shared although `despite` speaks against it (CF-315, CF-805). True for the first of its
+    /// kind, which is the one to tell the operator of.
+    pub fn stored_despite(&self, distribution: &str, despite: Despite) -> bool {
+        let counter = self
+            .stored_despite
+            .with_label_values(&[distribution, despite.as_str()]);
+        counter.inc();
+        counter.get() == 1
     }
 
     /// Resolves the histogram of one origin.

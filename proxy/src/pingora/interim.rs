@@ -3,12 +3,36 @@
 //! Pingora passes them on by itself, unless the final answer arrives with them and is stored: then the viewer is served
 //! from the cache, and what came before is lost. Mode `rfc9111` passes on each as it comes; mode `cloudfront` leaves
 //! them to chance, since CloudFront promises nothing about them.
+//!
+//! 100 is between the node and the origin: viewers get one of the node's own (CF-372), and of an origin one is taken
+//! (CF-373).
+
+use std::mem;
 
 use fourfront_model::CacheMode;
+use fourfront_origin::OriginFault;
 use http::{StatusCode, Version};
 use pingora::{Result, http::ResponseHeader, proxy::Session};
 
 use super::{context::Ctx, viewer_side};
+use crate::flow::Flow;
+
+/// Whether an origin says 100 for the second time in one try (CF-373).
+pub(super) fn is_one_too_many(ctx: &mut Ctx, status: StatusCode) -> bool {
+    match &mut ctx.flow {
+        Flow::Fetch(fetch) if status == StatusCode::CONTINUE => {
+            mem::replace(&mut fetch.continued, true)
+        }
+        _ => false,
+    }
+}
+
+/// What is wrong then.
+pub(super) fn second_continue() -> OriginFault {
+    OriginFault::InvalidResponse {
+        cause: "a second 100 (Continue)".to_owned(),
+    }
+}
 
 /// Passes an interim answer on to a viewer that understands it.
 pub(super) async fn relay(session: &mut Session, ctx: &Ctx, head: &ResponseHeader) -> Result<()> {

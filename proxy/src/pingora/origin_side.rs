@@ -7,13 +7,18 @@ use bytes::Bytes;
 use fourfront_cache::{
     Kept, Refusal,
     key::{self, OriginAcceptEncoding, Signatures},
-    policy::{FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies},
+    policy::{
+        Despite, FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies,
+        vary_is_keyed,
+    },
 };
 use fourfront_hooks::{
     event::OriginObject,
     validate::{ResponseResult, refused_address},
 };
-use fourfront_model::{CacheBehavior, Compat, EventType, HeaderLine, Origin, OriginKind};
+use fourfront_model::{
+    CacheBehavior, CacheMode, Compat, EventType, HeaderLine, Origin, OriginKind,
+};
 use fourfront_origin::{
     OriginFault,
     failover::{Failed, applies},
@@ -332,6 +337,7 @@ impl Edge {
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         let tried = fetch.attempts;
         fetch.attempts += 1;
+        fetch.continued = false;
         let configured = fetch.configured().clone();
         let route = fetch.exchange.route.clone();
         let host = fetch
@@ -489,6 +495,13 @@ impl Edge {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if head.status.is_informational() {
+            if interim::is_one_too_many(ctx, head.status) {
+                let fault = interim::second_continue();
+                if self.fails_over(session, ctx, Failed::Fault(&fault)) {
+                    return Err(pingora::Error::new(super::REFETCH).into_up());
+                }
+                return Err(self.fetch_over(session, ctx, fault));
+            }
             return interim::relay(session, ctx, head).await;
         }
         if ctx.time_is_over() {
@@ -607,7 +620,13 @@ impl Edge {
         let mode = route.distribution().cache_mode;
         // CF-313: the whole `Vary` counts, which mode cloudfront is about to cut (CF-314).
         let vary = parts.lines.iter().filter(|l| l.name == header::VARY);
-        let varies = Varies::of(vary.map(|l| &l.value));
+        let varies = Varies::of(vary.clone().map(|l| &l.value));
+        if mode == CacheMode::Cloudfront
+            && session.cache.enabled()
+            && !vary_is_keyed(&route.behavior().cache_policy, vary.map(|l| &l.value))
+        {
+            self.note_despite(&fetch.exchange, Despite::Vary);
+        }
         parts.lines = response::stored(parts.lines, route.behavior(), &fetch.origin, mode);
         parts.lines.retain(|l| l.name != header::CONTENT_LENGTH);
         let revalidated = original_status == StatusCode::NOT_MODIFIED && has_stored(session);

@@ -34,7 +34,7 @@ use crate::flow::Fault;
 /// Bytes in flight between the node and a directory, each way.
 const PIPE: usize = 64 * 1024;
 
-/// A peer on the network.
+/// A peer on the network, to be spoken to in HTTP/1.1: nothing here offers another protocol (CF-327).
 pub(super) fn network(address: SocketAddr, target: &Target) -> HttpPeer {
     let (tls, name) = match &target.tls {
         Some(tls) => (true, tls.server_name.clone()),

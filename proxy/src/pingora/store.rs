@@ -8,8 +8,8 @@ use fourfront_cache::{
     Kept, Refusal,
     key::{self, KeySecret, Signatures, Variance},
     policy::{
-        self, ByteRange, EdgeEncoding, HeadUpdate, Precondition, RangeAnswer, RequestFacts,
-        ResponseFacts, Reuse, Storability, StoreRules, Varies,
+        self, ByteRange, Despite, EdgeEncoding, HeadUpdate, Precondition, RangeAnswer,
+        RequestFacts, ResponseFacts, Reuse, Storability, StoreRules, Varies,
     },
     purge::{Stamp, Target, tags_of},
 };
@@ -167,6 +167,9 @@ impl Edge {
             }
             Err(refusal) => {
                 store.kept = Kept::Not(refusal);
+                if session.cache.maybe_cache_meta().is_some() && ends_stored(head.status) {
+                    self.node().cache().remove(session.cache.cache_key());
+                }
                 // A part says nothing of what others ask for.
                 let reason = match refusal {
                     Refusal::Partial => NoCacheReason::Deferred,
@@ -320,9 +323,26 @@ impl Edge {
         if !self.node().cache().fits(&kept, length) {
             return Err(Refusal::TooLarge);
         }
+        for despite in policy::stored_despite(&rules, request, &response) {
+            self.note_despite(exchange, despite);
+        }
         let stamp = self.stamp(session, exchange, head);
         let facts = StoredFacts::new(freshness, unshared, stamp);
         Ok(record(now, kept, facts))
+    }
+
+    /// Counts what is shared against advice, and tells of the first of its kind (CF-315, CF-805).
+    pub(super) fn note_despite(&self, exchange: &Exchange, despite: Despite) {
+        let distribution = &exchange.route.distribution().id;
+        if self.node().metrics().stored_despite(distribution, despite) {
+            tracing::warn!(
+                request_id = exchange.request_id.as_str(),
+                distribution,
+                behavior = exchange.route.metrics().behavior(),
+                "a response is stored for all viewers despite `{}`; further ones are only counted",
+                despite.as_str()
+            );
+        }
     }
 
     /// By what names a response can be invalidated: path and query of its key (CF-653), those of its viewer (CF-658),
@@ -439,7 +459,7 @@ impl Edge {
 }
 
 /// What a URL of a behaviour is called: its path, or the one in its place (CF-040), and what of its query is in the key
-/// (CF-653).
+/// (CF-653), so that a signed URL goes by its path alone (CF-659).
 pub(super) fn target(route: &Route, raw: &[u8]) -> Target {
     let (path, query) = split(raw);
     let root = route.root_object(path);
@@ -695,6 +715,13 @@ fn has_page(
     status: StatusCode,
 ) -> bool {
     !is_page && status.as_u16() >= 400 && page_of(exchange, request, status.as_u16()).is_some()
+}
+
+/// Whether an answer that is not stored itself takes what is stored away: the origin was asked about it, and says that
+/// there is no such thing for a viewer (CF-288). Kept, it would stand in for the next failure of the origin. 416 is about
+/// a part.
+fn ends_stored(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::RANGE_NOT_SATISFIABLE
 }
 
 /// Whether a status says nothing of the object that was asked for.

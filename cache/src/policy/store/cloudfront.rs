@@ -24,8 +24,8 @@ pub(super) fn decide(
     }
 }
 
-/// 2xx and 3xx: CF-235..240. `Set-Cookie`, `Authorization` and `Vary` do not matter (CF-225..227),
-/// and no heuristic is used (CF-249).
+/// 2xx and 3xx: CF-235..240. `Set-Cookie`, `Authorization` and `Vary` do not matter (CF-225..227), nor do fields that
+/// describe the body (CF-228), nor `Pragma` and what the request asks for (CF-248), and no heuristic is used (CF-249).
 fn success(
     rules: &StoreRules<'_>,
     response: &ResponseFacts<'_>,
@@ -75,7 +75,7 @@ fn success(
     Ok(freshness)
 }
 
-/// 4xx and 5xx: CF-290..294. The minimum and default TTLs do not apply; the maximum caps only what
+/// 4xx and 5xx: CF-219, CF-290..294. The minimum and default TTLs do not apply; the maximum caps only what
 /// the origin gave (CF-298). A stored error is never served stale.
 fn error(
     rules: &StoreRules<'_>,

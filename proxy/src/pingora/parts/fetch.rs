@@ -4,7 +4,7 @@
 //! viewer's leaving does not end, on connections of the same kind. Each asks for a few segments that nobody else brings
 //! ([`run_of`](crate::pingora::storage::run_of)), on condition that they are the same representation's.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use fourfront_cache::{
     Reason,
@@ -279,13 +279,19 @@ impl Source {
             .await
             .map_err(failed)?;
         upstream.finish_request_body().await.map_err(failed)?;
+        let mut continued = false;
         for _ in 0..MOST_INTERIM {
             upstream.read_response_header().await.map_err(failed)?;
-            let interim = upstream
-                .response_header()
-                .is_some_and(|head| head.status.is_informational());
-            if !interim {
+            let status = upstream.response_header().map(|head| head.status);
+            if !status.is_some_and(|status| status.is_informational()) {
                 return Ok(upstream);
+            }
+            // CF-373
+            if status == Some(StatusCode::CONTINUE) && mem::replace(&mut continued, true) {
+                return Err(failed(Error::explain(
+                    ErrorType::InvalidHTTPHeader,
+                    "a second 100 (Continue)",
+                )));
             }
         }
         Err(failed(Error::explain(
