@@ -43,6 +43,7 @@ mod scenarios {
     mod parts;
     mod parts_refused;
     mod pipeline;
+    mod protocols;
     mod proxy_protocol;
     mod ranges_and_conditions;
     mod refused_requests;

@@ -107,7 +107,7 @@ async fn the_name_that_is_asked_for_decides_what_is_shown() {
 
 #[tokio::test]
 async fn handshakes_are_held_to_the_policy_of_their_distribution() {
-    // CF-097, CF-098, CF-703
+    // CF-010.1, CF-097, CF-098, CF-703
     let authority = Authority::new();
     let origin = origin().await;
     let agreed = async |policy: &str, viewer: &SecureViewer| {
@@ -156,7 +156,7 @@ async fn handshakes_are_held_to_the_policy_of_their_distribution() {
 
 #[tokio::test]
 async fn plain_http_is_sent_to_https_or_refused() {
-    // CF-061, CF-514, CF-520, CF-521, CF-522, CF-523, CF-524, CF-525, CF-703, LE-008, LE-020
+    // CF-010.6, CF-061, CF-514, CF-520, CF-521, CF-522, CF-523, CF-524, CF-525, CF-703, LE-008, LE-020
     let authority = Authority::new();
     let origin = origin().await;
     let edge = Edge::new()
@@ -399,7 +399,7 @@ async fn a_handshake_that_takes_too_long_is_cut_off_and_counted() {
 
 #[tokio::test]
 async fn a_connection_for_one_distribution_is_not_for_another() {
-    // CF-036, CF-769, RFC 9110 section 15.5.20
+    // CF-010.2, CF-036, CF-769, RFC 9110 section 15.5.20
     let authority = Authority::new();
     let origin = origin().await;
     let edge = Edge::new()

@@ -44,7 +44,9 @@
 //! The request's body runs beside the states, see [`RequestBody`]: the viewer may still be sending it when the origin
 //! answers.
 //!
-//! A page that stands in for an error (step 16) is a life of its own, which begins at *Lookup*; its answer goes to the viewer of
+//! CF-010.1, CF-010.2 and CF-010.6 are [`admit`]'s, CF-010.17 is `crate::pingora::deliver`'s.
+//!
+//! A page that stands in for an error (CF-010.16) is a life of its own, which begins at *Lookup*; its answer goes to the viewer of
 //! the one that failed (`crate::pingora::error_page`).
 //!
 //! Step 3 (continuous deployment) belongs to settings that are refused at start-up for now.

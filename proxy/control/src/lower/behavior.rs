@@ -225,7 +225,7 @@ fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clone) -> O
     }
 }
 
-/// CF-121, CF-340: a bucket finds itself by `Host`, so the viewer's cannot be passed on to it.
+/// CF-121, CF-340, CF-440: a bucket finds itself by `Host`, so the viewer's cannot be passed on to it.
 fn refuse_host_for_s3(
     origin: &Origin,
     cache_policy: Option<&CachePolicy>,

@@ -345,7 +345,7 @@ fn selections_have_few_forms() {
 
 #[test]
 fn a_bucket_does_not_take_the_viewers_host() {
-    // CF-121, CF-340
+    // CF-121, CF-340, CF-440
     for (setting, policy) in [
         ("cache_policy", "{ headers: [Host] }"),
         ("cache_policy", "Managed-UseOriginCacheControlHeaders"),
