@@ -42,7 +42,7 @@ async fn a_request_is_rewritten_in_every_part_that_may_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_made_at_viewer_request_goes_out_at_once() {
-    // LE-415, LE-422, LE-425, LE-429, LE-423, LE-409
+    // CF-515, LE-415, LE-422, LE-425, LE-429, LE-423, LE-409
     let origin = Origin::saying("x").await;
     let code = "function handler(event) {
         return { statusCode: 403, statusDescription: 'No Entry', headers: { 'content-type': { value: 'text/plain' } },
@@ -132,7 +132,7 @@ async fn a_viewer_response_function_changes_status_and_body_of_what_is_sent_alon
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_have_their_own_tokens_and_tell_viewers_nothing() {
-    // LE-273, LE-274, LE-444, LE-417, LE-426
+    // CF-516, LE-273, LE-274, LE-444, LE-417, LE-426
     let origin = Origin::saying("x").await;
     let code = "function handler(event) {
         var r = event.request;

@@ -128,6 +128,7 @@ impl Edge {
         }
         match &exchange {
             Some(exchange) => {
+                // Redirects to HTTPS too (CF-524).
                 apply_policy(&mut head, session, ctx, exchange, answer.served)?;
                 add_node_fields(&mut head, exchange, answer.served, None)?;
             }
