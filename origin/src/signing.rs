@@ -24,13 +24,21 @@ use http::{HeaderName, HeaderValue, Method, header};
 use crate::request::WireRequest;
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
-/// Fields that a signature is made of; of the viewer's none is left beside one.
-const WRITTEN: [HeaderName; 4] = [
-    header::AUTHORIZATION,
-    HeaderName::from_static("x-amz-date"),
-    HeaderName::from_static("x-amz-security-token"),
-    CONTENT_SHA256,
-];
+/// What S3 is told of an object beside its name. Such fields pass, and are signed with the rest, as S3 wants all of its own
+/// to be. No other does: what is copied, and who may read it, is not a viewer's to say with the node's credentials, and an
+/// unsigned one would be an error that others get to see.
+const PASSED: [&str; 3] = ["x-amz-meta-", "x-amz-checksum-", "x-amz-storage-class"];
+
+/// The body of a request that is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// None.
+    Empty,
+    /// The viewer's, as it comes; its hash is the viewer's to give.
+    Viewers,
+    /// One that a function put in its place.
+    Replaced,
+}
 /// Where a bucket lies whose endpoint names no region.
 const DEFAULT_REGION: &str = "us-east-1";
 
@@ -56,7 +64,7 @@ pub fn access(origin: &Origin) -> Option<(&OriginAccess, &S3Origin)> {
     }
 }
 
-/// Signs a request to `origin`, where that is configured. `has_body` says whether a body follows; `now` is the wall clock.
+/// Signs a request to `origin`, where that is configured. `now` is the wall clock.
 ///
 /// # Errors
 /// [`SigningError`].
@@ -64,7 +72,7 @@ pub fn sign(
     request: &mut WireRequest,
     method: &Method,
     origin: &Origin,
-    has_body: bool,
+    payload: Payload,
     now: SystemTime,
 ) -> Result<(), SigningError> {
     let Some((access, s3)) = access(origin) else {
@@ -87,11 +95,17 @@ pub fn sign(
     };
     let host = text(&header::HOST).ok_or_else(|| failed("it has no `Host`".to_owned()))?;
     let hash = text(&CONTENT_SHA256);
-    let body = match (has_body, hash) {
-        (false, _) => SignableBody::Bytes(&[]),
-        (true, Some(hash)) => SignableBody::Precomputed(hash),
-        (true, None) => SignableBody::UnsignedPayload,
+    let body = match (payload, hash) {
+        (Payload::Empty, _) => SignableBody::Bytes(&[]),
+        (Payload::Viewers, Some(hash)) => SignableBody::Precomputed(hash),
+        (Payload::Viewers | Payload::Replaced, _) => SignableBody::UnsignedPayload,
     };
+    let passes = |line: &HeaderLine| {
+        let name = line.name.as_str();
+        let is_s3s = name.starts_with("x-amz-") || line.name == header::AUTHORIZATION;
+        !is_s3s || PASSED.iter().any(|passed| name.starts_with(passed))
+    };
+    request.headers.retain(passes);
     let keys = &access.credentials;
     let identity = Credentials::new(
         &keys.access_key_id,
@@ -117,19 +131,26 @@ pub fn sign(
         .settings(settings)
         .build()
         .map_err(|e| failed(e.to_string()))?;
+    let described = request
+        .headers
+        .iter()
+        .filter(|l| l.name.as_str().starts_with("x-amz-"));
+    let described: Option<Vec<_>> = described
+        .map(|l| Some((l.name.as_str(), l.value.to_str().ok()?)))
+        .collect();
+    let described = described.ok_or_else(|| failed("a field of S3's is no text".to_owned()))?;
     let target = canonical(&request.target);
     let uri = format!("https://{host}{target}");
     let signable = SignableRequest::new(
         method.as_str(),
         uri,
-        [("host", host.as_str())].into_iter(),
+        std::iter::once(("host", host.as_str())).chain(described.iter().copied()),
         body,
     )
     .map_err(|e| failed(e.to_string()))?;
     let signed = sign_request(signable, &params.into()).map_err(|e| failed(e.to_string()))?;
     let (instructions, _) = signed.into_parts();
     request.target = target.into();
-    request.headers.retain(|l| !WRITTEN.contains(&l.name));
     for (name, value) in instructions.headers() {
         let line = HeaderLine {
             name: HeaderName::from_bytes(name.as_bytes()).map_err(|e| failed(e.to_string()))?,

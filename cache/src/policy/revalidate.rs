@@ -171,6 +171,14 @@ const DIGESTS: [HeaderName; 2] = [
     HeaderName::from_static("content-digest"),
 ];
 
+/// Digests of the origin's body, which a compressed one is not (CF-552).
+const BODYS_DIGESTS: [HeaderName; 4] = [
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
 /// Updates a stored head from a 304 (CF-282, CF-319, CF-833). `Age` and `Date` become those of the 304, so
 /// that the age restarts from it. Then call [`super::decide_store`] on the result, and
 /// [`super::strip_for_storage`].
@@ -186,11 +194,13 @@ pub fn merge_not_modified(
         Some(now) => stored.insert(header::DATE, now),
         None => stored.remove(header::DATE),
     };
+    let compressed = matches!(encoding, EdgeEncoding::Compressed { .. });
+    let varied = compressed || names_accept_encoding(stored);
     for name in update.keys() {
         let kept = KEPT_ON_UPDATE.contains(name)
             || (mode == CacheMode::Rfc9111 && DIGESTS.contains(name))
             || HOP_BY_HOP.contains(name)
-            || (*name == header::ETAG && matches!(encoding, EdgeEncoding::Compressed { .. }));
+            || (compressed && (*name == header::ETAG || BODYS_DIGESTS.contains(name)));
         if kept {
             continue;
         }
@@ -199,6 +209,19 @@ pub fn merge_not_modified(
             stored.append(name.clone(), value.clone());
         }
     }
+    if varied && !names_accept_encoding(stored) {
+        // CF-604: what the node put there, the origin does not know of.
+        stored.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+}
+
+/// Whether `Vary` names `Accept-Encoding`, or everything.
+fn names_accept_encoding(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::VARY).iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|name| name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding"))
 }
 
 #[cfg(test)]
@@ -458,5 +481,44 @@ mod tests {
             &[("last-modified", OLD)]
         ));
         assert!(matches(&[("last-modified", OLD)], &[("etag", "\"9\"")]));
+    }
+
+    #[test]
+    fn what_compression_put_into_a_head_stays_there() {
+        // CF-282, CF-552, CF-604
+        let update = map(&[
+            ("vary", "Origin"),
+            ("content-md5", "x"),
+            ("digest", "x"),
+            ("repr-digest", "x"),
+            ("content-digest", "x"),
+            ("etag", "\"1\""),
+        ]);
+        let origin_etag = HeaderValue::from_static("\"1\"");
+        for mode in [CacheMode::Cloudfront, CacheMode::Rfc9111] {
+            let mut stored = map(&[
+                ("etag", "W/\"1\""),
+                ("vary", "Origin"),
+                ("content-encoding", "br"),
+            ]);
+            stored.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+            let encoding = EdgeEncoding::Compressed {
+                origin_etag: Some(&origin_etag),
+            };
+            merge_not_modified(mode, &mut stored, encoding, &update, SystemTime::UNIX_EPOCH);
+            let vary: Vec<_> = stored.get_all(header::VARY).iter().collect();
+            assert_eq!(vary, ["Origin", "Accept-Encoding"], "{mode:?}");
+            assert_eq!(stored[header::ETAG], "W/\"1\"");
+            let digests = stored.keys().filter(|name| BODYS_DIGESTS.contains(name));
+            let digests: Vec<_> = digests.collect();
+            assert!(digests.is_empty(), "{digests:?}");
+        }
+        // Nor does an answer cease to vary that no viewer got compressed yet.
+        let mut stored = map(&[("vary", "Accept-Encoding")]);
+        let plain = EdgeEncoding::AsReceived;
+        let mode = CacheMode::Rfc9111;
+        merge_not_modified(mode, &mut stored, plain, &update, SystemTime::UNIX_EPOCH);
+        let vary: Vec<_> = stored.get_all(header::VARY).iter().collect();
+        assert_eq!(vary, ["Origin", "Accept-Encoding"]);
     }
 }

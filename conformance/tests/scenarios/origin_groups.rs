@@ -1,6 +1,6 @@
 //! Origin groups: the secondary answers when the primary fails (CF section 5.4).
 
-use fourfront_conformance::{ALL_METHODS, Edge, Origin, Reply, Running, handler};
+use fourfront_conformance::{ALL_METHODS, Edge, Origin, RawOrigin, Reply, Running, Turn, handler};
 use tokio::{net::TcpListener, sync::watch};
 
 /// An origin that answers with the status in the path, as `name`.
@@ -305,4 +305,20 @@ async fn what_a_cloudfront_function_changes_is_the_primary() {
     // In the place of the group.
     let expected = is(500, "primary", "Error");
     assert_eq!(said(&edge, "/chosen/500").await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interim_answer_commits_to_nothing() {
+    // CF-396, CF-446
+    let primary = RawOrigin::start(|_| {
+        vec![Turn::send(
+            "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+        )]
+    })
+    .await;
+    let secondary = well("secondary").await;
+    let edge = group(&secondary.url(), "[503]")
+        .start_at(&primary.url())
+        .await;
+    assert_eq!(said(&edge, "/").await, is(200, "secondary", "Miss"));
 }

@@ -151,3 +151,51 @@ async fn a_redirect_to_https_carries_what_the_policy_adds() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_gets_its_answer_when_the_origin_is_gone() {
+    // CF-597, CF-772, CF-782
+    let origin = origin().await;
+    let edge = Edge::new()
+        .origin("gone: http://127.0.0.1:9")
+        .path("/gone/*", "origin: gone")
+        .path("/empty/*", "origin: gone, on: { origin-request: move }")
+        .function(
+            "move",
+            &fourfront_conformance::handler(
+                "return { status: '302', headers: { location: [{ value: '/elsewhere' }] } };",
+            ),
+        );
+    let ways = Ways::start(edge, &origin).await;
+    for (way, request) in ways.all("HEAD", "/gone/a") {
+        let answer = request.send().await;
+        assert_eq!((answer.status, answer.body.len()), (502, 0), "{way}");
+    }
+    for (way, request) in ways.all("GET", "/empty/a") {
+        let answer = request.send().await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (302, Some("/elsewhere")),
+            "{way}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_keeps_its_type_whether_its_length_is_told_or_not() {
+    // CF-336, CF-370
+    let origin = Origin::echo().await;
+    let edge = Edge::new().behavior(fourfront_conformance::ALL_METHODS);
+    let ways = Ways::start(edge, &origin).await;
+    for (way, request) in ways.all("POST", "/a") {
+        let request = request.header("Content-Type", "application/json");
+        let answer = request.body("{}").send().await;
+        assert_eq!(answer.status, 200, "{way}");
+        assert_eq!(
+            origin.last().header("content-type"),
+            Some("application/json"),
+            "{way}"
+        );
+        assert_eq!(origin.last().body, "{}", "{way}");
+    }
+}

@@ -87,8 +87,15 @@ fn update(input: &Input<'_>, node: &Node) -> Result<OriginChange, Violation> {
         at: "updateRequestOrigin",
         node,
     };
+    let signs = reader.signs(assigned.access.is_some())?;
     reader.refuse_what_is_not_there()?;
     let mut origin = Origin::clone(assigned);
+    if signs == Some(false) {
+        origin.access = None;
+        if let OriginKind::S3(s3) = &mut origin.kind {
+            s3.auth_method = fourfront_model::S3AuthMethod::None;
+        }
+    }
     if let Some(domain) = reader.text("domainName")? {
         origin.domain_name = domain.to_ascii_lowercase();
     }
@@ -233,17 +240,13 @@ impl Reader<'_> {
 
     /// Settings that would change what a request does and that this node cannot honour.
     fn refuse_what_is_not_there(&self) -> Result<(), Violation> {
-        for (block, what) in [
-            ("originShield", "origin shield"),
-            ("originAccessControlConfig", "signed requests to origins"),
-        ] {
-            if let Some(inside) = self.block(block)?
-                && !matches!(inside.node.get("enabled"), None | Some(Node::Bool(false)))
-                && inside.node.get("signingBehavior").and_then(Node::text) != Some("never")
-            {
-                let field = format!("{block}.enabled");
-                return Err(self.refuse(&field, &format!("{what} are not available yet")));
-            }
+        if let Some(inside) = self.block("originShield")?
+            && !matches!(inside.node.get("enabled"), None | Some(Node::Bool(false)))
+        {
+            return Err(self.refuse(
+                "originShield.enabled",
+                "origin shields are not available yet",
+            ));
         }
         match self.text("ipAddressType")?.as_deref() {
             None | Some("dualstack") => Ok(()),
@@ -251,6 +254,25 @@ impl Reader<'_> {
                 .refuse("ipAddressType", "only `dualstack` is available yet")
                 .with_value(other)),
         }
+    }
+
+    /// What `originAccessControlConfig` says of signing; signed is only what is configured so (LE-118).
+    fn signs(&self, configured: bool) -> Result<Option<bool>, Violation> {
+        let Some(inside) = self.block("originAccessControlConfig")? else {
+            return Ok(None);
+        };
+        let behavior = inside.node.get("signingBehavior").and_then(Node::text);
+        let is_off = matches!(inside.node.get("enabled"), Some(Node::Bool(false)));
+        if is_off || behavior == Some("never") {
+            return Ok(Some(false));
+        }
+        if configured {
+            return Ok(Some(true));
+        }
+        Err(self.refuse(
+            "originAccessControlConfig.enabled",
+            "only requests to origins with an origin access control are signed",
+        ))
     }
 
     /// LE-476: an empty map removes what the assigned origin adds.

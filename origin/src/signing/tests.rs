@@ -30,13 +30,13 @@ fn signed(
     target: &'static str,
     headers: &[(&str, &str)],
     origin: &Origin,
-    body: bool,
+    payload: Payload,
 ) -> Vec<String> {
     let mut wire = WireRequest {
         target: Bytes::from_static(target.as_bytes()),
         headers: lines(headers),
     };
-    sign(&mut wire, &Method::GET, origin, body, example_time()).unwrap();
+    sign(&mut wire, &Method::GET, origin, payload, example_time()).unwrap();
     show(&wire.headers)
 }
 
@@ -61,7 +61,7 @@ fn signatures_are_those_of_aws_own_signer() {
             target,
             &[("Host", "examplebucket.s3.amazonaws.com")],
             &origin,
-            false,
+            Payload::Empty,
         );
         assert_eq!(signature(&lines), *expected, "{target}");
         assert!(lines.contains(&"x-amz-date: 20130524T000000Z".to_owned()));
@@ -85,7 +85,12 @@ fn the_viewers_own_authorization_counts_as_the_control_says() {
         ("Authorization", "Basic dTpw"),
         ("X-Amz-Date", "x"),
     ];
-    let always = signed("/", &viewers, &bucket(SigningBehavior::Always, None), false);
+    let always = signed(
+        "/",
+        &viewers,
+        &bucket(SigningBehavior::Always, None),
+        Payload::Empty,
+    );
     assert!(
         !always
             .iter()
@@ -96,7 +101,7 @@ fn the_viewers_own_authorization_counts_as_the_control_says() {
         "/",
         &viewers,
         &bucket(SigningBehavior::NoOverride, None),
-        false,
+        Payload::Empty,
     );
     assert_eq!(kept.len(), viewers.len());
     assert!(kept.contains(&"Authorization: Basic dTpw".to_owned()));
@@ -104,7 +109,7 @@ fn the_viewers_own_authorization_counts_as_the_control_says() {
         "/",
         &viewers[..1],
         &bucket(SigningBehavior::NoOverride, None),
-        false,
+        Payload::Empty,
     );
     signature(&without);
 }
@@ -113,24 +118,27 @@ fn the_viewers_own_authorization_counts_as_the_control_says() {
 fn bodies_are_not_hashed_but_by_the_viewer() {
     // CF-434
     let origin = bucket(SigningBehavior::Always, None);
-    let hash = |headers: &[(&str, &str)], body| {
-        let lines = signed("/", headers, &origin, body);
+    let hash = |headers: &[(&str, &str)], payload| {
+        let lines = signed("/", headers, &origin, payload);
         let line = lines
             .into_iter()
             .find(|l| l.starts_with("x-amz-content-sha256: "));
         line.unwrap().split_off("x-amz-content-sha256: ".len())
     };
-    assert_eq!(hash(&[("Host", "b.test")], true), "UNSIGNED-PAYLOAD");
+    assert_eq!(
+        hash(&[("Host", "b.test")], Payload::Viewers),
+        "UNSIGNED-PAYLOAD"
+    );
     let given = [("Host", "b.test"), ("X-Amz-Content-Sha256", "abc")];
-    assert_eq!(hash(&given, true), "abc");
-    assert!(hash(&given, false).starts_with("e3b0c442"));
+    assert_eq!(hash(&given, Payload::Viewers), "abc");
+    assert!(hash(&given, Payload::Empty).starts_with("e3b0c442"));
 }
 
 #[test]
 fn temporary_credentials_send_their_token() {
     // CF-434, CF-435
     let origin = bucket(SigningBehavior::Always, Some("token"));
-    let lines = signed("/", &[("Host", "b.test")], &origin, false);
+    let lines = signed("/", &[("Host", "b.test")], &origin, Payload::Empty);
     assert!(lines.contains(&"x-amz-security-token: token".to_owned()));
     let names = "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token";
     assert!(lines.iter().any(|l| l.contains(names)));
@@ -145,7 +153,7 @@ fn what_is_not_configured_is_not_signed() {
     custom.access = bucket(SigningBehavior::Always, None).access;
     for origin in [s3_origin(), unsigned, custom] {
         assert_eq!(
-            signed("/", &[("Host", "b.test")], &origin, false),
+            signed("/", &[("Host", "b.test")], &origin, Payload::Empty),
             ["Host: b.test"]
         );
     }
@@ -159,7 +167,14 @@ fn what_cannot_be_signed_is_an_error() {
             target: Bytes::from_static(b"/"),
             headers: lines(&[("Host", host)]),
         };
-        let error = sign(&mut wire, &Method::GET, &origin, false, example_time()).unwrap_err();
+        let error = sign(
+            &mut wire,
+            &Method::GET,
+            &origin,
+            Payload::Empty,
+            example_time(),
+        )
+        .unwrap_err();
         assert_eq!(error.origin, "bucket", "{host}");
     }
 }
@@ -178,4 +193,41 @@ fn paths_are_written_as_s3_writes_them() {
     ] {
         assert_eq!(canonical(target.as_bytes()), written, "{target}");
     }
+}
+
+#[test]
+fn what_a_viewer_says_to_s3_is_signed_or_left_out() {
+    // CF-434: S3 refuses its own fields unsigned, and the node's rights are not the viewer's to use.
+    let origin = bucket(SigningBehavior::Always, None);
+    let headers = [
+        ("Host", "b.test"),
+        ("X-Amz-Meta-Color", "red"),
+        ("X-Amz-Copy-Source", "/other/secret"),
+        ("X-Amz-Acl", "public-read"),
+        ("X-Amz-Cf-Id", "ID"),
+        ("X-Custom", "1"),
+    ];
+    let lines = signed("/", &headers, &origin, Payload::Replaced);
+    let named = |name: &str| {
+        lines
+            .iter()
+            .any(|l| l.to_ascii_lowercase().starts_with(name))
+    };
+    assert!(named("x-amz-meta-color: red") && named("x-custom: 1"));
+    assert!(!named("x-amz-copy-source") && !named("x-amz-acl") && !named("x-amz-cf-id"));
+    let authorization = lines
+        .iter()
+        .find(|l| l.starts_with("authorization: "))
+        .unwrap();
+    for line in &lines {
+        let name = line.split(':').next().unwrap().to_ascii_lowercase();
+        assert!(
+            !name.starts_with("x-amz-") || authorization.contains(&name),
+            "{name}"
+        );
+    }
+    // The viewer's hash is not that of a body in its place.
+    let given = [("Host", "b.test"), ("X-Amz-Content-Sha256", "abc")];
+    let lines = signed("/", &given, &origin, Payload::Replaced);
+    assert!(lines.contains(&"x-amz-content-sha256: UNSIGNED-PAYLOAD".to_owned()));
 }

@@ -114,6 +114,8 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     /// The viewer's version of HTTP.
     pub version: Version,
+    /// Whether a viewer waits for a part (CF-541).
+    pub ranged: bool,
 }
 
 /// An answer from an origin, or what a function made of it or in its place.
@@ -145,7 +147,6 @@ pub fn choose(behavior: &CacheBehavior, asked: Asked<'_>, answer: Answer<'_>) ->
         && policy.normalizes_accept_encoding()
         && !policy.ttl.disables_caching()
         && matches!(*asked.method, Method::GET | Method::HEAD)
-        && !asked.headers.contains_key(header::RANGE)
         && matches!(answer.status, 200 | 403 | 404)
         && answer
             .length
@@ -158,8 +159,8 @@ pub fn choose(behavior: &CacheBehavior, asked: Asked<'_>, answer: Answer<'_>) ->
         return Choice::AsItIs;
     }
     match Codings::of(policy, asked.headers, asked.version) {
-        // CF-530
-        _ if *asked.method == Method::HEAD => Choice::Varies,
+        // CF-530, CF-541
+        _ if asked.ranged || *asked.method == Method::HEAD => Choice::Varies,
         Codings::None => Choice::Varies,
         Codings::Gzip => Choice::Compress(Coding::Gzip),
         Codings::Brotli | Codings::BrotliAndGzip => Choice::Compress(Coding::Brotli),

@@ -163,13 +163,17 @@ impl HookInput<'_> {
     fn judge_cloudfront(&self, result: &[u8]) -> Result<Verdict, Violation> {
         let route = &self.exchange.route;
         let distribution = route.distribution();
+        // CF-421
+        let scheme = self.exchange.scheme();
+        let origins = distribution.origins.iter();
+        let origins: Vec<_> = origins.map(|o| o.for_viewer(scheme).clone()).collect();
         let input = cff::Input {
             event_type: self.event_type,
             compat: distribution.compat,
             request: self.request_view(),
             response: self.response_view(),
             assigned: self.exchange.assigned_origin(),
-            origins: &distribution.origins,
+            origins: &origins,
             max_request_bytes: max_request_bytes(route),
         };
         let judged = cff::judge(&input, result)?;

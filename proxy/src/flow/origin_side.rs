@@ -112,7 +112,11 @@ impl OriginRequest {
         let server_name = self
             .change
             .filter(|_| changed.is_none())
-            .and_then(|change| change.server_name.or(change.host));
+            .and_then(|change| {
+                // The name of a bucket is not that of the server it lies on.
+                let host = change.host.filter(|_| change.origin.endpoint.is_none());
+                change.server_name.or(host)
+            });
         Fetch {
             exchange: self.exchange,
             reason: self.reason,
@@ -299,7 +303,10 @@ impl OriginChoice {
             .peekable();
         if same_host.peek().is_none() {
             Self::Foreign
-        } else if same_host.any(|o| port(o) == port(chosen)) {
+        } else if same_host.any(|o| {
+            let secure = o.secure.as_ref();
+            port(o) == port(chosen) || secure.is_some_and(|o| port(o) == port(chosen))
+        }) {
             Self::Configured
         } else {
             Self::KnownHost

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use fourfront_model::HeaderLine;
+use http::header;
 use pingora::proxy::Session;
 
 use super::Edge;
@@ -21,12 +22,20 @@ impl Edge {
     pub(super) fn compress_relayed(
         &self,
         session: &Session,
+        background: bool,
         route: &Route,
         parts: &mut ResponseParts,
         length: Option<&HeaderLine>,
     ) -> (BodyPlan, Option<Compressed>) {
         let length = length.and_then(|line| line.value.to_str().ok()?.trim().parse().ok());
-        let choice = choose(session, route, parts.status, &parts.lines, length);
+        let choice = choose(
+            session,
+            background,
+            route,
+            parts.status,
+            &parts.lines,
+            length,
+        );
         let coding = match choice {
             Choice::AsItIs => return (BodyPlan::Relay, None),
             Choice::Varies => {
@@ -44,11 +53,20 @@ impl Edge {
     pub(super) async fn compress_replacement(
         &self,
         session: &Session,
+        background: bool,
         route: &Route,
         parts: &mut ResponseParts,
         body: Bytes,
     ) -> (BodyPlan, Option<Compressed>) {
-        let done = compress(session, route, parts.status, &mut parts.lines, body).await;
+        let done = compress(
+            session,
+            background,
+            route,
+            parts.status,
+            &mut parts.lines,
+            body,
+        )
+        .await;
         (BodyPlan::Replace(done.0), done.1)
     }
 
@@ -56,27 +74,36 @@ impl Edge {
     pub(super) async fn compress_whole(
         &self,
         session: &Session,
+        background: bool,
         exchange: &Exchange,
         generated: &mut Generated,
     ) -> Option<Compressed> {
         let body = std::mem::take(&mut generated.body);
         let lines = &mut generated.lines;
         let compressed;
-        (generated.body, compressed) =
-            compress(session, &exchange.route, generated.status, lines, body).await;
+        (generated.body, compressed) = compress(
+            session,
+            background,
+            &exchange.route,
+            generated.status,
+            lines,
+            body,
+        )
+        .await;
         compressed
     }
 }
 
 async fn compress(
     session: &Session,
+    background: bool,
     route: &Route,
     status: u16,
     lines: &mut Vec<HeaderLine>,
     body: Bytes,
 ) -> (Bytes, Option<Compressed>) {
     let length = body.len() as u64;
-    let coding = match choose(session, route, status, lines, Some(length)) {
+    let coding = match choose(session, background, route, status, lines, Some(length)) {
         Choice::AsItIs => return (body, None),
         Choice::Varies => {
             compression::vary(lines);
@@ -104,6 +131,7 @@ async fn whole(coding: Coding, levels: Levels, body: Bytes) -> Option<Bytes> {
 
 fn choose(
     session: &Session,
+    background: bool,
     route: &Route,
     status: u16,
     lines: &[HeaderLine],
@@ -114,6 +142,8 @@ fn choose(
         method: &request.method,
         headers: &request.headers,
         version: request.version,
+        // Nobody waits for what a refresh brings.
+        ranged: !background && request.headers.contains_key(header::RANGE),
     };
     let answer = Answer {
         status,

@@ -14,6 +14,7 @@ use super::{
     ANSWER_READY, Edge,
     context::{Ctx, Pending},
     deliver::ctx_internal,
+    record::viewer_has_bytes,
     request_body,
 };
 use crate::flow::{Fetch, Flow, Generated, OriginRequest};
@@ -35,7 +36,7 @@ impl Edge {
         ctx: &mut Ctx,
         failed: Failed<'_>,
     ) -> bool {
-        let viewer_has_bytes = session.response_written().is_some();
+        let viewer_has_bytes = viewer_has_bytes(session);
         if viewer_has_bytes || !request_body::can_be_repeated(session, &ctx.body) {
             return false;
         }
@@ -84,6 +85,8 @@ impl Edge {
         let fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         // The budget is each origin's own, and so is the body.
         ctx.deadline = None;
+        // What was decided was decided for the primary.
+        ctx.decided = None;
         ctx.body.again();
         let state = self.for_secondary(session, fetch)?;
         match self.ask_origin_request(session, ctx, state).await? {
@@ -92,9 +95,9 @@ impl Edge {
                 let mut generated = Generated::from(response);
                 let mut store = state.generated();
                 store.compressed = self
-                    .compress_whole(session, &store.exchange, &mut generated)
+                    .compress_whole(session, ctx.background, &store.exchange, &mut generated)
                     .await;
-                store.kept = self.store_generated(session, &store, &generated).await;
+                store.kept = self.keep_generated(session, ctx, &store, &generated).await;
                 ctx.flow = Flow::Store(Box::new(store));
                 ctx.pending = Some(Pending::Answer(generated));
                 Err(Error::new(ANSWER_READY).into_up())

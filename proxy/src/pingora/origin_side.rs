@@ -25,7 +25,7 @@ use fourfront_origin::{
     request::{self, Hop, RangeSent, Selected, ViewerParts},
     response,
     select::{self, Address, SentHost},
-    signing,
+    signing::{self, Payload},
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora::{
@@ -212,8 +212,7 @@ impl Edge {
             method: &viewer.method,
             path: root.as_deref().unwrap_or(path),
             headers: &received,
-            has_body: viewer.headers.contains_key(header::CONTENT_LENGTH)
-                || viewer.headers.contains_key(header::TRANSFER_ENCODING),
+            has_body: super::viewer_side::has_body(session),
         };
         let hop = Hop {
             node_id: self.node().name(),
@@ -289,21 +288,30 @@ impl Edge {
         let mut generated = Generated::from(response);
         let mut store = state.generated();
         store.compressed = self
-            .compress_whole(session, &store.exchange, &mut generated)
+            .compress_whole(session, ctx.background, &store.exchange, &mut generated)
             .await;
-        store.kept = match &ctx.keeps_stored {
-            // What is stored is still good, but for a part that this viewer wanted.
-            Some(_) => {
-                session.cache.disable(NoCacheReason::OriginNotCache);
-                Kept::Not(Refusal::Partial)
-            }
-            None => self.store_generated(session, &store, &generated).await,
-        };
+        store.kept = self.keep_generated(session, ctx, &store, &generated).await;
         let outcome = store.outcome();
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(store.deliver()));
         self.send_generated(session, ctx, generated, Some(&outcome))
             .await
+    }
+
+    /// Stores an answer that a function made in an origin's place, unless what is stored is still good, but for a part that this
+    /// viewer wanted.
+    pub(super) async fn keep_generated(
+        &self,
+        session: &mut Session,
+        ctx: &Ctx,
+        store: &Store,
+        generated: &Generated,
+    ) -> Kept {
+        if ctx.keeps_stored.is_some() {
+            session.cache.disable(NoCacheReason::OriginNotCache);
+            return Kept::Not(Refusal::Partial);
+        }
+        self.store_generated(session, store, generated).await
     }
 
     /// `upstream_peer`: one connect try.
@@ -451,11 +459,13 @@ impl Edge {
         let replaced = ctx.body.replacement().map(|b| b.len() as u64);
         let mut finished = finished(fetch, replaced)?;
         let method = session.req_header().method.clone();
-        let has_body = replaced.is_some_and(|length| length > 0)
-            || [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
-                .iter()
-                .any(|name| session.req_header().headers.contains_key(name));
-        self.sign(&mut finished, &method, fetch, has_body)?;
+        let payload = match replaced {
+            Some(0) => Payload::Empty,
+            Some(_) => Payload::Replaced,
+            None if super::viewer_side::has_body(session) => Payload::Viewers,
+            None => Payload::Empty,
+        };
+        self.sign(&mut finished, &method, fetch, payload)?;
         wire.set_method(method);
         wire.set_raw_path(&finished.target)?;
         set_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
@@ -471,16 +481,16 @@ impl Edge {
         request: &mut request::WireRequest,
         method: &Method,
         fetch: &Fetch,
-        has_body: bool,
+        payload: Payload,
     ) -> Result<()> {
         let now = self.node().clock().now();
-        signing::sign(request, method, &fetch.origin, has_body, now).map_err(|e| ctx_internal(&e))
+        signing::sign(request, method, &fetch.origin, payload, now).map_err(|e| ctx_internal(&e))
     }
 
     /// The request for a part of an object.
     pub(super) fn part_request(&self, fetch: &Fetch) -> Result<RequestHeader> {
         let mut finished = finished(fetch, None)?;
-        self.sign(&mut finished, &Method::GET, fetch, false)?;
+        self.sign(&mut finished, &Method::GET, fetch, Payload::Empty)?;
         let mut wire = RequestHeader::build(Method::GET, &finished.target, None)?;
         set_lines(&mut wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
         close_pipe(fetch, &mut wire)?;
@@ -635,7 +645,7 @@ impl Edge {
             let mut generated = generated(parts, body.unwrap_or_default());
             let mut store = fetch.answered(BodyPlan::Relay);
             store.compressed = self
-                .compress_whole(session, &store.exchange, &mut generated)
+                .compress_whole(session, ctx.background, &store.exchange, &mut generated)
                 .await;
             store.origin_status = Some(original_status);
             store.varies = varies;
@@ -654,7 +664,7 @@ impl Edge {
             let mut generated = generated(parts, body);
             let mut store = fetch.answered(BodyPlan::Relay);
             store.compressed = self
-                .compress_whole(session, &store.exchange, &mut generated)
+                .compress_whole(session, ctx.background, &store.exchange, &mut generated)
                 .await;
             store.origin_status = Some(original_status);
             store.varies = varies;
@@ -666,10 +676,12 @@ impl Edge {
         let (plan, compressed) = match (revalidated, body) {
             (true, body) => (body.map_or(BodyPlan::Relay, BodyPlan::Replace), None),
             (false, Some(body)) => {
-                self.compress_replacement(session, &route, &mut parts, body)
+                self.compress_replacement(session, ctx.background, &route, &mut parts, body)
                     .await
             }
-            (false, None) => self.compress_relayed(session, &route, &mut parts, length.as_ref()),
+            (false, None) => {
+                self.compress_relayed(session, ctx.background, &route, &mut parts, length.as_ref())
+            }
         };
         match &plan {
             BodyPlan::Replace(body) => parts.lines.push(content_length(body.len())),

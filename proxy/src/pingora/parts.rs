@@ -243,7 +243,10 @@ pub(super) async fn prepare(
     ctx.keeps_stored = Some((stored, validator));
     ctx.decided = match failed.take() {
         Some(Unfetched::Answered(Some(answer))) => Some(Ok(Decision::Respond(*answer))),
-        Some(Unfetched::Fault(fault)) => Some(Err(fault)),
+        // An origin that failed is asked again, or another one is.
+        Some(Unfetched::Fault(fault)) if !matches!(fault, crate::flow::Fault::Origin(_)) => {
+            Some(Err(fault))
+        }
         _ => None,
     };
     Some(ForcedFreshness::ForceMiss)

@@ -27,6 +27,12 @@ use crate::{
     tls::TlsFacts,
 };
 
+/// Whether anything of an answer is on its way to the viewer. Interim answers are none of it (CF-396).
+pub(super) fn viewer_has_bytes(session: &Session) -> bool {
+    let written = session.response_written();
+    written.is_some_and(|head| !head.status.is_informational())
+}
+
 impl Edge {
     /// `fail_to_connect` and `error_while_proxy`: another try or the end (CF-390..397).
     pub(super) fn after_failure(
@@ -88,7 +94,7 @@ impl Edge {
             fault
         };
         let body_consumed = !request_body::can_be_repeated(session, &ctx.body);
-        let viewer_has_bytes = session.response_written().is_some();
+        let viewer_has_bytes = viewer_has_bytes(session);
         if self.tries_again(ctx, &fault, reused, viewer_has_bytes, body_consumed) {
             ctx.body.again();
             return true;

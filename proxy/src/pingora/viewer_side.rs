@@ -602,6 +602,16 @@ pub(super) fn shared(session: &Session) -> Option<&Shared> {
     shared.map(|shared| &**shared)
 }
 
+/// Whether the request has a body, or may have one. On HTTP/2 the head need not say so; a GET or HEAD that has one goes
+/// nowhere (CF-368).
+pub(super) fn has_body(session: &Session) -> bool {
+    let request = session.req_header();
+    request.headers.contains_key(header::CONTENT_LENGTH)
+        || request.headers.contains_key(header::TRANSFER_ENCODING)
+        || (!matches!(request.method, Method::GET | Method::HEAD)
+            && shared(session).is_some_and(|shared| shared.is_unbounded))
+}
+
 /// Drops fields that only the edge may set (CF-358, LE-187).
 fn drop_reserved(request: &mut RequestHeader) {
     if !request

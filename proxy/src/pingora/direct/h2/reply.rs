@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Most fields of an answer: what is stored has been bounded in bytes, and functions' results are.
-const MAX_FIELDS: usize = 256;
+const MAX_FIELDS: usize = 512;
 
 /// The answer to one stream.
 pub(super) struct Reply<'a> {

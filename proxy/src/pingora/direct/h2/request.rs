@@ -124,6 +124,11 @@ impl Head {
         ViewerHead::of_h2(self.method, self.target, self.headers, host, self.bytes)
     }
 
+    /// Whether it tells the length of its body.
+    pub(super) fn tells_length(&self) -> bool {
+        self.headers.contains_key(header::CONTENT_LENGTH)
+    }
+
     /// What it comes to, in bytes.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes

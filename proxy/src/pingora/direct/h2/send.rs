@@ -27,11 +27,12 @@ pub(super) enum Unsent {
 }
 
 impl Unsent {
-    /// Whether the viewer wanted it so.
-    pub(super) const fn is_by_viewer(&self) -> bool {
+    /// Whether the viewer wanted it so. A stream that takes no frame any more, on a connection that does, was reset before.
+    pub(super) fn is_by_viewer(&self) -> bool {
         match self {
             Self::Reset(_) => true,
-            Self::Over(_) | Self::Slow(_) => false,
+            Self::Over(error) => !error.is_io() && !error.is_go_away() && !error.is_library(),
+            Self::Slow(_) => false,
         }
     }
 }

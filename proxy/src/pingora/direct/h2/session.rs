@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use parking_lot::Mutex;
 use pingora::{
     Error, ErrorType, OrErr as _, Result,
@@ -49,6 +49,8 @@ pub(in crate::pingora) struct Shared {
     pub(in crate::pingora) head_bytes: u64,
     /// Whether bytes of a body have come that may not be (CF-368).
     pub(in crate::pingora) has_body: bool,
+    /// Whether a body follows whose length the head does not tell.
+    pub(in crate::pingora) is_unbounded: bool,
     state: Mutex<State>,
 }
 
@@ -152,6 +154,7 @@ impl Session {
         let shared = Arc::new(Shared {
             head_bytes: head.bytes(),
             has_body: head.has_body,
+            is_unbounded: !head.is_whole && !head.tells_length(),
             state: Mutex::default(),
         });
         let is_read = head.is_whole;
@@ -230,6 +233,17 @@ impl Session {
         let mut response = Response::new(());
         *response.status_mut() = head.status;
         response.headers_mut().clone_from(&head.headers);
+        // Pingora says of no answer of its own that it ends here, and of one that ends a failed fetch nothing later.
+        let end = end
+            || self.request.method == Method::HEAD
+            || matches!(
+                head.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            )
+            || head
+                .headers
+                .get(header::CONTENT_LENGTH)
+                .is_some_and(|l| l == "0");
         let sent = self.respond.send_response(response, end);
         self.stream = Some(sent.map_err(|e| self.unsent(&e.into()))?);
         self.written = Some(head);
