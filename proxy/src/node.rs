@@ -298,7 +298,8 @@ pub struct Node {
     verdicts: Vec<(&'static str, IntCounter)>,
     name: String,
     tls: ViewerTls,
-    https_port: AtomicU16,
+    /// Where it listens, once it does.
+    listens_https: AtomicU16,
     draining: AtomicBool,
     in_flight: Arc<InFlight>,
     started: Instant,
@@ -349,7 +350,7 @@ impl Node {
             access: parts.access,
             metrics,
             name: parts.name,
-            https_port: AtomicU16::new(loaded.node.viewers.https_port.unwrap_or(0)),
+            listens_https: AtomicU16::new(0),
             tls,
             draining: AtomicBool::new(false),
             in_flight: Arc::default(),
@@ -383,9 +384,6 @@ impl Node {
         match next {
             Ok((snapshot, table)) => {
                 self.tls.apply(table);
-                if let Some(port) = loaded.node.viewers.https_port {
-                    self.https_port.store(port, Ordering::Relaxed);
-                }
                 self.snapshot.store(Arc::new(snapshot));
                 self.metrics.reload("applied");
                 Ok(())
@@ -421,14 +419,13 @@ impl Node {
 
     /// The port that viewers find the node at by HTTPS: as the site file says, or else where it listens (CF-523).
     pub fn https_port(&self) -> u16 {
-        self.https_port.load(Ordering::Relaxed)
+        let configured = self.snapshot.load().settings().viewers.https_port;
+        configured.unwrap_or_else(|| self.listens_https.load(Ordering::Relaxed))
     }
 
     /// Takes note of where it listens.
     pub(crate) fn listens_https_at(&self, port: u16) {
-        if self.https_port() == 0 {
-            self.https_port.store(port, Ordering::Relaxed);
-        }
+        self.listens_https.store(port, Ordering::Relaxed);
     }
 
     /// The configuration new requests begin with.

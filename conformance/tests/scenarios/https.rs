@@ -255,6 +255,13 @@ async fn the_usual_port_is_not_written() {
         .await;
     let answer = edge.get("/a?b").await;
     assert_eq!(answer.header("location"), Some("https://viewer.test/a?b"));
+    // Taken away by a reload, it is where the node listens.
+    let file = edge.site_file().replace("  https_port: 443\n", "");
+    edge.reload(&file).unwrap();
+    let answer = edge.get("/a").await;
+    let port = edge.secure_address().port();
+    let expected = format!("https://viewer.test:{port}/a");
+    assert_eq!(answer.header("location"), Some(&*expected));
 }
 
 #[tokio::test]

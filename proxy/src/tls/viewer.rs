@@ -180,7 +180,7 @@ impl ViewerTls {
         };
         let mut pairs = table.pairs.clone();
         let mut renewals = Vec::new();
-        let mut changed = false;
+        let mut loaded = Vec::new();
         for (pair, files) in pairs.iter_mut().zip(&table.files) {
             let stamp = Stamp::of(files);
             if stamp == *pair.stamp() {
@@ -193,12 +193,8 @@ impl ViewerTls {
             }
             match Pair::load(files) {
                 Ok(new) => {
-                    state.refused.remove(&files.label);
-                    if !new.is_same(pair) {
-                        renewals.push(Renewal::Applied(files.label.clone()));
-                    }
+                    loaded.push((files.label.clone(), stamp, !new.is_same(pair)));
                     *pair = Arc::new(new);
-                    changed = true;
                 }
                 Err(e) => {
                     state.refused.insert(files.label.clone(), stamp);
@@ -206,11 +202,23 @@ impl ViewerTls {
                 }
             }
         }
-        if changed {
+        if !loaded.is_empty() {
             let (site, files) = (table.site.clone(), table.files.clone());
             match self.table(&mut state, site, files, pairs, table.default) {
-                Ok(next) => self.current.store(Some(Arc::new(next))),
-                Err(e) => renewals.push(Renewal::Refused(e)),
+                Ok(next) => {
+                    self.current.store(Some(Arc::new(next)));
+                    for (label, _, is_new) in loaded {
+                        state.refused.remove(&label);
+                        renewals.extend(is_new.then_some(Renewal::Applied(label)));
+                    }
+                }
+                Err(e) => {
+                    // Told once, as of a pair that cannot be used.
+                    for (label, stamp, _) in loaded {
+                        state.refused.insert(label, stamp);
+                    }
+                    renewals.push(Renewal::Refused(e));
+                }
             }
         }
         renewals
