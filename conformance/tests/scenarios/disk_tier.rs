@@ -1,9 +1,11 @@
 //! Objects on disk: what memory has no room for, and what outlives the process.
 
-use std::path::Path;
+use std::{path::Path, sync::Mutex};
 
+use bytes::Bytes;
 use fourfront_conformance::{ALL_METHODS, Edge, Origin, Reply, Running};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 /// A node whose memory holds one object of a megabyte, and whose disk holds many.
 async fn node(origin: &Origin, dir: &Path, more: impl FnOnce(Edge) -> Edge) -> Running {
@@ -122,13 +124,39 @@ async fn objects_outlive_the_process_with_head_body_and_age() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_lets_go_and_the_disk_answers() {
     // CF-221, CF-401
-    let (origin, dir) = (sized().await, TempDir::new().unwrap());
+    let dir = TempDir::new().unwrap();
+    let large: Vec<u8> = (0..=250_u8).cycle().take(8000 * 1024).collect();
+    let (pieces, coming) = mpsc::unbounded_channel();
+    let coming = Mutex::new(Some(coming));
+    let length = large.len().to_string();
+    let origin = Origin::start(move |request| {
+        let reply = match request.target.as_str() {
+            "/8000" => match coming.lock().unwrap().take() {
+                Some(coming) => Reply::stream(coming).header("Content-Length", &length),
+                None => Reply::status(500),
+            },
+            path => Reply::ok(vec![b'x'; path[1..].parse::<usize>().unwrap_or(1) * 1024]),
+        };
+        reply.header("Cache-Control", "max-age=600")
+    })
+    .await;
     let edge = node(&origin, dir.path(), |e| e).await;
     let sizes = ["/900", "/901", "/902", "/903", "/1500", "/8000"];
     let mut bodies = Vec::new();
-    for path in sizes {
+    for path in &sizes[..5] {
         bodies.push(edge.get(path).await.body);
     }
+    // A viewer may not fall further behind than memory is large (CF-617), so this body waits for its viewer.
+    let mut opened = edge.request("GET", "/8000").open().await.unwrap();
+    let mut sent = 0;
+    for piece in large.chunks(512 * 1024) {
+        sent += piece.len();
+        pieces.send(Bytes::copy_from_slice(piece)).unwrap();
+        opened.received(sent).await;
+    }
+    drop(pieces);
+    bodies.push(opened.whole().await.body);
+    assert!(bodies[5] == large);
     settle(&edge).await;
     // Twice over: memory has room for two of them.
     for _ in 0..2 {
