@@ -64,5 +64,6 @@ mod scenarios {
     mod triggers;
     mod vary;
     mod viewer_connections;
+    mod viewers_who_leave;
     mod what_functions_see;
 }

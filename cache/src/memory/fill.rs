@@ -89,7 +89,16 @@ impl<M> Shared<M> {
     }
 
     fn has_readers(&self) -> bool {
-        self.readers.load(Ordering::Acquire) > 0
+        self.readers() > 0
+    }
+
+    pub(super) fn readers(&self) -> usize {
+        self.readers.load(Ordering::Acquire)
+    }
+
+    /// Bytes that have arrived.
+    pub(super) fn arrived_len(&self) -> u64 {
+        self.buffer().len
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -197,6 +197,21 @@ impl<M: HeadRecord> MemoryTier<M> {
         Fill::new(self.inner.clone(), key, id, head, expected_len, 0).relaying(why)
     }
 
+    /// Gives a fill up for which its leader reads no more, unless somebody else does: nobody can join it from then on, and
+    /// its writer is to be dropped (CF-224). False when it has to go on for others (CF-405).
+    pub fn give_up(&self, key: &CacheKey, leader: &FillReader<M>) -> bool {
+        let mut fills = self.inner.shard(key);
+        // Under the lock that whoever joins takes.
+        if leader.is_followed() {
+            return false;
+        }
+        if fills.get(key).is_some_and(|fill| leader.reads(fill)) {
+            fills.remove(key);
+            self.inner.mark_replacing(key, false);
+        }
+        true
+    }
+
     /// Takes note of what a key is now; to be asked before an older tier is.
     pub fn ticket(&self, key: &CacheKey) -> Ticket {
         Ticket(self.inner.changes[shard_index(key)].load(Ordering::Acquire))

@@ -44,6 +44,21 @@ impl<M> FillReader<M> {
         self.shared.complete_len()
     }
 
+    /// Bytes that have arrived so far.
+    pub fn arrived_len(&self) -> u64 {
+        self.shared.arrived_len()
+    }
+
+    /// Whether others read the same fill.
+    pub(super) fn is_followed(&self) -> bool {
+        self.shared.readers() > 1
+    }
+
+    /// Whether it reads that fill.
+    pub(super) fn reads(&self, fill: &Arc<Shared<M>>) -> bool {
+        Arc::ptr_eq(&self.shared, fill)
+    }
+
     /// Goes on at `range` instead. A start that has not arrived yet is waited for; what lies beyond the
     /// end of the body is left out.
     pub fn seek(&mut self, range: Range<u64>) {

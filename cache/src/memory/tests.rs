@@ -443,6 +443,38 @@ async fn a_reader_that_was_cut_off_can_wait_for_the_end() {
 }
 
 #[test]
+fn a_leader_that_leaves_ends_what_nobody_else_reads() {
+    // CF-224, CF-405
+    let tier = tier();
+    store(&tier, key(1), 1, b"old");
+    let mut fill = tier.begin_fill(key(1), head(2), None).unwrap();
+    fill.append(Bytes::from_static(b"ne")).unwrap();
+    let leader = fill.reader();
+    let mut follower = follow(&tier, key(1));
+    assert!(!tier.give_up(&key(1), &leader));
+    fill.append(Bytes::from_static(b"w")).unwrap();
+    assert_eq!(drain(&mut follower), (b"new".to_vec(), None));
+    drop(follower);
+    // From here on nobody finds it, though its writer is still there.
+    assert!(tier.give_up(&key(1), &leader));
+    assert_eq!(found(&tier, key(1)), Some((1, b"old".to_vec())));
+    // Nor does it store, should it be finished all the same.
+    assert!(matches!(
+        fill.finish(),
+        Ok(Filled::NotStored(Refusal::Overtaken))
+    ));
+    assert_eq!(found(&tier, key(1)), Some((1, b"old".to_vec())));
+    // A leader whose fill was overtaken leaves the newer one alone.
+    let overtaken = tier.begin_fill(key(2), head(1), None).unwrap();
+    let leader = overtaken.reader();
+    let newer = tier.begin_fill(key(2), head(2), None).unwrap();
+    assert!(tier.give_up(&key(2), &leader));
+    drop(overtaken);
+    assert_eq!(follow(&tier, key(2)).head().version, 2);
+    drop(newer);
+}
+
+#[test]
 fn a_relay_without_readers_holds_nothing() {
     let tier = MemoryTier::new(MemoryLimits::of_capacity(8 * 64 * 1024)).unwrap();
     let mut fill = tier.begin_fill(key(1), head(2), None).unwrap();

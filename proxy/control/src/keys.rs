@@ -97,6 +97,8 @@ pub(crate) const SITE: Table = Table {
         read("compat"),
         read("strict_header_keys"),
         read("range_slice"),
+        read("finish_fetch_on_abort"),
+        read("collapse"),
         read("identity"),
         refused(
             "cache_policies",
@@ -339,6 +341,8 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("compat"),
         read("strict_header_keys"),
         read("range_slice"),
+        read("finish_fetch_on_abort"),
+        read("collapse"),
         read("identity"),
         read("cache_tag_config"),
         read("cdn_cc"),
@@ -444,6 +448,11 @@ pub(crate) const GEO_RESTRICTION: Table = Table {
 pub(crate) const CDN_CC: Table = Table {
     what: "`cdn_cc`",
     groups: &[&[read("field"), read("hide")]],
+};
+
+pub(crate) const COLLAPSE: Table = Table {
+    what: "`collapse`",
+    groups: &[&[read("max_wait")]],
 };
 
 pub(crate) const VARY: Table = Table {
@@ -792,6 +801,7 @@ pub(crate) const ALL: &[&Table] = &[
     &GEO_RESTRICTION,
     &CDN_CC,
     &VARY,
+    &COLLAPSE,
     &ORIGIN,
     &CUSTOM_ORIGIN,
     &S3_ORIGIN,

@@ -1,14 +1,14 @@
 //! Distributions and the site that holds them: which distribution answers for a host
 //! (CF-031..035) and which behaviour takes a path (CF-080).
 
-use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use http::HeaderName;
 
 use crate::{
-    CacheBehavior, CacheMode, Compat, CustomErrorResponse, ErrorPage, Function, GeoRestriction,
-    HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, ViewerCertificate, ViewerMtls,
-    normalize_path,
+    CacheBehavior, CacheMode, Compat, CustomErrorResponse, ErrorPage, FinishFetch, Function,
+    GeoRestriction, HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, ViewerCertificate,
+    ViewerMtls, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -141,6 +141,10 @@ pub struct Distribution {
     pub strict_header_keys: bool,
     /// In what parts ranges are fetched (CF-533).
     pub range_slice: RangeSlice,
+    /// Whether a fetch ends when its viewer leaves (CF-224).
+    pub finish_fetch: FinishFetch,
+    /// How long a request waits for another one's fetch; `None` for as long as its origins may take to answer (CF-405).
+    pub collapse_wait: Option<Duration>,
     /// Brand strings.
     pub identity: Identity,
     /// Where the tags of its objects come from; without it they have none (CF-670).
@@ -409,6 +413,8 @@ mod tests {
             compat: Compat::default(),
             strict_header_keys: false,
             range_slice: RangeSlice::default(),
+            finish_fetch: FinishFetch::default(),
+            collapse_wait: None,
             identity: Identity::default(),
             cache_tags: None,
             cdn_cc: CdnCc::default(),

@@ -13,6 +13,7 @@ mod cors;
 mod distribution;
 mod egress;
 mod error_response;
+mod finish_fetch;
 mod function;
 mod geo;
 mod headers;
@@ -43,6 +44,7 @@ pub use distribution::{
 };
 pub use egress::{EgressHost, EgressRule, EgressRuleError};
 pub use error_response::{CustomErrorResponse, ErrorPage};
+pub use finish_fetch::FinishFetch;
 pub use function::{
     Compat, Credentials, EventType, Function, FunctionAssociation, FunctionAssociations,
     FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,

@@ -1,7 +1,7 @@
 //! What Pingora carries through the filters of one request.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -71,6 +71,8 @@ pub struct Ctx {
     pub(super) changed: Option<RequestParts>,
     /// Why the request was refused before Pingora saw it.
     pub(super) refused: Option<ViewerFault>,
+    /// Whether the viewer has gone for whom an answer is fetched and stored.
+    pub(super) viewer_left: AtomicBool,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
 }
@@ -163,6 +165,7 @@ impl Ctx {
             decided: None,
             changed: None,
             refused: None,
+            viewer_left: AtomicBool::new(false),
             _in_flight: in_flight,
         }
     }

@@ -11,6 +11,7 @@
 //! that fails in the middle of a response swaps what its viewer gets instead of breaking the
 //! transfer ([`deliver`]), and an answer keeps its date, and streams whatever its length (`direct::outlet`).
 
+mod abandon;
 mod certificates;
 mod collapse;
 mod compress;
@@ -64,7 +65,7 @@ use pingora::{
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
     protocols::Digest,
-    proxy::{FailToProxy, ProxyHttp, RangeType, Session},
+    proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Session},
     server::configuration::ServerConf,
     upstreams::peer::HttpPeer,
 };
@@ -307,6 +308,9 @@ impl ProxyHttp for Filters {
         if ctx.time_is_over() {
             return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
         }
+        if let Some(abandoned) = self.abandoned(session, ctx) {
+            return Err(abandoned);
+        }
         let plan = match &mut ctx.flow {
             Flow::Store(store) => &mut store.body,
             Flow::Deliver(deliver) => &mut deliver.body,
@@ -445,6 +449,21 @@ impl ProxyHttp for Filters {
     /// The access record and the node's own log say what failed and by whose fault.
     fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
         true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        session: &Session,
+        ctx: &Ctx,
+        _error: &Error,
+        context: ProxyWarnLogContext,
+    ) -> bool {
+        // The only word of it that Pingora gives.
+        let left = context == ProxyWarnLogContext::DownstreamCache;
+        if left {
+            Edge::viewer_left(session, ctx);
+        }
+        left
     }
 
     async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {

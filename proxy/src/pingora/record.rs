@@ -1,6 +1,9 @@
 //! What failed, and what is written about it: error mapping, retries, the access record.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+};
 
 use fourfront_cache::Reason;
 use fourfront_origin::{
@@ -236,6 +239,8 @@ impl Edge {
                 })
             }
             Some(e) if status == 0 && viewer_is_gone(e) => Served::NodeError("ClientHungUpRequest"),
+            // The fetch has ended, but without its viewer (CF-224).
+            None if ctx.viewer_left.load(Ordering::Relaxed) => Served::NodeError(VIEWER_GONE),
             _ => served,
         };
         let request = session.req_header();

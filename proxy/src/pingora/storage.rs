@@ -30,6 +30,7 @@ use fourfront_cache::{
     segments::{Arriving, Layout},
     variants::Variants,
 };
+use fourfront_model::FinishFetch;
 use fourfront_origin::OriginFault;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use parking_lot::Mutex;
@@ -326,6 +327,21 @@ impl CacheStorage {
         let mut overrides = CacheOptionOverrides::default();
         overrides.wait_timeout = Some(wait);
         cache.enable(self.adapter, None, None, Some(lock), Some(overrides));
+    }
+
+    /// Gives up the fetch that the leader with that reader began, if nobody else reads it and `finish` does not want it
+    /// (CF-224, CF-405).
+    pub(super) fn give_up(
+        &self,
+        key: &PingoraKey,
+        leader: &HitHandler,
+        finish: FinishFetch,
+    ) -> bool {
+        let Some(hit) = leader.as_any().downcast_ref::<FillHit>() else {
+            return false;
+        };
+        let goes_on = finish.goes_on(hit.reader.arrived_len(), hit.reader.complete_len());
+        !goes_on && self.adapter.tier.give_up(&our_key(key), &hit.reader)
     }
 
     /// Notes whether requests for a key are to wait for each other (CF-402).

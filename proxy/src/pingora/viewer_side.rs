@@ -347,7 +347,8 @@ impl Edge {
         let route = &exchange.route;
         let primary = route.distribution().origin_of(route.behavior());
         let secondary = route.distribution().secondary_of(route.behavior());
-        let wait = primary.read_timeout + secondary.map_or(Duration::ZERO, |s| s.read_timeout);
+        let answered = primary.read_timeout + secondary.map_or(Duration::ZERO, |s| s.read_timeout);
+        let wait = route.distribution().collapse_wait.unwrap_or(answered);
         let method = session.req_header().method.clone();
         let cache = self.node().cache();
         cache.enable(&mut session.cache, &method, wait);

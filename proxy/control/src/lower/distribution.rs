@@ -118,6 +118,8 @@ impl Placed {
                     .or(site.strict_header_keys)
                     .unwrap_or_default(),
                 range_slice: modes.range_slice.or(site.range_slice).unwrap_or_default(),
+                finish_fetch: modes.finish_fetch.or(site.finish_fetch).unwrap_or_default(),
+                collapse_wait: modes.collapse_wait.or(site.collapse_wait),
                 identity: modes
                     .identity
                     .or_else(|| site.identity.clone())

@@ -4,6 +4,7 @@
 mod cloudfront_function;
 mod distribution;
 mod error_response;
+mod fetching;
 mod function;
 mod geo;
 mod node;
@@ -14,7 +15,9 @@ mod response_headers;
 mod signed;
 mod tls;
 
-use fourfront_model::{CacheMode, Compat, Identity, RangeSlice, RequestCc};
+use std::time::Duration;
+
+use fourfront_model::{CacheMode, Compat, FinishFetch, Identity, RangeSlice, RequestCc};
 
 pub(crate) use cloudfront_function::{RawCloudFrontFunction, RawStore};
 pub(crate) use distribution::{
@@ -62,6 +65,8 @@ pub(crate) struct RawModes {
     pub(crate) identity: Option<Identity>,
     pub(crate) strict_header_keys: Option<bool>,
     pub(crate) range_slice: Option<RangeSlice>,
+    pub(crate) finish_fetch: Option<FinishFetch>,
+    pub(crate) collapse_wait: Option<Duration>,
 }
 
 /// A site file.
@@ -162,10 +167,14 @@ impl RawModes {
             .get("identity")
             .and_then(|c| c.choice(&[("fourfront", Ok(false)), ("cloudfront", Ok(true))]));
         let strict_header_keys = block.get("strict_header_keys").and_then(Cursor::boolean);
-        let range_slice = block.get("range_slice").and_then(range_slice);
+        let range_slice = block.get("range_slice").and_then(fetching::range_slice);
         Self {
             strict_header_keys: strict_header_keys.map(|b| b.value),
             range_slice,
+            finish_fetch: block
+                .get("finish_fetch_on_abort")
+                .and_then(fetching::finish_fetch),
+            collapse_wait: block.get("collapse").and_then(fetching::collapse_wait),
             cache_mode: cache_mode.map(|c| c.value),
             request_cc: request_cc.map(|c| c.value),
             compat: compat.map(|c| c.value),
@@ -178,15 +187,6 @@ impl RawModes {
             }),
         }
     }
-}
-
-/// `off`, or a size (CF-533).
-fn range_slice(cursor: &Cursor<'_>) -> Option<RangeSlice> {
-    if cursor.scalar() == Some("off") {
-        return Some(RangeSlice::OFF);
-    }
-    let bytes = cursor.size(RangeSlice::LEAST..=RangeSlice::MOST)?;
-    RangeSlice::of(bytes.value)
 }
 
 /// Reads a map of user-chosen names.

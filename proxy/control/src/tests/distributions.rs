@@ -579,3 +579,39 @@ fn ranges_are_cut_in_slices_of_a_size_or_not_at_all() {
         ],
     );
 }
+
+#[test]
+fn fetches_end_or_go_on_without_their_viewers() {
+    // CF-224, CF-405
+    use fourfront_model::FinishFetch;
+    use std::time::Duration;
+    let read = |site: &str, own: &str| {
+        let text = format!(
+            "{site}distributions:\n  a: {{ {own} origins: {{ app: \"http://a.test\" }} }}\n"
+        );
+        let accepted = accepted(&text);
+        let distribution = &accepted.site.distributions()[0];
+        (distribution.finish_fetch, distribution.collapse_wait)
+    };
+    let of = |value: &str| read(&format!("finish_fetch_on_abort: {value}\n"), "").0;
+    assert_eq!(read("", ""), (FinishFetch::Never, None));
+    assert_eq!(of("on"), FinishFetch::Always);
+    assert_eq!(of("off"), FinishFetch::Never);
+    assert_eq!(of("80%"), FinishFetch::Come(80));
+    assert_eq!(of("1MiB"), FinishFetch::Missing(1024 * 1024));
+    assert_eq!(
+        read(
+            "finish_fetch_on_abort: on\ncollapse: { max_wait: 5 }\n",
+            "finish_fetch_on_abort: off, collapse: { max_wait: 0.5 },"
+        ),
+        (FinishFetch::Never, Some(Duration::from_millis(500)))
+    );
+    refused(
+        "finish_fetch_on_abort: 100%\ndistributions: { a: { finish_fetch_on_abort: maybe, collapse: { max_wait: 0 }, origins: { app: \"http://a.test\" } } }\n",
+        &[
+            "1:24: finish_fetch_on_abort: expected a percentage from 1% to 99%, found `100%`",
+            "2:46: distributions.a.finish_fetch_on_abort: expected `off`, `on`, a percentage such as `80%` or a size such as `1MiB` that may be missing, found `maybe`",
+            "2:75: distributions.a.collapse.max_wait: expected a number of seconds, above 0 and up to 3600, found `0`",
+        ],
+    );
+}
