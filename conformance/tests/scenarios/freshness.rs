@@ -467,6 +467,69 @@ async fn head_on_a_miss_goes_out_as_head_and_never_answers_get() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_head_is_kept_for_head_until_there_is_one_to_get() {
+    // CF-529, CF-660, AMB-04
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let origin = Origin::start(move |_| {
+        let n = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Reply::ok("12345")
+            .header("Cache-Control", "max-age=60")
+            .header("ETag", "\"1\"")
+            .header("X-N", &n.to_string())
+    })
+    .await;
+    let edge = Edge::new().start(&origin).await;
+    let head = async |edge: &Running| {
+        let answer = edge.request("HEAD", "/").send().await;
+        assert_eq!(
+            (answer.status, answer.header("content-length")),
+            (200, Some("5"))
+        );
+        let n = answer.header("x-n").unwrap_or_default().to_owned();
+        (n, answer.x_cache().to_owned())
+    };
+    let told = |n: &str, how: &str| (n.to_owned(), how.to_owned());
+    assert_eq!(head(&edge).await, told("0", "Miss"));
+    assert_eq!(head(&edge).await, told("0", "Hit"));
+    let unchanged = edge
+        .request("HEAD", "/")
+        .header("If-None-Match", "\"1\"")
+        .send()
+        .await;
+    assert_eq!((unchanged.status, unchanged.x_cache()), (304, "Hit"));
+    // It ends: another HEAD goes out, and no condition with it.
+    edge.advance(61);
+    assert_eq!(head(&edge).await, told("1", "Miss"));
+    assert_eq!(origin.last().header("if-none-match"), None);
+    let (_, told_of) = edge
+        .explain(serde_json::json!({ "method": "HEAD", "url": "http://a.test/" }))
+        .await;
+    assert_eq!(told_of["verdict"]["result"], "hit", "{told_of}");
+    edge.invalidate(&["/"], false);
+    assert_eq!(head(&edge).await, told("2", "Miss"));
+    // GET does not find it, and takes its place.
+    let get = edge.get("/").await;
+    assert_eq!(
+        (get.x_cache(), get.header("x-n"), get.text()),
+        ("Miss", Some("3"), "12345")
+    );
+    assert_eq!(head(&edge).await, told("3", "Hit"));
+    assert_eq!(origin.count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_stored_of_get_is_not_kept_for_head_either() {
+    // CF-529
+    let origin = Origin::start(|_| Reply::ok("12345").header("Cache-Control", "no-store")).await;
+    let edge = Edge::new().start(&origin).await;
+    for _ in 0..2 {
+        let answer = edge.request("HEAD", "/").send().await;
+        assert_eq!((answer.status, answer.x_cache()), (200, "Miss"));
+    }
+    assert_eq!(origin.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn request_directives_force_nothing() {
     // CF-248, CF-829
     let origin = answering(

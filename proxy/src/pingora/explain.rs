@@ -130,7 +130,13 @@ pub(crate) async fn explain(
     let request = key_request(&exchange.route, &keyed, &seen, query);
     let key = cache_key(cache.secret(), policy, &request);
     let mut shelf = match &key {
-        Some(key) => Shelf::of(cache, key, &exchange, headers, &mut lookup).await,
+        Some(key) => {
+            let mut shelf = Shelf::of(cache, key, &exchange, headers, &mut lookup).await;
+            if *method == Method::HEAD {
+                shelf.add_head_only(cache, key, now);
+            }
+            shelf
+        }
         None => Shelf::default(),
     };
     // A disk that is asked more than once may tell the same twice.
@@ -255,6 +261,20 @@ impl Shelf {
         });
         shelf.found = usable.map(|copy| copy.key);
         shelf
+    }
+
+    /// Adds what answers HEAD alone, and where nothing else does (CF-529). It is never asked about: only a fresh one is found.
+    fn add_head_only(&mut self, cache: &CacheStorage, key: &CacheKey, now: SystemTime) {
+        let Some(copy) = cache.head_only(key) else {
+            return;
+        };
+        let facts = copy.head.facts();
+        let fresh = facts.stamp.standing() == Standing::Valid
+            && facts.freshness().judge(now) == Verdict::Fresh;
+        if fresh && self.at(key).is_none() {
+            self.found = Some(copy.key);
+        }
+        self.copies.push(copy);
     }
 
     /// Adds what is arriving and what is on disk.

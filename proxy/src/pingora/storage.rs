@@ -46,7 +46,7 @@ use pingora::{
     http::ResponseHeader,
 };
 
-use bodies::{DiskHit, FillHit, FillMiss, object_hit};
+use bodies::{DiskHit, FillHit, FillMiss, head_hit, object_hit};
 pub(crate) use peek::Tier;
 pub(super) use peek::{StoredCopy, slot};
 pub(super) use segments::{Coming, Fetch, Plan, Segmented, SegmentedHit, Unfetched, run_of};
@@ -85,6 +85,8 @@ pub(super) struct Facts {
     pub(super) fault: Option<Box<OriginFault>>,
     /// Whether this is an error whose body was left out, since a page stands in for it (CF-592).
     pub(super) has_no_body: bool,
+    /// Whether this is the answer to HEAD, under a key beside the one it was asked for with (CF-529).
+    pub(super) is_head_only: bool,
     /// How the body is cut, if it is stored in segments of its own: then the head is stored without it.
     pub(super) layout: Option<Layout>,
     /// What the origin called the body, if the node has compressed it.
@@ -145,6 +147,7 @@ impl StoredFacts {
             unshared: unshared.into(),
             fault: None,
             has_no_body: false,
+            is_head_only: false,
             layout: None,
             compressed: None,
         }))
@@ -170,6 +173,14 @@ impl StoredFacts {
     pub(super) fn without_body(&self) -> Self {
         Self(Arc::new(Facts {
             has_no_body: true,
+            ..Facts::clone(self)
+        }))
+    }
+
+    /// The same facts about an answer to HEAD.
+    pub(super) fn head_only(&self) -> Self {
+        Self(Arc::new(Facts {
+            is_head_only: true,
             ..Facts::clone(self)
         }))
     }
@@ -400,6 +411,23 @@ impl CacheStorage {
         }
     }
 
+    /// Stores the answer to HEAD, for HEAD alone, until something is stored under the key itself (CF-529). In memory: it is
+    /// small, and asked for again soon or not at all.
+    pub(super) fn put_head_only(
+        &self,
+        key: &PingoraKey,
+        meta: &CacheMeta,
+    ) -> std::result::Result<(), Refusal> {
+        let head = Head::of(meta).ok_or(Refusal::Incomplete)?;
+        let key = head_only_key(&our_key(key));
+        let fill = self.adapter.tier.begin_fill(key, head, Some(0))?;
+        match fill.finish() {
+            Ok(Filled::Stored(_)) => Ok(()),
+            Ok(Filled::NotStored(refusal)) => Err(refusal),
+            Err(_) => Err(Refusal::Incomplete),
+        }
+    }
+
     /// Lets a stale object answer without its origin being asked, for `period` from `now` (CF-272).
     pub(super) fn hold_off(&self, key: &PingoraKey, now: SystemTime, period: Duration) {
         let key = our_key(key);
@@ -467,6 +495,15 @@ impl CacheStorage {
 fn our_key(key: &PingoraKey) -> CacheKey {
     CacheKey::from_bytes(key.combined_bin())
 }
+
+/// The key of the answer to HEAD for an object of which nothing else is stored. Keys are hashes with a secret, so nobody can
+/// make another one meet it.
+fn head_only_key(key: &CacheKey) -> CacheKey {
+    CacheKey::from_bytes(key.as_bytes().map(|byte| byte ^ 0x68))
+}
+
+/// What Pingora carries beside the key of a HEAD request.
+pub(super) const FOR_HEAD: &str = "HEAD";
 
 /// A stored head: what Pingora's record is made of.
 pub(super) struct Head {
@@ -669,6 +706,15 @@ impl Adapter {
         Ok(Box::new(SegmentFill::new(object, plan.arriving, tag)))
     }
 
+    /// What HEAD finds where nothing is stored that GET would.
+    fn head_only(&self, key: &PingoraKey) -> Result<Option<(CacheMeta, HitHandler)>> {
+        if key.user_tag() != FOR_HEAD {
+            return Ok(None);
+        }
+        let object = self.tier.stored(&head_only_key(&our_key(key)));
+        object.map(|object| head_hit(&object)).transpose()
+    }
+
     fn remove(&self, key: &CacheKey) -> bool {
         if let Some(disk) = &self.disk {
             disk.remove(key);
@@ -724,7 +770,7 @@ impl Storage for Adapter {
                     };
                     Some((meta, Box::new(hit)))
                 }
-                _ => None,
+                _ => self.head_only(key)?,
             },
         })
     }
@@ -764,6 +810,11 @@ impl Storage for Adapter {
             .and_then(|l| l.trim().parse().ok());
         let head = Head::of(meta).ok_or_else(|| storage_error("a record without freshness"))?;
         let key = our_key(key);
+        // From now on HEAD asks this one.
+        let head_only = head_only_key(&key);
+        if self.tier.stored(&head_only).is_some() {
+            self.tier.remove(&head_only);
+        }
         if let Some(plan) = meta.extensions().get::<Plan>() {
             return self.begin_segments(key, head, meta, plan);
         }

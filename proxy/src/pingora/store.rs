@@ -95,9 +95,9 @@ impl Edge {
         // one counts in mode `rfc9111` alone (CF-833); a 304 says it as it does to GET.
         let freshens = mode == CacheMode::Rfc9111 && store.not_modified.is_some();
         if *method == Method::HEAD && !freshens {
-            store.kept = Kept::Not(Refusal::Method);
             let requested = ctx.requested;
             self.update_by_head(session, store, head, requested)?;
+            store.kept = self.keep_head(session, store, head, requested);
             return Ok(Uncacheable(NoCacheReason::Deferred));
         }
         if store.unhooked {
@@ -220,6 +220,54 @@ impl Edge {
         }
     }
 
+    /// Stores the answer to HEAD for those who ask with HEAD, where nothing is stored that answers GET (CF-529). One of several
+    /// variants is not kept: the next GET has them all.
+    fn keep_head(
+        &self,
+        session: &Session,
+        store: &Store,
+        head: &ResponseHeader,
+        requested: Option<SystemTime>,
+    ) -> Kept {
+        let exchange = &store.exchange;
+        let request = session.req_header();
+        let stored = session.cache.maybe_cache_meta();
+        let of_get = stored
+            .and_then(StoredFacts::of)
+            .is_some_and(|stored| !stored.is_head_only);
+        if of_get || store.not_modified.is_some() {
+            return Kept::Not(Refusal::Method);
+        }
+        if store.unhooked {
+            return Kept::Not(Refusal::Unhooked);
+        }
+        let varies = self.variant(&head.headers, exchange, &request.headers);
+        if varies.is_some() || page_of(exchange, request, head.status.as_u16()).is_some() {
+            return Kept::Not(Refusal::Method);
+        }
+        let now = self.node().clock().now();
+        let fetched = Fetched {
+            requested: requested.unwrap_or(now),
+            now,
+        };
+        // By the rules for what it is the head of (RFC 9111 section 3). A body of any length would do: none is stored.
+        let asked = RequestFacts {
+            method: &Method::GET,
+            authorization: store.authorization,
+        };
+        let varies = store.varies;
+        let judged = self
+            .judge_length(session, exchange, &asked, head, varies, fetched, 0)
+            .and_then(|mut meta| {
+                let facts = StoredFacts::of(&meta).ok_or(Refusal::Incomplete)?;
+                meta.extensions_mut().insert(facts.head_only());
+                let cache = self.node().cache();
+                cache.put_head_only(session.cache.cache_key(), &meta)?;
+                Ok(kept(&meta, now))
+            });
+        judged.unwrap_or_else(Kept::Not)
+    }
+
     /// What the answer to HEAD says of the object stored for GET: it is as fresh as the answer, or another by now
     /// (CF-833, RFC 9111 section 4.3.5).
     fn update_by_head(
@@ -232,6 +280,9 @@ impl Edge {
         let Some(stored) = session.cache.maybe_cache_meta() else {
             return Ok(());
         };
+        if StoredFacts::of(stored).is_some_and(|stored| stored.is_head_only) {
+            return Ok(());
+        }
         let mode = store.exchange.route.distribution().cache_mode;
         let cache = self.node().cache();
         let key = session.cache.cache_key();

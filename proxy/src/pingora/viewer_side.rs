@@ -36,7 +36,7 @@ use super::{
     headers::set_lines,
     hook::{self, Decision, Shown},
     request_body,
-    storage::StoredFacts,
+    storage::{FOR_HEAD, StoredFacts},
 };
 use crate::{
     flow::{
@@ -357,8 +357,9 @@ impl Edge {
     /// `cache_key_callback` (CF-003, LE-004).
     pub(super) fn cache_key(&self, session: &Session, ctx: &mut Ctx) -> Result<PingoraKey> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
-        self.key_of(&Keyed::from(session.req_header()), state)
-            .map(|key| pingora_key(&key))
+        let request = session.req_header();
+        let key = self.key_of(&Keyed::from(request), state);
+        key.map(|key| pingora_key(&key, &request.method))
             .ok_or_else(|| ctx_internal(&"a cached method without a key"))
     }
 
@@ -409,6 +410,10 @@ impl Edge {
         let Some(verdict) = state.judge(standing, &stored.freshness(), now) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
+        if stored.is_head_only && !matches!(verdict, Verdict::Fresh) {
+            // Nothing is asked about it: the answer to this HEAD takes its place.
+            return Ok(Some(ForcedFreshness::ForceMiss));
+        }
         if stored.has_no_body {
             // An error that nobody is shown: it answers as long as a page stands in for it.
             let status = meta.response_header().status.as_u16();
@@ -501,8 +506,12 @@ pub(super) fn key_request<'a>(
 }
 
 /// Pingora's key carries ours; its own hashing is not used.
-pub(super) fn pingora_key(key: &CacheKey) -> PingoraKey {
-    let mut pingora = PingoraKey::new(key.as_bytes(), String::new());
+pub(super) fn pingora_key(key: &CacheKey, method: &Method) -> PingoraKey {
+    let tag = match *method {
+        Method::HEAD => FOR_HEAD,
+        _ => "",
+    };
+    let mut pingora = PingoraKey::new(key.as_bytes(), tag);
     pingora.set_primary_bin_override(*key.as_bytes());
     pingora
 }

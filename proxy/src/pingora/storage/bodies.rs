@@ -34,6 +34,12 @@ pub(super) fn object_hit(object: &Object<Head>) -> Result<(CacheMeta, HitHandler
     Ok((meta, Box::new(ObjectHit(object.body().read()))))
 }
 
+/// The answer to HEAD: its head says nothing that it did not say, and nobody reads its body.
+pub(super) fn head_hit(object: &Object<Head>) -> Result<(CacheMeta, HitHandler)> {
+    let hit = ObjectHit(object.body().read());
+    Ok((object.head().meta()?, Box::new(hit)))
+}
+
 /// Reading an object from disk.
 pub(super) struct DiskHit {
     pub(super) disk: &'static Disk,

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use fourfront_cache::key::CacheKey;
+use http::Method;
 use pingora::cache::key::HashBinary;
 
-use super::{CacheStorage, Head, our_key};
+use super::{CacheStorage, Head, head_only_key, our_key};
 use crate::pingora::viewer_side::pingora_key;
 
 /// Where a copy is, in the order in which requests look.
@@ -49,6 +50,18 @@ impl CacheStorage {
         copies.collect()
     }
 
+    /// What answers HEAD and nothing else under a key, where nothing is stored for GET (CF-529).
+    pub(in crate::pingora) fn head_only(&self, key: &CacheKey) -> Option<StoredCopy> {
+        let key = head_only_key(key);
+        let object = self.adapter.tier.survey(|stored, _| *stored == key).pop();
+        object.map(|(_, object)| StoredCopy {
+            tier: Tier::Memory,
+            key,
+            head: object.head().clone(),
+            length: None,
+        })
+    }
+
     /// What is arriving under a key.
     pub(in crate::pingora) fn arriving(&self, key: &CacheKey) -> Option<StoredCopy> {
         let (head, length) = self.adapter.tier.arriving(key)?;
@@ -74,7 +87,7 @@ impl CacheStorage {
 
 /// The key under which a variant is stored that is not under the primary key itself.
 pub(in crate::pingora) fn slot(primary: &CacheKey, variant: HashBinary) -> CacheKey {
-    let mut key = pingora_key(primary);
+    let mut key = pingora_key(primary, &Method::GET);
     key.set_variance_key(variant);
     our_key(&key)
 }
