@@ -203,6 +203,24 @@ pub fn cache_key(
     Some(hash.finish())
 }
 
+/// The keys of the same request from viewers that take `br` alone and `gzip` alone, when this one takes both: what is stored for
+/// them answers it as well, and never the other way round (CF-208).
+pub fn keys_of_one_coding(
+    secret: &KeySecret,
+    policy: &CachePolicy,
+    request: &KeyRequest<'_>,
+) -> Option<[CacheKey; 2]> {
+    if Codings::of(policy, request.headers, request.version) != Codings::BrotliAndGzip {
+        return None;
+    }
+    let of = |codings| {
+        let mut hash = HashSink::new(secret);
+        walk(policy, request, codings, &mut hash)?;
+        Some(hash.finish())
+    };
+    Some([of(Codings::Brotli)?, of(Codings::Gzip)?])
+}
+
 /// Feeds parts to the hash. Each ends with eight bytes of its kind and length, and nothing follows
 /// the last such mark: reading from the end, the parts can be told apart again, so two different lists
 /// of parts never feed the same bytes. Marks behind, not before, because the length of a filtered

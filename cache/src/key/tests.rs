@@ -380,6 +380,36 @@ fn the_accept_encoding_table() {
 }
 
 #[test]
+fn who_takes_both_codings_is_answered_with_either_and_not_the_other_way_round() {
+    // CF-208
+    let of = |gzip, brotli, sent| {
+        let p = CachePolicy {
+            accept_encoding_gzip: gzip,
+            accept_encoding_brotli: brotli,
+            ..policy()
+        };
+        let ask = Ask::new("/", &[("accept-encoding", sent)]);
+        let others = keys_of_one_coding(&secret(), &p, &ask.request());
+        (ask.key(&p), others)
+    };
+    let one = |sent| of(true, true, sent).0;
+    let both = of(true, true, "gzip, br");
+    assert_eq!(
+        both.1.map(|keys| keys.map(Some)),
+        Some([one("br"), one("gzip")])
+    );
+    for (gzip, brotli, sent) in [
+        (true, true, "gzip"),
+        (true, true, "br"),
+        (true, true, "identity"),
+        (true, false, "gzip, br"),
+        (false, false, "gzip, br"),
+    ] {
+        assert_eq!(of(gzip, brotli, sent).1, None, "{gzip} {brotli} {sent}");
+    }
+}
+
+#[test]
 fn http_1_0_has_no_accept_encoding() {
     // CF-207, CF-546
     let p = CachePolicy {

@@ -50,6 +50,43 @@ fn unpacked(answer: &Answer) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_takes_both_codings_is_answered_with_what_others_have_fetched() {
+    // CF-208, AMB-10, CP-606
+    let both = "gzip, br";
+    for (first, coding) in [("gzip", "gzip"), ("br", "br")] {
+        let origin = pages().await;
+        let edge = Edge::new().behavior("compress: true").start(&origin).await;
+        assert_eq!(get(&edge, first).await.x_cache(), "Miss");
+        let answer = get(&edge, both).await;
+        assert_eq!(
+            (answer.x_cache(), answer.header("content-encoding")),
+            ("Hit", Some(coding))
+        );
+        assert_eq!(unpacked(&answer), page());
+        let (_, told) = edge
+            .explain(serde_json::json!({
+                "url": "http://a.test/",
+                "headers": { "Accept-Encoding": both },
+            }))
+            .await;
+        assert_eq!(told["verdict"]["result"], "hit", "{told:#}");
+        // Once it is stale, what is fetched is fetched for both.
+        edge.advance(101);
+        let answer = get(&edge, both).await;
+        assert_eq!(
+            (answer.x_cache(), answer.header("content-encoding")),
+            ("Miss", Some("br"))
+        );
+        assert_eq!(origin.last().header("accept-encoding"), Some("br,gzip"));
+        assert_eq!(origin.last().header("if-none-match"), None);
+        // And never the other way round.
+        let other = if first == "gzip" { "br" } else { "gzip" };
+        assert_eq!(get(&edge, other).await.x_cache(), "Miss");
+        assert_eq!(origin.count(), 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_compressed_once_for_each_kind_of_viewer() {
     // CF-064, CF-200, CF-546, CF-551, CF-552, CF-603, CF-604
     for mode in ["rfc9111", "cloudfront"] {

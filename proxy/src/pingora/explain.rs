@@ -5,7 +5,9 @@ use std::time::SystemTime;
 
 use fourfront_cache::{
     Outcome, Reason, StaleCause,
-    key::{self, CacheKey, KeyPart, Signatures, cache_key, key_parts, vary_fields},
+    key::{
+        self, CacheKey, KeyPart, Signatures, cache_key, key_parts, keys_of_one_coding, vary_fields,
+    },
     policy::{
         self, FailureAnswer, Freshness, Grace, OriginCookies, OriginFailure, Revalidation, Verdict,
     },
@@ -132,8 +134,27 @@ pub(crate) async fn explain(
     let mut shelf = match &key {
         Some(key) => {
             let mut shelf = Shelf::of(cache, key, &exchange, headers, &mut lookup).await;
-            if *method == Method::HEAD {
-                shelf.add_head_only(cache, key, now);
+            let codings = keys_of_one_coding(cache.secret(), policy, &request);
+            for other in codings.iter().flatten() {
+                if shelf.at(key).is_none() && shelf.found.is_none() {
+                    let reason = lookup.reason.clone();
+                    let other = Shelf::of(cache, other, &exchange, headers, &mut lookup).await;
+                    lookup.reason = reason;
+                    shelf.borrow(other, now);
+                }
+            }
+            if *method == Method::HEAD
+                && let Some(copy) = cache.head_only(key)
+            {
+                let found = shelf.found.is_none() && shelf.at(key).is_none();
+                shelf.borrow(
+                    Shelf {
+                        found: found.then_some(copy.key),
+                        copies: vec![copy],
+                        vary: None,
+                    },
+                    now,
+                );
             }
             shelf
         }
@@ -263,18 +284,18 @@ impl Shelf {
         shelf
     }
 
-    /// Adds what answers HEAD alone, and where nothing else does (CF-529). It is never asked about: only a fresh one is found.
-    fn add_head_only(&mut self, cache: &CacheStorage, key: &CacheKey, now: SystemTime) {
-        let Some(copy) = cache.head_only(key) else {
-            return;
+    /// Adds what is stored for others. It is never asked about: only a fresh one answers (CF-208, CF-529).
+    fn borrow(&mut self, other: Self, now: SystemTime) {
+        let fresh = |at: usize| {
+            let facts = other.copies[at].head.facts();
+            facts.stamp.standing() == Standing::Valid
+                && facts.freshness().judge(now) == Verdict::Fresh
         };
-        let facts = copy.head.facts();
-        let fresh = facts.stamp.standing() == Standing::Valid
-            && facts.freshness().judge(now) == Verdict::Fresh;
-        if fresh && self.at(key).is_none() {
-            self.found = Some(copy.key);
+        let found = other.found.filter(|key| other.at(key).is_some_and(fresh));
+        if found.is_some() {
+            (self.found, self.vary) = (found, other.vary);
         }
-        self.copies.push(copy);
+        self.copies.extend(other.copies);
     }
 
     /// Adds what is arriving and what is on disk.

@@ -1,6 +1,7 @@
 //! Both tiers behind Pingora's storage trait. The tiers themselves do not name Pingora; the
 //! translation is all that happens here.
 
+mod beside;
 mod bodies;
 mod peek;
 mod segments;
@@ -46,7 +47,9 @@ use pingora::{
     http::ResponseHeader,
 };
 
-use bodies::{DiskHit, FillHit, FillMiss, head_hit, object_hit};
+use beside::head_only_key;
+pub(super) use beside::{Beside, Borrowed};
+use bodies::{DiskHit, FillHit, FillMiss, object_hit};
 pub(crate) use peek::Tier;
 pub(super) use peek::{StoredCopy, slot};
 pub(super) use segments::{Coming, Fetch, Plan, Segmented, SegmentedHit, Unfetched, run_of};
@@ -85,8 +88,6 @@ pub(super) struct Facts {
     pub(super) fault: Option<Box<OriginFault>>,
     /// Whether this is an error whose body was left out, since a page stands in for it (CF-592).
     pub(super) has_no_body: bool,
-    /// Whether this is the answer to HEAD, under a key beside the one it was asked for with (CF-529).
-    pub(super) is_head_only: bool,
     /// How the body is cut, if it is stored in segments of its own: then the head is stored without it.
     pub(super) layout: Option<Layout>,
     /// What the origin called the body, if the node has compressed it.
@@ -147,7 +148,6 @@ impl StoredFacts {
             unshared: unshared.into(),
             fault: None,
             has_no_body: false,
-            is_head_only: false,
             layout: None,
             compressed: None,
         }))
@@ -173,14 +173,6 @@ impl StoredFacts {
     pub(super) fn without_body(&self) -> Self {
         Self(Arc::new(Facts {
             has_no_body: true,
-            ..Facts::clone(self)
-        }))
-    }
-
-    /// The same facts about an answer to HEAD.
-    pub(super) fn head_only(&self) -> Self {
-        Self(Arc::new(Facts {
-            is_head_only: true,
             ..Facts::clone(self)
         }))
     }
@@ -496,15 +488,6 @@ fn our_key(key: &PingoraKey) -> CacheKey {
     CacheKey::from_bytes(key.combined_bin())
 }
 
-/// The key of the answer to HEAD for an object of which nothing else is stored. Keys are hashes with a secret, so nobody can
-/// make another one meet it.
-fn head_only_key(key: &CacheKey) -> CacheKey {
-    CacheKey::from_bytes(key.as_bytes().map(|byte| byte ^ 0x68))
-}
-
-/// What Pingora carries beside the key of a HEAD request.
-pub(super) const FOR_HEAD: &str = "HEAD";
-
 /// A stored head: what Pingora's record is made of.
 pub(super) struct Head {
     pub(super) packed: Packed,
@@ -706,30 +689,8 @@ impl Adapter {
         Ok(Box::new(SegmentFill::new(object, plan.arriving, tag)))
     }
 
-    /// What HEAD finds where nothing is stored that GET would.
-    fn head_only(&self, key: &PingoraKey) -> Result<Option<(CacheMeta, HitHandler)>> {
-        if key.user_tag() != FOR_HEAD {
-            return Ok(None);
-        }
-        let object = self.tier.stored(&head_only_key(&our_key(key)));
-        object.map(|object| head_hit(&object)).transpose()
-    }
-
-    fn remove(&self, key: &CacheKey) -> bool {
-        if let Some(disk) = &self.disk {
-            disk.remove(key);
-        }
-        self.tier.remove(key)
-    }
-}
-
-#[async_trait]
-impl Storage for Adapter {
-    async fn lookup(
-        &'static self,
-        key: &PingoraKey,
-        _trace: &SpanHandle,
-    ) -> Result<Option<(CacheMeta, HitHandler)>> {
+    /// What answers under a key, and its body.
+    async fn hit(&'static self, key: &PingoraKey) -> Result<Option<(CacheMeta, HitHandler)>> {
         Ok(match self.tier.lookup(&our_key(key)) {
             Lookup::Found(object) => match segmented_hit(self, key, object.head()) {
                 Some(hit) => Some(hit),
@@ -770,9 +731,30 @@ impl Storage for Adapter {
                     };
                     Some((meta, Box::new(hit)))
                 }
-                _ => self.head_only(key)?,
+                _ => None,
             },
         })
+    }
+
+    fn remove(&self, key: &CacheKey) -> bool {
+        if let Some(disk) = &self.disk {
+            disk.remove(key);
+        }
+        self.tier.remove(key)
+    }
+}
+
+#[async_trait]
+impl Storage for Adapter {
+    async fn lookup(
+        &'static self,
+        key: &PingoraKey,
+        _trace: &SpanHandle,
+    ) -> Result<Option<(CacheMeta, HitHandler)>> {
+        match self.hit(key).await? {
+            Some(hit) => Ok(Some(hit)),
+            None => self.beside(key).await,
+        }
     }
 
     async fn lookup_streaming_write(

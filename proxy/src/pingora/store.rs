@@ -34,7 +34,7 @@ use super::{
     deliver::{ctx_internal, generated_head},
     error_page::{STORED_WITHOUT_BODY, page_of, without_body},
     storage::{Facts, StoredFacts, record},
-    viewer_side::split,
+    viewer_side::{is_borrowed, split},
 };
 use crate::flow::{Exchange, Flow, Generated, Route, Store, compression::Compressed};
 
@@ -232,9 +232,7 @@ impl Edge {
         let exchange = &store.exchange;
         let request = session.req_header();
         let stored = session.cache.maybe_cache_meta();
-        let of_get = stored
-            .and_then(StoredFacts::of)
-            .is_some_and(|stored| !stored.is_head_only);
+        let of_get = stored.is_some_and(|stored| !is_borrowed(stored));
         if of_get || store.not_modified.is_some() {
             return Kept::Not(Refusal::Method);
         }
@@ -258,9 +256,7 @@ impl Edge {
         let varies = store.varies;
         let judged = self
             .judge_length(session, exchange, &asked, head, varies, fetched, 0)
-            .and_then(|mut meta| {
-                let facts = StoredFacts::of(&meta).ok_or(Refusal::Incomplete)?;
-                meta.extensions_mut().insert(facts.head_only());
+            .and_then(|meta| {
                 let cache = self.node().cache();
                 cache.put_head_only(session.cache.cache_key(), &meta)?;
                 Ok(kept(&meta, now))
@@ -280,7 +276,7 @@ impl Edge {
         let Some(stored) = session.cache.maybe_cache_meta() else {
             return Ok(());
         };
-        if StoredFacts::of(stored).is_some_and(|stored| stored.is_head_only) {
+        if is_borrowed(stored) {
             return Ok(());
         }
         let mode = store.exchange.route.distribution().cache_mode;

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use fourfront_cache::{
     Reason,
-    key::{CacheKey, KeyRequest, Signatures, cache_key, vary_fields},
+    key::{CacheKey, KeyRequest, Signatures, cache_key, keys_of_one_coding, vary_fields},
     policy::{Freshness, Grace, Reuse, Verdict},
     purge::Standing,
 };
@@ -36,7 +36,7 @@ use super::{
     headers::set_lines,
     hook::{self, Decision, Shown},
     request_body,
-    storage::{FOR_HEAD, StoredFacts},
+    storage::{Beside, Borrowed, StoredFacts},
 };
 use crate::{
     flow::{
@@ -358,9 +358,20 @@ impl Edge {
     pub(super) fn cache_key(&self, session: &Session, ctx: &mut Ctx) -> Result<PingoraKey> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
         let request = session.req_header();
-        let key = self.key_of(&Keyed::from(request), state);
-        key.map(|key| pingora_key(&key, &request.method))
-            .ok_or_else(|| ctx_internal(&"a cached method without a key"))
+        let keyed = Keyed::from(request);
+        let (path, query) = split(keyed.target);
+        let route = &state.exchange.route;
+        let policy = &route.behavior().cache_policy;
+        let secret = self.node().cache().secret();
+        let made_from = key_request(route, &keyed, state.path(path), query);
+        let key = cache_key(secret, policy, &made_from)
+            .ok_or_else(|| ctx_internal(&"a cached method without a key"))?;
+        let mut key = pingora_key(&key);
+        key.extensions.insert(Beside {
+            codings: keys_of_one_coding(secret, policy, &made_from),
+            head: request.method == Method::HEAD,
+        });
+        Ok(key)
     }
 
     /// The key of a request whose method may use the cache.
@@ -410,8 +421,7 @@ impl Edge {
         let Some(verdict) = state.judge(standing, &stored.freshness(), now) else {
             return Ok(Some(ForcedFreshness::ForceMiss));
         };
-        if stored.is_head_only && !matches!(verdict, Verdict::Fresh) {
-            // Nothing is asked about it: the answer to this HEAD takes its place.
+        if is_borrowed(meta) && !matches!(verdict, Verdict::Fresh) {
             return Ok(Some(ForcedFreshness::ForceMiss));
         }
         if stored.has_no_body {
@@ -506,14 +516,15 @@ pub(super) fn key_request<'a>(
 }
 
 /// Pingora's key carries ours; its own hashing is not used.
-pub(super) fn pingora_key(key: &CacheKey, method: &Method) -> PingoraKey {
-    let tag = match *method {
-        Method::HEAD => FOR_HEAD,
-        _ => "",
-    };
-    let mut pingora = PingoraKey::new(key.as_bytes(), tag);
+pub(super) fn pingora_key(key: &CacheKey) -> PingoraKey {
+    let mut pingora = PingoraKey::new(key.as_bytes(), String::new());
     pingora.set_primary_bin_override(*key.as_bytes());
     pingora
+}
+
+/// Whether a record is another key's.
+pub(super) fn is_borrowed(meta: &CacheMeta) -> bool {
+    meta.extensions().get::<Borrowed>().is_some()
 }
 
 /// Splits a target at its first `?` without copying.

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use fourfront_cache::key::CacheKey;
-use http::Method;
 use pingora::cache::key::HashBinary;
 
-use super::{CacheStorage, Head, head_only_key, our_key};
+use super::{CacheStorage, Head, beside::head_only_key, our_key};
 use crate::pingora::viewer_side::pingora_key;
 
 /// Where a copy is, in the order in which requests look.
@@ -87,7 +86,7 @@ impl CacheStorage {
 
 /// The key under which a variant is stored that is not under the primary key itself.
 pub(in crate::pingora) fn slot(primary: &CacheKey, variant: HashBinary) -> CacheKey {
-    let mut key = pingora_key(primary, &Method::GET);
+    let mut key = pingora_key(primary);
     key.set_variance_key(variant);
     our_key(&key)
 }
