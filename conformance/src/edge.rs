@@ -1,6 +1,7 @@
 //! A node in this process, built from a site file like any other.
 
 use std::{
+    collections::HashMap,
     fmt::Write as _,
     fs,
     io::Write as _,
@@ -52,6 +53,8 @@ pub struct Edge {
     threads: usize,
     hook_threads: usize,
     concurrency: usize,
+    /// A site file that is there, and its variables.
+    site: Option<(String, HashMap<String, String>)>,
 }
 
 impl Default for Edge {
@@ -81,7 +84,23 @@ impl Edge {
             threads: 2,
             hook_threads: 2,
             concurrency: 100,
+            site: None,
         }
+    }
+
+    /// A node with a site that lies in a directory, of which it gets a copy.
+    ///
+    /// # Panics
+    /// When the directory cannot be copied or has no `fourfront.yaml`.
+    #[must_use]
+    pub fn of_site(dir: &Path, variables: &[(&str, String)]) -> Self {
+        let mut edge = Self::new();
+        copy(dir, edge.dir.path()).expect("the site is copied");
+        let text = fs::read_to_string(dir.join("fourfront.yaml")).expect("a site file");
+        let variables = variables.iter();
+        let variables = variables.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        edge.site = Some((text, variables.collect()));
+        edge
     }
 
     /// Adds a one-file function.
@@ -266,6 +285,9 @@ impl Edge {
 
     /// The site file's text, with `origin` as the first origin.
     pub fn site_file(&self, origin_url: &str) -> String {
+        if let Some((text, _)) = &self.site {
+            return text.clone();
+        }
         let mut text = self.top.clone();
         if !self.functions.is_empty() {
             let _ = write!(text, "functions:\n{}", self.functions);
@@ -318,9 +340,9 @@ impl Edge {
     /// What it refuses.
     pub fn load(&self, origin_url: &str) -> Result<Loaded, SiteErrors> {
         let text = self.site_file(origin_url);
-        parse(&text, Path::new("fourfront.yaml"), self.dir.path(), &|_| {
-            None
-        })
+        let variable = |name: &str| self.site.as_ref()?.1.get(name).cloned();
+        let name = Path::new("fourfront.yaml");
+        parse(&text, name, self.dir.path(), &variable)
     }
 
     /// Starts the node in front of an origin.
@@ -402,6 +424,21 @@ impl Edge {
             origin_url: origin_url.to_owned(),
         })
     }
+}
+
+/// Copies what is in a directory.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Access records, kept.

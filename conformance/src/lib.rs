@@ -25,6 +25,7 @@ mod geo;
 mod origin;
 mod raw_origin;
 mod secure_viewer;
+mod signer;
 mod tls;
 mod viewer;
 
@@ -33,6 +34,7 @@ pub use geo::{country_database, other_database};
 pub use origin::{Origin, Reply, Seen};
 pub use raw_origin::{RawOrigin, Turn};
 pub use secure_viewer::SecureViewer;
+pub use signer::Signer;
 pub use tls::{Authority, Certificate, OriginTls, PemPair};
 pub use viewer::{Answer, Opened, Request, raw_exchange};
 

@@ -56,6 +56,7 @@ mod scenarios {
     mod request_changes;
     mod response_changes;
     mod response_headers;
+    mod shop;
     mod signed;
     mod signed_keys;
     mod signed_mutations;

@@ -11,13 +11,13 @@ use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(crate) const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 /// Where a node's clock begins: 3 March 2026, 09:00 UTC.
 const NODES_TIME: u64 = 1_772_528_400;
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /// A server with two buckets, `media` and `copy`, that answers who signs with the key above and nobody else.
-async fn server() -> (SocketAddr, TempDir) {
+pub(crate) async fn server() -> (SocketAddr, TempDir) {
     let served = serve().await.expect("a directory and a port");
     let (listener, builder, dir) = served;
     let address = listener
@@ -78,7 +78,7 @@ fn keys(secret: &str) -> String {
 }
 
 /// The server's clock is the machine's, and it takes no signature that is much older.
-fn at_the_servers_time(edge: &Running) {
+pub(crate) fn at_the_servers_time(edge: &Running) {
     let now = SystemTime::UNIX_EPOCH
         .elapsed()
         .expect("a clock after 1970");
