@@ -69,14 +69,15 @@ pub const LOGGED_FAULT: &str = "logged_fault";
 /// Installs the process-wide subscriber. A second call changes nothing: the first subscriber stays.
 pub fn install(settings: &LogSettings, detail: Detail) {
     // Pingora logs every failed proxy attempt at error level; the node's own access record and metrics
-    // already carry that, with the cause. Its warnings stay visible.
+    // already carry that, with the cause. Its warnings stay visible. Those of the library of HTTP/2 are one line for each connection
+    // that is cut off for abuse, which is counted.
     let level = settings.level.as_str();
     let repeated = match detail {
         Detail::Everything => String::new(),
         Detail::FaultsOnce => format!(",{LOGGED_FAULT}=off"),
     };
     let filter = EnvFilter::try_new(format!(
-        "{level},pingora_proxy=off,pingora_core=error,pingora_cache=error{repeated}"
+        "{level},pingora_proxy=off,pingora_core=error,pingora_cache=error,h2=error{repeated}"
     ))
     .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = fmt()

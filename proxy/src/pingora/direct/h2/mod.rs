@@ -14,6 +14,7 @@
 //! - Streams that are reset while they are answered are counted here ([`Tally`]): a connection on which that is what happens
 //!   most is ended.
 //! - So is one that sends frames and frames and hardly a request ([`io::Metered`]).
+//! - A connection that is ended for any of these stays in a [`tarpit`] for a while.
 //! - A viewer that takes nothing loses its stream after [`SEND_TIMEOUT`](super::connection::SEND_TIMEOUT), and its connection when that does not move either.
 
 mod io;
@@ -21,6 +22,7 @@ mod reply;
 mod request;
 mod send;
 mod session;
+mod tarpit;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -197,12 +199,15 @@ impl Direct {
             let (request, respond) = match accepted {
                 Some(Ok(stream)) => stream,
                 Some(Err(e)) => {
+                    tracing::debug!("a connection on HTTP/2 ends: {e}");
                     if flooded.get() {
                         metrics.connection_cut("h2_flood");
                     } else if e.is_library() && e.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
                         metrics.connection_cut("h2_abuse");
+                    } else {
+                        return;
                     }
-                    tracing::debug!("a connection on HTTP/2 ends: {e}");
+                    tarpit::hold(connection, &mut stop).await;
                     return;
                 }
                 None => return,
@@ -213,6 +218,7 @@ impl Direct {
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 let ends = async { while let Some(Ok(_)) = connection.accept().await {} };
                 let _ = timeout(GONE_WITHIN, ends).await;
+                tarpit::hold(connection, &mut stop).await;
                 return;
             }
             tally.begin();
