@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The release node beside nginx and workerd, driven by wrk, a function beside hostile ones, many functions, a purge, ranges of a large object, and an origin that is
-# killed. Arguments go to
-# conformance/load/load.py (`scripts/load.sh --help`), which then runs alone.
+# The release node beside nginx and workerd, driven by wrk, a function beside hostile ones, many functions, a purge, ranges of a large
+# object, an origin that is killed, HTTPS beside nginx, and a viewer beside a crowd. Arguments go to conformance/load/load.py
+# (`scripts/load.sh --help`), which then runs alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh bench
@@ -21,4 +21,6 @@ if [ $# -eq 0 ]; then
   python3 conformance/load/purge.py --fourfront "$target/release/fourfront"
   python3 conformance/load/ranges.py --fourfront "$target/release/fourfront"
   python3 conformance/load/failover.py --fourfront "$target/release/fourfront"
+  python3 conformance/load/tls.py --fourfront "$target/release/fourfront"
+  python3 conformance/load/crowd.py --fourfront "$target/release/fourfront"
 fi

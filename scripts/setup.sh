@@ -57,6 +57,8 @@ if [ "${1:-}" = bench ]; then
   compgen -G '/usr/lib/nginx/modules/ngx_http_js_module.so' >/dev/null || need libnginx-mod-http-js
   PATH=$PATH:/usr/sbin have varnishd || need varnish
   have wrk || need wrk
+  have h2load || need nghttp2-client
+  have openssl || need openssl
   have taskset || need util-linux
   have python3 || need python3
 fi

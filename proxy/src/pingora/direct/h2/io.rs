@@ -10,6 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use parking_lot::Mutex;
 use pingora::protocols::Stream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -35,12 +36,28 @@ const FRAME_HEADER: usize = 9;
 /// and most of them answered. In a connection that is used, they are few beside what they are for. nginx counts in the same
 /// way.
 pub(super) struct Metered {
-    inner: Stream,
+    /// There until it is dropped.
+    inner: Option<Stream>,
+    /// Whether the library has nothing more to say on it.
+    is_over: bool,
+    ending: Ending,
     meter: Meter,
     tally: Arc<Tally>,
     flooded: Flooded,
     /// Runs while a write waits for the viewer.
     stalled: Option<Pin<Box<Sleep>>>,
+}
+
+/// Takes the stream of a connection that is over. The library would tell the viewer of the end at once; whether that is
+/// wanted is not its to know.
+#[derive(Clone, Default)]
+pub(super) struct Ending(Arc<Mutex<Option<Stream>>>);
+
+impl Ending {
+    /// The stream, after the library has let go of it.
+    pub(super) fn take(&self) -> Option<Stream> {
+        self.0.lock().take()
+    }
 }
 
 /// Whether a connection was ended for its frames.
@@ -56,7 +73,9 @@ impl Flooded {
 impl Metered {
     pub(super) fn new(inner: Stream, tally: Arc<Tally>) -> Self {
         Self {
-            inner,
+            inner: Some(inner),
+            is_over: false,
+            ending: Ending::default(),
             meter: Meter::default(),
             tally,
             flooded: Flooded::default(),
@@ -66,6 +85,15 @@ impl Metered {
 
     pub(super) fn flooded(&self) -> Flooded {
         self.flooded.clone()
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        self.ending.clone()
+    }
+
+    fn inner(&mut self) -> io::Result<Pin<&mut Stream>> {
+        let inner = self.inner.as_mut().map(Pin::new);
+        inner.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// What was polled, or an error when writing has been waiting for [`SEND_TIMEOUT`].
@@ -94,7 +122,7 @@ impl AsyncRead for Metered {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let polled = self.inner()?.poll_read(cx, buf);
         if matches!(polled, Poll::Ready(Ok(()))) {
             let this = &mut *self;
             this.meter.pass(buf.filled().get(before..).unwrap_or(&[]));
@@ -115,7 +143,7 @@ impl AsyncWrite for Metered {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        let polled = self.inner()?.poll_write(cx, buf);
         self.or_late(cx, polled)
     }
 
@@ -124,22 +152,33 @@ impl AsyncWrite for Metered {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        let polled = self.inner()?.poll_write_vectored(cx, bufs);
         self.or_late(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner
+            .as_ref()
+            .is_some_and(AsyncWrite::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        let polled = self.inner()?.poll_flush(cx);
         self.or_late(cx, polled)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.or_late(cx, polled)
+    /// Leaves it to [`Ending`].
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_over = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        if self.is_over {
+            *self.ending.0.lock() = self.inner.take();
+        }
     }
 }
 

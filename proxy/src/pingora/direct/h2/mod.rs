@@ -40,7 +40,10 @@ use pingora::{
     protocols::{Digest, Stream, http::ServerSession},
     server::ShutdownWatch,
 };
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{Instant, sleep_until, timeout},
+};
 
 use self::{
     io::Metered,
@@ -119,6 +122,13 @@ impl Tally {
     }
 }
 
+/// How a connection has come to its end.
+enum End {
+    Done,
+    /// For what was done on it.
+    CutOff(&'static str),
+}
+
 /// Counts a stream as under way.
 struct Begun(Arc<Tally>);
 
@@ -154,11 +164,36 @@ impl Direct {
             tally: tally.clone(),
         });
         let metered = Metered::new(stream, tally.clone());
-        let flooded = metered.flooded();
+        let (flooded, ending) = (metered.flooded(), metered.ending());
         let handshake = self.options().handshake::<_, Bytes>(metered);
         let Ok(Ok(mut connection)) = timeout(HEAD_TIMEOUT, handshake).await else {
             return;
         };
+        let end = self.serve_streams(&mut connection, peer, shutdown).await;
+        let reason = match end {
+            _ if flooded.get() => Some("h2_flood"),
+            End::Done => None,
+            End::CutOff(reason) => Some(reason),
+        };
+        if let Some(reason) = reason {
+            metrics.connection_cut(reason);
+            tarpit::hold(connection, &mut shutdown.clone()).await;
+            return;
+        }
+        drop(connection);
+        if let Some(mut stream) = ending.take() {
+            let _ = timeout(GONE_WITHIN, stream.shutdown()).await;
+        }
+    }
+
+    /// Answers what comes on a connection until it ends.
+    async fn serve_streams(
+        self: &Arc<Self>,
+        connection: &mut h2::server::Connection<Metered, Bytes>,
+        peer: Arc<Peer>,
+        shutdown: &ShutdownWatch,
+    ) -> End {
+        let tally = peer.tally.clone();
         let mut stop = shutdown.clone();
         // When it is over, once it was told that it ends.
         let mut over_at = None;
@@ -176,7 +211,7 @@ impl Direct {
                     connection.graceful_shutdown();
                     over_at = Some(Instant::now() + IDLE_TIMEOUT);
                     if changed.is_err() {
-                        return;
+                        return End::Done;
                     }
                     continue;
                 }
@@ -189,7 +224,7 @@ impl Direct {
                         continue;
                     }
                     if over_at.is_some() {
-                        return;
+                        return End::Done;
                     }
                     connection.graceful_shutdown();
                     over_at = Some(Instant::now() + GONE_WITHIN);
@@ -200,26 +235,21 @@ impl Direct {
                 Some(Ok(stream)) => stream,
                 Some(Err(e)) => {
                     tracing::debug!("a connection on HTTP/2 ends: {e}");
-                    if flooded.get() {
-                        metrics.connection_cut("h2_flood");
-                    } else if e.is_library() && e.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
-                        metrics.connection_cut("h2_abuse");
-                    } else {
-                        return;
-                    }
-                    tarpit::hold(connection, &mut stop).await;
-                    return;
+                    return match e.reason() {
+                        Some(Reason::ENHANCE_YOUR_CALM) if e.is_library() => {
+                            End::CutOff("h2_abuse")
+                        }
+                        _ => End::Done,
+                    };
                 }
-                None => return,
+                None => return End::Done,
             };
             idle_since = Instant::now();
             if tally.is_abused() {
-                metrics.connection_cut("h2_resets");
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 let ends = async { while let Some(Ok(_)) = connection.accept().await {} };
                 let _ = timeout(GONE_WITHIN, ends).await;
-                tarpit::hold(connection, &mut stop).await;
-                return;
+                return End::CutOff("h2_resets");
             }
             tally.begin();
             let begun = Begun(tally.clone());
