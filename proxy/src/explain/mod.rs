@@ -39,7 +39,7 @@ async fn told(node: &Node, body: &[u8], now: SystemTime) -> Result<Value, Proble
         headers: &asked.headers,
         raw_head: &[],
         head_bytes: 0,
-        viewer: SocketAddr::from(([127, 0, 0, 1], 0)),
+        peer: SocketAddr::from(([127, 0, 0, 1], 0)),
         is_https: asked.is_https,
         tls: None,
         has_body: false,

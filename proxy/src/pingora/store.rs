@@ -13,7 +13,7 @@ use fourfront_cache::{
     },
     purge::{Stamp, Target, tags_of},
 };
-use fourfront_model::{CacheBehavior, CacheMode};
+use fourfront_model::{CacheMode, GeneratedHeader, GeneratedHeaders, HeaderLines, is_cloudfront};
 use fourfront_origin::request::is_named;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pingora::{
@@ -481,7 +481,7 @@ pub(super) fn variant(
     {
         return None;
     }
-    let sent = varying_fields(exchange.route.behavior(), stored, request);
+    let sent = varying_fields(exchange, stored, request);
     match key::vary_key(secret, stored, &sent) {
         Variance::Invariant => None,
         Variance::Variant(variant) => Some(*variant.as_bytes()),
@@ -498,10 +498,11 @@ pub(super) fn variant(
 /// The fields that `Vary` names as the origin got them: a field that no policy sends cannot have made a
 /// difference.
 pub(super) fn varying_fields(
-    behavior: &CacheBehavior,
+    exchange: &Exchange,
     stored: &HeaderMap,
     request: &HeaderMap,
 ) -> HeaderMap {
+    let behavior = exchange.route.behavior();
     let mut sent = HeaderMap::new();
     let names = stored
         .get_all(header::VARY)
@@ -522,6 +523,11 @@ pub(super) fn varying_fields(
             if let Some(cookies) = cookies {
                 sent.insert(name, cookies);
             }
+        } else if is_cloudfront(name.as_str()) {
+            // CF-174: an origin gets none but those that the edge makes.
+            for line in generated(exchange, name.as_str()) {
+                sent.insert(line.name, line.value);
+            }
         } else if is_named(behavior, name.as_str()) {
             for value in request.get_all(&name) {
                 sent.append(name.clone(), value.clone());
@@ -529,6 +535,15 @@ pub(super) fn varying_fields(
         }
     }
     sent
+}
+
+/// The generated header of that name, if the origin gets it and its value is known.
+fn generated(exchange: &Exchange, name: &str) -> HeaderLines {
+    let header = GeneratedHeader::from_name(name);
+    let header = header.filter(|h| exchange.route.generated().all.contains(*h));
+    header.map_or_else(HeaderLines::new, |header| {
+        exchange.generated(GeneratedHeaders::of(&[header]))
+    })
 }
 
 /// `cache_not_modified_filter` (CF-284, RFC 9110 section 13.2.2).
