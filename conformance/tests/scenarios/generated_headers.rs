@@ -1,7 +1,7 @@
 //! The `CloudFront-*` headers that the edge generates: what origins, functions and the cache make of them (CF section 4.5).
 
 use fourfront_conformance::{
-    Authority, Edge, Origin, Place, Reply, SecureViewer, asn_database, city_database,
+    ALL_METHODS, Authority, Edge, Origin, Place, Reply, SecureViewer, asn_database, city_database,
     country_database, handler, raw_exchange,
 };
 use tokio::{
@@ -163,6 +163,7 @@ async fn the_handshake_and_the_protocol_are_told() {
     let named = "[CloudFront-Viewer-TLS, CloudFront-Forwarded-Proto, CloudFront-Viewer-Http-Version, CloudFront-Viewer-Header-Order, CloudFront-Viewer-Header-Count]";
     let edge = Edge::new()
         .certificate("site", &authority.pem_pair(&["viewer.test"]))
+        .behavior(ALL_METHODS)
         .behavior("cache_policy: Managed-CachingDisabled")
         .behavior(&format!("origin_request_policy: {{ headers: {named} }}"))
         .start(&origin)
@@ -201,9 +202,8 @@ async fn the_handshake_and_the_protocol_are_told() {
         let (_, length) = text.split_once("content-length: ").unwrap();
         let length: usize = length.split_once('\r').unwrap().0.parse().unwrap();
         stream.read_exact(&mut vec![0; length]).await.unwrap();
-        if text.starts_with("http/1.1 200 ") {
-            assert_eq!(told(), [tls(word), "https".to_owned(), "1.1".to_owned()]);
-        }
+        assert!(text.starts_with("http/1.1 200 "), "{text}");
+        assert_eq!(told(), [tls(word), "https".to_owned(), "1.1".to_owned()]);
     }
     drop(stream);
     edge.secure_get(&viewer, "/").await;
@@ -373,10 +373,10 @@ async fn functions_of_lambda_see_them_on_the_origins_side_alone() {
     assert_eq!(
         lines,
         [
-            "viewer-request CloudFront-Viewer-Country=XX undefined undefined",
+            "viewer-request cloudfront-viewer-country=XX undefined undefined",
             "origin-request CloudFront-Viewer-Country=BR CloudFront-Viewer-City=S%C3%A3o Paulo CloudFront-Is-Mobile-Viewer=true",
             "origin-response undefined cloudfront-viewer-city=Rio CloudFront-Is-Mobile-Viewer=true",
-            "viewer-response CloudFront-Viewer-Country=XX undefined undefined",
+            "viewer-response cloudfront-viewer-country=XX undefined undefined",
         ]
     );
     let seen = origin.last();

@@ -319,7 +319,8 @@ impl Edge {
             Storability::Store(freshness) => freshness,
             Storability::DoNotStore(refusal) => return Err(refusal),
         };
-        let (kept, unshared) = stored_head(&rules, head, now).map_err(|_| Refusal::Status)?;
+        let (mut kept, unshared) = stored_head(&rules, head, now).map_err(|_| Refusal::Status)?;
+        let offers = offer_ranges(&mut kept);
         if !self.node().cache().fits(&kept, length) {
             return Err(Refusal::TooLarge);
         }
@@ -328,7 +329,11 @@ impl Edge {
         }
         let stamp = self.stamp(session, exchange, head);
         let facts = StoredFacts::new(freshness, unshared, stamp);
-        Ok(record(now, kept, facts))
+        let mut meta = record(now, kept, facts);
+        if let Some(offers) = offers {
+            meta.extensions_mut().insert(offers);
+        }
+        Ok(meta)
     }
 
     /// Counts what is shared against advice, and tells of the first of its kind (CF-315, CF-805).
@@ -667,6 +672,25 @@ fn stored_head(
         }
     }
     Ok((kept, unshared))
+}
+
+/// In a record that is being stored: `Accept-Ranges` in its head is the node's word (CF-542). The viewer whose request brings
+/// the answer gets the origin's alone, as nothing is complete by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OffersRanges;
+
+/// Says of an answer to be stored, whose origin says nothing of it, that parts can be had: the cache has them once it
+/// is complete (CF-542). Parts of a compressed one would be parts of what few viewers have.
+fn offer_ranges(head: &mut ResponseHeader) -> Option<OffersRanges> {
+    let says = |name| head.headers.contains_key(name);
+    if head.status != StatusCode::OK
+        || says(header::CONTENT_ENCODING)
+        || says(header::ACCEPT_RANGES)
+    {
+        return None;
+    }
+    let added = head.insert_header("Accept-Ranges", "bytes");
+    added.ok().map(|()| OffersRanges)
 }
 
 /// A stored head updated from a 304 (CF-282, RFC 9111 section 3.2).
