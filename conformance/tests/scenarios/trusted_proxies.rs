@@ -2,6 +2,8 @@
 
 use fourfront_conformance::{Edge, Origin, Reply, country_database, handler, raw_exchange};
 
+use super::signed::vectors::{Ask, edge as signed_edge};
+
 fn edge() -> Edge {
     Edge::new()
         .function(
@@ -135,4 +137,27 @@ async fn whom_is_trusted_changes_with_a_reload() {
     let site = edge.site_file().replace("[127.0.0.1]", "[127.0.0.2]");
     edge.reload(&site).unwrap();
     assert_eq!(viewer().await, "127.0.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_for_the_viewer_and_not_for_the_proxy() {
+    // CF-354, CF-570
+    let origin = Origin::echo().await;
+    let edge = signed_edge("cache_policy: { min_ttl: 0, query_strings: all, cookies: all }")
+        .node("trusted_proxies: [127.0.0.1]")
+        .start(&origin)
+        .await;
+    for (vector, list, status) in [
+        ("custom for another address", "192.0.2.1", 200),
+        ("custom for another address", "192.0.2.1, 192.0.2.2", 403),
+        ("custom for one address", "192.0.2.1", 403),
+    ] {
+        let ask = Ask::of(vector).header("X-Forwarded-For", list);
+        // Each the short way, if there is one, and Pingora's.
+        assert_eq!(ask.send(&edge).await.status, status, "{vector} {list}");
+        let other = ask.header("If-None-Match", "\"x\"");
+        assert_eq!(other.send(&edge).await.status, status, "{vector} {list}");
+    }
+    let direct = Ask::of("custom for one address").send(&edge).await;
+    assert_eq!(direct.status, 200);
 }

@@ -577,7 +577,7 @@ fn raw_head(session: &Session) -> Bytes {
 }
 
 /// The connecting peer, or for whom the PROXY protocol says it has. Connections without an address come from the node itself.
-pub(super) fn peer_address(session: &Session) -> SocketAddr {
+fn peer_address(session: &Session) -> SocketAddr {
     session
         .client_addr()
         .and_then(|a| a.as_inet())
