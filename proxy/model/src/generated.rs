@@ -62,87 +62,87 @@ use GeneratedHeader as H;
 impl GeneratedHeader {
     /// All of them.
     pub const ALL: [Self; 23] = [
-        H::IsAndroidViewer,
-        H::IsDesktopViewer,
-        H::IsIosViewer,
-        H::IsMobileViewer,
-        H::IsSmartTvViewer,
-        H::IsTabletViewer,
-        H::ForwardedProto,
-        H::ViewerHttpVersion,
-        H::ViewerCountry,
-        H::ViewerCountryName,
-        H::ViewerCountryRegion,
-        H::ViewerCountryRegionName,
-        H::ViewerCity,
-        H::ViewerPostalCode,
-        H::ViewerTimeZone,
-        H::ViewerLatitude,
-        H::ViewerLongitude,
-        H::ViewerMetroCode,
-        H::ViewerAddress,
-        H::ViewerAsn,
-        H::ViewerTls,
-        H::ViewerHeaderOrder,
-        H::ViewerHeaderCount,
+        Self::IsAndroidViewer,
+        Self::IsDesktopViewer,
+        Self::IsIosViewer,
+        Self::IsMobileViewer,
+        Self::IsSmartTvViewer,
+        Self::IsTabletViewer,
+        Self::ForwardedProto,
+        Self::ViewerHttpVersion,
+        Self::ViewerCountry,
+        Self::ViewerCountryName,
+        Self::ViewerCountryRegion,
+        Self::ViewerCountryRegionName,
+        Self::ViewerCity,
+        Self::ViewerPostalCode,
+        Self::ViewerTimeZone,
+        Self::ViewerLatitude,
+        Self::ViewerLongitude,
+        Self::ViewerMetroCode,
+        Self::ViewerAddress,
+        Self::ViewerAsn,
+        Self::ViewerTls,
+        Self::ViewerHeaderOrder,
+        Self::ViewerHeaderCount,
     ];
 
     /// How it is written on HTTP/1.1 (CF-359), and its name in lower case.
     const fn spelled(self) -> (&'static str, &'static str) {
         match self {
-            H::IsAndroidViewer => (
+            Self::IsAndroidViewer => (
                 "CloudFront-Is-Android-Viewer",
                 "cloudfront-is-android-viewer",
             ),
-            H::IsDesktopViewer => (
+            Self::IsDesktopViewer => (
                 "CloudFront-Is-Desktop-Viewer",
                 "cloudfront-is-desktop-viewer",
             ),
-            H::IsIosViewer => ("CloudFront-Is-IOS-Viewer", "cloudfront-is-ios-viewer"),
-            H::IsMobileViewer => ("CloudFront-Is-Mobile-Viewer", "cloudfront-is-mobile-viewer"),
-            H::IsSmartTvViewer => (
+            Self::IsIosViewer => ("CloudFront-Is-IOS-Viewer", "cloudfront-is-ios-viewer"),
+            Self::IsMobileViewer => ("CloudFront-Is-Mobile-Viewer", "cloudfront-is-mobile-viewer"),
+            Self::IsSmartTvViewer => (
                 "CloudFront-Is-SmartTV-Viewer",
                 "cloudfront-is-smarttv-viewer",
             ),
-            H::IsTabletViewer => ("CloudFront-Is-Tablet-Viewer", "cloudfront-is-tablet-viewer"),
-            H::ForwardedProto => ("CloudFront-Forwarded-Proto", "cloudfront-forwarded-proto"),
-            H::ViewerHttpVersion => (
+            Self::IsTabletViewer => ("CloudFront-Is-Tablet-Viewer", "cloudfront-is-tablet-viewer"),
+            Self::ForwardedProto => ("CloudFront-Forwarded-Proto", "cloudfront-forwarded-proto"),
+            Self::ViewerHttpVersion => (
                 "CloudFront-Viewer-Http-Version",
                 "cloudfront-viewer-http-version",
             ),
-            H::ViewerCountry => ("CloudFront-Viewer-Country", "cloudfront-viewer-country"),
-            H::ViewerCountryName => (
+            Self::ViewerCountry => ("CloudFront-Viewer-Country", "cloudfront-viewer-country"),
+            Self::ViewerCountryName => (
                 "CloudFront-Viewer-Country-Name",
                 "cloudfront-viewer-country-name",
             ),
-            H::ViewerCountryRegion => (
+            Self::ViewerCountryRegion => (
                 "CloudFront-Viewer-Country-Region",
                 "cloudfront-viewer-country-region",
             ),
-            H::ViewerCountryRegionName => (
+            Self::ViewerCountryRegionName => (
                 "CloudFront-Viewer-Country-Region-Name",
                 "cloudfront-viewer-country-region-name",
             ),
-            H::ViewerCity => ("CloudFront-Viewer-City", "cloudfront-viewer-city"),
-            H::ViewerPostalCode => (
+            Self::ViewerCity => ("CloudFront-Viewer-City", "cloudfront-viewer-city"),
+            Self::ViewerPostalCode => (
                 "CloudFront-Viewer-Postal-Code",
                 "cloudfront-viewer-postal-code",
             ),
-            H::ViewerTimeZone => ("CloudFront-Viewer-Time-Zone", "cloudfront-viewer-time-zone"),
-            H::ViewerLatitude => ("CloudFront-Viewer-Latitude", "cloudfront-viewer-latitude"),
-            H::ViewerLongitude => ("CloudFront-Viewer-Longitude", "cloudfront-viewer-longitude"),
-            H::ViewerMetroCode => (
+            Self::ViewerTimeZone => ("CloudFront-Viewer-Time-Zone", "cloudfront-viewer-time-zone"),
+            Self::ViewerLatitude => ("CloudFront-Viewer-Latitude", "cloudfront-viewer-latitude"),
+            Self::ViewerLongitude => ("CloudFront-Viewer-Longitude", "cloudfront-viewer-longitude"),
+            Self::ViewerMetroCode => (
                 "CloudFront-Viewer-Metro-Code",
                 "cloudfront-viewer-metro-code",
             ),
-            H::ViewerAddress => ("CloudFront-Viewer-Address", "cloudfront-viewer-address"),
-            H::ViewerAsn => ("CloudFront-Viewer-ASN", "cloudfront-viewer-asn"),
-            H::ViewerTls => ("CloudFront-Viewer-TLS", "cloudfront-viewer-tls"),
-            H::ViewerHeaderOrder => (
+            Self::ViewerAddress => ("CloudFront-Viewer-Address", "cloudfront-viewer-address"),
+            Self::ViewerAsn => ("CloudFront-Viewer-ASN", "cloudfront-viewer-asn"),
+            Self::ViewerTls => ("CloudFront-Viewer-TLS", "cloudfront-viewer-tls"),
+            Self::ViewerHeaderOrder => (
                 "CloudFront-Viewer-Header-Order",
                 "cloudfront-viewer-header-order",
             ),
-            H::ViewerHeaderCount => (
+            Self::ViewerHeaderCount => (
                 "CloudFront-Viewer-Header-Count",
                 "cloudfront-viewer-header-count",
             ),
@@ -175,11 +175,11 @@ impl GeneratedHeader {
     pub const fn may_be_keyed(self) -> bool {
         !matches!(
             self,
-            H::ViewerAddress
-                | H::ViewerAsn
-                | H::ViewerTls
-                | H::ViewerHeaderOrder
-                | H::ViewerHeaderCount
+            Self::ViewerAddress
+                | Self::ViewerAsn
+                | Self::ViewerTls
+                | Self::ViewerHeaderOrder
+                | Self::ViewerHeaderCount
         )
     }
 
