@@ -67,6 +67,7 @@ fn request<'a>(headers: &'a HeaderMap, query: Option<&'a [u8]>) -> KeyRequest<'a
         path: b"/assets/img/2026/header-background.webp",
         query,
         headers,
+        generated: &[],
         version: Version::HTTP_11,
         signatures: Signatures::Ordinary,
     }

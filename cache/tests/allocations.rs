@@ -55,6 +55,7 @@ fn a_hit_allocates_nothing() {
         path: b"/img/a.webp",
         query: Some(b"w=1&x=2&h=3&y=4&z=5"),
         headers: &fields,
+        generated: &[],
         version: Version::HTTP_11,
         signatures: Signatures::Ordinary,
     };

@@ -19,7 +19,92 @@ pub fn country_database(networks: &[(&str, &str)]) -> Vec<u8> {
     database("Test-Country", &networks)
 }
 
-/// A database of another kind, which knows no countries.
+/// What a database of cities knows of a network; an empty text or `None` is not known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// ISO 3166-1, two letters.
+    pub country: &'static str,
+    /// In English.
+    pub country_name: &'static str,
+    /// ISO 3166-2 without the country.
+    pub region: &'static str,
+    /// In English.
+    pub region_name: &'static str,
+    /// In English.
+    pub city: &'static str,
+    /// The postal code.
+    pub postal_code: &'static str,
+    /// By its name in the IANA's database.
+    pub time_zone: &'static str,
+    /// Degrees north and east.
+    pub position: Option<(f64, f64)>,
+    /// Of places in the US, mostly.
+    pub metro_code: Option<u16>,
+}
+
+/// A database of cities. Region and city have names in several languages, and there is a second, smaller region.
+///
+/// # Panics
+/// As [`country_database`].
+pub fn city_database(networks: &[(&str, Place)]) -> Vec<u8> {
+    let networks: Vec<_> = networks
+        .iter()
+        .map(|(net, place)| (*net, city(place)))
+        .collect();
+    database("Test-City", &networks)
+}
+
+fn city(place: &Place) -> Vec<u8> {
+    let names = |name: &str| map(&[("de", text("?")), ("en", text(name)), ("fr", text("?"))]);
+    let part = |code: &str, name: &str| {
+        let mut members = Vec::new();
+        if !code.is_empty() {
+            members.push(("iso_code", text(code)));
+        }
+        if !name.is_empty() {
+            members.push(("names", names(name)));
+        }
+        map(&members)
+    };
+    let mut location = Vec::new();
+    if let Some((latitude, longitude)) = place.position {
+        location.push(("latitude", double(latitude)));
+        location.push(("longitude", double(longitude)));
+    }
+    if let Some(code) = place.metro_code {
+        location.push(("metro_code", unsigned(5, code.into())));
+    }
+    if !place.time_zone.is_empty() {
+        location.push(("time_zone", text(place.time_zone)));
+    }
+    let mut members = vec![
+        ("country", part(place.country, place.country_name)),
+        ("city", part("", place.city)),
+        ("location", map(&location)),
+    ];
+    if !place.postal_code.is_empty() {
+        members.push(("postal", map(&[("code", text(place.postal_code))])));
+    }
+    if !place.region.is_empty() {
+        let mut regions = control(11, 2);
+        regions.extend(part(place.region, place.region_name));
+        regions.extend(part("X", "A smaller one"));
+        members.push(("subdivisions", regions));
+    }
+    map(&members)
+}
+
+/// A database of the autonomous systems that networks are in.
+///
+/// # Panics
+/// As [`country_database`].
+pub fn asn_database(networks: &[(&str, u32)]) -> Vec<u8> {
+    let number = |n: u32| map(&[("autonomous_system_number", unsigned(6, n.into()))]);
+    let networks: Vec<_> = networks.iter().map(|(net, n)| (*net, number(*n))).collect();
+    database("Test-ASN", &networks)
+}
+
+/// A database of another kind, which knows neither countries nor numbers.
 ///
 /// # Panics
 /// As [`country_database`].
@@ -113,6 +198,12 @@ fn map(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
         out.extend_from_slice(&text(name));
         out.extend_from_slice(value);
     }
+    out
+}
+
+fn double(value: f64) -> Vec<u8> {
+    let mut out = control(3, 8);
+    out.extend_from_slice(&value.to_be_bytes());
     out
 }
 

@@ -30,7 +30,7 @@ mod tls;
 mod viewer;
 
 pub use edge::{Edge, LogLine, Running};
-pub use geo::{country_database, other_database};
+pub use geo::{Place, asn_database, city_database, country_database, other_database};
 pub use origin::{Origin, Reply, Seen};
 pub use raw_origin::{RawOrigin, Turn};
 pub use secure_viewer::SecureViewer;

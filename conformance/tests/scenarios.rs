@@ -19,6 +19,7 @@ mod scenarios {
     mod explain;
     mod freshness;
     mod function_network;
+    mod generated_headers;
     mod generated_responses;
     mod geo_restriction;
     mod held_workers;
@@ -63,6 +64,7 @@ mod scenarios {
     mod staleness;
     mod tls_origin;
     mod triggers;
+    mod trusted_proxies;
     mod vary;
     mod viewer_connections;
     mod viewers_who_leave;

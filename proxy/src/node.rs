@@ -25,7 +25,8 @@ use fourfront_hooks::{
     pool::{Egress, HookPool, Prepared},
 };
 use fourfront_model::{
-    Compat, Distribution, EventType, Function, FunctionName, OnError, OriginKind, Site,
+    Compat, Distribution, EventType, Function, FunctionName, GeneratedHeaders, OnError, OriginKind,
+    PopCode, Site,
 };
 use fourfront_origin::dir::DirRoot;
 use fourfront_signed::{KeyError, TrustedKeys};
@@ -36,7 +37,8 @@ use tokio::sync::Notify;
 use crate::{
     clock::Clock,
     explain,
-    geo::{GeoDatabase, GeoError},
+    flow::generated::Named,
+    geo::{GeoDatabases, GeoError},
     observe::{
         access::AccessSink,
         admin::Admin,
@@ -71,6 +73,8 @@ pub struct BehaviorRuntime {
     pub metrics: BehaviorMetrics,
     /// The keys of which viewers need a signature, where they need one (CF-560).
     pub trusted_keys: Option<TrustedKeys>,
+    /// The headers that the edge generates for it (CF section 4.5).
+    pub generated: Named,
 }
 
 /// What the node keeps beside a distribution at run time.
@@ -79,6 +83,8 @@ struct DistributionRuntime {
     fields: NodeFields,
     /// Indexed as `Distribution::behavior_index_for`.
     behaviors: Vec<BehaviorRuntime>,
+    /// What the policies of any of them name.
+    generated: GeneratedHeaders,
     errors: [ErrorTtls; 2],
 }
 
@@ -102,7 +108,7 @@ pub struct NodeFields {
 }
 
 impl NodeFields {
-    fn new(distribution: &Distribution, node_name: &str) -> Self {
+    fn new(distribution: &Distribution, node_name: &str, pop: &PopCode) -> Self {
         let identity = &distribution.identity;
         let value = |text: &str| {
             // Brand strings and the node's name are checked ASCII; what is not becomes empty, never a panic.
@@ -114,7 +120,7 @@ impl NodeFields {
             server: value(identity.product()),
             // CF-501: captures show 1.1 whatever the viewer spoke.
             via: value(&format!("1.1 {name} ({})", identity.product())),
-            pop: HeaderValue::from_static(POP),
+            pop: value(pop.as_str()),
             hidden: hidden(distribution).into(),
             x_cache: X_CACHE_TOKENS.iter().map(|t| (*t, x_cache(t))).collect(),
             x_cache_other: x_cache("Error"),
@@ -144,10 +150,6 @@ fn hidden(distribution: &Distribution) -> Vec<HeaderName> {
     hidden
 }
 
-/// Location code (CF-502): pattern `AAA00-C0`. A node knows no airport, so all say the same until one can be
-/// configured.
-pub const POP: &str = "FFN00-C1";
-
 /// CF-510..516, most frequent first.
 const X_CACHE_TOKENS: [&str; 13] = [
     "Hit",
@@ -174,7 +176,8 @@ pub struct Snapshot {
     functions: HashMap<(FunctionName, bool), Arc<Prepared>>,
     modules: Option<Arc<ModulesDir>>,
     dirs: HashMap<PathBuf, Arc<DirRoot>>,
-    geo: Option<Arc<GeoDatabase>>,
+    geo: GeoDatabases,
+    pop: PopCode,
 }
 
 impl Snapshot {
@@ -204,9 +207,19 @@ impl Snapshot {
         &self.distributions[distribution].errors[usize::from(origin == OriginClass::S3)]
     }
 
-    /// Where addresses are, if the node knows.
-    pub fn geo(&self) -> Option<&GeoDatabase> {
-        self.geo.as_deref()
+    /// The generated headers that any behaviour of a distribution names. INVARIANT: as above.
+    pub fn generated(&self, distribution: usize) -> GeneratedHeaders {
+        self.distributions[distribution].generated
+    }
+
+    /// Where addresses are, as far as the node knows.
+    pub const fn geo(&self) -> &GeoDatabases {
+        &self.geo
+    }
+
+    /// Where the node says it is (CF-502).
+    pub fn pop(&self) -> &str {
+        self.pop.as_str()
     }
 
     /// The opened directory of a `dir:` origin.
@@ -641,11 +654,13 @@ fn build_snapshot(
     if let Some(path) = &loaded.node.origin_ca {
         errors.extend(check_origin_ca(path).err().map(SnapshotError::from));
     }
-    let geo = loaded.node.geo_database.as_deref().and_then(|path| {
-        GeoDatabase::open(path, previous.and_then(|p| p.geo.as_ref()))
-            .map_err(|e| errors.push(e.into()))
-            .ok()
-    });
+    let geo = open_geo(loaded, previous)
+        .map_err(|faults| errors.extend(faults.into_iter().map(SnapshotError::from)))
+        .unwrap_or_default();
+    let pop = match &loaded.node.pop {
+        Some(pop) => pop.clone(),
+        None => PopCode::of_node(node_name),
+    };
     // NC-72
     let modules = match &loaded.node.hooks.modules_dir {
         None => None,
@@ -709,9 +724,10 @@ fn build_snapshot(
         .iter()
         .map(|d| {
             let relaxed = d.compat == Compat::Relaxed;
-            let behaviors = d
+            let behaviors: Vec<_> = d
                 .all_behaviors()
                 .map(|b| BehaviorRuntime {
+                    generated: Named::by(b),
                     hooks: EventType::ALL.map(|event| {
                         let association = b.functions.at(event)?;
                         let function = association.function.clone();
@@ -730,7 +746,10 @@ fn build_snapshot(
                 })
                 .collect();
             DistributionRuntime {
-                fields: NodeFields::new(d, node_name),
+                generated: behaviors
+                    .iter()
+                    .fold(GeneratedHeaders::NONE, |all, b| all.and(b.generated.all)),
+                fields: NodeFields::new(d, node_name, &pop),
                 behaviors,
                 errors: [OriginClass::Custom, OriginClass::S3].map(|origin| error_ttls(d, origin)),
             }
@@ -744,7 +763,20 @@ fn build_snapshot(
         modules,
         dirs,
         geo,
+        pop,
     })
+}
+
+/// Reads the databases that say where addresses are.
+fn open_geo(loaded: &Loaded, previous: Option<&Snapshot>) -> Result<GeoDatabases, Vec<GeoError>> {
+    let none = GeoDatabases::default();
+    let at_hand = previous.map_or(&none, |p| &p.geo);
+    let geo = GeoDatabases::open(&loaded.node.geo_databases, at_hand)?;
+    let mut distributions = loaded.site.distributions().iter();
+    if distributions.any(|d| d.geo_restriction.is_some()) {
+        geo.must_have_countries().map_err(|e| vec![e])?;
+    }
+    Ok(geo)
 }
 
 /// The keys that each behaviour trusts, all behaviours of all distributions in their order.

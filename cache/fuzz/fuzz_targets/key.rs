@@ -28,6 +28,7 @@ fuzz_target!(|data: &[u8]| {
         path,
         query: Some(query),
         headers: &headers,
+        generated: &[],
         version,
         signatures,
     };

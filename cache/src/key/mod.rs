@@ -30,7 +30,7 @@ use std::{
     hash::{BuildHasher, Hash, Hasher},
 };
 
-use fourfront_model::CachePolicy;
+use fourfront_model::{CachePolicy, HeaderLine};
 use http::{HeaderMap, Method, Version};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
@@ -182,9 +182,11 @@ pub struct KeyRequest<'a> {
     pub path: &'a [u8],
     /// The raw query without `?`.
     pub query: Option<&'a [u8]>,
-    /// The fields. Generated `CloudFront-*` fields are in here and viewer-sent ones of those names are
-    /// not (CF-174); `Host` is set whatever the HTTP version.
+    /// The fields; `Host` is set whatever the HTTP version. `CloudFront-*` fields that the viewer sent are not looked
+    /// at (CF-174).
     pub headers: &'a HeaderMap,
+    /// The generated `CloudFront-*` fields, those at least that the policy names and whose value is known (CF-174).
+    pub generated: &'a [HeaderLine],
     /// The viewer's HTTP version: 1.0 has no `Accept-Encoding` (CF section 2.4).
     pub version: Version,
     /// What the parameters of signed URLs are to the behaviour (CF-185).

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use fourfront_model::{OriginHeaders, OriginRequestPolicy, Selection, Ttl};
-use http::HeaderName;
+use fourfront_model::{
+    GeneratedHeader, HeaderLines, OriginHeaders, OriginRequestPolicy, Selection, Ttl,
+};
+use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
@@ -40,6 +42,7 @@ struct Ask {
     path: &'static str,
     query: Option<String>,
     headers: HeaderMap,
+    generated: HeaderLines,
     version: Version,
     signatures: Signatures,
 }
@@ -60,9 +63,19 @@ impl Ask {
             path,
             query,
             headers,
+            generated: HeaderLines::new(),
             version: Version::HTTP_11,
             signatures: Signatures::Ordinary,
         }
+    }
+
+    fn generated(mut self, header: GeneratedHeader, value: &'static str) -> Self {
+        self.generated.push(HeaderLine {
+            name: header.header_name(),
+            key: header.key(),
+            value: HeaderValue::from_static(value),
+        });
+        self
     }
 
     fn request(&self) -> KeyRequest<'_> {
@@ -72,6 +85,7 @@ impl Ask {
             path: self.path.as_bytes(),
             query: self.query.as_deref().map(str::as_bytes),
             headers: &self.headers,
+            generated: &self.generated,
             version: self.version,
             signatures: self.signatures,
         }
@@ -230,7 +244,7 @@ fn query_strings_in_the_key() {
 
 #[test]
 fn headers_in_the_key() {
-    // CF-165, CF-167, CF-168, CF-169, CF-174
+    // CF-165, CF-167, CF-168, CF-169
     let p = CachePolicy {
         headers: names(&["accept-language", "x-a"]),
         ..policy()
@@ -251,6 +265,36 @@ fn headers_in_the_key() {
     // A value cannot move from one field to the next.
     assert_ne!(key(&[("x-a", "1")]), key(&[("accept-language", "1")]));
     assert_eq!(key(&[("x-other", "1")]), ask(&[]).key(&policy()));
+}
+
+#[test]
+fn generated_headers_are_keyed_by_what_the_edge_says() {
+    // CF-174, CF-165, CF-168
+    let country = "cloudfront-viewer-country";
+    let p = CachePolicy {
+        headers: names(&[country, "host"]),
+        ..policy()
+    };
+    let forged = [("host", "a"), (country, "FR")];
+    let unknown = Ask::new("/", &forged);
+    assert_eq!(unknown.parts(&p), ["host: a"]);
+    let known = |code| Ask::new("/", &forged).generated(GeneratedHeader::ViewerCountry, code);
+    assert_eq!(
+        known("DE").parts(&p),
+        [&*format!("{country}: DE"), "host: a"]
+    );
+    assert_ne!(known("DE").key(&p), known("FR").key(&p));
+    assert_ne!(known("FR").key(&p), unknown.key(&p));
+    assert_eq!(
+        known("DE").key(&p),
+        Ask::new("/", &forged[..1])
+            .generated(GeneratedHeader::ViewerCountry, "DE")
+            .key(&p)
+    );
+    // What the policy does not name makes no difference.
+    let more = known("DE").generated(GeneratedHeader::ViewerCity, "Bonn");
+    assert_eq!(more.key(&p), known("DE").key(&p));
+    assert_eq!(known("DE").key(&policy()), unknown.key(&policy()));
 }
 
 #[test]
@@ -664,6 +708,7 @@ fn a_part_cannot_pretend_to_be_two() {
                 path: path.as_bytes(),
                 query: None,
                 headers: &headers,
+                generated: &[],
                 version: Version::HTTP_11,
                 signatures: Signatures::Ordinary,
             };

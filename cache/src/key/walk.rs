@@ -1,6 +1,6 @@
 //! The one walk over a request that decides what is in the key and in which order (CF-160..175).
 
-use fourfront_model::CachePolicy;
+use fourfront_model::{CachePolicy, HeaderLine, is_cloudfront};
 use http::{HeaderMap, Method, header};
 
 use super::{KeyRequest, accept_encoding::Codings, cookies, query};
@@ -46,7 +46,11 @@ pub(super) fn walk<S: Sink>(
         if policy.normalizes_accept_encoding() && name == header::ACCEPT_ENCODING.as_str() {
             continue;
         }
-        field(request.headers, name, sink);
+        if is_cloudfront(name) {
+            generated(request.generated, name, sink);
+        } else {
+            field(request.headers, name, sink);
+        }
     }
     // CF-170.
     cookies::feed(policy, request.headers, sink);
@@ -68,6 +72,14 @@ fn method_class(method: &Method) -> Option<&'static str> {
         Method::GET | Method::HEAD => Some("GET"),
         Method::OPTIONS => Some("OPTIONS"),
         _ => None,
+    }
+}
+
+/// A field that the edge generates, by the value it has made of it (CF-174); nothing where the fact is unknown.
+fn generated<S: Sink>(lines: &[HeaderLine], name: &str, sink: &mut S) {
+    if let Some(line) = lines.iter().find(|line| line.name == name) {
+        part(sink, Part::HeaderName, name.as_bytes());
+        part(sink, Part::HeaderValue, line.value.as_bytes());
     }
 }
 

@@ -360,7 +360,7 @@ async fn a_function_can_ask_for_the_raw_query_and_the_place_it_runs_at() {
         assert_eq!(
             edge.get(target).await.text(),
             format!(
-                "[{raw},{{\"name\":\"FFN00-C1\",\"serverIp\":\"127.0.0.1\",\"region\":\"\"}},\"viewer-request\",\"site.fourfront.localhost\"]"
+                "[{raw},{{\"name\":\"EDG01-C1\",\"serverIp\":\"127.0.0.1\",\"region\":\"\"}},\"viewer-request\",\"site.fourfront.localhost\"]"
             )
         );
     }

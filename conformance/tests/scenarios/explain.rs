@@ -2,7 +2,9 @@
 //! the node then does.
 
 use bytes::Bytes;
-use fourfront_conformance::{Answer, Edge, Origin, RawOrigin, Reply, Running, Turn};
+use fourfront_conformance::{
+    Answer, Edge, Origin, RawOrigin, Reply, Running, Turn, country_database,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, mpsc};
@@ -420,4 +422,45 @@ async fn stored_errors_and_origins_that_are_left_alone() {
     let record = edge.record_of(&edge.get("/a").await).await;
     assert_eq!(record.to_json()["ff-cache-reason"], "stale-revalidate");
     assert_eq!(origin.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_is_that_of_the_viewer_who_is_asked_for() {
+    // CP-606, CF-174, CF-376, CF-377
+    let origin = Origin::saying("x").await;
+    let edge = Edge::new().node("geo_database: ./country.mmdb").behavior(
+        "cache_policy: { headers: [CloudFront-Is-Mobile-Viewer, CloudFront-Viewer-Country] }",
+    );
+    let networks = [("127.0.0.0/8", "DE"), ("192.0.2.0/24", "FR")];
+    std::fs::write(edge.dir().join("country.mmdb"), country_database(&networks))
+        .expect("a writable directory");
+    let edge = edge.start(&origin).await;
+    let headers = json!({ "User-Agent": "Android Mobile", "CloudFront-Viewer-Country": "XX" });
+    let ask = async |viewer: &str| {
+        let told = told(
+            &edge,
+            json!({ "url": "/a", "headers": headers, "viewer": viewer }),
+        )
+        .await;
+        let parts = told["key"]["parts"].as_array().expect("parts").clone();
+        let generated = parts.into_iter().filter(|part| {
+            let name = part["part"].as_str().unwrap_or_default();
+            name.starts_with("cloudfront-")
+        });
+        let values = generated.map(|part| part["value"].as_str().unwrap_or_default().to_owned());
+        (told["key"]["hash"].clone(), values.collect::<Vec<_>>())
+    };
+    let (here, parts) = ask("127.0.0.1").await;
+    assert_eq!(parts, ["true", "DE"]);
+    let (there, parts) = ask("192.0.2.1").await;
+    assert_eq!(parts, ["true", "FR"]);
+    let (nowhere, parts) = ask("2001:db8::1").await;
+    assert_eq!(parts, ["true"]);
+    assert!(here != there && there != nowhere && here != nowhere);
+    // A real request of that kind has that key.
+    let request = edge.request("GET", "/a");
+    request.header("User-Agent", "Android Mobile").send().await;
+    let told = told(&edge, json!({ "url": "/a", "headers": headers })).await;
+    assert_eq!(told["key"]["hash"], here);
+    assert_eq!(verdict(&told).0, "hit");
 }

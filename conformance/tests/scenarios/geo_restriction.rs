@@ -1,9 +1,14 @@
 //! Geo restriction: who is served from where (CF section 6.11).
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
-use fourfront::geo::GeoDatabase;
-use fourfront_conformance::{Edge, Origin, Running, country_database, other_database};
+use fourfront::geo::GeoDatabases;
+use fourfront_conformance::{
+    Edge, Origin, Running, asn_database, country_database, other_database,
+};
 
 /// A node to which viewers of this test, all at 127.0.0.1, are in Germany.
 fn edge(restriction: &str) -> Edge {
@@ -151,11 +156,15 @@ async fn the_database_is_exchanged_by_a_reload_and_a_bad_one_is_not_taken() {
         (b"nothing".to_vec(), "is no database in MaxMind's format"),
         (
             other_database("127.0.0.0/8"),
-            "is a Test-ASN database, which has no `country.iso_code`",
+            "is a Test-ASN database, which has neither `country.iso_code` nor",
         ),
         (
             country_database(&[("127.0.0.0/8", "de")]),
-            "which has no `country.iso_code`",
+            "is a Test-Country database, which has neither `country.iso_code` nor",
+        ),
+        (
+            asn_database(&[("127.0.0.0/8", 64_500)]),
+            "is a Test-ASN database, which has no `country.iso_code`, and a distribution has a geo restriction",
         ),
     ] {
         let refused = replace(&bytes).expect_err("a bad database");
@@ -179,7 +188,9 @@ fn addresses_of_both_kinds_are_found() {
         ("2001:db8:1::/48", "CH"),
     ];
     std::fs::write(&file, country_database(&networks)).expect("a writable directory");
-    let database = GeoDatabase::open(&file, None).expect("a database");
+    let files = [file];
+    let open = |at_hand: &GeoDatabases| GeoDatabases::open(&files, at_hand).expect("a database");
+    let database = open(&GeoDatabases::default());
     for (address, country) in [
         ("192.0.2.1", Some("DE")),
         ("192.0.2.129", Some("AT")),
@@ -195,9 +206,19 @@ fn addresses_of_both_kinds_are_found() {
         assert_eq!(found.as_ref().map(|c| c.as_str()), country, "{address}");
     }
     // The same file is not read again, another one is.
-    let same = GeoDatabase::open(&file, Some(&database)).expect("a database");
-    assert!(std::sync::Arc::ptr_eq(&same, &database));
-    std::fs::write(&file, country_database(&networks[..1])).expect("a writable directory");
-    let other = GeoDatabase::open(&file, Some(&database)).expect("a database");
-    assert!(!std::sync::Arc::ptr_eq(&other, &database));
+    let address: IpAddr = "192.0.2.1".parse().expect("an address");
+    let changed = std::fs::metadata(&files[0]).and_then(|m| m.modified());
+    let changed = changed.expect("a time of change");
+    let write = |code: &'static str, at: SystemTime| {
+        let mut networks = networks;
+        networks[0].1 = code;
+        std::fs::write(&files[0], country_database(&networks)).expect("a writable directory");
+        let file = std::fs::File::options().write(true).open(&files[0]);
+        file.and_then(|f| f.set_modified(at)).expect("a file");
+        let found = open(&database).country(address);
+        found.map(|c| c.to_string())
+    };
+    assert_eq!(write("PT", changed).as_deref(), Some("DE"));
+    let later = changed + Duration::from_secs(1);
+    assert_eq!(write("PT", later).as_deref(), Some("PT"));
 }

@@ -487,3 +487,52 @@ async fn ranges_are_cut_from_a_stored_object_that_came_in_chunks() {
         (206, "01", "Hit")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_from_the_cache_says_that_it_has_parts() {
+    // CF-542, RFC 9110 section 14.3
+    let origin = Origin::start(|seen| {
+        let text = "x".repeat(2_000);
+        let reply = match seen.target.as_str() {
+            "/none" => Reply::ok(text).header("Accept-Ranges", "none"),
+            "/coded" => Reply::ok(text).header("Content-Encoding", "gzip"),
+            "/missing" => Reply::status(404).body(text),
+            _ => Reply::ok(text),
+        };
+        reply
+            .header("Cache-Control", "max-age=60")
+            .header("Content-Type", "text/plain")
+    })
+    .await;
+    let edge = Edge::new()
+        .behavior("compress: true")
+        .behavior("cache_policy: Managed-CachingOptimized")
+        .start(&origin)
+        .await;
+    for (path, coding, said, hits) in [
+        ("/a", "identity", None, Some("bytes")),
+        ("/none", "identity", Some("none"), Some("none")),
+        ("/coded", "gzip", None, None),
+        // Compressed by the node.
+        ("/b", "gzip", None, None),
+        ("/missing", "identity", None, None),
+    ] {
+        let get = |method: &'static str, name: &'static str| {
+            let request = edge.request(method, path).header("Accept-Encoding", coding);
+            request.header(name, "\"other\"").send()
+        };
+        let miss = get("GET", "X-Other").await;
+        assert_eq!(miss.header("accept-ranges"), said, "{path}");
+        // The short way of a hit, and Pingora's.
+        for (method, name) in [
+            ("GET", "X-Other"),
+            ("HEAD", "X-Other"),
+            ("GET", "If-None-Match"),
+        ] {
+            let hit = get(method, name).await;
+            assert!(matches!(hit.x_cache(), "Hit" | "Error"), "{hit:?}");
+            let told: Vec<_> = hits.into_iter().collect();
+            assert_eq!(hit.all("accept-ranges"), told, "{path} {method} {name}");
+        }
+    }
+}

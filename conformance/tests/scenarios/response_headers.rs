@@ -319,7 +319,7 @@ async fn server_timing_tells_how_an_answer_came_about() {
         "cdn-upstream-connect;dur=",
         "cdn-upstream-fbl;dur=",
         "cdn-cache-miss",
-        "cdn-pop;desc=\"FFN00-C1\"",
+        "cdn-pop;desc=\"EDG01-C1\"",
         &format!("cdn-rid;desc=\"{id}\""),
         "cdn-downstream-fbl;dur=",
         "db;dur=53",

@@ -47,8 +47,8 @@ pub struct Hop<'a> {
     pub node_id: &'a str,
     /// The protocol the viewer spoke.
     pub version: Version,
-    /// The viewer's connection address (CF-354).
-    pub viewer: IpAddr,
+    /// The address that has connected, the viewer's or that of a proxy before it (CF-353).
+    pub peer: IpAddr,
 }
 
 /// What the policies select from the viewer's request. The cache key is made of the same parts, so the caller
@@ -67,6 +67,9 @@ pub struct Selected {
     pub preconditions: Preconditions,
     /// What becomes of `Range` and `If-Range`.
     pub range: RangeSent,
+    /// The generated `CloudFront-*` lines that the policies name (CF-125, CF section 4.5). What the viewer sent under such names
+    /// is not sent on (CF-358).
+    pub generated: HeaderLines,
 }
 
 /// What becomes of the viewer's `If-Match`, `If-None-Match`, `If-Modified-Since` and `If-Unmodified-Since`.
@@ -298,8 +301,11 @@ fn written_lines(
     if let RangeSent::Replace(range) = &selected.range {
         push(header::RANGE, range.clone());
     }
+    for line in &selected.generated {
+        push(line.name.clone(), line.value.clone());
+    }
     push(header::VIA, via(viewer.headers, identity, hop));
-    push(X_FORWARDED_FOR, forwarded_for(viewer.headers, hop.viewer));
+    push(X_FORWARDED_FOR, forwarded_for(viewer.headers, hop.peer));
     push(CDN_LOOP, cdn_loop(viewer.headers, identity));
     written
 }
@@ -323,13 +329,13 @@ fn via(headers: &[HeaderLine], identity: &Identity, hop: &Hop<'_>) -> HeaderValu
 }
 
 /// CF-353: the list goes on in the style it began with.
-fn forwarded_for(headers: &[HeaderLine], viewer: IpAddr) -> HeaderValue {
+fn forwarded_for(headers: &[HeaderLine], peer: IpAddr) -> HeaderValue {
     let tight = headers
         .iter()
         .filter(|l| l.name == X_FORWARDED_FOR)
         .any(|l| has_tight_comma(l.value.as_bytes()));
     let separator = if tight { "," } else { ", " };
-    let address = viewer.to_canonical().to_string();
+    let address = peer.to_canonical().to_string();
     appended(headers, &X_FORWARDED_FOR, separator, address.as_bytes())
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fourfront_model::{OriginRequestPolicy, Selection};
+use fourfront_model::{GeneratedHeader, OriginRequestPolicy, Selection};
 
 use super::*;
 use crate::testing::{behavior, custom_origin, lines, s3_origin, show};
@@ -18,7 +18,7 @@ struct Given {
     origin: Origin,
     identity: Identity,
     version: Version,
-    viewer: &'static str,
+    peer: &'static str,
     selected: Selected,
 }
 
@@ -31,7 +31,7 @@ fn get(headers: &[(&'static str, &'static str)]) -> Given {
         origin: custom_origin(),
         identity: Identity::fourfront(),
         version: Version::HTTP_11,
-        viewer: "192.0.2.7",
+        peer: "192.0.2.7",
         selected: Selected::default(),
     }
 }
@@ -39,10 +39,10 @@ fn get(headers: &[(&'static str, &'static str)]) -> Given {
 impl Given {
     fn naming(mut self, headers: OriginHeaders) -> Self {
         self.behavior.origin_request_policy = Some(Arc::new(OriginRequestPolicy {
-            name: None,
             headers,
             cookies: Selection::None,
             query_strings: Selection::None,
+            ..OriginRequestPolicy::default()
         }));
         self
     }
@@ -61,7 +61,7 @@ impl Given {
             &Hop {
                 node_id: "n1",
                 version: self.version,
-                viewer: self.viewer.parse().unwrap(),
+                peer: self.peer.parse().unwrap(),
             },
             &self.selected,
         )
@@ -465,7 +465,7 @@ fn x_forwarded_for_goes_on_in_its_style() {
     // CF-353
     let sent = |headers: &[(&'static str, &'static str)], viewer| {
         let mut given = get(headers);
-        given.viewer = viewer;
+        given.peer = viewer;
         given.sent("x-forwarded-for").unwrap()
     };
     assert_eq!(sent(&[], "2001:db8::17"), "2001:db8::17");
@@ -485,4 +485,48 @@ fn x_forwarded_for_goes_on_in_its_style() {
         ),
         "a, b, 192.0.2.7"
     );
+}
+
+#[test]
+fn generated_headers_are_the_nodes_and_never_the_viewers() {
+    // CF-125, CF-174, CF-358, CF-359, CF-376..386, LE-222
+    let line = |header: GeneratedHeader, value: &'static str| {
+        names::line(header.header_name(), HeaderValue::from_static(value))
+    };
+    let sent = [
+        ("CloudFront-Viewer-Country", "XX"),
+        ("CloudFront-Is-IOS-Viewer", "true"),
+        ("Referer", "r"),
+    ];
+    let countries = OriginHeaders::Whitelist(vec![
+        "cloudfront-is-ios-viewer".to_owned(),
+        "cloudfront-viewer-country".to_owned(),
+    ]);
+    for headers in [countries, OriginHeaders::AllViewer, OriginHeaders::None] {
+        let mut given = get(&sent).naming(headers);
+        assert_eq!(given.sent("cloudfront-viewer-country"), None);
+        assert_eq!(given.sent("cloudfront-is-ios-viewer"), None);
+        given.selected.generated = vec![
+            line(GeneratedHeader::ViewerCountry, "DE"),
+            line(GeneratedHeader::IsIosViewer, "false"),
+        ];
+        let shown = given.shown();
+        for line in [
+            "CloudFront-Viewer-Country: DE",
+            "CloudFront-Is-IOS-Viewer: false",
+        ] {
+            assert_eq!(shown.iter().filter(|l| *l == line).count(), 1, "{shown:?}");
+        }
+        assert_eq!(
+            shown
+                .iter()
+                .filter(|l| l.starts_with("CloudFront-"))
+                .count(),
+            2
+        );
+    }
+    for header in GeneratedHeader::ALL {
+        // Written as the model writes it.
+        assert_eq!(names::canonical(&header.header_name()), header.key());
+    }
 }

@@ -153,10 +153,8 @@ pub(crate) const NODE: Table = Table {
         read("http2"),
         read("proxy_protocol"),
         refused("fleet", "not available yet: it needs fleet state"),
-        refused(
-            "trusted_proxies",
-            "not available yet: it needs viewer addresses taken from a proxy in front",
-        ),
+        read("trusted_proxies"),
+        read("pop"),
     ]],
 };
 
@@ -667,6 +665,15 @@ pub(crate) const SELECTION: Table = Table {
     groups: &[&[read("whitelist"), read("all_except")]],
 };
 
+pub(crate) const ORIGIN_HEADERS: Table = Table {
+    what: "a selection of headers for the origin",
+    groups: &[&[
+        read("whitelist"),
+        read("all_except"),
+        read("all_viewer_and_whitelist_cloudfront"),
+    ]],
+};
+
 pub(crate) const ITEMS: Table = Table {
     what: "a list with its length",
     groups: &[&[read("quantity"), read("items")]],
@@ -815,6 +822,7 @@ pub(crate) const ALL: &[&Table] = &[
     &CACHE_POLICY,
     &ORIGIN_REQUEST_POLICY,
     &SELECTION,
+    &ORIGIN_HEADERS,
     &TRUSTED_KEY_GROUPS,
     &ITEMS,
     &CUSTOM_ERROR_RESPONSE,

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use fourfront_model::LimitProfile;
+use fourfront_model::{LimitProfile, PopCode, TrustedProxies};
 
 /// Node settings, each with its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,13 @@ pub struct NodeSettings {
     pub shutdown_grace: Duration,
     /// PEM file with certificate authorities trusted for `https` origins besides the public ones (CF-423).
     pub origin_ca: Option<PathBuf>,
-    /// Database in MaxMind's format that says in which country a viewer is (CF-601).
-    pub geo_database: Option<PathBuf>,
+    /// Databases in MaxMind's format that say where a viewer is and whose network it is in (CF-377..380, CF-601); the first
+    /// that knows a fact counts.
+    pub geo_databases: Vec<PathBuf>,
+    /// Proxies in front of the node that tell whom they speak for (CF-354). Default none.
+    pub trusted_proxies: TrustedProxies,
+    /// Where the node says it is (CF-502); `None` is what its name comes to.
+    pub pop: Option<PopCode>,
     /// Directory for what the node remembers over a restart: its invalidations (CF-661, CP-560). `None`: nothing.
     pub data_dir: Option<PathBuf>,
     /// How viewers connect.
@@ -55,7 +60,9 @@ impl Default for NodeSettings {
             compression: CompressionSettings::default(),
             shutdown_grace: Duration::from_secs(30),
             origin_ca: None,
-            geo_database: None,
+            geo_databases: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            pop: None,
             data_dir: None,
             viewers: ViewerSettings::default(),
         }

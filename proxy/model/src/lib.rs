@@ -15,6 +15,7 @@ mod egress;
 mod error_response;
 mod finish_fetch;
 mod function;
+mod generated;
 mod geo;
 mod headers;
 mod identity;
@@ -23,9 +24,11 @@ mod managed_response_headers;
 mod origin;
 mod path_pattern;
 mod policy;
+mod pop;
 mod response_headers;
 mod signed;
 mod tls;
+mod trusted_proxies;
 
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, Failover, PathPatternSlot, ViewerProtocolPolicy,
@@ -50,6 +53,7 @@ pub use function::{
     FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
     HandlerPathError, LimitProfile, OnError, UnknownEventType,
 };
+pub use generated::{GeneratedHeader, GeneratedHeaders, is_cloudfront};
 pub use geo::{CountryCode, CountryCodeError, GeoRestriction};
 pub use headers::{HeaderLine, HeaderLines, may_be_custom_header};
 pub use identity::Identity;
@@ -70,6 +74,8 @@ pub use policy::{
     CacheMode, CachePolicy, Heuristic, OriginHeaders, OriginRequestPolicy, RequestCc, Selection,
     Ttl, TtlOrderError,
 };
+pub use pop::{PopCode, PopCodeError};
 pub use response_headers::{Changes, PolicyField, ResponseHeadersPolicy, SamplingRate};
 pub use signed::{KeyGroup, KeyKind, PublicKey, SIGNED_COOKIES, SIGNED_URL_PARAMETERS};
 pub use tls::{HttpVersions, SecurityPolicy, ViewerCertificate, ViewerMtls};
+pub use trusted_proxies::{NetworkError, TrustedProxies};

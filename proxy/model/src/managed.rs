@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{CachePolicy, OriginHeaders, OriginRequestPolicy, Selection, Ttl};
+use crate::{
+    CachePolicy, GeneratedHeader, GeneratedHeaders, OriginHeaders, OriginRequestPolicy, Selection,
+    Ttl,
+};
 
 /// A managed cache policy: name, id and contents.
 pub struct ManagedCachePolicy {
@@ -39,8 +42,21 @@ enum Kind {
 #[derive(Clone, Copy)]
 enum HeadersKind {
     AllViewer,
+    AllViewerAnd(GeneratedHeaders),
+    AllExceptAnd(&'static [&'static str], GeneratedHeaders),
     Only(&'static [&'static str]),
 }
+
+/// Protocol, HTTP version, TLS, device type and place: what CF-144 adds.
+const ALL_BUT_ADDRESS: GeneratedHeaders = GeneratedHeaders::CONNECTION
+    .and(GeneratedHeaders::DEVICE)
+    .and(GeneratedHeaders::PLACE);
+
+/// What CF-145 adds: the headers that there were in June 2022.
+const OF_2022_06: GeneratedHeaders = ALL_BUT_ADDRESS.and(GeneratedHeaders::of(&[
+    GeneratedHeader::ViewerAddress,
+    GeneratedHeader::ViewerAsn,
+]));
 
 const USE_ORIGIN_HEADERS: &[&str] = &[
     "host",
@@ -50,8 +66,7 @@ const USE_ORIGIN_HEADERS: &[&str] = &[
     "x-method-override",
 ];
 
-/// The managed cache policies whose keys this node can build: CF-135..139 and CF-141. CF-140 (Amplify) keys the
-/// viewer's country, a generated `CloudFront-*` header, and is refused until those exist.
+/// The managed cache policies: CF-135..141. Of those of Amplify hosting only the ids are known (CF-142).
 pub const MANAGED_CACHE_POLICIES: &[ManagedCachePolicy] = &[
     cache(
         "CachingOptimized",
@@ -104,6 +119,16 @@ pub const MANAGED_CACHE_POLICIES: &[ManagedCachePolicy] = &[
         true,
     ),
     cache(
+        "Amplify",
+        "2e54312d-136d-493c-8eb9-b001f22f67d2",
+        (2, 2, 600),
+        &["authorization", "cloudfront-viewer-country", "host"],
+        Kind::All,
+        Kind::All,
+        true,
+        true,
+    ),
+    cache(
         "Elemental-MediaPackage",
         "08627262-05a9-4f76-9ded-b50ca2e3a84f",
         (0, 86_400, 31_536_000),
@@ -115,13 +140,26 @@ pub const MANAGED_CACHE_POLICIES: &[ManagedCachePolicy] = &[
     ),
 ];
 
-/// The managed origin request policies whose contents this node can send: CF-143 and CF-146..150. CF-144 and
-/// CF-145 name generated `CloudFront-*` headers and are refused until those exist.
+/// The managed origin request policies: CF-143..150.
 pub const MANAGED_ORIGIN_REQUEST_POLICIES: &[ManagedOriginRequestPolicy] = &[
     origin(
         "AllViewer",
         "216adef6-5c7f-47e4-b989-5492eafa07d3",
         HeadersKind::AllViewer,
+        Kind::All,
+        Kind::All,
+    ),
+    origin(
+        "AllViewerExceptHostHeader",
+        "b689b0a8-53d0-40ab-baf2-68738e2966ac",
+        HeadersKind::AllExceptAnd(&["host"], ALL_BUT_ADDRESS),
+        Kind::All,
+        Kind::All,
+    ),
+    origin(
+        "AllViewerAndCloudFrontHeaders-2022-06",
+        "33f36d7e-f396-46d9-90e0-52428a34d9dc",
+        HeadersKind::AllViewerAnd(OF_2022_06),
         Kind::All,
         Kind::All,
     ),
@@ -196,12 +234,21 @@ pub fn managed_origin_request_policy(name_or_id: &str) -> Option<Arc<OriginReque
     let m = MANAGED_ORIGIN_REQUEST_POLICIES
         .iter()
         .find(|m| m.name == wanted || m.id == wanted)?;
+    let (headers, generated) = match m.headers {
+        HeadersKind::AllViewer => (OriginHeaders::AllViewer, GeneratedHeaders::NONE),
+        HeadersKind::AllViewerAnd(generated) => (OriginHeaders::AllViewer, generated),
+        HeadersKind::AllExceptAnd(names, generated) => {
+            (OriginHeaders::AllExcept(owned(names)), generated)
+        }
+        HeadersKind::Only(names) => {
+            let listed = OriginHeaders::Whitelist(owned(names));
+            (listed, GeneratedHeaders::NONE)
+        }
+    };
     Some(Arc::new(OriginRequestPolicy {
         name: Some(m.name.to_owned()),
-        headers: match m.headers {
-            HeadersKind::AllViewer => OriginHeaders::AllViewer,
-            HeadersKind::Only(names) => OriginHeaders::Whitelist(owned(names)),
-        },
+        headers,
+        generated,
         cookies: m.cookies.into(),
         query_strings: m.query.into(),
     }))
@@ -273,7 +320,7 @@ mod tests {
 
     #[test]
     fn every_managed_policy_resolves_by_name_prefixed_name_and_id() {
-        // CF-025, CF-135..139, CF-141
+        // CF-025, CF-135..141
         for m in MANAGED_CACHE_POLICIES {
             let by_name = managed_cache_policy(m.name).unwrap();
             assert_eq!(
@@ -294,26 +341,56 @@ mod tests {
     }
 
     #[test]
-    fn policies_that_name_generated_headers_do_not_resolve() {
-        // CF-140, CF-144, CF-145: they would key or send less than they promise
-        for name in ["Managed-Amplify", "2e54312d-136d-493c-8eb9-b001f22f67d2"] {
-            assert!(managed_cache_policy(name).is_none(), "{name}");
-        }
-        let generated = |name: &&&str| name.starts_with("cloudfront-");
-        for m in MANAGED_CACHE_POLICIES {
-            assert_eq!(m.headers.iter().find(generated), None, "{}", m.name);
-        }
-        for m in MANAGED_ORIGIN_REQUEST_POLICIES {
-            if let HeadersKind::Only(names) = m.headers {
-                assert_eq!(names.iter().find(generated), None, "{}", m.name);
-            }
-        }
-        for name in [
-            "AllViewerExceptHostHeader",
-            "b689b0a8-53d0-40ab-baf2-68738e2966ac",
-            "Managed-AllViewerAndCloudFrontHeaders-2022-06",
-        ] {
-            assert!(managed_origin_request_policy(name).is_none(), "{name}");
+    fn policies_with_generated_headers_follow_the_table() {
+        // CF-140
+        let amplify = managed_cache_policy("Managed-Amplify").unwrap();
+        let ttl = amplify.ttl;
+        assert_eq!((ttl.min(), ttl.default_ttl(), ttl.max()), (2, 2, 600));
+        assert_eq!(
+            amplify.headers,
+            ["authorization", "cloudfront-viewer-country", "host"]
+        );
+        assert_eq!(
+            (&amplify.cookies, &amplify.query_strings),
+            (&Selection::All, &Selection::All)
+        );
+        assert!(amplify.accept_encoding_gzip && amplify.accept_encoding_brotli);
+        let country = GeneratedHeaders::of(&[GeneratedHeader::ViewerCountry]);
+        assert_eq!(amplify.generated(), country);
+
+        // CF-145
+        let all = managed_origin_request_policy("AllViewerAndCloudFrontHeaders-2022-06").unwrap();
+        assert_eq!(all.headers, OriginHeaders::AllViewer);
+        let short = |set: GeneratedHeaders| {
+            let names = set
+                .iter()
+                .map(|h| h.name().trim_start_matches("cloudfront-"));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let of_2022 = short(all.generated());
+        assert_eq!(
+            of_2022,
+            "is-android-viewer is-desktop-viewer is-ios-viewer is-mobile-viewer is-smarttv-viewer is-tablet-viewer \
+             forwarded-proto viewer-http-version viewer-country viewer-country-name viewer-country-region \
+             viewer-country-region-name viewer-city viewer-postal-code viewer-time-zone viewer-latitude \
+             viewer-longitude viewer-metro-code viewer-address viewer-asn viewer-tls"
+        );
+        // CF-144
+        let without = managed_origin_request_policy("AllViewerExceptHostHeader").unwrap();
+        assert_eq!(
+            without.headers,
+            OriginHeaders::AllExcept(vec!["host".to_owned()])
+        );
+        assert_eq!(
+            short(without.generated()),
+            of_2022.replace("viewer-address viewer-asn ", "")
+        );
+        for m in MANAGED_ORIGIN_REQUEST_POLICIES
+            .iter()
+            .filter(|m| !m.name.starts_with("AllViewer"))
+        {
+            let policy = managed_origin_request_policy(m.id).unwrap();
+            assert!(policy.generated().is_empty(), "{}", m.name);
         }
     }
 

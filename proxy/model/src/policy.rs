@@ -1,6 +1,8 @@
 //! Cache policies and origin request policies: what enters the key, what reaches the
 //! origin, and how long a response may be kept (CF section 1.6).
 
+use crate::GeneratedHeaders;
+
 /// How a distribution's responses are judged for storing and freshness (CF section 10.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheMode {
@@ -167,6 +169,11 @@ impl CachePolicy {
     pub const fn normalizes_accept_encoding(&self) -> bool {
         self.accept_encoding_gzip || self.accept_encoding_brotli
     }
+
+    /// The generated headers in the key (CF-174).
+    pub fn generated(&self) -> GeneratedHeaders {
+        GeneratedHeaders::among(&self.headers)
+    }
 }
 
 /// Which viewer headers reach the origin beyond the key's (CF-125).
@@ -188,12 +195,28 @@ pub enum OriginHeaders {
 pub struct OriginRequestPolicy {
     /// Name, for messages; inline policies have none.
     pub name: Option<String>,
-    /// Viewer headers.
+    /// Viewer headers, and generated ones by name.
     pub headers: OriginHeaders,
+    /// Generated headers beside the viewer's, where those are not listed by name: what
+    /// `allViewerAndWhitelistCloudFront` adds (CF-125), and some managed policies do (CF-144, CF-145).
+    pub generated: GeneratedHeaders,
     /// Cookies.
     pub cookies: Selection,
     /// Query parameters.
     pub query_strings: Selection,
+}
+
+impl OriginRequestPolicy {
+    /// The generated headers that the origin gets, however the policy names them (CF-125, CF section 4.5). Neither every
+    /// header of the viewer's nor all but some are any that the edge makes.
+    pub fn generated(&self) -> GeneratedHeaders {
+        match &self.headers {
+            OriginHeaders::Whitelist(names) => self.generated.and(GeneratedHeaders::among(names)),
+            OriginHeaders::None | OriginHeaders::AllViewer | OriginHeaders::AllExcept(_) => {
+                self.generated
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `fourfront explain` (CP-606): asks a running node, through its admin API, what it would do with a request.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::IpAddr};
 
 use clap::Args;
 use http::Method;
@@ -28,6 +28,9 @@ pub(super) struct ExplainArgs {
     /// A header field of the request, as in 'Accept-Language: de'. May be given again.
     #[arg(short = 'H', long = "header", value_name = "FIELD")]
     headers: Vec<String>,
+    /// The viewer's address, for what the cache key says of where it is. Default: this machine's.
+    #[arg(long, value_name = "ADDRESS")]
+    viewer: Option<IpAddr>,
     /// Print the whole explanation as JSON.
     #[arg(long)]
     json: bool,
@@ -43,7 +46,10 @@ pub(super) fn run(args: &ExplainArgs) -> Exit {
 async fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let headers = fields(&args.headers).map_err(|e| (Exit::Usage, e))?;
     let node = NodeAddress::of(args.node.as_deref())?;
-    let body = json!({ "url": args.url, "method": args.method, "headers": headers });
+    let mut body = json!({ "url": args.url, "method": args.method, "headers": headers });
+    if let Some(viewer) = args.viewer {
+        body["viewer"] = json!(viewer);
+    }
     let told = node
         .ask(Method::POST, "/_fourfront/v1/explain", Some(&body))
         .await?;

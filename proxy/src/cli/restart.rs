@@ -35,7 +35,9 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         limits: _,
         compression: _,
         // Read with each configuration.
-        geo_database: _,
+        geo_databases: _,
+        trusted_proxies: _,
+        pop: _,
         // Read when the node stops.
         shutdown_grace: _,
         origin_ca,

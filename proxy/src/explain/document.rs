@@ -106,6 +106,7 @@ fn base(node: &Node, asked: &Asked, exchange: Option<&Exchange>, now: SystemTime
             "host": asked.host,
             "target": asked.target,
             "headers": pairs(&asked.headers),
+            "viewer": asked.viewer,
         },
     });
     let Some(exchange) = exchange else {

@@ -3,7 +3,10 @@
 
 mod document;
 
-use std::{net::SocketAddr, time::SystemTime};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::SystemTime,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use serde_json::{Map, Value};
@@ -39,7 +42,7 @@ async fn told(node: &Node, body: &[u8], now: SystemTime) -> Result<Value, Proble
         headers: &asked.headers,
         raw_head: &[],
         head_bytes: 0,
-        viewer: SocketAddr::from(([127, 0, 0, 1], 0)),
+        peer: SocketAddr::new(asked.viewer, 0),
         is_https: asked.is_https,
         tls: None,
         has_body: false,
@@ -86,11 +89,13 @@ struct Asked {
     target: String,
     /// With `Host`.
     headers: HeaderMap,
+    /// Who asks: what is known of a viewer's address may be in the key (CF-174).
+    viewer: IpAddr,
 }
 
 impl Asked {
-    /// Reads `{"url": "http://host/path", "method": "GET", "headers": {"Name": "value" or ["values"]}}`. A URL that is only a
-    /// path is for the one distribution there is.
+    /// Reads `{"url": "http://host/path", "method": "GET", "headers": {"Name": "value" or ["values"]}, "viewer": "192.0.2.1"}`. A
+    /// URL that is only a path is for the one distribution there is; a viewer that is not told is on this machine.
     fn read(body: &[u8]) -> Result<Self, Problem> {
         let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|e| {
             let detail = format!("not a JSON object: {e}");
@@ -99,6 +104,7 @@ impl Asked {
         let mut method = Method::GET;
         let mut url = None;
         let mut headers = HeaderMap::new();
+        let mut viewer = IpAddr::from([127, 0, 0, 1]);
         for (name, value) in &fields {
             match name.as_str() {
                 "url" => url = Some(text(name, value)?),
@@ -106,6 +112,12 @@ impl Asked {
                     let word = text(name, value)?;
                     method = Method::from_bytes(word.as_bytes())
                         .map_err(|_| Problem::invalid(name, format!("`{word}` is no method")))?;
+                }
+                "viewer" => {
+                    let word = text(name, value)?;
+                    viewer = word
+                        .parse()
+                        .map_err(|_| Problem::invalid(name, format!("`{word}` is no address")))?;
                 }
                 "headers" => {
                     let all = value
@@ -116,7 +128,7 @@ impl Asked {
                     }
                 }
                 _ => {
-                    let detail = "an explanation has `url`, `method` and `headers`";
+                    let detail = "an explanation has `url`, `method`, `headers` and `viewer`";
                     return Err(Problem::invalid(name, detail));
                 }
             }
@@ -131,6 +143,7 @@ impl Asked {
             host: host.to_owned(),
             target,
             headers,
+            viewer,
         };
         asked.take_host()?;
         Ok(asked)
@@ -348,6 +361,7 @@ mod tests {
                 invalid("headers.host"),
             ),
             (r#"{"url":"/","fetch":true}"#, invalid("fetch")),
+            (r#"{"url":"/","viewer":"here"}"#, invalid("viewer")),
         ] {
             assert_eq!(read(body).unwrap_err(), want, "{body}");
         }

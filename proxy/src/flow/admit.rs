@@ -11,9 +11,9 @@ use fourfront_cache::purge::Moment;
 use fourfront_control::RequestLimits;
 use fourfront_model::CountryCode;
 use fourfront_signed::{self as signed, Scheme};
-use http::{HeaderMap, HeaderName, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
-use super::{Exchange, RequestId, Route, ViewerFault, ViewerRequest, protocol};
+use super::{Exchange, RequestId, Route, ViewerFault, ViewerRequest, generated::Sent, protocol};
 use crate::{node::Snapshot, tls::TlsFacts};
 
 /// What is known of a request when its head has been parsed.
@@ -33,8 +33,8 @@ pub struct ViewerFacts<'a> {
     pub raw_head: &'a [u8],
     /// Bytes of request line and header fields, or what is in their place (CF-360).
     pub head_bytes: u64,
-    /// The connecting peer.
-    pub viewer: SocketAddr,
+    /// Who has connected, or for whom the PROXY protocol says it has.
+    pub peer: SocketAddr,
     /// Whether the viewer came by HTTPS.
     pub is_https: bool,
     /// The handshake of the connection, where there was one.
@@ -62,11 +62,14 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
     let text = String::from_utf8_lossy(path);
     let route =
         Route::find(snapshot, host, &text).ok_or_else(|| nowhere(ViewerFault::UnknownHost))?;
+    let viewer = viewer(snapshot, facts.peer, facts.headers);
     let exchange = Exchange {
-        country: country(snapshot, &route, facts.viewer.ip()),
+        country: country(snapshot, &route, viewer.ip()),
+        sent: sent(&route, facts),
         route,
         request_id: RequestId::random(),
-        viewer: facts.viewer,
+        viewer,
+        peer: facts.peer.ip(),
         // Known to whoever holds the connection.
         server: None,
         bare_query: memchr::memchr(b'?', facts.target) == facts.target.len().checked_sub(1),
@@ -75,6 +78,7 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
         version: facts.version,
         is_https: facts.is_https,
         tls: facts.tls.cloned(),
+        reused: facts.tls.is_some_and(|tls| tls.take_use()),
     };
     match check_route(facts, &exchange) {
         Ok(()) => Ok(ViewerRequest { exchange }),
@@ -185,7 +189,26 @@ fn check_route(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), Viewe
 /// In which country a viewer is (CF-601), where a distribution asks: no other request costs a look-up.
 fn country(snapshot: &Snapshot, route: &Route, viewer: IpAddr) -> Option<CountryCode> {
     route.distribution().geo_restriction.as_ref()?;
-    snapshot.geo()?.country(viewer)
+    snapshot.geo().country(viewer)
+}
+
+/// Who the viewer is (CF-354).
+pub(crate) fn viewer(snapshot: &Snapshot, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
+    let trusted = &snapshot.settings().trusted_proxies;
+    if trusted.is_empty() {
+        return peer;
+    }
+    let lists = headers.get_all("x-forwarded-for").iter();
+    trusted.viewer(peer, lists.map(HeaderValue::as_bytes))
+}
+
+/// What generated headers need of the request as it came.
+fn sent(route: &Route, facts: &ViewerFacts<'_>) -> Option<Arc<Sent>> {
+    let which = route.generated_anywhere();
+    if which.is_empty() {
+        return None;
+    }
+    Sent::of(which, facts.headers, facts.raw_head, facts.version).map(Arc::new)
 }
 
 /// CF-010.8: countries from which the distribution may not be used (CF-600).
@@ -213,7 +236,7 @@ fn check_signature(facts: &ViewerFacts<'_>, exchange: &Exchange) -> Result<(), V
         host: facts.host.unwrap_or_default(),
         target: facts.target,
         headers: facts.headers,
-        viewer: facts.viewer.ip(),
+        viewer: exchange.viewer.ip(),
         now: facts.now,
     };
     Ok(signed::check(keys, &request)?)
@@ -281,8 +304,6 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]

@@ -14,12 +14,14 @@ use fourfront_cache::{
 };
 use fourfront_hooks::event::EventConfig;
 use fourfront_model::{
-    CacheBehavior, CountryCode, Distribution, EventType, Origin, OriginKind, OriginProtocol,
+    CacheBehavior, CountryCode, Distribution, EventType, GeneratedHeaders, HeaderLines, Origin,
+    OriginKind, OriginProtocol,
 };
 use fourfront_signed::TrustedKeys;
 use http::Version;
 use rand::Rng as _;
 
+use super::generated::{Handshake, Known, Named, Sent};
 use crate::{
     node::{Hook, NodeFields, Snapshot},
     observe::metrics::BehaviorMetrics,
@@ -147,6 +149,18 @@ impl Route {
             .as_ref()
     }
 
+    /// The headers that the edge generates for the behaviour.
+    pub fn generated(&self) -> Named {
+        self.snapshot
+            .behavior(self.distribution, self.behavior)
+            .generated
+    }
+
+    /// The headers that the edge generates for any behaviour of the distribution.
+    pub fn generated_anywhere(&self) -> GeneratedHeaders {
+        self.snapshot.generated(self.distribution)
+    }
+
     /// Field values of the distribution's answers.
     pub fn fields(&self) -> &NodeFields {
         self.snapshot.fields(self.distribution)
@@ -184,8 +198,10 @@ pub struct Exchange {
     pub route: Route,
     /// Its id.
     pub request_id: RequestId,
-    /// The connecting peer (LE-074, CF-354).
+    /// The viewer's address: the peer's, or what a trusted proxy says (LE-074, CF-354).
     pub viewer: SocketAddr,
+    /// Who has connected (CF-353).
+    pub peer: IpAddr,
     /// The address it connected to, where that is known (LE-482).
     pub server: Option<IpAddr>,
     /// Whether the target ended in a `?` with nothing behind it (LE-412).
@@ -203,6 +219,10 @@ pub struct Exchange {
     pub is_https: bool,
     /// The handshake that the viewer's connection began with; `None` on plain HTTP.
     pub tls: Option<Arc<TlsFacts>>,
+    /// Whether requests came on that connection before (CF-383). Plain HTTP is not looked at.
+    pub reused: bool,
+    /// What generated headers need of the viewer's own request, where the distribution has such.
+    pub sent: Option<Arc<Sent>>,
 }
 
 impl Exchange {
@@ -231,6 +251,28 @@ impl Exchange {
             .distribution()
             .secondary_of(self.route.behavior());
         secondary.map(|origin| origin.for_viewer(self.scheme()))
+    }
+
+    /// The generated headers that the behaviour's policies name in these ways (LE-188, CF-125, CF-174): of the
+    /// behaviour that the exchange is at now, which for an error page is the page's.
+    pub fn generated(&self, which: GeneratedHeaders) -> HeaderLines {
+        if which.is_empty() {
+            return HeaderLines::new();
+        }
+        let known = Known {
+            viewer: self.viewer,
+            is_https: self.is_https,
+            version: self.version,
+            tls: self.tls.as_deref().map(|tls| Handshake {
+                protocol: tls.protocol,
+                cipher: tls.cipher,
+                resumed: tls.resumed,
+                reused: self.reused,
+            }),
+            sent: self.sent.as_deref(),
+            geo: self.route.snapshot().geo(),
+        };
+        known.lines(which)
     }
 
     /// The `config` object of an event (LE-070..073).

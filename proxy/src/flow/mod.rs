@@ -53,8 +53,10 @@
 
 mod admit;
 pub mod compression;
+pub mod device;
 mod exchange;
 mod fault;
+pub mod generated;
 pub mod hook;
 mod origin_side;
 mod protocol;
@@ -63,8 +65,8 @@ mod served;
 pub mod server_timing;
 mod viewer_side;
 
-pub(crate) use admit::is_reserved;
 pub use admit::{Admission, ViewerFacts, admit};
+pub(crate) use admit::{is_reserved, viewer};
 pub use exchange::{Exchange, RequestId, Route};
 pub use fault::{ErrorAnswer, Fault, NodeFault, ViewerFault, reason};
 pub use origin_side::{BodyPlan, Fetch, Member, OriginChoice, OriginRequest, Store};

@@ -17,11 +17,10 @@ use super::{
     response_policy,
 };
 use crate::flow::{
-    ErrorAnswer, Exchange, Fault, Generated, NodeFault, Replacement, Served,
+    ErrorAnswer, Exchange, Fault, Generated, NodeFault, Replacement, Served, generated,
     hook::{RequestParts, ResponseParts},
     reason,
 };
-use crate::node::POP;
 
 /// The viewer's request as the viewer-request function left it (LE-095), with the whole query whatever the policies
 /// are (LE-093).
@@ -141,7 +140,7 @@ impl Edge {
                 let (node, domain) = (self.node().name(), identity.domain());
                 let via = format!("1.1 {node}.{domain} ({})", identity.product());
                 head.insert_header("Via", header_value(&via))?;
-                head.insert_header("X-Amz-Cf-Pop", POP)?;
+                head.insert_header("X-Amz-Cf-Pop", self.node().snapshot().pop())?;
                 head.insert_header("X-Amz-Cf-Id", id.as_str())?;
             }
         }
@@ -272,8 +271,9 @@ impl Edge {
         record: &mut Record,
     ) -> std::result::Result<Option<ResponseResult>, Fault> {
         let event = EventType::ViewerResponse;
+        let seen = generated::seen(exchange, event, request);
         let shown = Shown {
-            request,
+            request: seen.as_ref().unwrap_or(request),
             body: None,
             origin: None,
             response: Some(response),

@@ -129,7 +129,8 @@ pub(crate) async fn explain(
         version: Version::HTTP_11,
     };
     let seen = lookup.path(path).to_vec();
-    let request = key_request(&exchange.route, &keyed, &seen, query);
+    let generated = exchange.generated(exchange.route.generated().keyed);
+    let request = key_request(&exchange.route, &keyed, &seen, query, &generated);
     let key = cache_key(cache.secret(), policy, &request);
     let mut shelf = match &key {
         Some(key) => {
@@ -330,7 +331,7 @@ fn selecting(
     stored: &HeaderMap,
     headers: &HeaderMap,
 ) -> Vec<(String, Option<String>)> {
-    let sent = varying_fields(exchange.route.behavior(), stored, headers);
+    let sent = varying_fields(exchange, stored, headers);
     let value = |name: &HeaderName| {
         let lines: Vec<_> = sent
             .get_all(name)

@@ -84,6 +84,7 @@ use crate::{
 use deliver::ctx_internal;
 use direct::Outlet;
 use storage::StoredFacts;
+use store::OffersRanges;
 
 /// The origin-response function's answer is complete and waits in the context; not a failure.
 const ANSWER_READY: ErrorType = ErrorType::Custom("fourfront: answer ready");
@@ -498,7 +499,11 @@ impl Edge {
                 | CachePhase::Revalidated
                 | CachePhase::RevalidatedNoCache(_)
         );
-        let stored = session.cache.maybe_cache_meta().and_then(StoredFacts::of);
+        let meta = session.cache.maybe_cache_meta();
+        if !from_cache && meta.is_some_and(|m| m.extensions().get::<OffersRanges>().is_some()) {
+            head.remove_header(&header::ACCEPT_RANGES);
+        }
+        let stored = meta.and_then(StoredFacts::of);
         let now = self.node.clock().now();
         let ttl = stored.as_ref().map_or(0, |s| s.freshness().ttl(now));
         let outcome = match std::mem::take(&mut ctx.flow) {

@@ -206,6 +206,7 @@ impl Edge {
             accept_encoding: accept_encoding(behavior, viewer),
             preconditions: preconditions(session, distribution.cache_mode, sent),
             range,
+            generated: exchange.generated(route.generated().all),
         };
         let root = route.root_object(path);
         let parts = ViewerParts {
@@ -217,7 +218,7 @@ impl Edge {
         let hop = Hop {
             node_id: self.node().name(),
             version: viewer.version,
-            viewer: exchange.viewer.ip(),
+            peer: exchange.peer,
         };
         let request = request::origin_request(
             &parts,

@@ -25,7 +25,7 @@ use super::{
     viewer_side::{self, split},
 };
 use crate::{
-    flow::{Fault, Flow, Served, ViewerFault},
+    flow::{Fault, Flow, Served, ViewerFault, viewer},
     observe::access::AccessRecord,
     tls::TlsFacts,
 };
@@ -248,7 +248,7 @@ impl Edge {
             method: &request.method,
             target: request.raw_path(),
             host: request.headers.get(header::HOST),
-            viewer: session.client_addr().and_then(|a| a.as_inet()).copied(),
+            peer: self.unadmitted_viewer(session, ctx),
             version: request.version,
             tls: viewer_side::tls(session),
             status,
@@ -256,6 +256,16 @@ impl Edge {
             bytes: session.body_bytes_sent() as u64,
         };
         self.ended(&ended, ctx);
+    }
+
+    /// The viewer of a request that was refused before it had an exchange (CF-354).
+    fn unadmitted_viewer(&self, session: &Session, ctx: &Ctx) -> Option<SocketAddr> {
+        let peer = session.client_addr().and_then(|a| a.as_inet()).copied()?;
+        if ctx.flow.exchange().is_some() {
+            return Some(peer);
+        }
+        let headers = &session.req_header().headers;
+        Some(viewer(&self.node().snapshot(), peer, headers))
     }
 
     /// Counts what the cache had to do with an answer, and says why it was no hit.
@@ -291,7 +301,7 @@ impl Edge {
                 let m = e.route.metrics();
                 (m.distribution().to_owned(), m.behavior().to_owned())
             }),
-            viewer: ended.viewer,
+            viewer: exchange.map(|e| e.viewer).or(ended.peer),
             country: exchange.and_then(|e| e.country),
             version: ended.version,
             tls: ended.tls.map(|tls| (tls.protocol, tls.cipher)),
@@ -319,7 +329,8 @@ pub(super) struct Ended<'a> {
     /// Path and query as the viewer sent them, where the context has no other.
     pub(super) target: &'a [u8],
     pub(super) host: Option<&'a HeaderValue>,
-    pub(super) viewer: Option<SocketAddr>,
+    /// Who has connected, or is known to be behind that; the viewer of an exchange is its own.
+    pub(super) peer: Option<SocketAddr>,
     pub(super) version: Version,
     /// The connection's handshake, on HTTPS.
     pub(super) tls: Option<&'a Arc<TlsFacts>>,

@@ -13,7 +13,7 @@ use fourfront_cache::{
     },
     purge::{Stamp, Target, tags_of},
 };
-use fourfront_model::{CacheBehavior, CacheMode};
+use fourfront_model::{CacheMode, GeneratedHeader, GeneratedHeaders, HeaderLines, is_cloudfront};
 use fourfront_origin::request::is_named;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pingora::{
@@ -366,7 +366,8 @@ impl Edge {
             Storability::Store(freshness) => freshness,
             Storability::DoNotStore(refusal) => return Err(refusal),
         };
-        let (kept, unshared) = stored_head(&rules, head, now).map_err(|_| Refusal::Status)?;
+        let (mut kept, unshared) = stored_head(&rules, head, now).map_err(|_| Refusal::Status)?;
+        let offers = offer_ranges(&mut kept);
         if !self.node().cache().fits(&kept, length) {
             return Err(Refusal::TooLarge);
         }
@@ -375,7 +376,11 @@ impl Edge {
         }
         let stamp = self.stamp(session, exchange, head);
         let facts = StoredFacts::new(freshness, unshared, stamp);
-        Ok(record(now, kept, facts))
+        let mut meta = record(now, kept, facts);
+        if let Some(offers) = offers {
+            meta.extensions_mut().insert(offers);
+        }
+        Ok(meta)
     }
 
     /// Counts what is shared against advice, and tells of the first of its kind (CF-315, CF-805).
@@ -528,7 +533,7 @@ pub(super) fn variant(
     {
         return None;
     }
-    let sent = varying_fields(exchange.route.behavior(), stored, request);
+    let sent = varying_fields(exchange, stored, request);
     match key::vary_key(secret, stored, &sent) {
         Variance::Invariant => None,
         Variance::Variant(variant) => Some(*variant.as_bytes()),
@@ -545,10 +550,11 @@ pub(super) fn variant(
 /// The fields that `Vary` names as the origin got them: a field that no policy sends cannot have made a
 /// difference.
 pub(super) fn varying_fields(
-    behavior: &CacheBehavior,
+    exchange: &Exchange,
     stored: &HeaderMap,
     request: &HeaderMap,
 ) -> HeaderMap {
+    let behavior = exchange.route.behavior();
     let mut sent = HeaderMap::new();
     let names = stored
         .get_all(header::VARY)
@@ -569,6 +575,11 @@ pub(super) fn varying_fields(
             if let Some(cookies) = cookies {
                 sent.insert(name, cookies);
             }
+        } else if is_cloudfront(name.as_str()) {
+            // CF-174: an origin gets none but those that the edge makes.
+            for line in generated(exchange, name.as_str()) {
+                sent.insert(line.name, line.value);
+            }
         } else if is_named(behavior, name.as_str()) {
             for value in request.get_all(&name) {
                 sent.append(name.clone(), value.clone());
@@ -576,6 +587,15 @@ pub(super) fn varying_fields(
         }
     }
     sent
+}
+
+/// The generated header of that name, if the origin gets it and its value is known.
+fn generated(exchange: &Exchange, name: &str) -> HeaderLines {
+    let header = GeneratedHeader::from_name(name);
+    let header = header.filter(|h| exchange.route.generated().all.contains(*h));
+    header.map_or_else(HeaderLines::new, |header| {
+        exchange.generated(GeneratedHeaders::of(&[header]))
+    })
 }
 
 /// `cache_not_modified_filter` (CF-284, RFC 9110 section 13.2.2).
@@ -699,6 +719,25 @@ fn stored_head(
         }
     }
     Ok((kept, unshared))
+}
+
+/// In a record that is being stored: `Accept-Ranges` in its head is the node's word (CF-542). The viewer whose request brings
+/// the answer gets the origin's alone, as nothing is complete by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OffersRanges;
+
+/// Says of an answer to be stored, whose origin says nothing of it, that parts can be had: the cache has them once it
+/// is complete (CF-542). Parts of a compressed one would be parts of what few viewers have.
+fn offer_ranges(head: &mut ResponseHeader) -> Option<OffersRanges> {
+    let says = |name| head.headers.contains_key(name);
+    if head.status != StatusCode::OK
+        || says(header::CONTENT_ENCODING)
+        || says(header::ACCEPT_RANGES)
+    {
+        return None;
+    }
+    let added = head.insert_header("Accept-Ranges", "bytes");
+    added.ok().map(|()| OffersRanges)
 }
 
 /// A stored head updated from a 304 (CF-282, RFC 9111 section 3.2).

@@ -16,7 +16,7 @@ use fourfront_cache::{
     purge::Standing,
 };
 use fourfront_hooks::cff::OriginChange;
-use fourfront_model::EventType;
+use fourfront_model::{EventType, HeaderLine};
 use http::{HeaderMap, HeaderName, Method, Version, header, uri::Authority};
 use parking_lot::Mutex;
 use pingora::{
@@ -41,7 +41,7 @@ use super::{
 use crate::{
     flow::{
         Exchange, Fault, Flow, Generated, Lookup, Route, Served, ViewerFacts, ViewerRequest, admit,
-        hook::RequestParts, is_reserved,
+        generated, hook::RequestParts, is_reserved,
     },
     tls::TlsFacts,
 };
@@ -163,7 +163,7 @@ impl Edge {
             headers: &request.headers,
             raw_head: &raw_head,
             head_bytes: shared.map_or(raw_head.len() as u64, |s| s.head_bytes),
-            viewer: viewer_address(session),
+            peer: peer_address(session),
             is_https: tls(session).is_some(),
             tls: tls(session),
             has_body: shared.is_some_and(|s| s.has_body),
@@ -229,8 +229,9 @@ impl Edge {
         request: RequestParts,
     ) -> Asked {
         let event = EventType::ViewerRequest;
+        let seen = generated::seen(&state.exchange, event, &request);
         let shown = Shown {
-            request: &request,
+            request: seen.as_ref().unwrap_or(&request),
             body: request_body::shown(&ctx.body, &state.exchange, event),
             origin: None,
             response: None,
@@ -259,6 +260,9 @@ impl Edge {
                         state.exchange.viewer_target = Some(Bytes::copy_from_slice(&target));
                     }
                     ctx.record.original_target = Some(target);
+                    if seen.is_some() {
+                        generated::take_back(&state.exchange, &mut changes);
+                    }
                     request = request.with(&changes);
                 }
                 let mut lookup = state.pass(&request.path, &request.method);
@@ -377,21 +381,12 @@ impl Edge {
     /// The key of a request whose method may use the cache.
     pub(super) fn key_of(&self, request: &Keyed<'_>, state: &Lookup) -> Option<CacheKey> {
         let (path, query) = split(request.target);
-        let route = &state.exchange.route;
-        self.key_at(route, request, state.path(path), query)
-    }
-
-    /// The key of another URL for the same viewer.
-    pub(super) fn key_at(
-        &self,
-        route: &Route,
-        request: &Keyed<'_>,
-        path: &[u8],
-        query: Option<&[u8]>,
-    ) -> Option<CacheKey> {
+        let (exchange, path) = (&state.exchange, state.path(path));
         let secret = self.node().cache().secret();
-        let policy = &route.behavior().cache_policy;
-        cache_key(secret, policy, &key_request(route, request, path, query))
+        let policy = &exchange.route.behavior().cache_policy;
+        let generated = exchange.generated(exchange.route.generated().keyed);
+        let request = key_request(&exchange.route, request, path, query, &generated);
+        cache_key(secret, policy, &request)
     }
 
     /// `cache_hit_filter`: judges what was found by our own clock and policy; Pingora's freshness is not used.
@@ -503,6 +498,7 @@ pub(super) fn key_request<'a>(
     request: &Keyed<'a>,
     path: &'a [u8],
     query: Option<&'a [u8]>,
+    generated: &'a [HeaderLine],
 ) -> KeyRequest<'a> {
     KeyRequest {
         distribution: &route.distribution().id,
@@ -510,6 +506,7 @@ pub(super) fn key_request<'a>(
         path,
         query,
         headers: request.headers,
+        generated,
         version: request.version,
         signatures: Signatures::of(route.behavior()),
     }
@@ -600,8 +597,8 @@ fn raw_head(session: &Session) -> Bytes {
     }
 }
 
-/// The connecting peer (LE-074, CF-354). Connections without an address come from the node itself.
-fn viewer_address(session: &Session) -> SocketAddr {
+/// The connecting peer, or for whom the PROXY protocol says it has. Connections without an address come from the node itself.
+fn peer_address(session: &Session) -> SocketAddr {
     session
         .client_addr()
         .and_then(|a| a.as_inet())

@@ -1,6 +1,9 @@
 //! What is known of one TLS connection.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use fourfront_model::{HostName, SecurityPolicy, ViewerCertificate};
 use tokio_rustls::rustls::{
@@ -26,6 +29,8 @@ pub struct TlsFacts {
     suite: String,
     /// What was shown.
     shown: Arc<Pair>,
+    /// Whether a request has come on it.
+    used: AtomicBool,
 }
 
 impl TlsFacts {
@@ -48,7 +53,13 @@ impl TlsFacts {
                 .is_some_and(|shown| !shown.is_empty()),
             suite: suite.map(registered_name).unwrap_or_default(),
             shown,
+            used: AtomicBool::new(false),
         }
+    }
+
+    /// Takes note of a request on the connection; whether one came before (CF-383). Only the first one writes.
+    pub(crate) fn take_use(&self) -> bool {
+        self.used.load(Ordering::Relaxed) || self.used.swap(true, Ordering::Relaxed)
     }
 
     /// Whether what was shown is for a host, too.

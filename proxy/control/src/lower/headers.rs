@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use fourfront_model::may_be_custom_header;
+use fourfront_model::{GeneratedHeader, GeneratedHeaders, is_cloudfront, may_be_custom_header};
 
 use crate::{
     cursor::shorten,
@@ -31,7 +31,7 @@ const NOT_KEYABLE: &[(&str, &str)] = &[
     ("x-forwarded-proto", NEVER_FORWARDED),
     ("x-real-ip", NEVER_FORWARDED),
     ("x-edge-*", NEVER_FORWARDED),
-    ("cloudfront-*", GENERATED),
+    ("client-cert*", OF_CERTIFICATE),
 ];
 
 /// Names no request to an origin takes from the viewer (CF-335, CF-337, CF-339, CF-343, CF-346, CF-347,
@@ -52,12 +52,29 @@ const NOT_FORWARDABLE: &[(&str, &str)] = &[
     ("x-forwarded-proto", NEVER_FORWARDED),
     ("x-real-ip", NEVER_FORWARDED),
     ("x-edge-*", NEVER_FORWARDED),
-    ("cloudfront-*", GENERATED),
+    ("client-cert*", OF_CERTIFICATE),
+];
+
+/// `CloudFront-*` headers that CloudFront makes and this node does not (CF-384, CF-387, CF-388).
+const NOT_GENERATED: &[(&str, &str)] = &[
+    (
+        "cloudfront-viewer-ja3-fingerprint",
+        "the TLS library does not show all that a handshake began with, in its order",
+    ),
+    (
+        "cloudfront-viewer-ja4-fingerprint",
+        "the TLS library does not show all that a handshake began with",
+    ),
+    ("cloudfront-viewer-cert-*", OF_CERTIFICATE),
+    (
+        "cloudfront-error-*",
+        "not available yet: a page for an error is asked for without what it stands in for",
+    ),
 ];
 
 const HOP_BY_HOP: &str = "it belongs to one connection only";
 const NEVER_FORWARDED: &str = "it is never forwarded";
-const GENERATED: &str = "generated `CloudFront-*` headers are not available yet";
+const OF_CERTIFICATE: &str = "not available yet: what a viewer's certificate says is not passed on";
 
 /// Whether a name in lower case is meant by a pattern, at whose end `*` is any rest.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
@@ -78,7 +95,11 @@ pub(crate) fn is_token(name: &str) -> bool {
 /// Header names for a cache key: lower case, sorted (CF-167).
 pub(crate) fn key_names(names: Vec<Spanned<String>>, report: &Report) -> Vec<String> {
     checked(names, report, |name| {
-        let (_, reason) = NOT_KEYABLE.iter().find(|(p, _)| matches(p, name))?;
+        let reason = match GeneratedHeader::from_name(name) {
+            Some(header) if header.may_be_keyed() => return None,
+            Some(_) => "it tells viewers apart one by one",
+            None => not_generated(name).or_else(|| reason_of(NOT_KEYABLE, name))?,
+        };
         Some(format!("cannot be in a cache key: {reason}"))
     })
 }
@@ -86,9 +107,35 @@ pub(crate) fn key_names(names: Vec<Spanned<String>>, report: &Report) -> Vec<Str
 /// Header names for an origin request policy's list: lower case, sorted.
 pub(crate) fn forwarded_names(names: Vec<Spanned<String>>, report: &Report) -> Vec<String> {
     checked(names, report, |name| {
-        let (_, reason) = NOT_FORWARDABLE.iter().find(|(p, _)| matches(p, name))?;
+        let reason = not_generated(name).or_else(|| reason_of(NOT_FORWARDABLE, name))?;
         Some(format!("cannot be forwarded to an origin: {reason}"))
     })
+}
+
+/// The generated headers that `allViewerAndWhitelistCloudFront` lists (CF-125).
+pub(crate) fn generated_names(names: Vec<Spanned<String>>, report: &Report) -> GeneratedHeaders {
+    let names = checked(names, report, |name| {
+        let reason = match is_cloudfront(name) {
+            true => not_generated(name)?,
+            false => "only `CloudFront-*` headers are listed beside all of the viewer's",
+        };
+        Some(format!("cannot be in this list: {reason}"))
+    });
+    GeneratedHeaders::among(&names)
+}
+
+/// Why a name in lower case is no header that the edge generates, if it looks like one.
+fn not_generated(name: &str) -> Option<&'static str> {
+    if !is_cloudfront(name) || GeneratedHeader::from_name(name).is_some() {
+        return None;
+    }
+    let unknown = "CloudFront makes no header of that name";
+    Some(reason_of(NOT_GENERATED, name).unwrap_or(unknown))
+}
+
+fn reason_of(table: &'static [(&str, &str)], name: &str) -> Option<&'static str> {
+    let found = table.iter().find(|(pattern, _)| matches(pattern, name));
+    found.map(|(_, reason)| *reason)
 }
 
 /// Header names that only leave something out, so that every name makes sense.

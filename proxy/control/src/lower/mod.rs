@@ -66,7 +66,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         report,
         base_dir,
         profile: raw.node.limit_profile.unwrap_or_default(),
-        has_geo_database: raw.node.geo_database.is_some(),
+        has_geo_database: !raw.node.geo_databases.is_empty(),
         response_headers: ResponseHeadersPolicies::lower(raw.response_headers_policies, report),
         certificates: tls::labels(&raw.node.viewers),
         has_https: raw.node.viewers.has_https(),

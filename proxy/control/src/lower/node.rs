@@ -2,10 +2,25 @@
 
 use std::path::PathBuf;
 
+use fourfront_model::TrustedProxies;
+
 use super::{Context, files, tls};
 use crate::{
     CompressionSettings, HookSettings, LogSettings, NodeSettings, RequestLimits, raw::RawNode,
+    report::Spanned,
 };
+
+/// CF-354. Every text that is no network is told of.
+fn trusted_proxies(raw: &[Spanned<String>], context: &Context<'_>) -> TrustedProxies {
+    let networks = raw.iter().filter(|text| {
+        let faulty = TrustedProxies::new([&*text.value]).err();
+        if let Some(e) = &faulty {
+            context.report.error(&text.at, e.to_string());
+        }
+        faulty.is_none()
+    });
+    TrustedProxies::new(networks.map(|text| &*text.value)).unwrap_or_default()
+}
 
 pub(crate) fn lower(
     raw: RawNode,
@@ -82,10 +97,13 @@ pub(crate) fn lower(
         .and_then(|path| files::existing_file(&path, context));
     watched.extend(origin_ca.clone());
 
-    let geo_database = raw
-        .geo_database
-        .and_then(|path| files::existing_file(&path, context));
-    watched.extend(geo_database.clone());
+    let geo_databases: Vec<_> = raw
+        .geo_databases
+        .iter()
+        .filter_map(|path| files::existing_file(path, context))
+        .collect();
+    watched.extend(geo_databases.iter().cloned());
+    let trusted_proxies = trusted_proxies(&raw.trusted_proxies, context);
 
     let data_dir = raw.data_dir.and_then(|path| files::own_dir(&path, context));
 
@@ -137,7 +155,9 @@ pub(crate) fn lower(
         },
         shutdown_grace: raw.shutdown_grace.unwrap_or(default.shutdown_grace),
         origin_ca,
-        geo_database,
+        geo_databases,
+        trusted_proxies,
+        pop: raw.pop.map(|p| p.value),
         data_dir,
         viewers,
     }

@@ -3,8 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use fourfront_model::{
-    CachePolicy, MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, OriginHeaders,
-    OriginRequestPolicy, Selection, Ttl, managed_cache_policy, managed_origin_request_policy,
+    CachePolicy, GeneratedHeaders, MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES,
+    OriginHeaders, OriginRequestPolicy, Selection, Ttl, managed_cache_policy,
+    managed_origin_request_policy,
 };
 
 use super::headers;
@@ -27,30 +28,6 @@ const AMPLIFY_HOSTING: &[&str] = &[
     "7e5fad67-ee98-4ad0-b05a-394999eefc1a",
 ];
 
-/// A managed policy that needs generated headers: name, id, and what can be written instead.
-type Generating = (&'static str, &'static str, &'static str);
-
-/// Those with a generated header in the key (CF-140).
-const GENERATING_CACHE: &[Generating] = &[(
-    "Amplify",
-    "2e54312d-136d-493c-8eb9-b001f22f67d2",
-    "{ min_ttl: 2, default_ttl: 2, max_ttl: 600, headers: [Authorization, Host], cookies: all, query_strings: all, accept_encoding_gzip: true, accept_encoding_brotli: true }",
-)];
-
-/// Those that send some to the origin (CF-144, CF-145).
-const GENERATING_ORIGIN_REQUEST: &[Generating] = &[
-    (
-        "AllViewerExceptHostHeader",
-        "b689b0a8-53d0-40ab-baf2-68738e2966ac",
-        "{ headers: { all_except: [Host] }, cookies: all, query_strings: all }",
-    ),
-    (
-        "AllViewerAndCloudFrontHeaders-2022-06",
-        "33f36d7e-f396-46d9-90e0-52428a34d9dc",
-        "Managed-AllViewer",
-    ),
-];
-
 pub(crate) fn cache_policy(
     raw: Option<RawPolicy<RawCachePolicy>>,
     report: &Report,
@@ -59,9 +36,6 @@ pub(crate) fn cache_policy(
         None => managed_cache_policy(DEFAULT_CACHE_POLICY),
         Some(RawPolicy::Inline(raw)) => inline_cache_policy(raw, report).map(Arc::new),
         Some(RawPolicy::Named(name)) => {
-            if refuse_generating(&name, GENERATING_CACHE, report) {
-                return None;
-            }
             let found = managed_cache_policy(&name.value);
             if found.is_none() {
                 let known = MANAGED_CACHE_POLICIES.iter().map(|m| m.name);
@@ -84,25 +58,30 @@ pub(crate) fn origin_request_policy(
     report: &Report,
 ) -> Option<Arc<OriginRequestPolicy>> {
     match raw {
-        RawPolicy::Inline(raw) => Some(Arc::new(OriginRequestPolicy {
-            name: raw.name,
-            headers: match raw.headers {
-                RawHeaders::None => OriginHeaders::None,
-                RawHeaders::AllViewer => OriginHeaders::AllViewer,
-                RawHeaders::Whitelist(names) => {
-                    OriginHeaders::Whitelist(headers::forwarded_names(names, report))
-                }
-                RawHeaders::AllExcept(names) => {
-                    OriginHeaders::AllExcept(headers::excepted_names(names, report))
-                }
-            },
-            cookies: cookies(raw.cookies, report),
-            query_strings: query_strings(raw.query_strings, report),
-        })),
+        RawPolicy::Inline(raw) => {
+            let mut generated = GeneratedHeaders::NONE;
+            Some(Arc::new(OriginRequestPolicy {
+                name: raw.name,
+                headers: match raw.headers {
+                    RawHeaders::None => OriginHeaders::None,
+                    RawHeaders::AllViewer => OriginHeaders::AllViewer,
+                    RawHeaders::AllViewerAnd(names) => {
+                        generated = headers::generated_names(names, report);
+                        OriginHeaders::AllViewer
+                    }
+                    RawHeaders::Whitelist(names) => {
+                        OriginHeaders::Whitelist(headers::forwarded_names(names, report))
+                    }
+                    RawHeaders::AllExcept(names) => {
+                        OriginHeaders::AllExcept(headers::excepted_names(names, report))
+                    }
+                },
+                generated,
+                cookies: cookies(raw.cookies, report),
+                query_strings: query_strings(raw.query_strings, report),
+            }))
+        }
         RawPolicy::Named(name) => {
-            if refuse_generating(&name, GENERATING_ORIGIN_REQUEST, report) {
-                return None;
-            }
             let found = managed_origin_request_policy(&name.value);
             if found.is_none() {
                 let known = MANAGED_ORIGIN_REQUEST_POLICIES.iter().map(|m| m.name);
@@ -111,23 +90,6 @@ pub(crate) fn origin_request_policy(
             found
         }
     }
-}
-
-/// Reports a managed policy that would key or send less than it promises; true when it did.
-fn refuse_generating(name: &Spanned<String>, policies: &[Generating], report: &Report) -> bool {
-    let bare = bare(&name.value);
-    let Some((_, _, instead)) = policies.iter().find(|(n, id, _)| *n == bare || *id == bare) else {
-        return false;
-    };
-    report.error_help(
-        &name.at,
-        format!(
-            "`{}` is not available yet: it needs generated `CloudFront-*` headers",
-            name.value
-        ),
-        format!("without those headers it is `{instead}`"),
-    );
-    true
 }
 
 fn unknown(
@@ -152,7 +114,10 @@ fn inline_cache_policy(raw: RawCachePolicy, report: &Report) -> Option<CachePoli
     let names = match raw.headers {
         RawHeaders::Whitelist(names) => headers::key_names(names, report),
         // `all but` and `all viewer` do not leave stage two in a cache policy.
-        RawHeaders::None | RawHeaders::AllViewer | RawHeaders::AllExcept(_) => Vec::new(),
+        RawHeaders::None
+        | RawHeaders::AllViewer
+        | RawHeaders::AllViewerAnd(_)
+        | RawHeaders::AllExcept(_) => Vec::new(),
     };
     let value = |ttl: &Option<Spanned<u64>>| ttl.as_ref().map(|t| t.value);
     // CF-110 asks for the minimum; a hand-written policy that gives none means none.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use fourfront_model::LimitProfile;
+use fourfront_model::{LimitProfile, PopCode};
 
 use super::tls::RawViewers;
 use crate::{
@@ -41,7 +41,9 @@ pub(crate) struct RawNode {
     pub(crate) max_body_bytes: Option<u64>,
     pub(crate) shutdown_grace: Option<Duration>,
     pub(crate) origin_ca: Option<Spanned<String>>,
-    pub(crate) geo_database: Option<Spanned<String>>,
+    pub(crate) geo_databases: Vec<Spanned<String>>,
+    pub(crate) trusted_proxies: Vec<Spanned<String>>,
+    pub(crate) pop: Option<Spanned<PopCode>>,
     pub(crate) data_dir: Option<Spanned<String>>,
     pub(crate) viewers: RawViewers,
 }
@@ -80,7 +82,15 @@ impl RawNode {
                 .and_then(|c| c.seconds(86_400))
                 .map(|s| s.value),
             origin_ca: block.get("origin_ca").and_then(Cursor::text),
-            geo_database: block.get("geo_database").and_then(Cursor::text),
+            geo_databases: block
+                .get("geo_database")
+                .and_then(|c| one_or_more(c, "a file or a list of files"))
+                .unwrap_or_default(),
+            trusted_proxies: block
+                .get("trusted_proxies")
+                .and_then(|c| one_or_more(c, "a network or a list of networks"))
+                .unwrap_or_default(),
+            pop: block.get("pop").and_then(pop),
             data_dir: block.get("data_dir").and_then(Cursor::text),
             viewers: RawViewers::read(&block),
             ..Self::default()
@@ -183,6 +193,26 @@ impl RawNode {
             .get("max_body_bytes")
             .and_then(|c| c.size(0..=1 << 50))
             .map(|c| c.value);
+    }
+}
+
+fn one_or_more(cursor: &Cursor<'_>, what: &str) -> Option<Vec<Spanned<String>>> {
+    match cursor.scalar() {
+        Some(_) => cursor.text().map(|one| vec![one]),
+        None => cursor.texts(what),
+    }
+}
+
+/// CF-502.
+fn pop(cursor: &Cursor<'_>) -> Option<Spanned<PopCode>> {
+    let text = cursor.text()?;
+    match text.value.parse() {
+        Ok(code) => Some(text.map(|_| code)),
+        Err(e) => {
+            let message = format!("`{}`: {e}", shorten(&text.value));
+            cursor.error(message);
+            None
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) enum RawHeaders {
     Whitelist(Vec<Spanned<String>>),
     AllExcept(Vec<Spanned<String>>),
     AllViewer,
+    /// And these that the edge generates.
+    AllViewerAnd(Vec<Spanned<String>>),
 }
 
 /// A choice of cookies or query parameters (CF-117, CF-126).
@@ -157,27 +159,39 @@ fn key_headers(cursor: &Cursor<'_>) -> Option<RawHeaders> {
 }
 
 fn origin_headers(cursor: &Cursor<'_>) -> Option<RawHeaders> {
-    const WHAT: &str =
-        "`none`, `all_viewer`, a list of header names or `all_except` with such a list";
+    const WHAT: &str = "`none`, `all_viewer`, a list of header names, or `all_except` or `all_viewer_and_whitelist_cloudfront` with such a list";
     match cursor.scalar() {
         Some("none") => Some(RawHeaders::None),
         Some("all_viewer" | "allViewer") => Some(RawHeaders::AllViewer),
         Some("all_viewer_and_whitelist_cloudfront" | "allViewerAndWhitelistCloudFront") => {
-            cursor.error("generated `CloudFront-*` headers are not available yet");
+            cursor.error_help(
+                "nothing says which headers of CloudFront's",
+                "write `{ all_viewer_and_whitelist_cloudfront: [CloudFront-Viewer-Country] }`"
+                    .to_owned(),
+            );
             None
         }
         Some(_) => {
             cursor.expected(WHAT);
             None
         }
-        None if cursor.is_mapping() => match lists(cursor)? {
-            (Some(names), None) => Some(RawHeaders::Whitelist(names)),
-            (None, Some(names)) => Some(RawHeaders::AllExcept(names)),
-            _ => {
-                cursor.error(EXACTLY_ONE);
-                None
+        None if cursor.is_mapping() => {
+            let block = Block::open(cursor, &keys::ORIGIN_HEADERS)?;
+            let whitelist = list(&block, "whitelist")?.map(RawHeaders::Whitelist);
+            let except = list(&block, "all_except")?.map(RawHeaders::AllExcept);
+            let and = list(&block, "all_viewer_and_whitelist_cloudfront")?;
+            match [whitelist, except, and.map(RawHeaders::AllViewerAnd)] {
+                [Some(one), None, None] | [None, Some(one), None] | [None, None, Some(one)] => {
+                    Some(one)
+                }
+                _ => {
+                    cursor.error(
+                        "give exactly one of `whitelist`, `all_except` and `all_viewer_and_whitelist_cloudfront`",
+                    );
+                    None
+                }
             }
-        },
+        }
         None => cursor.texts(WHAT).map(RawHeaders::Whitelist),
     }
 }
@@ -215,9 +229,13 @@ type Names = Option<Vec<Spanned<String>>>;
 /// The two lists of a selection block. `None` when one of them is there and cannot be read.
 fn lists(cursor: &Cursor<'_>) -> Option<(Names, Names)> {
     let block = Block::open(cursor, &keys::SELECTION)?;
-    let list = |key: &str| match block.get(key) {
+    Some((list(&block, "whitelist")?, list(&block, "all_except")?))
+}
+
+/// One list of such a block; `None` when it is there and cannot be read.
+fn list(block: &Block<'_>, key: &str) -> Option<Names> {
+    match block.get(key) {
         Some(c) => c.texts("a list of names").map(Some),
         None => Some(None),
-    };
-    Some((list("whitelist")?, list("all_except")?))
+    }
 }

@@ -15,8 +15,10 @@ const DATABASE: &str = "geo_database: ./ca.pem";
 
 fn restriction(settings: &str) -> Option<GeoRestriction> {
     let loaded = accepted(&site(DATABASE, settings));
-    let path = loaded.node.geo_database.clone().unwrap();
-    assert!(path.ends_with("ca.pem") && loaded.watched.contains(&path));
+    let [path] = &*loaded.node.geo_databases else {
+        panic!("one database");
+    };
+    assert!(path.ends_with("ca.pem") && loaded.watched.contains(path));
     loaded.site.distributions()[0].geo_restriction.clone()
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fourfront_model::LimitProfile;
+use fourfront_model::{LimitProfile, TrustedProxies};
 
 use super::{accepted, refused};
 use crate::{LogFormat, LogLevel, NodeSettings};
@@ -58,6 +58,9 @@ log: { format: json, level: trace, access: false }
 limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0 }
 shutdown_grace: 0.5
 origin_ca: ./ca.pem
+geo_database: ./ca.pem
+trusted_proxies: [10.1.2.3/8, 192.0.2.1, \"2001:db8::/32\"]
+pop: FRA56-P1
 data_dir: ./data",
     ))
     .node;
@@ -91,6 +94,12 @@ data_dir: ./data",
     );
     assert_eq!(node.shutdown_grace, Duration::from_millis(500));
     assert!(node.origin_ca.unwrap().ends_with("ca.pem"));
+    // CF-601, CF-377
+    assert!(node.geo_databases.len() == 1 && node.geo_databases[0].ends_with("ca.pem"));
+    // CF-354, CF-502
+    let networks = ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"];
+    assert_eq!(node.trusted_proxies, TrustedProxies::new(networks).unwrap());
+    assert_eq!(node.pop.unwrap().as_str(), "FRA56-P1");
     // CF-661: it is made when the node starts.
     assert!(node.data_dir.unwrap().ends_with("data"));
 }
@@ -109,6 +118,22 @@ fn each_bad_value_is_refused() {
         (
             "listen: 0.0.0.0",
             "2:11: node.listen: `0.0.0.0` is not an address",
+        ),
+        (
+            "trusted_proxies: [10.0.0.0/8, all]",
+            "2:33: node.trusted_proxies[1]: `all` is no address and no network",
+        ),
+        (
+            "trusted_proxies: { a: b }",
+            "2:20: node.trusted_proxies: expected a network or a list of networks",
+        ),
+        (
+            "pop: frankfurt",
+            "2:8: node.pop: `frankfurt`: a location code is three upper-case letters",
+        ),
+        (
+            "geo_database: [./ca.pem, ./none.mmdb]",
+            "2:28: node.geo_database[1]: file `./none.mmdb` does not exist",
         ),
         (
             "admin: 0.0.0.0:9400",

@@ -1,6 +1,6 @@
 //! Cache policies and origin request policies (CF section 1.6).
 
-use fourfront_model::{Heuristic, OriginHeaders, Selection};
+use fourfront_model::{GeneratedHeader, GeneratedHeaders, Heuristic, OriginHeaders, Selection};
 
 use super::{accepted, refused, with_default_behavior};
 
@@ -9,7 +9,7 @@ const ORP: &str = "distributions.site.default_cache_behavior.origin_request_poli
 
 #[test]
 fn managed_policies_resolve_by_name_and_id() {
-    // CF-025, CF-065, CF-066, CF-135..139, CF-141, CF-143, CF-146..150
+    // CF-025, CF-065, CF-066, CF-135..141, CF-143..150
     for name in [
         "Managed-CachingDisabled",
         "CachingDisabled",
@@ -31,7 +31,7 @@ fn managed_policies_resolve_by_name_and_id() {
 
 #[test]
 fn unknown_policies_are_refused_by_cloudfronts_name() {
-    // CF-024, CF-140, CF-142, CF-144, CF-145
+    // CF-024, CF-142
     for (text, expected) in [
         (
             "cache_policy: CachingOptimised",
@@ -45,26 +45,10 @@ fn unknown_policies_are_refused_by_cloudfronts_name() {
             "cache_policy: 4d1d2f1d-3a71-49ad-9e08-7ea5d843a556",
             format!("5:21: {AT}: this managed policy of Amplify hosting is not supported"),
         ),
-        (
-            "cache_policy: Managed-Amplify",
-            format!("5:21: {AT}: `Managed-Amplify` is not available yet: it needs generated `CloudFront-*` headers | headers: [Authorization, Host]"),
-        ),
-        (
-            "cache_policy: 2e54312d-136d-493c-8eb9-b001f22f67d2",
-            format!("5:21: {AT}: `2e54312d-136d-493c-8eb9-b001f22f67d2` is not available yet"),
-        ),
         ("cache_policy: [a]", format!("5:21: {AT}: expected the name of a managed policy, or a policy written in place, found a list")),
         (
             "origin_request_policy: Managed-AllViewers",
             format!("5:30: {ORP}: NoSuchOriginRequestPolicy: | did you mean `Managed-AllViewer`?"),
-        ),
-        (
-            "origin_request_policy: Managed-AllViewerExceptHostHeader",
-            format!("5:30: {ORP}: `Managed-AllViewerExceptHostHeader` is not available yet: it needs generated `CloudFront-*` headers | all_except: [Host]"),
-        ),
-        (
-            "origin_request_policy: 33f36d7e-f396-46d9-90e0-52428a34d9dc",
-            format!("5:30: {ORP}: `33f36d7e-f396-46d9-90e0-52428a34d9dc` is not available yet"),
         ),
         (
             "cache_policy: CachingDisabled\ncache_policy_id: CachingDisabled",
@@ -76,26 +60,159 @@ fn unknown_policies_are_refused_by_cloudfronts_name() {
 }
 
 #[test]
-fn what_cloudfront_prints_in_place_of_a_generated_policy_works() {
-    // CF-128: the help for CF-140 and CF-144 can be pasted
-    let loaded = accepted(&with_default_behavior(
-        "cache_policy: { min_ttl: 2, default_ttl: 2, max_ttl: 600, headers: [Authorization, Host], cookies: all, query_strings: all, accept_encoding_gzip: true, accept_encoding_brotli: true }",
-    ));
-    let policy = &loaded.site.distributions()[0].default_behavior.cache_policy;
-    assert_eq!(policy.headers, ["authorization", "host"]);
-    let loaded = accepted(&with_default_behavior(
-        "origin_request_policy: { headers: { all_except: [Host] }, cookies: all, query_strings: all }",
-    ));
-    let behavior = &loaded.site.distributions()[0].default_behavior;
-    let policy = behavior.origin_request_policy.as_ref().unwrap();
-    assert_eq!(
-        policy.headers,
-        OriginHeaders::AllExcept(vec!["host".into()])
+fn generated_headers_are_named_like_others() {
+    // CF-116, CF-125, CF-128, CF-174, CF-376..386
+    let behavior = |settings: &str| {
+        let loaded = accepted(&with_default_behavior(settings));
+        loaded.site.distributions()[0].default_behavior.clone()
+    };
+    let names = |set: GeneratedHeaders| set.iter().map(GeneratedHeader::name).collect::<Vec<_>>();
+    let keyed = behavior(
+        "cache_policy: { headers: [Host, CloudFront-Is-IOS-Viewer, cloudfront-viewer-country] }",
     );
     assert_eq!(
-        (&policy.cookies, &policy.query_strings),
-        (&Selection::All, &Selection::All)
+        keyed.cache_policy.headers,
+        [
+            "cloudfront-is-ios-viewer",
+            "cloudfront-viewer-country",
+            "host"
+        ]
     );
+    for (headers, viewers, generated) in [
+        (
+            "[Referer, CloudFront-Viewer-TLS]",
+            OriginHeaders::Whitelist(vec!["cloudfront-viewer-tls".into(), "referer".into()]),
+            &["cloudfront-viewer-tls"][..],
+        ),
+        (
+            "{ all_viewer_and_whitelist_cloudfront: [CloudFront-Viewer-ASN, CloudFront-Viewer-Address] }",
+            OriginHeaders::AllViewer,
+            &["cloudfront-viewer-address", "cloudfront-viewer-asn"],
+        ),
+        ("all_viewer", OriginHeaders::AllViewer, &[]),
+        (
+            "{ all_except: [Host] }",
+            OriginHeaders::AllExcept(vec!["host".into()]),
+            &[],
+        ),
+    ] {
+        let behavior = behavior(&format!("origin_request_policy: {{ headers: {headers} }}"));
+        let policy = behavior.origin_request_policy.as_ref().unwrap();
+        assert_eq!(policy.headers, viewers, "{headers}");
+        assert_eq!(names(policy.generated()), generated, "{headers}");
+    }
+    // CF-140, CF-144, CF-145
+    let managed = behavior(
+        "cache_policy: Managed-Amplify\norigin_request_policy: 33f36d7e-f396-46d9-90e0-52428a34d9dc",
+    );
+    assert_eq!(
+        names(managed.cache_policy.generated()),
+        ["cloudfront-viewer-country"]
+    );
+    let policy = managed.origin_request_policy.as_ref().unwrap();
+    assert_eq!(
+        policy.name.as_deref(),
+        Some("AllViewerAndCloudFrontHeaders-2022-06")
+    );
+    let managed = behavior("origin_request_policy: Managed-AllViewerExceptHostHeader");
+    assert!(
+        !managed
+            .origin_request_policy
+            .as_ref()
+            .unwrap()
+            .generated()
+            .is_empty()
+    );
+}
+
+#[test]
+fn headers_that_the_edge_does_not_generate_are_refused_by_name() {
+    // CF-121, CF-380, CF-383..388
+    for (name, reason) in [
+        (
+            "CloudFront-Viewer-Address",
+            "it tells viewers apart one by one",
+        ),
+        ("CloudFront-Viewer-ASN", "it tells viewers apart one by one"),
+        ("CloudFront-Viewer-TLS", "it tells viewers apart one by one"),
+        (
+            "CloudFront-Viewer-Header-Order",
+            "it tells viewers apart one by one",
+        ),
+        (
+            "CloudFront-Viewer-Header-Count",
+            "it tells viewers apart one by one",
+        ),
+    ] {
+        refused(
+            &with_default_behavior(&format!("cache_policy: {{ headers: [{name}] }}")),
+            &[&format!(
+                "5:33: {AT}.headers[0]: header `{name}` cannot be in a cache key: {reason}"
+            )],
+        );
+        accepted(&with_default_behavior(&format!(
+            "origin_request_policy: {{ headers: [{name}] }}"
+        )));
+    }
+    for (name, reason) in [
+        (
+            "CloudFront-Viewer-JA3-Fingerprint",
+            "the TLS library does not show",
+        ),
+        (
+            "CloudFront-Viewer-JA4-Fingerprint",
+            "the TLS library does not show",
+        ),
+        (
+            "CloudFront-Viewer-Cert-Sha256",
+            "not available yet: what a viewer's certificate says",
+        ),
+        (
+            "CloudFront-Error-Uri",
+            "not available yet: a page for an error",
+        ),
+        (
+            "CloudFront-Viewer-Continent",
+            "CloudFront makes no header of that name",
+        ),
+    ] {
+        for (policy, at) in [
+            (
+                "cache_policy",
+                format!("5:33: {AT}.headers[0]: header `{name}` cannot be in a cache key"),
+            ),
+            (
+                "origin_request_policy",
+                format!("5:42: {ORP}.headers[0]: header `{name}` cannot be forwarded to an origin"),
+            ),
+        ] {
+            let text = format!("{policy}: {{ headers: [{name}] }}");
+            refused(&with_default_behavior(&text), &[&format!("{at}: {reason}")]);
+        }
+        let text = format!(
+            "origin_request_policy: {{ headers: {{ all_viewer_and_whitelist_cloudfront: [{name}, Host] }} }}"
+        );
+        let at = format!("{ORP}.headers.all_viewer_and_whitelist_cloudfront");
+        refused(
+            &with_default_behavior(&text),
+            &[
+                &format!("5:81: {at}[0]: header `{name}` cannot be in this list: {reason}"),
+                &format!(
+                    "5:{}: {at}[1]: header `Host` cannot be in this list: only `CloudFront-*` headers",
+                    83 + name.len()
+                ),
+            ],
+        );
+    }
+    for name in ["Client-Cert", "Client-Cert-Chain"] {
+        let text = format!("origin_request_policy: {{ headers: [{name}] }}");
+        let at =
+            format!("5:42: {ORP}.headers[0]: header `{name}` cannot be forwarded to an origin");
+        refused(
+            &with_default_behavior(&text),
+            &[&format!("{at}: not available yet")],
+        );
+    }
 }
 
 #[test]
@@ -203,8 +320,7 @@ fn headers_that_cannot_be_in_a_key_are_refused() {
         "X-Forwarded-Proto",
         "x-real-ip",
         "Max-Forwards",
-        "CloudFront-Viewer-Address",
-        "CloudFront-Is-Mobile-Viewer",
+        "Client-Cert",
     ] {
         refused(
             &with_default_behavior(&format!("cache_policy: {{ headers: [{name}] }}")),
@@ -238,7 +354,6 @@ fn headers_that_never_reach_an_origin_are_refused_in_its_list() {
         "TE",
         "X-Edge-A",
         "X-Real-IP",
-        "CloudFront-Viewer-Country",
     ] {
         refused(
             &with_default_behavior(&format!("origin_request_policy: {{ headers: [{name}] }}")),
@@ -326,7 +441,9 @@ fn selections_have_few_forms() {
         ),
         (
             "origin_request_policy: { headers: allViewerAndWhitelistCloudFront }",
-            format!("5:41: {ORP}.headers: generated `CloudFront-*` headers are not available yet"),
+            format!(
+                "5:41: {ORP}.headers: nothing says which headers of CloudFront's | all_viewer_and_whitelist_cloudfront: ["
+            ),
         ),
         (
             "origin_request_policy: { min_ttl: 1 }",

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use fourfront_model::{CacheMode, Compat, EventType, Selection};
+use fourfront_model::{CacheMode, Compat, EventType, Selection, TrustedProxies};
 
 use crate::{
     NodeSettings,
@@ -38,7 +38,8 @@ fn reference_dir() -> tempfile::TempDir {
         "stores/flags.json",
         "stores/routes.json",
         "public/index.html",
-        "geo/country.mmdb",
+        "geo/city.mmdb",
+        "geo/asn.mmdb",
         "keys/media.pem",
         "keys/partner.pem",
     ] {
@@ -100,7 +101,11 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         max_object_size: Some(64 << 20),
         cache_disk: Some(10 << 30),
         origin_ca: Some(dir.path().join("certs/origin-ca.pem")),
-        geo_database: Some(dir.path().join("geo/country.mmdb")),
+        geo_databases: ["geo/city.mmdb", "geo/asn.mmdb"]
+            .map(|f| dir.path().join(f))
+            .into(),
+        trusted_proxies: TrustedProxies::new(["10.0.0.0/8", "2001:db8::/32"]).unwrap(),
+        pop: Some("FRA56-C1".parse().unwrap()),
         data_dir: Some(dir.path().join("data")),
         ..NodeSettings::default()
     };

@@ -9,7 +9,6 @@ use fourfront_model::Identity;
 use super::wire::{put_end, put_field, put_number_field, put_status};
 use crate::{
     flow::{ErrorAnswer, RequestId, ViewerFault},
-    node::POP,
     pingora::Edge,
 };
 
@@ -45,7 +44,7 @@ impl UnreadPages for Edge {
             ("Server", product),
             ("X-Cache", &x_cache),
             ("Via", &via),
-            ("X-Amz-Cf-Pop", POP),
+            ("X-Amz-Cf-Pop", self.node().snapshot().pop()),
             ("X-Amz-Cf-Id", id.as_str()),
         ] {
             put_field(&mut out, name.as_bytes(), value.as_bytes());
