@@ -64,5 +64,6 @@ mod scenarios {
     mod triggers;
     mod vary;
     mod viewer_connections;
+    mod websocket;
     mod what_functions_see;
 }

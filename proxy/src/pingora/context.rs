@@ -13,7 +13,13 @@ use fourfront_model::{EventType, Origin};
 
 use pingora::cache::CacheMeta;
 
-use super::{error_page::Calls, hook::Decision, parts::Source, storage::StoredFacts};
+use super::{
+    error_page::Calls,
+    hook::Decision,
+    parts::Source,
+    storage::StoredFacts,
+    websocket::{Handshake, Opened},
+};
 use crate::{
     flow::{
         Fault, Fetch, Flow, Generated, RequestBody, Served, ViewerFault, hook::RequestParts,
@@ -71,6 +77,10 @@ pub struct Ctx {
     pub(super) changed: Option<RequestParts>,
     /// Why the request was refused before Pingora saw it.
     pub(super) refused: Option<ViewerFault>,
+    /// The handshake for a WebSocket that this is.
+    pub(super) handshake: Option<Arc<Handshake>>,
+    /// Whether what becomes of the request is no longer Pingora's affair.
+    pub(super) handed_over: bool,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
 }
@@ -84,6 +94,8 @@ pub(super) enum Pending {
     Fault(Fault),
     /// The answer to another request to the origin.
     Refetch,
+    /// A WebSocket in the place of an answer.
+    Opened(Box<Opened>),
 }
 
 /// Notes for the access record and the metrics.
@@ -163,6 +175,8 @@ impl Ctx {
             decided: None,
             changed: None,
             refused: None,
+            handshake: None,
+            handed_over: false,
             _in_flight: in_flight,
         }
     }

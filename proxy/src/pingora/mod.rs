@@ -40,6 +40,7 @@ mod storage;
 mod store;
 mod unsafe_methods;
 mod viewer_side;
+mod websocket;
 mod workers;
 
 use std::{
@@ -90,6 +91,8 @@ const ANSWER_READY: ErrorType = ErrorType::Custom("fourfront: answer ready");
 const REFETCH: ErrorType = ErrorType::Custom("fourfront: fetch anew");
 /// The origin failed and a stale object may be served; not a failure of the request.
 const SERVE_STALE: ErrorType = ErrorType::Custom("fourfront: serve stale");
+/// The origin has opened a WebSocket, which goes on without Pingora; not a failure.
+const SWITCHED: ErrorType = ErrorType::Custom("fourfront: switched protocols");
 
 /// The proxy as Pingora sees it.
 pub struct Edge {
@@ -99,6 +102,8 @@ pub struct Edge {
     refreshes: viewer_side::Refreshes,
     /// Connections for parts of objects, which Pingora does not fetch.
     connector: Connector,
+    /// Connections that no pool is to know of.
+    dialler: Arc<websocket::Dialler>,
     this: Weak<Self>,
 }
 
@@ -111,6 +116,7 @@ impl Edge {
             certificates: certificates::Certificates::default(),
             refreshes: viewer_side::Refreshes::default(),
             connector: Connector::new(Some(ConnectorOptions::from_server_conf(conf))),
+            dialler: websocket::Dialler::new(conf),
             this: this.clone(),
         })
     }

@@ -15,7 +15,7 @@ use pingora::{
 };
 
 use super::{
-    ANSWER_READY, Edge, REFETCH, SERVE_STALE,
+    ANSWER_READY, Edge, REFETCH, SERVE_STALE, SWITCHED,
     context::{Ctx, Pending},
     deliver::internal,
     request_body,
@@ -49,7 +49,7 @@ impl Edge {
             return error;
         }
         if ctx.fault.is_some()
-            || matches!(error.etype(), t if *t == ANSWER_READY || *t == SERVE_STALE)
+            || matches!(error.etype(), t if *t == ANSWER_READY || *t == SERVE_STALE || *t == SWITCHED)
         {
             return error;
         }
@@ -157,6 +157,14 @@ impl Edge {
         {
             return done(self.send_replaced(session, ctx, generated).await);
         }
+        if *error.etype() == SWITCHED
+            && let Some(Pending::Opened(opened)) = ctx.pending.take()
+        {
+            match self.hand_over(session, ctx, *opened) {
+                Ok(()) => return done(0),
+                Err(e) => ctx.fault = Some(internal(&e)),
+            }
+        }
         let fault = ctx.fault.take().unwrap_or_else(|| fault_of(error));
         if ctx.record.error.is_none() {
             ctx.record.error = Some(fault.to_string());
@@ -213,7 +221,7 @@ impl Edge {
             let status = session.response_written().map(|r| r.status);
             self.count_verdict(ctx, status.unwrap_or_default());
         }
-        if !ctx.serves_viewer() {
+        if !ctx.serves_viewer() || ctx.handed_over {
             return;
         }
         let status = session.response_written().map_or(0, |r| r.status.as_u16());
@@ -249,6 +257,7 @@ impl Edge {
             status,
             served,
             bytes: session.body_bytes_sent() as u64,
+            websocket_bytes: None,
         };
         self.ended(&ended, ctx);
     }
@@ -298,6 +307,7 @@ impl Edge {
             served: ended.served,
             cache_reason: reason.as_ref().map(Reason::word),
             bytes: ended.bytes,
+            websocket_bytes: ended.websocket_bytes,
             duration: ctx.record.started.elapsed(),
             hooks: std::mem::take(&mut ctx.record.hooks),
             origin: ctx.record.origin,
@@ -323,6 +333,8 @@ pub(super) struct Ended<'a> {
     pub(super) served: Served,
     /// Bytes of the body that were sent.
     pub(super) bytes: u64,
+    /// Bytes that the viewer has sent over the WebSocket that the request became.
+    pub(super) websocket_bytes: Option<u64>,
 }
 
 /// CF-705: the viewer left before it had all of the answer.

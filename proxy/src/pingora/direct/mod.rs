@@ -45,8 +45,9 @@ use crate::{node::InFlight, tls::TlsFacts};
 use answer::Answer;
 use connection::{Connection, MAX_BUFFERED, Read};
 pub(super) use h2::{Handed, Shared};
+use outlet::Landing;
 pub(super) use outlet::Outlet;
-use request::{Parsed, Scratch, parse};
+use request::{Parsed, Scratch, asks_for_upgrade, parse};
 use secure::Secured;
 pub(super) use wire::{is_own, put_field, put_status};
 
@@ -145,16 +146,26 @@ impl Direct {
                 prefix.extend_from_slice(&head.raw);
                 scratch.recycle(head);
             }
+            // What follows the head belongs to the next request, or to what this one becomes.
+            let upgrade = asks_for_upgrade(&connection.buffer);
+            let landing = upgrade.map(|_| Landing::default());
+            let rest = upgrade.map(|head| connection.buffer.split_off(head));
             prefix.extend_from_slice(&connection.buffer);
-            connection.buffer.clear();
-            let Some(stream) = self
-                .hand_on(connection.stream, prefix, begun, shutdown)
-                .await
-            else {
-                return;
-            };
-            connection.stream = stream;
-            since = Instant::now();
+            connection.buffer = rest.unwrap_or_default();
+            let handed = self
+                .hand_on(connection.stream, prefix, begun, shutdown, landing.clone())
+                .await;
+            if let Some(stream) = handed {
+                connection.stream = stream;
+                since = Instant::now();
+                continue;
+            }
+            let early = connection.buffer.freeze();
+            drop((scratch, connection.out));
+            if let Some((socket, stream)) = landing.and_then(|landing| landing.take()) {
+                socket.carry(stream, early).await;
+            }
+            return;
         }
     }
 
@@ -165,9 +176,12 @@ impl Direct {
         prefix: BytesMut,
         begun: Option<Box<Ctx>>,
         shutdown: &ShutdownWatch,
+        landing: Option<Landing>,
     ) -> Option<Stream> {
-        let mut session =
-            ServerSession::new_http1(Box::new(Outlet::new(stream).unread(self.edge.clone())));
+        let outlet = Outlet::new(stream)
+            .unread(self.edge.clone())
+            .landing(landing);
+        let mut session = ServerSession::new_http1(Box::new(outlet));
         // As Pingora itself begins a connection; the request's own wish comes on top.
         session.set_keepalive((!*shutdown.borrow()).then_some(60));
         session.set_pipelined_prefix(prefix);

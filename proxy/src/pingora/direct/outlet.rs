@@ -27,7 +27,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{secure::Secured, unread::UnreadPages};
-use crate::tls::TlsFacts;
+use crate::{pingora::websocket::Socket, tls::TlsFacts};
 
 /// Bytes of a date.
 const DATE_BYTES: usize = 29;
@@ -41,6 +41,21 @@ pub(in crate::pingora) struct Outlet {
     date: Mutex<Option<Dated>>,
     /// Likewise.
     unread: Mutex<Unread>,
+    /// Where a connection comes back to that becomes a WebSocket.
+    landing: Option<Landing>,
+    /// What it becomes, likewise.
+    socket: Mutex<Option<Box<Socket>>>,
+}
+
+/// Where a viewer's connection is found when the request on it has become a WebSocket.
+#[derive(Clone, Default)]
+pub(super) struct Landing(Arc<Mutex<Option<(Box<Socket>, Stream)>>>);
+
+impl Landing {
+    /// What has come back.
+    pub(super) fn take(&self) -> Option<(Box<Socket>, Stream)> {
+        self.0.lock().take()
+    }
 }
 
 /// What becomes of an answer to a request that was not read.
@@ -69,6 +84,32 @@ impl Outlet {
             inner,
             date: Mutex::new(None),
             unread: Mutex::new(Unread::No),
+            landing: None,
+            socket: Mutex::new(None),
+        }
+    }
+
+    /// With a place to come back to.
+    pub(super) fn landing(mut self, landing: Option<Landing>) -> Self {
+        self.landing = landing;
+        self
+    }
+
+    /// Lets the connection become a WebSocket, once Pingora has let go of it.
+    ///
+    /// # Errors
+    /// The socket, when the connection has nowhere to come back to.
+    pub(in crate::pingora) fn hand_over(
+        stream: &Stream,
+        socket: Box<Socket>,
+    ) -> Result<(), Box<Socket>> {
+        let outlet = stream.as_any().downcast_ref::<Self>();
+        match outlet.filter(|outlet| outlet.landing.is_some()) {
+            Some(outlet) => {
+                *outlet.socket.lock() = Some(socket);
+                Ok(())
+            }
+            None => Err(socket),
         }
     }
 
@@ -116,7 +157,11 @@ impl Outlet {
     /// The stream behind an outlet.
     pub(super) fn unwrap(stream: Stream) -> Option<Stream> {
         let outlet = stream.into_any().downcast::<Self>();
-        outlet.ok().map(|outlet| outlet.inner)
+        outlet.ok().map(|mut outlet| outlet.take_inner())
+    }
+
+    fn take_inner(&mut self) -> Stream {
+        std::mem::replace(&mut self.inner, Box::new(io::Cursor::new(Vec::new())))
     }
 
     /// The handshake behind an outlet, on HTTPS.
@@ -182,6 +227,16 @@ fn find(buf: &[u8]) -> Option<usize> {
     (buf.get(at + DATE_BYTES..at + DATE_BYTES + 2)? == b"\r\n").then_some(at)
 }
 
+/// Whoever drops it may be in the midst of anything but what has been handed over.
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        if let (Some(landing), Some(socket)) = (&self.landing, self.socket.get_mut().take()) {
+            let landing = landing.clone();
+            *landing.0.lock() = Some((socket, self.take_inner()));
+        }
+    }
+}
+
 impl AsyncWrite for Outlet {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -227,6 +282,9 @@ impl AsyncWrite for Outlet {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.socket.get_mut().is_some() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
@@ -250,7 +308,9 @@ impl fmt::Debug for Outlet {
 #[async_trait]
 impl Shutdown for Outlet {
     async fn shutdown(&mut self) {
-        Shutdown::shutdown(&mut *self.inner).await;
+        if self.socket.get_mut().is_none() {
+            Shutdown::shutdown(&mut *self.inner).await;
+        }
     }
 }
 
