@@ -291,16 +291,23 @@ mod tests {
             let mut between = between(room, (b"early", b"soon"));
             assert_eq!(take(&mut between.origin, 5).await, b"early");
             assert_eq!(take(&mut between.viewer, 4).await, b"soon");
-            between.viewer.write_all(b"ping!").await.unwrap();
-            assert_eq!(take(&mut between.origin, 5).await, b"ping!");
+            let (sent, got) = tokio::join!(
+                between.viewer.write_all(b"ping!"),
+                take(&mut between.origin, 5)
+            );
+            sent.unwrap();
+            assert_eq!(got, b"ping!");
             // The viewer has ended; what the origin says then still arrives.
             between.viewer.shutdown().await.unwrap();
             let mut rest = Vec::new();
             between.origin.read_to_end(&mut rest).await.unwrap();
             assert!(rest.is_empty());
-            between.origin.write_all(b"bye").await.unwrap();
-            drop(between.origin);
-            between.viewer.read_to_end(&mut rest).await.unwrap();
+            let last = async {
+                between.origin.write_all(b"bye").await.unwrap();
+                drop(between.origin);
+            };
+            let (_, read) = tokio::join!(last, between.viewer.read_to_end(&mut rest));
+            read.unwrap();
             assert_eq!(rest, b"bye");
             let (end, passed) = between.relay.await.unwrap();
             assert!(matches!(end, End::Closed), "{end:?}");
