@@ -798,3 +798,41 @@ async fn many_open_and_end_and_nothing_is_left() {
         idle(&edge).await;
     }
 }
+
+/// Resident memory of this process.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    let number = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
+    number.expect("a number of KiB")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_one_costs_little() {
+    // CF-408: no buffers are held for bytes that do not come
+    let origin = RawOrigin::start(|_| vec![Turn::send(SWITCHED), Turn::Hold]).await;
+    let edge = Edge::new()
+        .behavior(ALL_VIEWER)
+        .start_at(&origin.url())
+        .await;
+    let more = async |viewers: &mut Vec<TcpStream>, n: usize| {
+        for _ in 0..n {
+            let mut viewer = dial(&edge).await;
+            let request = handshake("/chat", "");
+            viewer.write_all(request.as_bytes()).await.unwrap();
+            read_until(&mut viewer, "\r\n\r\n").await;
+            viewers.push(viewer);
+        }
+    };
+    let mut viewers = Vec::new();
+    more(&mut viewers, 100).await;
+    let before = resident_kib();
+    more(&mut viewers, 500).await;
+    let each = (resident_kib() - before) as f64 / 500.0;
+    // With what the viewer and the origin of this test hold.
+    println!("{each:.1} KiB for each");
+    assert!(each < 48.0, "{each:.1} KiB for each");
+    assert_eq!(edge.node().in_flight().count(), 600);
+    drop(viewers);
+    idle(&edge).await;
+}

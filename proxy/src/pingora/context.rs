@@ -14,6 +14,7 @@ use fourfront_model::{EventType, Origin};
 use pingora::cache::CacheMeta;
 
 use super::{
+    deadline::Deadline,
     error_page::Calls,
     hook::Decision,
     parts::Source,
@@ -44,6 +45,8 @@ pub struct Ctx {
     pub(super) requested: Option<SystemTime>,
     /// When the origin's answer must be complete, once it is asked (CF-394).
     pub(super) deadline: Option<Instant>,
+    /// Sees that a silent origin's connection ends then.
+    pub(super) silence_ends: Option<Deadline>,
     /// Whether this is the background refresh of a stale object (LE-040): no viewer waits for it.
     pub background: bool,
     /// Set where this is the request for an error page: its answer goes to the request that has failed, which takes over
@@ -159,6 +162,7 @@ impl Ctx {
             origin: None,
             requested: None,
             deadline: None,
+            silence_ends: None,
             background: false,
             page: None,
             answered: false,

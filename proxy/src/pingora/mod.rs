@@ -15,6 +15,7 @@ mod certificates;
 mod collapse;
 mod compress;
 mod context;
+mod deadline;
 mod deliver;
 mod direct;
 mod disk;
@@ -268,18 +269,22 @@ impl ProxyHttp for Filters {
         self.choose_peer(session, ctx).await
     }
 
-    /// How long connecting took; nothing, on a connection that was there (CF-611).
+    /// How long connecting took; nothing, on a connection that was there (CF-611). From here on a silent origin has as long as
+    /// any (CF-394).
     async fn connected_to_upstream(
         &self,
         _session: &mut Session,
         reused: bool,
         _peer: &HttpPeer,
-        _fd: std::os::fd::RawFd,
+        fd: std::os::fd::RawFd,
         _digest: Option<&Digest>,
         ctx: &mut Ctx,
     ) -> Result<()> {
         let began = ctx.record.fetch_started.filter(|_| !reused);
         ctx.record.connect = Some(began.map_or(Duration::ZERO, |began| began.elapsed()));
+        ctx.silence_ends = ctx
+            .deadline
+            .and_then(|end| deadline::Deadline::new(fd, end.into()));
         Ok(())
     }
 
@@ -312,6 +317,9 @@ impl ProxyHttp for Filters {
     ) -> Result<Option<Duration>> {
         if ctx.time_is_over() {
             return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
+        }
+        if end {
+            ctx.silence_ends = None;
         }
         let plan = match &mut ctx.flow {
             Flow::Store(store) => &mut store.body,

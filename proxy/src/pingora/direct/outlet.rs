@@ -41,19 +41,27 @@ pub(in crate::pingora) struct Outlet {
     date: Mutex<Option<Dated>>,
     /// Likewise.
     unread: Mutex<Unread>,
-    /// Where a connection comes back to that becomes a WebSocket.
+    /// Where the connection comes back to, where Pingora does not give it back.
     landing: Option<Landing>,
-    /// What it becomes, likewise.
+    /// The WebSocket that it becomes, likewise.
     socket: Mutex<Option<Box<Socket>>>,
 }
 
-/// Where a viewer's connection is found when the request on it has become a WebSocket.
+/// Where a viewer's connection is found that Pingora has let go of, as far as it knows for good.
 #[derive(Clone, Default)]
-pub(super) struct Landing(Arc<Mutex<Option<(Box<Socket>, Stream)>>>);
+pub(super) struct Landing(Arc<Mutex<Option<Landed>>>);
+
+/// What becomes of a connection that has come back.
+pub(super) enum Landed {
+    /// Another request may follow.
+    Idle(Stream),
+    /// It has become a WebSocket.
+    Socket(Box<Socket>, Stream),
+}
 
 impl Landing {
     /// What has come back.
-    pub(super) fn take(&self) -> Option<(Box<Socket>, Stream)> {
+    pub(super) fn take(&self) -> Option<Landed> {
         self.0.lock().take()
     }
 }
@@ -90,9 +98,25 @@ impl Outlet {
     }
 
     /// With a place to come back to.
-    pub(super) fn landing(mut self, landing: Option<Landing>) -> Self {
-        self.landing = landing;
+    pub(super) fn landing(mut self, landing: Landing) -> Self {
+        self.landing = Some(landing);
         self
+    }
+
+    /// Whether a connection has a place to come back to.
+    pub(in crate::pingora) fn can_land(stream: &Stream) -> bool {
+        let outlet = stream.as_any().downcast_ref::<Self>();
+        outlet.is_some_and(|outlet| outlet.landing.is_some())
+    }
+
+    /// Brings a connection back on which another request may follow.
+    pub(in crate::pingora) fn land(stream: Stream) {
+        let Ok(mut outlet) = stream.into_any().downcast::<Self>() else {
+            return;
+        };
+        if let Some(landing) = outlet.landing.take() {
+            *landing.0.lock() = Some(Landed::Idle(outlet.take_inner()));
+        }
     }
 
     /// Lets the connection become a WebSocket, once Pingora has let go of it.
@@ -230,9 +254,8 @@ fn find(buf: &[u8]) -> Option<usize> {
 /// Whoever drops it may be in the midst of anything but what has been handed over.
 impl Drop for Outlet {
     fn drop(&mut self) {
-        if let (Some(landing), Some(socket)) = (&self.landing, self.socket.get_mut().take()) {
-            let landing = landing.clone();
-            *landing.0.lock() = Some((socket, self.take_inner()));
+        if let (Some(landing), Some(socket)) = (self.landing.take(), self.socket.get_mut().take()) {
+            *landing.0.lock() = Some(Landed::Socket(socket, self.take_inner()));
         }
     }
 }
