@@ -40,6 +40,7 @@ pub struct RawOrigin {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
     count: watch::Receiver<usize>,
+    accepted: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -57,10 +58,12 @@ impl RawOrigin {
             .expect("a bound listener has an address");
         let heads: Arc<Mutex<Vec<String>>> = Arc::default();
         let (counter, count) = watch::channel(0);
+        let (accepts, accepted) = watch::channel(0);
         let state = (heads.clone(), Arc::new(counter), Arc::new(script) as Script);
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                accepts.send_modify(|n| *n += 1);
                 let (heads, counter, script) = state.clone();
                 connections.spawn(async move { serve(stream, &heads, &counter, &script).await });
             }
@@ -69,6 +72,7 @@ impl RawOrigin {
             address,
             heads,
             count,
+            accepted,
             task,
         }
     }
@@ -86,6 +90,11 @@ impl RawOrigin {
     /// How many request heads it has received.
     pub fn count(&self) -> usize {
         *self.count.borrow()
+    }
+
+    /// How many connections it has accepted.
+    pub fn connections(&self) -> usize {
+        *self.accepted.borrow()
     }
 
     /// Waits until it has received that many request heads.

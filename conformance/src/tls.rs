@@ -197,7 +197,7 @@ impl OriginTls {
     }
 
     /// The connection once it is secured; `None` when the handshake fails.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    pub async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         self.acceptor.accept(stream).await.ok()
     }
 }

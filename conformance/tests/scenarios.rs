@@ -68,5 +68,6 @@ mod scenarios {
     mod vary;
     mod viewer_connections;
     mod viewers_who_leave;
+    mod websocket;
     mod what_functions_see;
 }

@@ -352,6 +352,84 @@ async fn the_completion_timeout_ends_a_body_that_trickles_on() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_completion_timeout_ends_a_body_that_falls_silent() {
+    // CF-394, CF-222: not only once the read timeout has passed, which is as long here
+    for framing in [
+        "Content-Length: 100",
+        "Transfer-Encoding: chunked",
+        "X-End: close",
+    ] {
+        let piece = match framing {
+            "Transfer-Encoding: chunked" => "4\r\nmore\r\n",
+            _ => "more",
+        };
+        let (open, gate) = watch::channel(false);
+        let head = format!("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n{framing}\r\n\r\n");
+        let origin = RawOrigin::start(move |_| {
+            vec![
+                Turn::send(&head),
+                Turn::send(piece),
+                Turn::Await(gate.clone()),
+                Turn::send(piece),
+                Turn::Hold,
+            ]
+        })
+        .await;
+        let edge = Edge::new()
+            .behavior("origin: own")
+            .origin(&own_origin(
+                origin.port(),
+                "response_completion_timeout: 2,",
+                ", origin_read_timeout: 2",
+            ))
+            .start_at("")
+            .await;
+        let began = std::time::Instant::now();
+        let mut answer = edge.request("GET", "/").open().await.unwrap();
+        answer.received(4).await;
+        tokio::time::sleep(Duration::from_millis(1_800)).await;
+        open.send(true).unwrap();
+        let end = loop {
+            match answer.piece().await {
+                Ok(Some(_)) => {}
+                other => break other,
+            }
+        };
+        let elapsed = began.elapsed();
+        assert!(end.is_err(), "{framing}: {end:?}");
+        assert!(
+            elapsed < Duration::from_millis(3_500),
+            "{framing}: {elapsed:?}"
+        );
+        let error = edge.recorded(1).await[0].error.clone().unwrap_or_default();
+        assert!(error.contains("did not complete"), "{framing}: {error}");
+        // Nothing of it answers the next one.
+        drop(edge.request("GET", "/").open().await);
+        assert_eq!(origin.count(), 2, "{framing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_done_in_time_may_be_used_after_it() {
+    // CF-394, CF-395
+    let origin = RawOrigin::start(|_| vec![Turn::send(KEPT)]).await;
+    let edge = Edge::new()
+        .threads(1, 1)
+        .behavior("origin: own")
+        .origin(&own_origin(
+            origin.port(),
+            "response_completion_timeout: 1,",
+            ", origin_read_timeout: 1",
+        ))
+        .start_at("")
+        .await;
+    assert_eq!(edge.get("/a").await.text(), "ok");
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(edge.get("/b").await.text(), "ok");
+    assert_eq!((origin.count(), origin.connections()), (2, 1));
+}
+
 const KEPT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: no-store\r\n\r\nok";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,6 +31,77 @@ async fn smuggling_shapes_get_400_and_never_reach_the_origin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_comes_in_chunks_or_as_it_is() {
+    // CF-371, CF-783, RFC 9112 sections 6.1 and 6.3
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new().behavior(ALL_METHODS).start(&origin).await;
+    let rows = [
+        ("Transfer-Encoding: gzip, chunked", "501"),
+        (
+            "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+            "501",
+        ),
+        ("Transfer-Encoding: deflate , Chunked", "501"),
+        // Where it ends cannot be told.
+        ("Transfer-Encoding: gzip", "400"),
+        ("Transfer-Encoding: chunked, gzip", "400"),
+        ("Transfer-Encoding: chunked, chunked", "400"),
+        ("Transfer-Encoding: identity", "400"),
+        ("Transfer-Encoding: xchunked", "400"),
+        ("Transfer-Encoding:", "400"),
+    ];
+    for (field, status) in rows {
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n"
+        );
+        // To the end: the connection is closed.
+        let answer = raw_exchange(edge.address(), request.as_bytes(), b"").await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{field}: {answer}"
+        );
+        assert!(
+            answer.contains("Connection: close\r\n"),
+            "{field}: {answer}"
+        );
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{field}: {answer}");
+        assert!(answer.contains("Request ID: "), "{field}: {answer}");
+    }
+    let old = b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(status_of(&edge, old).await, "400");
+    assert_eq!(origin.count(), 0);
+    let plain = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(status_of(&edge, plain).await, "200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_request_has_no_body() {
+    // CF-369, CF-368, CF-782
+    let origin = Origin::start(|_| Reply::ok("x")).await;
+    let edge = Edge::new().behavior(ALL_METHODS).start(&origin).await;
+    for method in ["HEAD", "GET"] {
+        let bodies = [
+            "Content-Length: 3\r\n\r\nabc",
+            "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ];
+        for body in bodies {
+            let request = format!("{method} / HTTP/1.1\r\nHost: a\r\n{body}");
+            let answer = raw_exchange(edge.address(), request.as_bytes(), b"").await;
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{request}: {answer}");
+            let has_page = answer.contains("</html>");
+            assert_eq!(has_page, method == "GET", "{request}: {answer}");
+        }
+        assert_eq!(origin.count(), 0);
+    }
+    // An empty one is none.
+    let empty = b"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(status_of(&edge, empty).await, "200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn targets_that_are_not_text_get_400_and_never_reach_the_origin() {
     // CF-760, CF-783
     let origin = Origin::start(|_| Reply::ok("x")).await;

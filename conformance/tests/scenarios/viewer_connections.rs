@@ -1,7 +1,7 @@
 //! Connections of viewers: what comes from memory and what needs an origin, in any order, on one and the same.
 
 use bytes::Bytes;
-use fourfront_conformance::{Edge, Origin, Reply};
+use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Turn, handler};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -300,4 +300,84 @@ async fn a_body_of_announced_length_leaves_as_it_comes() {
         assert_eq!(opened.whole().await.text(), "0123456789");
     }
     assert_eq!(origin.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_of_origins_and_functions_leave_the_connection_open() {
+    // CF-783, CF-507, CF-772, CF-774
+    let silent = RawOrigin::start(|_| vec![Turn::Hold]).await;
+    let broken = RawOrigin::start(|_| vec![Turn::send("nonsense\r\n\r\n"), Turn::Close]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    let origin = echo().await;
+    let own = |name: &str, port: u16| {
+        format!(
+            "{name}: {{ domain_name: 127.0.0.1, connection_attempts: 1, custom_origin_config: {{ origin_protocol_policy: http-only, http_port: {port}, origin_read_timeout: 1 }} }}"
+        )
+    };
+    let edge = Edge::new()
+        .function("throws", &handler("throw new Error('x');"))
+        .function(
+            "other",
+            &handler("return { status: '410', body: 'gone', headers: {} };"),
+        )
+        .origin(&own("silent", silent.port()))
+        .origin(&own("broken", broken.port()))
+        .origin(&own("closed", closed.port()))
+        .path("/silent", "origin: silent")
+        .path("/broken", "origin: broken")
+        .path("/closed", "origin: closed")
+        .path("/before", "origin: origin, on: { viewer-request: throws }")
+        .path("/asking", "origin: origin, on: { origin-request: throws }")
+        .path(
+            "/answered",
+            "origin: origin, on: { origin-response: throws }",
+        )
+        .path(
+            "/replaced",
+            "origin: origin, on: { origin-response: other }",
+        )
+        .start(&origin)
+        .await;
+    let mut viewer = Viewer::connect(&edge).await;
+    let rows = [
+        ("/closed", "502"),
+        ("/silent", "504"),
+        ("/broken", "502"),
+        ("/before", "503"),
+        ("/asking", "503"),
+        ("/answered", "503"),
+        ("/replaced", "410"),
+        ("/closed", "502"),
+    ];
+    for (target, status) in rows {
+        let got = viewer.ask(&get(target, "")).await;
+        assert_eq!(got.status(), status, "{target}: {}", got.head);
+        assert_eq!(
+            got.field("connection"),
+            Some("keep-alive"),
+            "{target}: {}",
+            got.head
+        );
+        let fine = viewer.ask(&get(&format!("/fine{target}"), "")).await;
+        assert_eq!(fine.status(), "200", "after {target}: {}", fine.head);
+    }
+    // Two at once are answered in order, with what is wrong in between.
+    viewer
+        .send(format!("{}{}", get("/closed", ""), get("/last", "")).as_bytes())
+        .await;
+    assert_eq!(viewer.receive(true).await.unwrap().status(), "502");
+    assert_eq!(viewer.receive(true).await.unwrap().body, b"GET /last");
+    // Each has its record, once.
+    let records = edge.recorded(18).await;
+    let failed = records.iter().filter(|r| r.status >= 400).count();
+    assert_eq!((records.len(), failed), (18, 9), "{records:?}");
+    // What the viewer wants counts, too.
+    let got = viewer.ask(&get("/closed", "Connection: close\r\n")).await;
+    assert_eq!(
+        (got.status(), got.field("connection")),
+        ("502", Some("close"))
+    );
+    assert!(viewer.receive(true).await.is_none());
 }

@@ -150,6 +150,7 @@ pub(crate) const NODE: Table = Table {
         read("certificates"),
         read("default_certificate"),
         read("handshake_timeout"),
+        read("websocket_idle_timeout"),
         read("http2"),
         read("proxy_protocol"),
         refused("fleet", "not available yet: it needs fleet state"),

@@ -82,6 +82,8 @@ pub struct ViewerSettings {
     pub default_certificate: usize,
     /// How long a handshake may take, and a header of the PROXY protocol before it. Default 10 s.
     pub handshake_timeout: Duration,
+    /// How long a WebSocket may go without a byte from the origin to the viewer (CF-399). Default 10 minutes.
+    pub websocket_idle_timeout: Duration,
     /// HTTP/2 on the listener for plain HTTP, for viewers who know (RFC 9113 section 3.3). Default false.
     pub h2_cleartext: bool,
     /// Requests at the same time on one connection of HTTP/2. Default 100.
@@ -98,6 +100,7 @@ impl Default for ViewerSettings {
             certificates: Vec::new(),
             default_certificate: 0,
             handshake_timeout: Duration::from_secs(10),
+            websocket_idle_timeout: Duration::from_secs(600),
             h2_cleartext: false,
             h2_streams: 100,
             proxy_protocol: false,

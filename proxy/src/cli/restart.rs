@@ -51,6 +51,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 certificates: _,
                 default_certificate: _,
                 handshake_timeout: _,
+                websocket_idle_timeout: _,
                 h2_cleartext: _,
                 h2_streams: _,
                 proxy_protocol: _,

@@ -107,7 +107,38 @@ fn check_head(facts: &ViewerFacts<'_>) -> Result<(), ViewerFault> {
             limit: limits.max_header_count,
         });
     }
+    check_codings(facts.headers)?;
     check_raw_head(facts.raw_head)
+}
+
+/// A body comes as it is or in chunks (CF-371). What is coded in another way as well is understood by nobody here; where the
+/// end of the body cannot be told, the request is malformed (RFC 9112 section 6.3).
+fn check_codings(headers: &HeaderMap) -> Result<(), ViewerFault> {
+    let values = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let mut codings = values
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|coding| !coding.is_empty())
+        .map(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    let (Some(mut is_chunked), mut others) = (codings.next(), 0) else {
+        return match headers.contains_key(header::TRANSFER_ENCODING) {
+            true => Err(ViewerFault::Unreadable),
+            false => Ok(()),
+        };
+    };
+    for next in codings {
+        if is_chunked {
+            // Nothing can follow it.
+            return Err(ViewerFault::Unreadable);
+        }
+        others += 1;
+        is_chunked = next;
+    }
+    match (is_chunked, others) {
+        (true, 0) => Ok(()),
+        (true, _) => Err(ViewerFault::TransferCoding),
+        (false, _) => Err(ViewerFault::Unreadable),
+    }
 }
 
 /// What the parser below forgives and CF-374 does not: lines that end in LF alone, a length given twice, a
@@ -327,6 +358,39 @@ mod tests {
             check_raw_head(b"GET / HTTP/1.1\r\nHost: a\r\nX-Note: transfer-encoding:\r\n\r\n"),
             Ok(())
         );
+    }
+
+    #[test]
+    fn chunked_is_the_only_transfer_coding() {
+        // CF-371, CF-374, RFC 9112 sections 6.1 and 6.3
+        let of = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::TRANSFER_ENCODING, HeaderValue::from_static(value));
+            }
+            check_codings(&headers)
+        };
+        for sound in [&[][..], &["chunked"], &["Chunked "], &[", chunked"]] {
+            assert_eq!(of(sound), Ok(()), "{sound:?}");
+        }
+        for other in [
+            &["gzip, chunked"][..],
+            &["gzip", "chunked"],
+            &["x;q=1,gzip , chunked"],
+        ] {
+            assert_eq!(of(other), Err(ViewerFault::TransferCoding), "{other:?}");
+        }
+        for endless in [
+            &["gzip"][..],
+            &["identity"],
+            &["chunked, gzip"],
+            &["chunked, chunked"],
+            &["chunked", "chunked"],
+            &["xchunked"],
+            &[""],
+        ] {
+            assert_eq!(of(endless), Err(ViewerFault::Unreadable), "{endless:?}");
+        }
     }
 
     #[test]

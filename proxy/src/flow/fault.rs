@@ -21,6 +21,9 @@ pub enum ViewerFault {
     /// Both `Content-Length` and `Transfer-Encoding` (CF-374).
     #[error("the request has both Content-Length and Transfer-Encoding")]
     AmbiguousLength,
+    /// A transfer coding besides `chunked` (CF-371, RFC 9112 section 6.1).
+    #[error("the request body comes in a transfer coding that is not supported")]
+    TransferCoding,
     /// A line ended by LF alone (CF-374).
     #[error("a line of the request head ends without CR")]
     BareLineFeed,
@@ -138,6 +141,7 @@ impl ViewerFault {
             Self::UrlLength { .. } => 414,
             Self::Expectation => 417,
             Self::HeaderSize { .. } => 494,
+            Self::TransferCoding => 501,
             Self::NotStored => 504,
         }
     }
@@ -149,6 +153,7 @@ impl ViewerFault {
             Self::HeaderCount { .. }
             | Self::HeaderSize { .. }
             | Self::AmbiguousLength
+            | Self::TransferCoding
             | Self::Host => "InvalidRequestHeader",
             Self::Precondition | Self::NotStored | Self::Signature(_) => "Error",
             Self::Misdirected => "InvalidRequestCertificate",
@@ -164,6 +169,7 @@ impl ViewerFault {
     pub const fn takes_error_page(&self) -> bool {
         match self {
             Self::AmbiguousLength
+            | Self::TransferCoding
             | Self::BareLineFeed
             | Self::Unreadable
             | Self::Fragment
@@ -190,9 +196,10 @@ impl ViewerFault {
     }
 
     /// Whether the connection is closed after the answer: its framing can't be trusted, or the rest of the
-    /// request is not worth reading (CF-783).
+    /// request is not worth reading (CF-783; 413 and 501 by decision: what would have to be read is too much or not
+    /// understood).
     pub const fn closes(&self) -> bool {
-        matches!(self.status(), 400 | 413 | 414 | 494)
+        matches!(self.status(), 400 | 413 | 414 | 494 | 501)
     }
 }
 
@@ -419,9 +426,11 @@ mod tests {
 
     #[test]
     fn every_viewer_fault_has_its_status() {
-        // CF-035, CF-176, CF-356, CF-360, CF-361, CF-362, CF-364, CF-368, CF-374, CF-527, CF-528, CF-760, CF-761, CF-763, CF-766, CF-770
+        // CF-035, CF-176, CF-356, CF-360, CF-361, CF-362, CF-364, CF-368, CF-371, CF-374, CF-527, CF-528, CF-760, CF-761, CF-763,
+        // CF-766, CF-770, CF-783
         let rows = [
             (ViewerFault::AmbiguousLength, 400, true),
+            (ViewerFault::TransferCoding, 501, true),
             (ViewerFault::Fragment, 400, true),
             (ViewerFault::Unreadable, 400, true),
             (

@@ -70,8 +70,10 @@ pub struct AccessRecord {
     pub served: Served,
     /// Why the cache did not answer (CP-607).
     pub cache_reason: Option<&'static str>,
-    /// Body bytes sent.
+    /// Body bytes sent, or bytes over a WebSocket.
     pub bytes: u64,
+    /// Bytes received over the WebSocket that the request became; `None` where it is an answer like any other (CF-409).
+    pub websocket_bytes: Option<u64>,
     /// From the request's head to the last byte queued.
     pub duration: Duration,
     /// Function calls in order.
@@ -135,6 +137,9 @@ impl AccessRecord {
         );
         put("sc-status", json!(self.status));
         put("sc-body-bytes", json!(self.bytes));
+        if let Some(bytes) = self.websocket_bytes {
+            put("cs-body-bytes", json!(bytes));
+        }
         put("time-taken", json!(seconds(self.duration)));
         put(
             "x-edge-result-type",
@@ -181,11 +186,13 @@ impl AccessRecord {
         Value::Object(record)
     }
 
-    /// `cs-protocol`.
+    /// `cs-protocol` (CF-703, CF-409).
     pub const fn scheme(&self) -> &'static str {
-        match self.tls {
-            Some(_) => "https",
-            None => "http",
+        match (self.tls, self.websocket_bytes) {
+            (Some(_), None) => "https",
+            (None, None) => "http",
+            (Some(_), Some(_)) => "wss",
+            (None, Some(_)) => "ws",
         }
     }
 
@@ -376,6 +383,7 @@ mod tests {
             served: Served::Fault(fourfront_hooks::FaultClass::Execution),
             cache_reason: None,
             bytes: 12,
+            websocket_bytes: None,
             duration: Duration::from_micros(1_500),
             hooks: vec![HookRecord {
                 event_type: EventType::ViewerRequest,
@@ -388,6 +396,27 @@ mod tests {
             error: None,
             log_data: [None, None],
         }
+    }
+
+    #[test]
+    fn a_websocket_has_a_protocol_of_its_own_and_bytes_both_ways() {
+        // CF-409, CF-703
+        let socket = AccessRecord {
+            websocket_bytes: Some(7),
+            ..record()
+        };
+        let json = socket.to_json();
+        assert_eq!(json["cs-protocol"], "wss");
+        assert_eq!(
+            (&json["sc-body-bytes"], &json["cs-body-bytes"]),
+            (&json!(12), &json!(7))
+        );
+        let plain = AccessRecord {
+            tls: None,
+            ..socket
+        };
+        assert_eq!(plain.scheme(), "ws");
+        assert!(record().to_json().get("cs-body-bytes").is_none());
     }
 
     #[test]

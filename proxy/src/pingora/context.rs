@@ -13,7 +13,14 @@ use fourfront_model::{EventType, Origin};
 
 use pingora::cache::CacheMeta;
 
-use super::{error_page::Calls, hook::Decision, parts::Source, storage::StoredFacts};
+use super::{
+    deadline::Deadline,
+    error_page::Calls,
+    hook::Decision,
+    parts::Source,
+    storage::StoredFacts,
+    websocket::{Handshake, Opened},
+};
 use crate::{
     flow::{
         Fault, Fetch, Flow, Generated, RequestBody, Served, ViewerFault, hook::RequestParts,
@@ -38,6 +45,8 @@ pub struct Ctx {
     pub(super) requested: Option<SystemTime>,
     /// When the origin's answer must be complete, once it is asked (CF-394).
     pub(super) deadline: Option<Instant>,
+    /// Sees that a silent origin's connection ends then.
+    pub(super) silence_ends: Option<Deadline>,
     /// Whether this is the background refresh of a stale object (LE-040): no viewer waits for it.
     pub background: bool,
     /// Set where this is the request for an error page: its answer goes to the request that has failed, which takes over
@@ -73,6 +82,10 @@ pub struct Ctx {
     pub(super) refused: Option<ViewerFault>,
     /// Whether the viewer has gone for whom an answer is fetched and stored.
     pub(super) viewer_left: AtomicBool,
+    /// The handshake for a WebSocket that this is.
+    pub(super) handshake: Option<Arc<Handshake>>,
+    /// Whether what becomes of the request is no longer Pingora's affair.
+    pub(super) handed_over: bool,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
 }
@@ -86,6 +99,8 @@ pub(super) enum Pending {
     Fault(Fault),
     /// The answer to another request to the origin.
     Refetch,
+    /// A WebSocket in the place of an answer.
+    Opened(Box<Opened>),
 }
 
 /// Notes for the access record and the metrics.
@@ -149,6 +164,7 @@ impl Ctx {
             origin: None,
             requested: None,
             deadline: None,
+            silence_ends: None,
             background: false,
             page: None,
             answered: false,
@@ -166,6 +182,8 @@ impl Ctx {
             changed: None,
             refused: None,
             viewer_left: AtomicBool::new(false),
+            handshake: None,
+            handed_over: false,
             _in_flight: in_flight,
         }
     }

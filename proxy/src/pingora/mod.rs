@@ -16,6 +16,7 @@ mod certificates;
 mod collapse;
 mod compress;
 mod context;
+mod deadline;
 mod deliver;
 mod direct;
 mod disk;
@@ -41,6 +42,7 @@ mod storage;
 mod store;
 mod unsafe_methods;
 mod viewer_side;
+mod websocket;
 mod workers;
 
 use std::{
@@ -92,6 +94,8 @@ const ANSWER_READY: ErrorType = ErrorType::Custom("fourfront: answer ready");
 const REFETCH: ErrorType = ErrorType::Custom("fourfront: fetch anew");
 /// The origin failed and a stale object may be served; not a failure of the request.
 const SERVE_STALE: ErrorType = ErrorType::Custom("fourfront: serve stale");
+/// The origin has opened a WebSocket, which goes on without Pingora; not a failure.
+const SWITCHED: ErrorType = ErrorType::Custom("fourfront: switched protocols");
 
 /// The proxy as Pingora sees it.
 pub struct Edge {
@@ -101,6 +105,8 @@ pub struct Edge {
     refreshes: viewer_side::Refreshes,
     /// Connections for parts of objects, which Pingora does not fetch.
     connector: Connector,
+    /// Connections that no pool is to know of.
+    dialler: Arc<websocket::Dialler>,
     this: Weak<Self>,
 }
 
@@ -113,6 +119,7 @@ impl Edge {
             certificates: certificates::Certificates::default(),
             refreshes: viewer_side::Refreshes::default(),
             connector: Connector::new(Some(ConnectorOptions::from_server_conf(conf))),
+            dialler: websocket::Dialler::new(conf),
             this: this.clone(),
         })
     }
@@ -264,18 +271,22 @@ impl ProxyHttp for Filters {
         self.choose_peer(session, ctx).await
     }
 
-    /// How long connecting took; nothing, on a connection that was there (CF-611).
+    /// How long connecting took; nothing, on a connection that was there (CF-611). From here on a silent origin has as long as
+    /// any (CF-394).
     async fn connected_to_upstream(
         &self,
         _session: &mut Session,
         reused: bool,
         _peer: &HttpPeer,
-        _fd: std::os::fd::RawFd,
+        fd: std::os::fd::RawFd,
         _digest: Option<&Digest>,
         ctx: &mut Ctx,
     ) -> Result<()> {
         let began = ctx.record.fetch_started.filter(|_| !reused);
         ctx.record.connect = Some(began.map_or(Duration::ZERO, |began| began.elapsed()));
+        ctx.silence_ends = ctx
+            .deadline
+            .and_then(|end| deadline::Deadline::new(fd, end.into()));
         Ok(())
     }
 
@@ -311,6 +322,9 @@ impl ProxyHttp for Filters {
         }
         if let Some(abandoned) = self.abandoned(session, ctx) {
             return Err(abandoned);
+        }
+        if end {
+            ctx.silence_ends = None;
         }
         let plan = match &mut ctx.flow {
             Flow::Store(store) => &mut store.body,

@@ -47,6 +47,7 @@ use super::{
     parts::{self, Instead},
     peer, request_body,
     revalidate::preconditions,
+    websocket,
 };
 use crate::flow::{
     BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest, Store,
@@ -411,6 +412,12 @@ impl Edge {
                 peer::network(address, &target.within(began.elapsed(), None))
             }
         };
+        let peer = match websocket::sent(ctx.handshake.as_ref(), fetch) {
+            Some(handshake) => handshake
+                .through(peer, self.dialler.clone())
+                .map_err(|e| internal(&e))?,
+            None => peer,
+        };
         ctx.record.fetch_started = Some(Instant::now());
         Ok(peer)
     }
@@ -470,6 +477,9 @@ impl Edge {
         wire.set_method(method);
         wire.set_raw_path(&finished.target)?;
         set_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
+        if websocket::sent(ctx.handshake.as_ref(), fetch).is_some() {
+            websocket::ask(wire)?;
+        }
         if request_body::is_chunked_unseen(session, &ctx.body) {
             wire.insert_header("Transfer-Encoding", "chunked")?;
         }
@@ -518,16 +528,9 @@ impl Edge {
         if ctx.time_is_over() {
             return Err(self.origin_error(session, ctx, OriginFault::CompletionTimeout));
         }
+        self.heed_answer(session, ctx)?;
+        self.note_latency(ctx);
         let mut fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
-        if let Some(started) = ctx.record.fetch_started {
-            let elapsed = started.elapsed();
-            ctx.record.origin = Some(elapsed);
-            let distribution = &fetch.exchange.route.distribution().id;
-            self.node()
-                .metrics()
-                .origin_latency(distribution, &fetch.origin.id)
-                .observe(elapsed.as_secs_f64());
-        }
         let mut parts = response_parts(head);
         if let Err(fault) = response::check(&parts.lines) {
             ctx.flow = Flow::Fetch(Box::new(fetch));
@@ -578,6 +581,20 @@ impl Edge {
                 Err(ctx.fail(fault))
             }
         }
+    }
+
+    /// Notes how long the origin took to begin its answer.
+    pub(super) fn note_latency(&self, ctx: &mut Ctx) {
+        let (Some(started), Ok(fetch)) = (ctx.record.fetch_started, ctx.flow.fetch()) else {
+            return;
+        };
+        let elapsed = started.elapsed();
+        ctx.record.origin = Some(elapsed);
+        let distribution = &fetch.exchange.route.distribution().id;
+        self.node()
+            .metrics()
+            .origin_latency(distribution, &fetch.origin.id)
+            .observe(elapsed.as_secs_f64());
     }
 
     async fn origin_response(

@@ -1,6 +1,7 @@
 //! What failed, and what is written about it: error mapping, retries, the access record.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
 };
@@ -14,13 +15,15 @@ use fourfront_origin::{
 use http::{HeaderValue, Method, StatusCode, Version, header};
 use pingora::{
     Error, ErrorSource, ErrorType,
+    protocols::http::ServerSession as HttpSession,
     proxy::{FailToProxy, Session},
 };
 
 use super::{
-    ANSWER_READY, Edge, REFETCH, SERVE_STALE,
+    ANSWER_READY, Edge, REFETCH, SERVE_STALE, SWITCHED,
     context::{Ctx, Pending},
     deliver::internal,
+    direct::Outlet,
     request_body,
     viewer_side::{self, split},
 };
@@ -29,6 +32,12 @@ use crate::{
     observe::access::AccessRecord,
     tls::TlsFacts,
 };
+
+/// Whether the viewer's connection has a place to come back to.
+fn can_be_taken(session: &Session) -> bool {
+    let h1 = session.as_downstream().as_http1();
+    h1.is_some_and(|h1| Outlet::can_land(h1.stream()))
+}
 
 /// Whether anything of an answer is on its way to the viewer. Interim answers are none of it (CF-396).
 pub(super) fn viewer_has_bytes(session: &Session) -> bool {
@@ -52,7 +61,7 @@ impl Edge {
             return error;
         }
         if ctx.fault.is_some()
-            || matches!(error.etype(), t if *t == ANSWER_READY || *t == SERVE_STALE)
+            || matches!(error.etype(), t if *t == ANSWER_READY || *t == SERVE_STALE || *t == SWITCHED)
         {
             return error;
         }
@@ -158,7 +167,15 @@ impl Edge {
         if *error.etype() == ANSWER_READY
             && let Some(Pending::Answer(generated)) = ctx.pending.take()
         {
-            return done(self.send_replaced(session, ctx, generated).await);
+            return done(self.send_replaced(session, error, ctx, generated).await);
+        }
+        if *error.etype() == SWITCHED
+            && let Some(Pending::Opened(opened)) = ctx.pending.take()
+        {
+            match self.hand_over(session, ctx, *opened) {
+                Ok(()) => return done(0),
+                Err(e) => ctx.fault = Some(internal(&e)),
+            }
         }
         let fault = ctx.fault.take().unwrap_or_else(|| fault_of(error));
         if ctx.record.error.is_none() {
@@ -175,12 +192,32 @@ impl Edge {
         // After a fetch has failed Pingora gives the viewer's connection up, and so does a request whose body
         // was not read: say so, instead of letting the next request run into it.
         let fetched = matches!(ctx.flow, Flow::Fetch(_) | Flow::Store(_) | Flow::Deliver(_));
-        if fetched || !session.as_mut().is_body_done() {
+        let stays = session.as_mut().is_body_done() && (!fetched || can_be_taken(session));
+        if !stays {
             session.set_keepalive(None);
         }
         match self.send_error(session, ctx, &fault).await {
+            Ok(_) if fetched && stays => {
+                self.take_back(session, error, ctx).await;
+                done(0)
+            }
             Ok(status) => done(status),
             Err(_) => done(0),
+        }
+    }
+
+    /// Takes the viewer's connection back from Pingora, which would close it after any fetch that it takes for failed, and
+    /// writes the record: what it is left with has no request (CF-783).
+    async fn take_back(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) {
+        if !can_be_taken(session) {
+            return;
+        }
+        self.record(session, Some(error), ctx);
+        ctx.handed_over = true;
+        let nothing = HttpSession::new_http1(Box::new(io::Cursor::new(Vec::new())));
+        let viewers = std::mem::replace(&mut *session.downstream_session, nothing);
+        if let Ok(Some(reusable)) = viewers.finish().await {
+            Outlet::land(reusable.into_parts().0);
         }
     }
 
@@ -188,6 +225,7 @@ impl Edge {
     async fn send_replaced(
         &self,
         session: &mut Session,
+        error: &Error,
         ctx: &mut Ctx,
         generated: crate::flow::Generated,
     ) -> u16 {
@@ -199,11 +237,18 @@ impl Edge {
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(store.deliver()));
         // Pingora takes the fetch for failed, and gives the viewer's connection up.
-        session.set_keepalive(None);
+        let stays = session.as_mut().is_body_done() && can_be_taken(session);
+        if !stays {
+            session.set_keepalive(None);
+        }
         match self
             .send_generated(session, ctx, generated, Some(&outcome))
             .await
         {
+            Ok(()) if stays => {
+                self.take_back(session, error, ctx).await;
+                0
+            }
             Ok(()) => status,
             Err(_) => 0,
         }
@@ -216,7 +261,7 @@ impl Edge {
             let status = session.response_written().map(|r| r.status);
             self.count_verdict(ctx, status.unwrap_or_default());
         }
-        if !ctx.serves_viewer() {
+        if !ctx.serves_viewer() || ctx.handed_over {
             return;
         }
         let status = session.response_written().map_or(0, |r| r.status.as_u16());
@@ -254,6 +299,7 @@ impl Edge {
             status,
             served,
             bytes: session.body_bytes_sent() as u64,
+            websocket_bytes: None,
         };
         self.ended(&ended, ctx);
     }
@@ -313,6 +359,7 @@ impl Edge {
             served: ended.served,
             cache_reason: reason.as_ref().map(Reason::word),
             bytes: ended.bytes,
+            websocket_bytes: ended.websocket_bytes,
             duration: ctx.record.started.elapsed(),
             hooks: std::mem::take(&mut ctx.record.hooks),
             origin: ctx.record.origin,
@@ -339,6 +386,8 @@ pub(super) struct Ended<'a> {
     pub(super) served: Served,
     /// Bytes of the body that were sent.
     pub(super) bytes: u64,
+    /// Bytes that the viewer has sent over the WebSocket that the request became.
+    pub(super) websocket_bytes: Option<u64>,
 }
 
 /// CF-705: the viewer left before it had all of the answer.

@@ -110,7 +110,7 @@ impl Edge {
     /// The error that leads on: to `fail_to_proxy`, which sends what is ready, or to another try.
     pub(super) fn turn_back(&self, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
         match &ctx.pending {
-            None | Some(Pending::Fault(_)) => Ok(()),
+            None | Some(Pending::Fault(_) | Pending::Opened(_)) => Ok(()),
             Some(Pending::Answer(_)) => Err(Error::new(ANSWER_READY).into_up()),
             Some(Pending::Refetch) => {
                 ctx.pending = None;

@@ -37,6 +37,7 @@ use super::{
     hook::{self, Decision, Shown},
     request_body,
     storage::{Beside, Borrowed, StoredFacts},
+    websocket,
 };
 use crate::{
     flow::{
@@ -128,6 +129,8 @@ impl Edge {
             return Ok(true);
         }
         drop_reserved(session.req_header_mut());
+        // Functions neither see nor keep what says so.
+        let asks_for_socket = websocket::is_asked_for(session.req_header());
         let state = ctx
             .flow
             .take_viewer_request()
@@ -141,12 +144,12 @@ impl Edge {
             let request = session.req_header();
             let (path, _) = split(request.raw_path());
             ctx.flow = Flow::Lookup(Box::new(state.pass(path, &request.method)));
-            return heed(session, ctx);
+            return heed(session, ctx, asks_for_socket);
         }
         if self.viewer_request(session, ctx, state).await? {
             return Ok(true);
         }
-        heed(session, ctx)
+        heed(session, ctx, asks_for_socket)
     }
 
     fn admit(&self, session: &Session, ctx: &mut Ctx) -> std::result::Result<(), Fault> {
@@ -565,10 +568,13 @@ pub(crate) fn usable_host(host: &str) -> Option<&str> {
     usable.then_some(host)
 }
 
-/// Notes what the viewer asks of the cache. False, as no answer has been sent.
-fn heed(session: &Session, ctx: &mut Ctx) -> Result<bool> {
+/// Notes what the viewer asks of the cache, and whether it asks for a WebSocket. False, as no answer has been sent.
+fn heed(session: &Session, ctx: &mut Ctx, asks_for_socket: bool) -> Result<bool> {
     let lookup = ctx.flow.lookup_mut().map_err(|e| ctx_internal(&e))?;
     lookup.heed(&session.req_header().headers);
+    if asks_for_socket {
+        ctx.handshake = websocket::heed(lookup);
+    }
     Ok(false)
 }
 

@@ -88,6 +88,9 @@ pub(crate) fn viewers(
         certificates,
         default_certificate,
         handshake_timeout: raw.handshake_timeout.unwrap_or(default.handshake_timeout),
+        websocket_idle_timeout: raw
+            .websocket_idle_timeout
+            .unwrap_or(default.websocket_idle_timeout),
         h2_cleartext: raw.h2_cleartext.unwrap_or(default.h2_cleartext),
         h2_streams: raw
             .h2_streams

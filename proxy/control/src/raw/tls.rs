@@ -20,6 +20,7 @@ pub(crate) struct RawViewers {
     pub(crate) certificates: Vec<Named<RawCertificate>>,
     pub(crate) default_certificate: Option<Spanned<String>>,
     pub(crate) handshake_timeout: Option<Duration>,
+    pub(crate) websocket_idle_timeout: Option<Duration>,
     pub(crate) h2_cleartext: Option<bool>,
     pub(crate) h2_streams: Option<u64>,
     pub(crate) proxy_protocol: Option<bool>,
@@ -104,6 +105,10 @@ impl RawViewers {
             handshake_timeout: node
                 .get("handshake_timeout")
                 .and_then(|c| c.seconds(60))
+                .map(|s| s.value),
+            websocket_idle_timeout: node
+                .get("websocket_idle_timeout")
+                .and_then(|c| c.seconds(86_400))
                 .map(|s| s.value),
             proxy_protocol: flag(node, "proxy_protocol"),
             ..Self::default()

@@ -32,7 +32,7 @@ fn https_is_on_where_there_is_a_certificate() {
     assert!(viewers.certificates[0].cert.ends_with("site.pem"));
 
     let all = format!(
-        "{CERTIFICATES}\nlisten_https: 127.0.0.1:0\nhttps_port: 443\ndefault_certificate: other\nhandshake_timeout: 2.5\nhttp2: {{ cleartext: true, max_concurrent_streams: 7 }}\nproxy_protocol: true"
+        "{CERTIFICATES}\nlisten_https: 127.0.0.1:0\nhttps_port: 443\ndefault_certificate: other\nhandshake_timeout: 2.5\nwebsocket_idle_timeout: 90\nhttp2: {{ cleartext: true, max_concurrent_streams: 7 }}\nproxy_protocol: true"
     );
     let loaded = accepted(&with(&all, "enabled: true"));
     let viewers = loaded.node.viewers;
@@ -42,6 +42,8 @@ fn https_is_on_where_there_is_a_certificate() {
         (Some(443), 1)
     );
     assert_eq!(viewers.handshake_timeout, Duration::from_millis(2_500));
+    // CF-399
+    assert_eq!(viewers.websocket_idle_timeout, Duration::from_secs(90));
     assert!(viewers.h2_cleartext && viewers.proxy_protocol);
     assert_eq!(viewers.h2_streams, 7);
     assert!(loaded.watched.iter().any(|p| p.ends_with("site.key")));

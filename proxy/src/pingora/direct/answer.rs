@@ -482,6 +482,7 @@ impl Edge {
                 _ => served,
             },
             bytes,
+            websocket_bytes: None,
         };
         self.ended(&ended, ctx);
         Answer::Sent(keep_alive && !gone)

@@ -11,8 +11,11 @@
 //! What is handed on without being judged: other methods, bodies, conditions and ranges, upgrades, HTTP/1.0, and
 //! whatever is doubtful or refused. There is one place that refuses requests.
 //!
-//! A request behind another one in the buffer is answered after it (RFC 9112 section 9.3.2), unless the first went to
-//! Pingora, which closes the connection then.
+//! A request behind another one in the buffer is answered after it (RFC 9112 section 9.3.2), unless the first has a body:
+//! that goes to Pingora with all that was read, and it closes the connection when more was read than that.
+//!
+//! Pingora gives a connection up for which it has made an answer to a failed fetch. Where nothing is wrong with the
+//! connection, it is taken back before that ([`Landing`], CF-783), as it is when it becomes a WebSocket.
 
 mod answer;
 mod connection;
@@ -46,7 +49,8 @@ use answer::Answer;
 use connection::{Connection, MAX_BUFFERED, Read};
 pub(super) use h2::{Handed, Shared};
 pub(super) use outlet::Outlet;
-use request::{Parsed, Scratch, parse};
+use outlet::{Landed, Landing};
+use request::{Parsed, Scratch, asks_for_upgrade, parse};
 use secure::Secured;
 pub(super) use wire::{is_own, put_field, put_status};
 
@@ -139,44 +143,64 @@ impl Direct {
                     }
                 }
             };
-            let mut prefix = BytesMut::new();
-            if let Some(head) = head {
-                prefix.reserve(head.raw.len() + connection.buffer.len());
-                prefix.extend_from_slice(&head.raw);
-                scratch.recycle(head);
-            }
-            prefix.extend_from_slice(&connection.buffer);
-            connection.buffer.clear();
-            let Some(stream) = self
+            // What follows the head belongs to the next request, or to what this one becomes.
+            let prefix = match head {
+                Some(head) => {
+                    let prefix = BytesMut::from(&*head.raw);
+                    scratch.recycle(head);
+                    prefix
+                }
+                None => {
+                    let whole = connection.buffer.len();
+                    let end = asks_for_upgrade(&connection.buffer).unwrap_or(whole);
+                    connection.buffer.split_to(end)
+                }
+            };
+            match self
                 .hand_on(connection.stream, prefix, begun, shutdown)
                 .await
-            else {
-                return;
-            };
-            connection.stream = stream;
-            since = Instant::now();
+            {
+                Some(Landed::Idle(stream)) => {
+                    connection.stream = stream;
+                    since = Instant::now();
+                }
+                Some(Landed::Socket(socket, stream)) => {
+                    let early = connection.buffer.freeze();
+                    drop((scratch, connection.out));
+                    socket.carry(stream, early).await;
+                    return;
+                }
+                None => return,
+            }
         }
     }
 
-    /// Lets Pingora answer the request that `prefix` begins; the stream comes back when another may follow.
+    /// Lets Pingora answer the request that `prefix` begins; the stream comes back when another may follow, or as a WebSocket.
     async fn hand_on(
         &self,
         stream: Stream,
         prefix: BytesMut,
         begun: Option<Box<Ctx>>,
         shutdown: &ShutdownWatch,
-    ) -> Option<Stream> {
-        let mut session =
-            ServerSession::new_http1(Box::new(Outlet::new(stream).unread(self.edge.clone())));
+    ) -> Option<Landed> {
+        let landing = Landing::default();
+        let outlet = Outlet::new(stream)
+            .unread(self.edge.clone())
+            .landing(landing.clone());
+        let mut session = ServerSession::new_http1(Box::new(outlet));
         // As Pingora itself begins a connection; the request's own wish comes on top.
         session.set_keepalive((!*shutdown.borrow()).then_some(60));
         session.set_pipelined_prefix(prefix);
         if let Some(begun) = begun {
             session.set_connection_user_context(Some(begun));
         }
-        let reused = self.proxy.process_new_http(session, shutdown).await?;
-        let (stream, _) = reused.consume();
-        Outlet::unwrap(stream)
+        match self.proxy.process_new_http(session, shutdown).await {
+            Some(reused) => {
+                let (stream, _) = reused.consume();
+                Outlet::unwrap(stream).map(Landed::Idle)
+            }
+            None => landing.take(),
+        }
     }
 }
 

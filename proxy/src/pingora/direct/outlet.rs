@@ -27,7 +27,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{secure::Secured, unread::UnreadPages};
-use crate::tls::TlsFacts;
+use crate::{pingora::websocket::Socket, tls::TlsFacts};
 
 /// Bytes of a date.
 const DATE_BYTES: usize = 29;
@@ -41,6 +41,29 @@ pub(in crate::pingora) struct Outlet {
     date: Mutex<Option<Dated>>,
     /// Likewise.
     unread: Mutex<Unread>,
+    /// Where the connection comes back to, where Pingora does not give it back.
+    landing: Option<Landing>,
+    /// The WebSocket that it becomes, likewise.
+    socket: Mutex<Option<Box<Socket>>>,
+}
+
+/// Where a viewer's connection is found that Pingora has let go of, as far as it knows for good.
+#[derive(Clone, Default)]
+pub(super) struct Landing(Arc<Mutex<Option<Landed>>>);
+
+/// What becomes of a connection that has come back.
+pub(super) enum Landed {
+    /// Another request may follow.
+    Idle(Stream),
+    /// It has become a WebSocket.
+    Socket(Box<Socket>, Stream),
+}
+
+impl Landing {
+    /// What has come back.
+    pub(super) fn take(&self) -> Option<Landed> {
+        self.0.lock().take()
+    }
 }
 
 /// What becomes of an answer to a request that was not read.
@@ -69,6 +92,48 @@ impl Outlet {
             inner,
             date: Mutex::new(None),
             unread: Mutex::new(Unread::No),
+            landing: None,
+            socket: Mutex::new(None),
+        }
+    }
+
+    /// With a place to come back to.
+    pub(super) fn landing(mut self, landing: Landing) -> Self {
+        self.landing = Some(landing);
+        self
+    }
+
+    /// Whether a connection has a place to come back to.
+    pub(in crate::pingora) fn can_land(stream: &Stream) -> bool {
+        let outlet = stream.as_any().downcast_ref::<Self>();
+        outlet.is_some_and(|outlet| outlet.landing.is_some())
+    }
+
+    /// Brings a connection back on which another request may follow.
+    pub(in crate::pingora) fn land(stream: Stream) {
+        let Ok(mut outlet) = stream.into_any().downcast::<Self>() else {
+            return;
+        };
+        if let Some(landing) = outlet.landing.take() {
+            *landing.0.lock() = Some(Landed::Idle(outlet.take_inner()));
+        }
+    }
+
+    /// Lets the connection become a WebSocket, once Pingora has let go of it.
+    ///
+    /// # Errors
+    /// The socket, when the connection has nowhere to come back to.
+    pub(in crate::pingora) fn hand_over(
+        stream: &Stream,
+        socket: Box<Socket>,
+    ) -> Result<(), Box<Socket>> {
+        let outlet = stream.as_any().downcast_ref::<Self>();
+        match outlet.filter(|outlet| outlet.landing.is_some()) {
+            Some(outlet) => {
+                *outlet.socket.lock() = Some(socket);
+                Ok(())
+            }
+            None => Err(socket),
         }
     }
 
@@ -116,7 +181,11 @@ impl Outlet {
     /// The stream behind an outlet.
     pub(super) fn unwrap(stream: Stream) -> Option<Stream> {
         let outlet = stream.into_any().downcast::<Self>();
-        outlet.ok().map(|outlet| outlet.inner)
+        outlet.ok().map(|mut outlet| outlet.take_inner())
+    }
+
+    fn take_inner(&mut self) -> Stream {
+        std::mem::replace(&mut self.inner, Box::new(io::Cursor::new(Vec::new())))
     }
 
     /// The handshake behind an outlet, on HTTPS.
@@ -182,6 +251,15 @@ fn find(buf: &[u8]) -> Option<usize> {
     (buf.get(at + DATE_BYTES..at + DATE_BYTES + 2)? == b"\r\n").then_some(at)
 }
 
+/// Whoever drops it may be in the midst of anything but what has been handed over.
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        if let (Some(landing), Some(socket)) = (self.landing.take(), self.socket.get_mut().take()) {
+            *landing.0.lock() = Some(Landed::Socket(socket, self.take_inner()));
+        }
+    }
+}
+
 impl AsyncWrite for Outlet {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -227,6 +305,9 @@ impl AsyncWrite for Outlet {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.socket.get_mut().is_some() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
@@ -250,7 +331,9 @@ impl fmt::Debug for Outlet {
 #[async_trait]
 impl Shutdown for Outlet {
     async fn shutdown(&mut self) {
-        Shutdown::shutdown(&mut *self.inner).await;
+        if self.socket.get_mut().is_none() {
+            Shutdown::shutdown(&mut *self.inner).await;
+        }
     }
 }
 

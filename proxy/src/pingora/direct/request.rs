@@ -103,6 +103,19 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &mut Scratch) -> Parsed {
     read(buffer, length, method, target, scratch).map_or(Parsed::Other, Parsed::Head)
 }
 
+/// How many bytes the head of a request has that asks for another protocol; `None` of any other, and of what is no whole head.
+pub(super) fn asks_for_upgrade(buffer: &[u8]) -> Option<usize> {
+    let mut slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = request.parse_with_uninit_headers(buffer, &mut slots);
+    let Ok(httparse::Status::Complete(length)) = parsed else {
+        return None;
+    };
+    let mut fields = request.headers.iter();
+    let asks = fields.any(|field| field.name.eq_ignore_ascii_case("upgrade"));
+    (asks && request.method == Some("GET")).then_some(length)
+}
+
 /// Makes the head out of its parts; `None` when a field says that it is not for here.
 fn read(
     buffer: &mut BytesMut,
@@ -364,6 +377,23 @@ mod tests {
         }
         let head = head(whole);
         assert_eq!((head.method, head.keep_alive), (Method::HEAD, false));
+    }
+
+    #[test]
+    fn what_follows_a_wish_for_another_protocol_is_told_apart() {
+        // CF-408
+        let head = "GET / HTTP/1.1\r\nHost: a.test\r\nuPGRADE: websocket\r\n\r\n";
+        let with_more = format!("{head}more");
+        assert_eq!(asks_for_upgrade(head.as_bytes()), Some(head.len()));
+        assert_eq!(asks_for_upgrade(with_more.as_bytes()), Some(head.len()));
+        for other in [
+            &head[..head.len() - 1],
+            &head.replace("GET", "POST"),
+            &head.replace("uPGRADE", "X-Upgrade"),
+            "\u{16}\u{3}\u{1}",
+        ] {
+            assert_eq!(asks_for_upgrade(other.as_bytes()), None, "{other:?}");
+        }
     }
 
     #[test]
