@@ -42,6 +42,7 @@ use crate::{
         admin::Admin,
         metrics::{BehaviorMetrics, Metrics},
     },
+    origins::{Origins, OriginsError, OriginsOf},
     pingora::{CacheStorage, DiskPlace},
     purge::{self, PurgeAnswer, PurgeCall},
     tls::{OriginCaError, Renewal, ViewerTls, ViewerTlsError, check_origin_ca},
@@ -175,6 +176,7 @@ pub struct Snapshot {
     modules: Option<Arc<ModulesDir>>,
     dirs: HashMap<PathBuf, Arc<DirRoot>>,
     geo: Option<Arc<GeoDatabase>>,
+    origins: OriginsOf,
 }
 
 impl Snapshot {
@@ -207,6 +209,11 @@ impl Snapshot {
     /// Where addresses are, if the node knows.
     pub fn geo(&self) -> Option<&GeoDatabase> {
         self.geo.as_deref()
+    }
+
+    /// Pools and authorities of its origins.
+    pub const fn origins(&self) -> &OriginsOf {
+        &self.origins
     }
 
     /// The opened directory of a `dir:` origin.
@@ -245,6 +252,15 @@ pub enum SnapshotError {
     /// What viewers are shown on TLS cannot be used.
     #[error("{0}")]
     ViewerTls(#[from] ViewerTlsError),
+    /// An origin cannot be reached as the site file says.
+    #[error("{0}")]
+    Origins(#[from] OriginsError),
+    /// No thread can be started.
+    #[error("the thread for names and probes of origins: {cause}")]
+    Thread {
+        /// What the system said.
+        cause: String,
+    },
     /// The directory of extra packages cannot be used.
     #[error("node.hooks.modules_dir: {0}")]
     Modules(ExecutionFault),
@@ -297,6 +313,7 @@ pub struct Node {
     metrics: Arc<Metrics>,
     verdicts: Vec<(&'static str, IntCounter)>,
     name: String,
+    origins: Origins,
     tls: ViewerTls,
     /// Where it listens, once it does.
     listens_https: AtomicU16,
@@ -324,7 +341,11 @@ impl Node {
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, Vec<SnapshotError>> {
         let tls = viewer_tls(ViewerTls::new(loaded))?;
-        let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, None)?;
+        let origins = Origins::start(&loaded.node.resolver).map_err(|e| {
+            let cause = e.to_string();
+            vec![SnapshotError::Thread { cause }]
+        })?;
+        let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, &origins, None)?;
         let invalidations = open_invalidations(&loaded.node)
             .map_err(|cause| vec![SnapshotError::DataDir { cause }])?;
         let settings = &loaded.node;
@@ -350,6 +371,7 @@ impl Node {
             access: parts.access,
             metrics,
             name: parts.name,
+            origins,
             listens_https: AtomicU16::new(0),
             tls,
             draining: AtomicBool::new(false),
@@ -370,6 +392,7 @@ impl Node {
             &self.hooks,
             &self.metrics,
             &self.name,
+            &self.origins,
             Some(&current),
         );
         let table = viewer_tls(self.tls.prepare(loaded));
@@ -470,6 +493,11 @@ impl Node {
         &self.name
     }
 
+    /// Names, pools and what else is known of origins.
+    pub const fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
     /// Counts requests being served.
     pub const fn in_flight(&self) -> &Arc<InFlight> {
         &self.in_flight
@@ -548,6 +576,8 @@ impl Admin for Node {
             self.cache.entry_count(),
         );
         self.metrics.set_certificates(&self.tls.expiries());
+        self.metrics
+            .set_pools(self.snapshot.load().origins().standings());
         if let Some((objects, counts, is_on)) = self.cache.disk() {
             self.metrics.set_disk(objects, &counts, is_on);
         }
@@ -581,6 +611,7 @@ impl Admin for Node {
                     "domain_name": d.domain_name,
                     "aliases": d.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "behaviors": d.all_behaviors().map(|b| b.path_pattern.as_str()).collect::<Vec<_>>(),
+                    "pools": snapshot.origins().told(&d.id),
                 })
             })
             .collect();
@@ -633,6 +664,7 @@ fn build_snapshot(
     pool: &HookPool,
     metrics: &Metrics,
     node_name: &str,
+    origins: &Origins,
     previous: Option<&Snapshot>,
 ) -> Result<Snapshot, Vec<SnapshotError>> {
     let mut errors = Vec::new();
@@ -699,6 +731,9 @@ fn build_snapshot(
         }
     }
     let trusted_keys = trusted_keys(&loaded.site, &mut errors);
+    let origins = OriginsOf::prepare(loaded, origins, previous.map(|p| &p.origins))
+        .map_err(|wrong| errors.extend(wrong.into_iter().map(SnapshotError::from)))
+        .unwrap_or_default();
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -744,6 +779,7 @@ fn build_snapshot(
         modules,
         dirs,
         geo,
+        origins,
     })
 }
 

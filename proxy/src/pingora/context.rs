@@ -10,6 +10,7 @@ use fourfront_cache::{
     policy::{ByteRange, StrongValidator},
 };
 use fourfront_model::{EventType, Origin};
+use fourfront_origin::pool::Lease;
 
 use pingora::cache::CacheMeta;
 
@@ -71,6 +72,8 @@ pub struct Ctx {
     pub(super) changed: Option<RequestParts>,
     /// Why the request was refused before Pingora saw it.
     pub(super) refused: Option<ViewerFault>,
+    /// The request's place at a server of its origin's pool, once it has one, until all is sent.
+    pub(super) lease: Option<Lease>,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
 }
@@ -163,6 +166,7 @@ impl Ctx {
             decided: None,
             changed: None,
             refused: None,
+            lease: None,
             _in_flight: in_flight,
         }
     }

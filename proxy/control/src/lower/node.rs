@@ -137,6 +137,7 @@ pub(crate) fn lower(
         },
         shutdown_grace: raw.shutdown_grace.unwrap_or(default.shutdown_grace),
         origin_ca,
+        resolver: raw.resolver,
         geo_database,
         data_dir,
         viewers,

@@ -6,7 +6,7 @@ use fourfront_model::LimitProfile;
 
 use super::tls::RawViewers;
 use crate::{
-    LogFormat, LogLevel,
+    LogFormat, LogLevel, ResolverSettings,
     cursor::{Block, Cursor, shorten},
     keys,
     report::Spanned,
@@ -41,6 +41,7 @@ pub(crate) struct RawNode {
     pub(crate) max_body_bytes: Option<u64>,
     pub(crate) shutdown_grace: Option<Duration>,
     pub(crate) origin_ca: Option<Spanned<String>>,
+    pub(crate) resolver: ResolverSettings,
     pub(crate) geo_database: Option<Spanned<String>>,
     pub(crate) data_dir: Option<Spanned<String>>,
     pub(crate) viewers: RawViewers,
@@ -80,6 +81,10 @@ impl RawNode {
                 .and_then(|c| c.seconds(86_400))
                 .map(|s| s.value),
             origin_ca: block.get("origin_ca").and_then(Cursor::text),
+            resolver: block
+                .get("resolver")
+                .and_then(super::resolver::read)
+                .unwrap_or_default(),
             geo_database: block.get("geo_database").and_then(Cursor::text),
             data_dir: block.get("data_dir").and_then(Cursor::text),
             viewers: RawViewers::read(&block),
