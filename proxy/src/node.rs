@@ -407,6 +407,7 @@ impl Node {
         match next {
             Ok((snapshot, table)) => {
                 self.tls.apply(table);
+                snapshot.origins.run(&self.origins);
                 self.snapshot.store(Arc::new(snapshot));
                 self.metrics.reload("applied");
                 Ok(())
@@ -491,6 +492,11 @@ impl Node {
     /// This node's name in `Via` (CF-352).
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Says that the node serves: servers of pools are probed from now on.
+    pub(crate) fn begins(&self) {
+        self.snapshot.load().origins.run(&self.origins);
     }
 
     /// Names, pools and what else is known of origins.

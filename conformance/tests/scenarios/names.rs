@@ -1,6 +1,9 @@
 //! Names of origins and their addresses (CF-398).
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use fourfront_conformance::{ALL_METHODS, Edge, NameServer, Origin, Reply, Running, Seen};
 
@@ -16,7 +19,7 @@ fn saying(name: &'static str) -> impl Fn(&Seen) -> Reply {
 async fn two() -> (Origin, Origin) {
     loop {
         let one = Origin::start(saying("one")).await;
-        let second = format!("127.0.0.2:{}", one.port()).parse().unwrap();
+        let second = SocketAddr::from(([127, 0, 0, 2], one.port()));
         if let Some(two) = Origin::start_on(second, saying("two")).await {
             return (one, two);
         }

@@ -238,6 +238,35 @@ async fn a_server_that_dies_is_left_alone_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_viewer_notices_that_a_server_is_killed_under_load() {
+    // CF-808, CF-391, CF-397
+    let ((one, _), (two, _)) = (server("one").await, server("two").await);
+    let edge = Arc::new(
+        edge(&[&one, &two], "ejection: { failures: 3, time: 0.5 }")
+            .threads(2, 1)
+            .start_at("")
+            .await,
+    );
+    // 200 requests per second for two seconds.
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let mut answers = tokio::task::JoinSet::new();
+    let mut two = Some(two);
+    for n in 0..400 {
+        ticks.tick().await;
+        if n == 100 {
+            // With its connections, idle or busy.
+            two = None;
+        }
+        let edge = edge.clone();
+        answers.spawn(async move { edge.get(&format!("/{n}")).await.status });
+    }
+    assert!(two.is_none());
+    for (n, status) in answers.join_all().await.into_iter().enumerate() {
+        assert_eq!(status, 200, "{n}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_breaks_off_goes_to_another_when_it_may() {
     // CF-808, CF-397
     use fourfront_conformance::{RawOrigin, Turn};

@@ -163,12 +163,12 @@ async fn a_self_signed_certificate_can_be_pinned_and_changed() {
     let edge = trusting(&authority)
         .origin(&pinned("own", origin.port(), "own"))
         .behavior("origin: own");
-    edge.write("own.pem", &first.pem());
+    edge.write("own.pem", first.pem());
     let edge = edge.start_at(&at_localhost(&origin)).await;
     assert_eq!(edge.get("/").await.status, 200);
-    edge.rewrite("own.pem", &second.pem()).unwrap();
+    edge.rewrite("own.pem", second.pem()).unwrap();
     assert_eq!(edge.get("/").await.status, 502);
-    edge.rewrite("own.pem", &first.pem()).unwrap();
+    edge.rewrite("own.pem", first.pem()).unwrap();
     assert_eq!(edge.get("/").await.status, 200);
     // One that cannot be used changes nothing, and is named.
     let refused = edge.rewrite("own.pem", "nothing").unwrap_err();

@@ -202,9 +202,17 @@ impl Pool {
         self.looked.send_replace(true);
     }
 
-    /// Probes all members, once.
+    /// Probes all members, once. One that was down and is up begins anew: what requests said of it was said before.
     pub async fn probe(&self) {
+        let is_down = |server: &Arc<Server>| !self.backends.ready(&server.backend);
+        let table = self.table.load_full();
+        let down: Vec<_> = table.servers.iter().filter(|s| is_down(s)).collect();
         self.backends.run_health_check(true).await;
+        for server in down {
+            if !is_down(server) {
+                *server.record() = Record::default();
+            }
+        }
     }
 
     /// A table of these; what is known of those that stay is kept.

@@ -243,6 +243,33 @@ async fn failing_requests_take_a_server_out_unless_it_is_the_last() {
 }
 
 #[tokio::test]
+async fn one_that_probes_find_up_again_is_not_left_alone_any_longer() {
+    // CF-808
+    let (pool, probe) = pair(PoolChoice::LeastLoaded).await;
+    let now = Instant::now();
+    let all = pool.choose(b"", None, SECOND, now).await.unwrap();
+    let one = all.iter().find(|s| s.address().to_string() == ONE).unwrap();
+    for _ in 0..3 {
+        pool.enter(one.clone()).failed(now);
+    }
+    pool.probe().await;
+    assert_eq!(
+        states(&pool, now),
+        [State::Ejected, State::Up],
+        "it was not down"
+    );
+    probe.down(&[ONE]);
+    for _ in 0..3 {
+        pool.probe().await;
+    }
+    probe.down(&[]);
+    for state in [State::Down, State::Up] {
+        pool.probe().await;
+        assert_eq!(states(&pool, now)[0], state);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_has_just_failed_comes_last() {
     // CF-808, CF-391
     for choice in [PoolChoice::LeastLoaded, PoolChoice::Consistent] {

@@ -11,7 +11,7 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -121,7 +121,8 @@ struct Entry {
     key: Arc<model::Pool>,
     made_of: MadeOf,
     pool: Arc<Pool>,
-    task: Arc<Task>,
+    /// Once the node serves: whoever only looks at a configuration probes nobody.
+    task: Arc<OnceLock<Task>>,
 }
 
 /// What a pool depends on: with the same it goes on over a reload.
@@ -173,7 +174,7 @@ pub enum OriginsError {
 }
 
 impl OriginsOf {
-    /// Reads authorities and starts pools; those that were there before and have not changed go on.
+    /// Reads authorities and makes pools; those that were there before and have not changed go on.
     ///
     /// # Errors
     /// All that is wrong.
@@ -263,13 +264,22 @@ impl OriginsOf {
         };
         let resolver = origins.resolver.clone();
         let pool = Arc::new(Pool::new(key.clone(), defaults, resolver, probe));
-        let running = origins.runtime.spawn(Pool::run(Arc::downgrade(&pool)));
         Ok(Some(Arc::new(Entry {
             key: key.clone(),
             made_of,
             pool,
-            task: Arc::new(Task(running.abort_handle())),
+            task: Arc::default(),
         })))
+    }
+
+    /// Has members looked for and probed from now on.
+    pub(crate) fn run(&self, origins: &Origins) {
+        for entry in &self.pools {
+            entry.task.get_or_init(|| {
+                let running = Pool::run(Arc::downgrade(&entry.pool));
+                Task(origins.runtime.spawn(running).abort_handle())
+            });
+        }
     }
 
     /// The pool of an origin of this configuration, as it is or as a function left it.

@@ -66,7 +66,11 @@ impl ProbeOf {
                 let wrong = |e: Box<Error>| ProbeError::Request(e.to_string());
                 let mut http = HttpHealthCheck::new("", self.is_https);
                 http.req.set_raw_path(path.as_bytes()).map_err(wrong)?;
-                http.req.insert_header("Host", &self.host).map_err(wrong)?;
+                let host = match self.host.contains(':') {
+                    true => format!("[{}]", self.host),
+                    false => self.host.clone(),
+                };
+                http.req.insert_header("Host", host).map_err(wrong)?;
                 let agent = concat!("Fourfront/", env!("CARGO_PKG_VERSION"), " (health check)");
                 http.req.insert_header("User-Agent", agent).map_err(wrong)?;
                 if self.is_https {
@@ -138,17 +142,9 @@ impl Probe for Bounded {
         }
     }
 
-    async fn health_status_change(&self, target: &Backend, healthy: bool) {
-        let (origin, server) = (&self.host, &target.addr);
-        if healthy {
-            tracing::info!(origin, %server, "probes find the server up again");
-        } else {
-            tracing::warn!(origin, %server, "probes find the server down");
-        }
-    }
-
+    /// What the log calls it when it goes down or up.
     fn backend_summary(&self, target: &Backend) -> String {
-        format!("{} of {}", target.addr, self.host)
+        format!("server {} of origin {}", target.addr, self.host)
     }
 
     fn health_threshold(&self, success: bool) -> usize {

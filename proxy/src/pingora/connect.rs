@@ -36,6 +36,7 @@ impl Edge {
         timeout: Duration,
         began: Instant,
     ) -> Result<(Place, Duration), Fault> {
+        ctx.lease = None;
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         let route = fetch.exchange.route.clone();
         let pool = route.snapshot().origins().pool(&fetch.origin);
@@ -123,7 +124,10 @@ impl Edge {
         let Ok(fetch) = ctx.flow.fetch_mut() else {
             return;
         };
-        if retry != Retry::Uncounted && retry != Retry::OtherName {
+        // Without a try under way, the fault is not of any place: none was found to go to.
+        let counts =
+            fetch.attempt.is_some() && !matches!(retry, Retry::Uncounted | Retry::OtherName);
+        if counts {
             match (&ctx.lease, fetch.at) {
                 (Some(lease), _) if is_of_server(fault) => lease.failed(now),
                 (None, Some(at)) if is_of_address(fault) => self.node().origins().shun(at, now),
