@@ -649,6 +649,14 @@ impl Running {
             .expect("metrics are text")
     }
 
+    /// What `GET status` of the admin API says.
+    ///
+    /// # Panics
+    /// When that is no JSON.
+    pub fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&Admin::status(self.node.as_ref())).expect("the status is JSON")
+    }
+
     /// Invalidates, as `POST purge` with that JSON does. Gives the status and the document.
     pub fn purge(&self, body: &str) -> (u16, serde_json::Value) {
         self.purge_call(PurgeCall::Create(body.as_bytes().to_vec()))

@@ -20,6 +20,7 @@
 
 use std::time::Duration;
 
+mod dns;
 mod edge;
 mod geo;
 mod origin;
@@ -29,13 +30,14 @@ mod signer;
 mod tls;
 mod viewer;
 
+pub use dns::NameServer;
 pub use edge::{Edge, LogLine, Running};
 pub use geo::{Place, asn_database, city_database, country_database, other_database};
 pub use origin::{Origin, Reply, Seen};
 pub use raw_origin::{RawOrigin, Turn};
 pub use secure_viewer::SecureViewer;
 pub use signer::Signer;
-pub use tls::{Authority, Certificate, OriginTls, PemPair};
+pub use tls::{Authority, Certificate, Hello, OriginTls, PemPair};
 pub use viewer::{Answer, Opened, Request, raw_exchange};
 
 /// How long anything is waited for: enough for a busy machine, short enough to notice a hang.

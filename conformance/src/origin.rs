@@ -21,7 +21,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::OriginTls;
+use crate::{Hello, OriginTls};
 
 /// One request as an origin received it.
 #[derive(Clone, Debug)]
@@ -167,6 +167,15 @@ impl Origin {
         Self::start_with(Some(tls), script).await
     }
 
+    /// Starts an origin at an address of the loopback network; `None` when it is taken.
+    pub async fn start_on(
+        address: SocketAddr,
+        script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Option<Self> {
+        let listener = TcpListener::bind(address).await.ok()?;
+        Some(Self::on(listener, None, script))
+    }
+
     async fn start_with(
         tls: Option<OriginTls>,
         script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
@@ -174,6 +183,14 @@ impl Origin {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port on the loopback interface");
+        Self::on(listener, tls, script)
+    }
+
+    fn on(
+        listener: TcpListener,
+        tls: Option<OriginTls>,
+        script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let address = listener
             .local_addr()
             .expect("a bound listener has an address");
@@ -216,6 +233,11 @@ impl Origin {
 
     /// The names asked for in TLS handshakes (SNI), in order; `None` where there was none.
     pub fn server_names(&self) -> Vec<Option<String>> {
+        self.hellos().into_iter().map(|h| h.name).collect()
+    }
+
+    /// How handshakes began, in order.
+    pub fn hellos(&self) -> Vec<Hello> {
         self.tls.as_ref().map_or_else(Vec::new, OriginTls::hellos)
     }
 

@@ -22,7 +22,10 @@ use tokio_rustls::{
 
 /// A certificate with its key, and how it is known.
 #[derive(Clone, Debug)]
-pub struct Certificate(Arc<CertifiedKey>);
+pub struct Certificate {
+    key: Arc<CertifiedKey>,
+    pem: String,
+}
 
 /// A certificate authority nobody else knows.
 pub struct Authority {
@@ -109,6 +112,11 @@ pub struct PemPair {
 }
 
 impl Certificate {
+    /// The certificate, as `origin_ca` takes it.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// A certificate that no authority has signed.
     ///
     /// # Panics
@@ -128,7 +136,10 @@ fn params(names: &[&str]) -> CertificateParams {
 fn certificate(signed: &rcgen::Certificate, key: &KeyPair) -> Certificate {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let key = ring::sign::any_supported_type(&key).expect("a key of a kind made here");
-    Certificate(Arc::new(CertifiedKey::new(vec![signed.der().clone()], key)))
+    Certificate {
+        key: Arc::new(CertifiedKey::new(vec![signed.der().clone()], key)),
+        pem: signed.pem(),
+    }
 }
 
 /// How an origin secures its connections.
@@ -138,8 +149,17 @@ pub struct OriginTls {
     hellos: Hellos,
 }
 
-/// The names asked for in handshakes (SNI), in order; `None` where there was none.
-type Hellos = Arc<Mutex<Vec<Option<String>>>>;
+/// What handshakes began with, in order.
+type Hellos = Arc<Mutex<Vec<Hello>>>;
+
+/// The start of a handshake.
+#[derive(Clone, Debug)]
+pub struct Hello {
+    /// The name asked for (SNI).
+    pub name: Option<String>,
+    /// The cipher suites offered, as RFC 5246 and RFC 8446 call them.
+    pub suites: Vec<String>,
+}
 
 impl fmt::Debug for OriginTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,7 +194,7 @@ impl OriginTls {
     ) -> Self {
         let hellos = Hellos::default();
         let shown = Shown {
-            certificate: certificate.map(|c| c.0.clone()),
+            certificate: certificate.map(|c| c.key.clone()),
             hellos: hellos.clone(),
         };
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -188,8 +208,8 @@ impl OriginTls {
         }
     }
 
-    /// The names asked for so far.
-    pub(crate) fn hellos(&self) -> Vec<Option<String>> {
+    /// What handshakes began with so far.
+    pub(crate) fn hellos(&self) -> Vec<Hello> {
         self.hellos
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -219,7 +239,14 @@ impl ResolvesServerCert for Shown {
         self.hellos
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(hello.server_name().map(str::to_owned));
+            .push(Hello {
+                name: hello.server_name().map(str::to_owned),
+                suites: hello
+                    .cipher_suites()
+                    .iter()
+                    .map(|suite| format!("{suite:?}"))
+                    .collect(),
+            });
         self.certificate.clone()
     }
 }

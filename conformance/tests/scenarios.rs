@@ -34,6 +34,7 @@ mod scenarios {
     mod invalidation_api;
     mod invalidation_in_flight;
     mod limits_of_results;
+    mod names;
     mod node_fields;
     mod npm;
     mod official_samples;
@@ -44,6 +45,7 @@ mod scenarios {
     mod parts;
     mod parts_refused;
     mod pipeline;
+    mod pools;
     mod protocols;
     mod proxy_protocol;
     mod ranges_and_conditions;

@@ -22,8 +22,22 @@ pub struct Progress<'a> {
     pub viewer_has_bytes: bool,
     /// Whether request body bytes were taken from the viewer that cannot be sent again.
     pub body_consumed: bool,
+    /// What is left of the try to go on with, and time for it (CF-398).
+    pub left: Left,
     /// Whether the certificate may carry another name, under which no handshake was tried yet (CF-423).
     pub other_name_left: bool,
+}
+
+/// Where else a try can connect to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Left {
+    /// Nowhere.
+    #[default]
+    Nothing,
+    /// Another address of the same server.
+    Address,
+    /// Another server of a pool (CF-808).
+    Server,
 }
 
 /// What to do next.
@@ -33,6 +47,8 @@ pub enum Retry {
     Again,
     /// Try again on a new connection; the failed try did not count (CF-397).
     Uncounted,
+    /// Go on with the next address; this is still the same try (CF-398).
+    NextAddress,
     /// Try again under the other name the certificate may carry; the failed try did not count (CF-423).
     OtherName,
     /// Report the fault.
@@ -41,11 +57,13 @@ pub enum Retry {
 
 /// Decides after a failed try.
 ///
-/// - A connection that never stood is tried again, whatever the method, as often as `ConnectionAttempts`
-///   allows (CF-391). A failed TLS handshake is not: the same certificate would be shown again. Where two names
+/// - A connection that never stood is tried again, whatever the method: first at the other addresses (CF-398), then as
+///   often as `ConnectionAttempts` allows (CF-391). A failed TLS handshake is not: the same certificate would be shown again,
+///   but by another server of a pool. Where two names
 ///   are good, both are asked for before a certificate counts as wrong (CF-423).
 /// - A pooled connection that ends before the response begins was closed while idle; that says nothing about
-///   the origin, so idempotent requests go out once more on a new one, for free (CF-397).
+///   the origin, so idempotent requests go out once more on a new one, for free (CF-397). What a new one says so, it says
+///   of that server: they go to another one of the pool, where there is one (CF-808).
 /// - A read timeout is tried again for GET and HEAD only (CF-393).
 /// - Nothing is tried again once the viewer has a byte (CF-396), once a body was spent, or once the total
 ///   budget is gone (CF-394).
@@ -59,6 +77,11 @@ pub fn after_fault(fault: &OriginFault, progress: &Progress<'_>) -> Retry {
         Retry::GiveUp
     };
     match fault {
+        OriginFault::Connect { .. } | OriginFault::ConnectTimeout
+            if progress.left != Left::Nothing =>
+        {
+            Retry::NextAddress
+        }
         OriginFault::Dns { .. } | OriginFault::Connect { .. } | OriginFault::ConnectTimeout => {
             counted
         }
@@ -67,6 +90,18 @@ pub fn after_fault(fault: &OriginFault, progress: &Progress<'_>) -> Retry {
             if progress.reused && !progress.response_began && is_idempotent(progress.method) =>
         {
             Retry::Uncounted
+        }
+        OriginFault::Tls { .. } | OriginFault::CertificateName { .. }
+            if progress.left == Left::Server =>
+        {
+            Retry::NextAddress
+        }
+        OriginFault::Closed | OriginFault::Write { .. }
+            if progress.left == Left::Server
+                && !progress.response_began
+                && is_idempotent(progress.method) =>
+        {
+            Retry::NextAddress
         }
         OriginFault::ReadTimeout if is_safe(progress.method) => counted,
         _ => Retry::GiveUp,
@@ -101,6 +136,7 @@ mod tests {
             response_began: false,
             viewer_has_bytes: false,
             body_consumed: false,
+            left: Left::Nothing,
             other_name_left: false,
         }
     }
@@ -124,6 +160,56 @@ mod tests {
                 assert_eq!(after_fault(&OriginFault::ConnectTimeout, &p), expected);
             }
         }
+    }
+
+    #[test]
+    fn the_other_addresses_belong_to_the_same_try() {
+        // CF-398, CF-391
+        let p = Progress {
+            attempts: 3,
+            left: Left::Address,
+            ..progress(&Method::POST)
+        };
+        assert_eq!(after_fault(&refused(), &p), Retry::NextAddress);
+        let timed_out = OriginFault::ConnectTimeout;
+        assert_eq!(after_fault(&timed_out, &p), Retry::NextAddress);
+        // What stood and then failed is not a matter of addresses.
+        assert_eq!(after_fault(&OriginFault::Closed, &p), Retry::GiveUp);
+        let tls = OriginFault::Tls {
+            cause: "expired".into(),
+        };
+        assert_eq!(after_fault(&tls, &p), Retry::GiveUp);
+        let sent = Progress {
+            body_consumed: true,
+            ..p
+        };
+        assert_eq!(after_fault(&refused(), &sent), Retry::GiveUp);
+    }
+
+    #[test]
+    fn another_server_is_another_matter() {
+        // CF-808
+        let at = |method, fault: &OriginFault| {
+            let p = Progress {
+                attempts: 3,
+                left: Left::Server,
+                ..progress(method)
+            };
+            after_fault(fault, &p)
+        };
+        let tls = OriginFault::Tls {
+            cause: "expired".into(),
+        };
+        let name = OriginFault::CertificateName {
+            cause: "another".into(),
+        };
+        for fault in [&refused(), &tls, &name] {
+            assert_eq!(at(&Method::POST, fault), Retry::NextAddress, "{fault}");
+        }
+        assert_eq!(at(&Method::PUT, &OriginFault::Closed), Retry::NextAddress);
+        // It may have been carried out.
+        assert_eq!(at(&Method::POST, &OriginFault::Closed), Retry::GiveUp);
+        assert_eq!(at(&GET, &OriginFault::ReadTimeout), Retry::GiveUp);
     }
 
     #[test]

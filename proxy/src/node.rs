@@ -44,6 +44,7 @@ use crate::{
         admin::Admin,
         metrics::{BehaviorMetrics, Metrics},
     },
+    origins::{Origins, OriginsError, OriginsOf},
     pingora::{CacheStorage, DiskPlace},
     purge::{self, PurgeAnswer, PurgeCall},
     tls::{OriginCaError, Renewal, ViewerTls, ViewerTlsError, check_origin_ca},
@@ -176,6 +177,7 @@ pub struct Snapshot {
     functions: HashMap<(FunctionName, bool), Arc<Prepared>>,
     modules: Option<Arc<ModulesDir>>,
     dirs: HashMap<PathBuf, Arc<DirRoot>>,
+    origins: OriginsOf,
     geo: GeoDatabases,
     pop: PopCode,
 }
@@ -222,6 +224,11 @@ impl Snapshot {
         self.pop.as_str()
     }
 
+    /// Pools and authorities of its origins.
+    pub const fn origins(&self) -> &OriginsOf {
+        &self.origins
+    }
+
     /// The opened directory of a `dir:` origin.
     pub fn dir(&self, path: &std::path::Path) -> Option<&Arc<DirRoot>> {
         self.dirs.get(path)
@@ -258,6 +265,15 @@ pub enum SnapshotError {
     /// What viewers are shown on TLS cannot be used.
     #[error("{0}")]
     ViewerTls(#[from] ViewerTlsError),
+    /// An origin cannot be reached as the site file says.
+    #[error("{0}")]
+    Origins(#[from] OriginsError),
+    /// No thread can be started.
+    #[error("the thread for names and probes of origins: {cause}")]
+    Thread {
+        /// What the system said.
+        cause: String,
+    },
     /// The directory of extra packages cannot be used.
     #[error("node.hooks.modules_dir: {0}")]
     Modules(ExecutionFault),
@@ -310,6 +326,7 @@ pub struct Node {
     metrics: Arc<Metrics>,
     verdicts: Vec<(&'static str, IntCounter)>,
     name: String,
+    origins: Origins,
     tls: ViewerTls,
     /// Where it listens, once it does.
     listens_https: AtomicU16,
@@ -337,7 +354,11 @@ impl Node {
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, Vec<SnapshotError>> {
         let tls = viewer_tls(ViewerTls::new(loaded))?;
-        let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, None)?;
+        let origins = Origins::start(&loaded.node.resolver).map_err(|e| {
+            let cause = e.to_string();
+            vec![SnapshotError::Thread { cause }]
+        })?;
+        let snapshot = build_snapshot(loaded, &parts.hooks, &metrics, &parts.name, &origins, None)?;
         let invalidations = open_invalidations(&loaded.node)
             .map_err(|cause| vec![SnapshotError::DataDir { cause }])?;
         let settings = &loaded.node;
@@ -363,6 +384,7 @@ impl Node {
             access: parts.access,
             metrics,
             name: parts.name,
+            origins,
             listens_https: AtomicU16::new(0),
             tls,
             draining: AtomicBool::new(false),
@@ -383,6 +405,7 @@ impl Node {
             &self.hooks,
             &self.metrics,
             &self.name,
+            &self.origins,
             Some(&current),
         );
         let table = viewer_tls(self.tls.prepare(loaded));
@@ -397,6 +420,7 @@ impl Node {
         match next {
             Ok((snapshot, table)) => {
                 self.tls.apply(table);
+                snapshot.origins.run(&self.origins);
                 self.snapshot.store(Arc::new(snapshot));
                 self.metrics.reload("applied");
                 Ok(())
@@ -483,6 +507,16 @@ impl Node {
         &self.name
     }
 
+    /// Says that the node serves: servers of pools are probed from now on.
+    pub(crate) fn begins(&self) {
+        self.snapshot.load().origins.run(&self.origins);
+    }
+
+    /// Names, pools and what else is known of origins.
+    pub const fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
     /// Counts requests being served.
     pub const fn in_flight(&self) -> &Arc<InFlight> {
         &self.in_flight
@@ -561,6 +595,8 @@ impl Admin for Node {
             self.cache.entry_count(),
         );
         self.metrics.set_certificates(&self.tls.expiries());
+        self.metrics
+            .set_pools(self.snapshot.load().origins().standings());
         if let Some((objects, counts, is_on)) = self.cache.disk() {
             self.metrics.set_disk(objects, &counts, is_on);
         }
@@ -594,6 +630,7 @@ impl Admin for Node {
                     "domain_name": d.domain_name,
                     "aliases": d.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "behaviors": d.all_behaviors().map(|b| b.path_pattern.as_str()).collect::<Vec<_>>(),
+                    "pools": snapshot.origins().told(&d.id),
                 })
             })
             .collect();
@@ -646,6 +683,7 @@ fn build_snapshot(
     pool: &HookPool,
     metrics: &Metrics,
     node_name: &str,
+    origins: &Origins,
     previous: Option<&Snapshot>,
 ) -> Result<Snapshot, Vec<SnapshotError>> {
     let mut errors = Vec::new();
@@ -714,6 +752,9 @@ fn build_snapshot(
         }
     }
     let trusted_keys = trusted_keys(&loaded.site, &mut errors);
+    let origins = OriginsOf::prepare(loaded, origins, previous.map(|p| &p.origins))
+        .map_err(|wrong| errors.extend(wrong.into_iter().map(SnapshotError::from)))
+        .unwrap_or_default();
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -763,6 +804,7 @@ fn build_snapshot(
         modules,
         dirs,
         geo,
+        origins,
         pop,
     })
 }

@@ -7,7 +7,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use s3s::{auth::SimpleAuth, host::SingleDomain, service::S3ServiceBuilder};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -18,8 +18,16 @@ pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /// A server with two buckets, `media` and `copy`, that answers who signs with the key above and nobody else.
 pub(crate) async fn server() -> (SocketAddr, TempDir) {
+    server_of(None).await
+}
+
+/// The same; with a domain, buckets are told apart by host.
+async fn server_of(domain: Option<&str>) -> (SocketAddr, TempDir) {
     let served = serve().await.expect("a directory and a port");
-    let (listener, builder, dir) = served;
+    let (listener, mut builder, dir) = served;
+    if let Some(domain) = domain {
+        builder.set_host(SingleDomain::new(domain).expect("a domain"));
+    }
     let address = listener
         .local_addr()
         .expect("a bound listener has an address");
@@ -118,6 +126,27 @@ async fn a_server_that_wants_signatures_takes_the_nodes() {
     let other = request.header("Authorization", "Basic dTpw").send().await;
     assert_eq!(other.status, 404);
     assert_eq!(other.header("x-amz-request-id"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_of_other_makes_go_by_host_as_well() {
+    // CF-436, CF-434
+    let (server, _dir) = server_of(Some("s3.example.test")).await;
+    let edge = Edge::new()
+        .top(&format!(
+            "origin_access_controls: {{ control: {{ signing_behavior: always, {} }} }}",
+            keys(SECRET)
+        ))
+        .origin(&format!(
+            "media: {{ domain_name: media.s3.example.test, origin_access_control_id: control,
+             s3_origin_config: {{ endpoint: 'http://{server}', region: eu-central-1 }} }}"
+        ))
+        .behavior("origin: media")
+        .start_at("")
+        .await;
+    at_the_servers_time(&edge);
+    assert_eq!(get(&edge, "/a.txt").await, ok("0123456789 in media"));
+    assert_eq!(edge.get("/other.txt").await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,6 +83,104 @@ async fn tls_1_2_and_1_3_are_offered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ciphers_are_those_that_keep_secrets() {
+    // CF-425
+    let authority = Authority::new();
+    let tls = OriginTls::showing(&authority.certify(&["localhost"]));
+    let origin = Origin::start_tls(tls, echo).await;
+    let edge = trusting(&authority).start_at(&at_localhost(&origin)).await;
+    assert_eq!(edge.get("/").await.status, 200);
+    let suites = origin.hellos().remove(0).suites;
+    for kind in ["ECDSA", "RSA"] {
+        for cipher in ["AES_128_GCM_SHA256", "AES_256_GCM_SHA384"] {
+            let suite = format!("TLS_ECDHE_{kind}_WITH_{cipher}");
+            assert!(suites.contains(&suite), "{suite} of {suites:?}");
+        }
+    }
+    // Neither 3DES nor RC4, nor any other without forward secrecy or with CBC.
+    for suite in suites {
+        let fits = suite.starts_with("TLS13_")
+            || suite.starts_with("TLS_ECDHE_")
+            || suite == "TLS_EMPTY_RENEGOTIATION_INFO_SCSV";
+        assert!(fits, "{suite}");
+        for weak in ["3DES", "RC4", "CBC", "NULL", "MD5"] {
+            assert!(!suite.contains(weak), "{suite}");
+        }
+    }
+}
+
+/// An HTTPS origin at `localhost` that an authority of its own vouches for.
+fn pinned(name: &str, port: u16, ca: &str) -> String {
+    format!(
+        "{name}: {{ domain_name: localhost, origin_ca: ./{ca}.pem,
+          custom_origin_config: {{ origin_protocol_policy: https-only, https_port: {port} }} }}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_of_one_origin_vouches_for_that_alone() {
+    // CF-424, CF-423
+    let (own, other, of_node) = (Authority::new(), Authority::new(), Authority::new());
+    let tls = OriginTls::showing(&own.certify(&["localhost"]));
+    let origin = Origin::start_tls(tls, echo).await;
+    let edge = trusting(&of_node)
+        .origin(&pinned("right", origin.port(), "own"))
+        .origin(&pinned("wrong", origin.port(), "other"))
+        .path("/right/*", "origin: right")
+        .path("/wrong/*", "origin: wrong");
+    edge.write("own.pem", own.pem());
+    edge.write("other.pem", other.pem());
+    let edge = edge.start_at(&at_localhost(&origin)).await;
+    // A connection that one origin's authority vouched for waits, and is not the others'.
+    for _ in 0..2 {
+        for (path, status) in [("/right/a", 200), ("/wrong/a", 502), ("/a", 502)] {
+            assert_eq!(edge.get(path).await.status, status, "{path}");
+        }
+    }
+    assert_eq!(origin.count(), 2);
+    // Nor does the node's authority vouch for an origin that has its own.
+    let tls = OriginTls::showing(&of_node.certify(&["localhost"]));
+    let origin = Origin::start_tls(tls, echo).await;
+    let edge = trusting(&of_node)
+        .origin(&pinned("right", origin.port(), "own"))
+        .path("/right/*", "origin: right");
+    edge.write("own.pem", own.pem());
+    let edge = edge.start_at(&at_localhost(&origin)).await;
+    assert_eq!(edge.get("/a").await.status, 200);
+    assert_eq!(edge.get("/right/a").await.status, 502);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_certificate_can_be_pinned_and_changed() {
+    // CF-424
+    let authority = Authority::new();
+    let first = Certificate::self_signed(&["localhost"]);
+    let second = Certificate::self_signed(&["localhost"]);
+    let origin = Origin::start_tls(OriginTls::showing(&first), |request| {
+        echo(request).header("Connection", "close")
+    })
+    .await;
+    let edge = trusting(&authority)
+        .origin(&pinned("own", origin.port(), "own"))
+        .behavior("origin: own");
+    edge.write("own.pem", first.pem());
+    let edge = edge.start_at(&at_localhost(&origin)).await;
+    assert_eq!(edge.get("/").await.status, 200);
+    edge.rewrite("own.pem", second.pem()).unwrap();
+    assert_eq!(edge.get("/").await.status, 502);
+    edge.rewrite("own.pem", first.pem()).unwrap();
+    assert_eq!(edge.get("/").await.status, 200);
+    // One that cannot be used changes nothing, and is named.
+    let refused = edge.rewrite("own.pem", "nothing").unwrap_err();
+    let told = refused[0].to_string();
+    assert!(
+        told.starts_with("distributions.") && told.contains("origins.own.origin_ca: "),
+        "{told}"
+    );
+    assert_eq!(edge.get("/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn certificates_nobody_vouches_for_are_a_502() {
     // CF-423, CF-424, CF-772, CF-705
     let (authority, stranger) = (Authority::new(), Authority::new());

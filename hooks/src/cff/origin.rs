@@ -122,6 +122,7 @@ fn update(input: &Input<'_>, node: &Node) -> Result<OriginChange, Violation> {
         }
     }
     reader.timeouts(&mut origin)?;
+    origin.keep_server_of(assigned);
     let (host, server_name) = reader.names()?;
     judge(input, &origin)?;
     let host = host.or_else(|| other_name(input, &origin));

@@ -157,7 +157,7 @@ impl OriginObject {
                 region: region.clone(),
             }),
         };
-        Origin {
+        let mut origin = Origin {
             id: if same {
                 configured.id.clone()
             } else {
@@ -177,9 +177,14 @@ impl OriginObject {
             // LE-118
             access: configured.access.clone(),
             endpoint: configured.endpoint.clone().filter(|_| same),
+            ip_address_type: configured.ip_address_type,
+            ca: None,
+            pool: None,
             // A function names a protocol.
             secure: None,
-        }
+        };
+        origin.keep_server_of(configured);
+        origin
     }
 
     /// Writes the object with the field set of its kind (LE-100..113).

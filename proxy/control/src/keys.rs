@@ -143,6 +143,7 @@ pub(crate) const NODE: Table = Table {
         read("compression"),
         read("shutdown_grace"),
         read("origin_ca"),
+        read("resolver"),
         read("geo_database"),
         read("data_dir"),
         read("listen_https"),
@@ -157,6 +158,11 @@ pub(crate) const NODE: Table = Table {
         read("trusted_proxies"),
         read("pop"),
     ]],
+};
+
+pub(crate) const RESOLVER: Table = Table {
+    what: "`node.resolver`",
+    groups: &[&[read("servers"), read("max_ttl"), read("stale_ttl")]],
 };
 
 pub(crate) const COMPRESSION: Table = Table {
@@ -471,6 +477,8 @@ pub(crate) const ORIGIN: Table = Table {
         read("connection_attempts"),
         read("connection_timeout"),
         read("response_completion_timeout"),
+        read("origin_ca"),
+        read("pool"),
         refused("origin_shield", "not available yet: it needs parent nodes"),
         read("origin_access_control_id"),
         refused(
@@ -493,15 +501,44 @@ pub(crate) const CUSTOM_ORIGIN: Table = Table {
         read("origin_ssl_protocols"),
         read("origin_read_timeout"),
         read("origin_keepalive_timeout"),
-        refused(
-            "ip_address_type",
-            "not available yet: it needs a choice of address family; all addresses of the origin are tried",
-        ),
+        read("ip_address_type"),
         refused(
             "origin_mtls_config",
             "not available yet: it needs client certificates toward origins",
         ),
     ]],
+};
+
+pub(crate) const POOL: Table = Table {
+    what: "`pool`",
+    groups: &[&[
+        read("members"),
+        read("choice"),
+        read("health_check"),
+        read("ejection"),
+    ]],
+};
+
+pub(crate) const POOL_MEMBER: Table = Table {
+    what: "a member of a pool",
+    groups: &[&[read("address"), read("weight")]],
+};
+
+pub(crate) const HEALTH_CHECK: Table = Table {
+    what: "`health_check`",
+    groups: &[&[
+        read("path"),
+        read("status"),
+        read("interval"),
+        read("timeout"),
+        read("unhealthy_after"),
+        read("healthy_after"),
+    ]],
+};
+
+pub(crate) const EJECTION: Table = Table {
+    what: "`ejection`",
+    groups: &[&[read("failures"), read("time")]],
 };
 
 pub(crate) const ORIGIN_GROUP: Table = Table {
@@ -789,6 +826,7 @@ pub(crate) const ALL: &[&Table] = &[
     &NODE,
     &CERTIFICATE,
     &HTTP2,
+    &RESOLVER,
     &HOOKS,
     &LOG,
     &LIMITS,
@@ -839,6 +877,11 @@ pub(crate) const ALL: &[&Table] = &[
     &POLICY_HEADER,
     &REMOVED_HEADER,
     &SERVER_TIMING,
+    // Names that other blocks have too are looked for there first.
+    &POOL,
+    &POOL_MEMBER,
+    &HEALTH_CHECK,
+    &EJECTION,
 ];
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ use fourfront_model::{FunctionName, Site};
 pub use error::{Location, SiteError, SiteErrors};
 pub use settings::{
     CertificateFiles, CompressionSettings, HookSettings, LogFormat, LogLevel, LogSettings,
-    NodeSettings, RequestLimits, ViewerSettings,
+    NodeSettings, RequestLimits, ResolverSettings, ViewerSettings,
 };
 
 use cursor::Cursor;

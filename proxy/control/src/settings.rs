@@ -32,6 +32,8 @@ pub struct NodeSettings {
     pub shutdown_grace: Duration,
     /// PEM file with certificate authorities trusted for `https` origins besides the public ones (CF-423).
     pub origin_ca: Option<PathBuf>,
+    /// Who is asked for the addresses of origins' names, and how long answers are used.
+    pub resolver: ResolverSettings,
     /// Databases in MaxMind's format that say where a viewer is and whose network it is in (CF-377..380, CF-601); the first
     /// that knows a fact counts.
     pub geo_databases: Vec<PathBuf>,
@@ -60,11 +62,33 @@ impl Default for NodeSettings {
             compression: CompressionSettings::default(),
             shutdown_grace: Duration::from_secs(30),
             origin_ca: None,
+            resolver: ResolverSettings::default(),
             geo_databases: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             pop: None,
             data_dir: None,
             viewers: ViewerSettings::default(),
+        }
+    }
+}
+
+/// How names of origins are resolved (CF-398).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolverSettings {
+    /// Name servers; `None` are the system's.
+    pub servers: Option<Vec<SocketAddr>>,
+    /// How long an answer is used at most. Default a day.
+    pub max_ttl: Duration,
+    /// How long the last answer is used beyond that when no other can be had. Default one hour.
+    pub stale_ttl: Duration,
+}
+
+impl Default for ResolverSettings {
+    fn default() -> Self {
+        Self {
+            servers: None,
+            max_ttl: Duration::from_secs(86_400),
+            stale_ttl: Duration::from_secs(3_600),
         }
     }
 }

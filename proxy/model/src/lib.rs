@@ -24,6 +24,7 @@ mod managed_response_headers;
 mod origin;
 mod path_pattern;
 mod policy;
+mod pool;
 mod pop;
 mod response_headers;
 mod signed;
@@ -66,14 +67,15 @@ pub use managed_response_headers::{
     managed_response_headers_policy,
 };
 pub use origin::{
-    CustomOrigin, Endpoint, Origin, OriginAccess, OriginKind, OriginProtocol, S3AuthMethod,
-    S3Origin, SigningBehavior, SslProtocol,
+    CustomOrigin, Endpoint, IpAddressType, Origin, OriginAccess, OriginKind, OriginProtocol,
+    S3AuthMethod, S3Origin, SigningBehavior, SslProtocol,
 };
 pub use path_pattern::{PathPattern, PathPatternError, normalize_path};
 pub use policy::{
     CacheMode, CachePolicy, Heuristic, OriginHeaders, OriginRequestPolicy, RequestCc, Selection,
     Ttl, TtlOrderError,
 };
+pub use pool::{Ejection, HealthCheck, Pool, PoolChoice, PoolMember};
 pub use pop::{PopCode, PopCodeError};
 pub use response_headers::{Changes, PolicyField, ResponseHeadersPolicy, SamplingRate};
 pub use signed::{KeyGroup, KeyKind, PublicKey, SIGNED_COOKIES, SIGNED_URL_PARAMETERS};

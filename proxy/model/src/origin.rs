@@ -1,8 +1,8 @@
 //! Origins: where a miss is fetched from (CF section 5).
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::Credentials;
+use crate::{Credentials, Pool};
 
 /// The scheme spoken to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +116,16 @@ pub enum OriginKind {
     Dir(PathBuf),
 }
 
+impl OriginKind {
+    /// Protocol and port, where they are the origin's own.
+    const fn server(&self) -> Option<(OriginProtocol, u16)> {
+        match self {
+            Self::Custom(custom) => Some((custom.protocol, custom.port)),
+            Self::S3(_) | Self::Dir(_) => None,
+        }
+    }
+}
+
 /// One origin of a distribution (CF section 5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -141,9 +151,48 @@ pub struct Origin {
     pub access: Option<Arc<OriginAccess>>,
     /// Where a bucket's connections go in the place of its domain name: a server that speaks S3's protocol (CF-436).
     pub endpoint: Option<Endpoint>,
+    /// Of which kinds the addresses of its name may be.
+    pub ip_address_type: IpAddressType,
+    /// PEM file of the certificate authorities that alone vouch for this origin; `None` are those of the node (CF-424).
+    pub ca: Option<PathBuf>,
+    /// Servers that stand behind the name; `None` are the addresses the name has (CF-808).
+    pub pool: Option<Arc<Pool>>,
     /// The same origin as viewers on HTTPS come to it, where its protocol is theirs (`match-viewer`, CF-421). Only
     /// [`Self::kind`] differs, and this one has none itself.
     pub secure: Option<Arc<Self>>,
+}
+
+/// Which of a name's addresses are connected to (CF-398). CloudFront's default, `ipv4`, is what a document in its form
+/// says; an origin that says nothing is reached by whatever address it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum IpAddressType {
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
+    /// Both, IPv4 first.
+    #[default]
+    Dualstack,
+}
+
+impl IpAddressType {
+    /// The name in `IpAddressType`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Dualstack => "dualstack",
+        }
+    }
+
+    /// Whether an address is of a kind that may be connected to.
+    pub const fn allows(self, address: IpAddr) -> bool {
+        match self {
+            Self::Ipv4 => address.is_ipv4(),
+            Self::Ipv6 => address.is_ipv6(),
+            Self::Dualstack => true,
+        }
+    }
 }
 
 /// An origin access control: when and with what requests are signed (CF-432, CF-435).
@@ -186,6 +235,21 @@ impl Origin {
         }
     }
 
+    /// Keeps of what is configured for a server what still belongs to it: a function may have named another one, of which
+    /// the configuration knows neither addresses nor authorities (LE-116, LE-475).
+    pub fn keep_server_of(&mut self, configured: &Self) {
+        let same_name = self
+            .domain_name
+            .eq_ignore_ascii_case(&configured.domain_name);
+        let same_server = same_name && self.kind.server() == configured.kind.server();
+        self.ip_address_type = match same_name {
+            true => configured.ip_address_type,
+            false => IpAddressType::default(),
+        };
+        self.ca = configured.ca.clone().filter(|_| same_name);
+        self.pool = configured.pool.clone().filter(|_| same_server);
+    }
+
     /// An origin with CloudFront's defaults: 3 attempts of 10 s, 30 s between bytes (CF-390..392).
     pub fn new(id: impl Into<String>, domain_name: impl Into<String>, kind: OriginKind) -> Self {
         Self {
@@ -200,6 +264,9 @@ impl Origin {
             kind,
             access: None,
             endpoint: None,
+            ip_address_type: IpAddressType::default(),
+            ca: None,
+            pool: None,
             secure: None,
         }
     }
@@ -214,5 +281,39 @@ impl CustomOrigin {
             ssl_protocols: vec![SslProtocol::TlsV1_2],
             keepalive_timeout: Duration::from_secs(5),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ejection, PoolChoice, PoolMember};
+
+    #[test]
+    fn a_server_that_a_function_names_has_nothing_of_the_configured_one() {
+        // LE-116, LE-475, CF-424, CF-808
+        let custom = |port| OriginKind::Custom(CustomOrigin::new(OriginProtocol::Https, port));
+        let mut configured = Origin::new("o", "app.test", custom(443));
+        configured.ip_address_type = IpAddressType::Ipv6;
+        configured.ca = Some("ca.pem".into());
+        configured.pool = Some(Arc::new(Pool {
+            members: vec![PoolMember {
+                host: "a.test".to_owned(),
+                port: None,
+                weight: 1,
+            }],
+            choice: PoolChoice::default(),
+            health_check: None,
+            ejection: Ejection::default(),
+        }));
+        let kept = |domain: &str, port| {
+            let mut origin = Origin::new("o", domain, custom(port));
+            origin.keep_server_of(&configured);
+            let is_v6 = origin.ip_address_type == IpAddressType::Ipv6;
+            (is_v6, origin.ca.is_some(), origin.pool.is_some())
+        };
+        assert_eq!(kept("APP.test", 443), (true, true, true));
+        assert_eq!(kept("app.test", 444), (true, true, false));
+        assert_eq!(kept("other.test", 443), (false, false, false));
     }
 }

@@ -204,6 +204,12 @@ fn behavior(behavior: &Value) -> String {
         let _ = write!(line, ", policy {policy}");
     }
     let _ = write!(line, ", origin {}", text(behavior, "origin"));
+    if let Some(servers) = behavior["servers"].as_array() {
+        let told = servers
+            .iter()
+            .map(|s| format!("{} {}", text(s, "address"), text(s, "state")));
+        let _ = write!(line, " ({})", told.collect::<Vec<_>>().join(", "));
+    }
     line
 }
 

@@ -41,6 +41,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         // Read when the node stops.
         shutdown_grace: _,
         origin_ca,
+        resolver,
         data_dir,
         cache_disk,
         viewers:
@@ -99,6 +100,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         ("node.log.level", *level != now.log.level),
         ("node.log.access", *access != now.log.access),
         ("node.origin_ca", *origin_ca != now.origin_ca),
+        ("node.resolver", *resolver != now.resolver),
         ("node.cache_disk", *cache_disk != now.cache_disk),
         ("node.data_dir", *data_dir != now.data_dir),
     ];

@@ -138,6 +138,10 @@ fn base(node: &Node, asked: &Asked, exchange: Option<&Exchange>, now: SystemTime
         "response_headers_policy": behavior.response_headers_policy.as_ref().and_then(|p| p.name.as_deref()),
         "origin": distribution.origin_of(behavior).id,
     });
+    let origin = distribution.origin_of(behavior);
+    if let Some(pool) = exchange.route.snapshot().origins().pool(origin) {
+        document["behavior"]["servers"] = crate::origins::servers(pool);
+    }
     document["functions"] = functions(&behavior.functions);
     document
 }

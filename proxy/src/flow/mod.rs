@@ -69,7 +69,7 @@ pub use admit::{Admission, ViewerFacts, admit};
 pub(crate) use admit::{is_reserved, viewer};
 pub use exchange::{Exchange, RequestId, Route};
 pub use fault::{ErrorAnswer, Fault, NodeFault, ViewerFault, reason};
-pub use origin_side::{BodyPlan, Fetch, Member, OriginChoice, OriginRequest, Store};
+pub use origin_side::{BodyPlan, Fetch, Member, OriginChoice, OriginRequest, Place, Store};
 pub use request_body::RequestBody;
 pub use served::{ResultType, Served};
 pub use viewer_side::{Deliver, Generated, Lookup, Replacement, ViewerRequest};

@@ -9,7 +9,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::{cff::OriginChange, event::OriginObject, validate::RequestResult};
 use fourfront_model::{CacheBehavior, Origin, OriginKind};
-use fourfront_origin::{request::RangeSent, select::Tls};
+use fourfront_origin::{attempt::Attempt, pool::Server, request::RangeSent, select::Tls};
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
@@ -125,7 +125,8 @@ impl OriginRequest {
             choice,
             server_name,
             origin_object: changed.or(object),
-            addresses: Vec::new(),
+            attempt: None,
+            at: None,
             attempts: 0,
             continued: false,
             two_names: None,
@@ -174,8 +175,10 @@ pub struct Fetch {
     pub server_name: Option<String>,
     /// `request.origin` as functions see it; built only when a function runs.
     pub origin_object: Option<OriginObject>,
-    /// The origin's addresses, once resolved; tries go through them in turn (CF-398).
-    pub addresses: Vec<SocketAddr>,
+    /// The try under way: the addresses it goes through (CF-398). None before the first, and between two.
+    pub attempt: Option<Attempt<Place>>,
+    /// Where it has connected to last, or tried to.
+    pub at: Option<SocketAddr>,
     /// Connect tries made so far (CF-391).
     pub attempts: u32,
     /// Whether the origin has said 100 in this try, which it may do once (CF-373).
@@ -220,7 +223,8 @@ impl Fetch {
             choice: self.choice,
             server_name: self.server_name.clone(),
             origin_object: self.origin_object.clone(),
-            addresses: self.addresses.clone(),
+            attempt: None,
+            at: None,
             attempts: 0,
             continued: false,
             two_names: None,
@@ -277,6 +281,15 @@ fn known_bucket<'o>(origin: &Origin, configured: &'o [Arc<Origin>]) -> Option<&'
     known
         .find(|known| known.domain_name.eq_ignore_ascii_case(&origin.domain_name))
         .filter(|_| is_bucket(origin))
+}
+
+/// Where a try connects to.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The address.
+    pub address: SocketAddr,
+    /// The server of the origin's pool that is there, where there is one.
+    pub server: Option<Arc<Server>>,
 }
 
 /// Who named an origin, and so where it may be (LE-346).

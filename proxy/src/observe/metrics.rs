@@ -8,6 +8,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::pools::{PoolMetrics, PoolStanding};
 use crate::flow::ResultType;
 
 /// Seconds; origins answer in milliseconds to tens of seconds.
@@ -33,6 +34,7 @@ pub struct Metrics {
     origin_latency: HistogramVec,
     origin_faults: IntCounterVec,
     failovers: IntCounterVec,
+    pools: PoolMetrics,
     error_pages: IntCounterVec,
     isolates: IntGauge,
     held_threads: IntGauge,
@@ -148,6 +150,7 @@ impl Metrics {
                 "Fetches that went on to the secondary of an origin group",
                 &["distribution", "group"],
             )?,
+            pools: PoolMetrics::new()?,
             error_pages: counters(
                 "fourfront_error_pages_total",
                 "Errors that a page was to stand in for, by status, and whether it was sent, could not be had, or broke off",
@@ -248,6 +251,7 @@ impl Metrics {
         registry.register(Box::new(metrics.origin_latency.clone()))?;
         registry.register(Box::new(metrics.origin_faults.clone()))?;
         registry.register(Box::new(metrics.failovers.clone()))?;
+        metrics.pools.register(registry)?;
         registry.register(Box::new(metrics.error_pages.clone()))?;
         registry.register(Box::new(metrics.isolates.clone()))?;
         registry.register(Box::new(metrics.held_threads.clone()))?;
@@ -348,6 +352,11 @@ impl Metrics {
         self.failovers
             .with_label_values(&[distribution, group])
             .inc();
+    }
+
+    /// Sets how the servers of pools do.
+    pub fn set_pools(&self, pools: impl IntoIterator<Item = PoolStanding>) {
+        self.pools.set(pools);
     }
 
     /// Counts a reload: `applied` or `refused`.

@@ -6,6 +6,7 @@ pub mod access;
 pub mod admin;
 pub mod logs;
 pub mod metrics;
+pub mod pools;
 pub mod writer;
 
 /// Field names shared by logs and access records.

@@ -10,6 +10,7 @@ use fourfront_cache::{
     policy::{ByteRange, StrongValidator},
 };
 use fourfront_model::{EventType, Origin};
+use fourfront_origin::pool::Lease;
 
 use pingora::cache::CacheMeta;
 
@@ -86,6 +87,8 @@ pub struct Ctx {
     pub(super) handshake: Option<Arc<Handshake>>,
     /// Whether what becomes of the request is no longer Pingora's affair.
     pub(super) handed_over: bool,
+    /// The request's place at a server of its origin's pool, once it has one, until all is sent.
+    pub(super) lease: Option<Lease>,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
 }
@@ -184,6 +187,7 @@ impl Ctx {
             viewer_left: AtomicBool::new(false),
             handshake: None,
             handed_over: false,
+            lease: None,
             _in_flight: in_flight,
         }
     }

@@ -15,6 +15,7 @@ mod abandon;
 mod certificates;
 mod collapse;
 mod compress;
+mod connect;
 mod context;
 mod deadline;
 mod deliver;
@@ -78,6 +79,7 @@ pub(crate) use explain::{Explained, Question, Ruling, Tier, Told, Vary, explain}
 pub use serve::{Listening, ServeSettings, serve};
 pub use storage::{CacheStorage, DiskPlace};
 pub(crate) use viewer_side::usable_host;
+pub(crate) use workers::all_roots;
 
 use crate::{
     flow::{BodyPlan, Fault, Flow, Served, ViewerFault},
@@ -100,7 +102,6 @@ const SWITCHED: ErrorType = ErrorType::Custom("fourfront: switched protocols");
 /// The proxy as Pingora sees it.
 pub struct Edge {
     node: Arc<Node>,
-    resolver: Arc<Resolver>,
     certificates: certificates::Certificates,
     refreshes: viewer_side::Refreshes,
     /// Connections for parts of objects, which Pingora does not fetch.
@@ -111,11 +112,10 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// A proxy for a node. Workers share what is known of names.
-    pub fn new(node: Arc<Node>, resolver: Arc<Resolver>, conf: &ServerConf) -> Arc<Self> {
+    /// A proxy for a node. Workers share what it knows of origins.
+    pub fn new(node: Arc<Node>, conf: &ServerConf) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             node,
-            resolver,
             certificates: certificates::Certificates::default(),
             refreshes: viewer_side::Refreshes::default(),
             connector: Connector::new(Some(ConnectorOptions::from_server_conf(conf))),
@@ -138,7 +138,7 @@ impl Edge {
     }
 
     fn resolver(&self) -> &Resolver {
-        &self.resolver
+        self.node.origins().resolver()
     }
 }
 

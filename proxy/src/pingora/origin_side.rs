@@ -12,10 +12,7 @@ use fourfront_cache::{
         vary_is_keyed,
     },
 };
-use fourfront_hooks::{
-    event::OriginObject,
-    validate::{ResponseResult, refused_address},
-};
+use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
 use fourfront_model::{
     CacheBehavior, CacheMode, Compat, EventType, HeaderLine, Origin, OriginKind,
 };
@@ -38,7 +35,7 @@ use pingora::{
 
 use super::{
     Edge,
-    context::{Ctx, Pending, Record},
+    context::{Ctx, Pending},
     deliver::{ctx_internal, internal, response_parts},
     failover::Decided,
     headers::{lines, set_lines},
@@ -50,8 +47,7 @@ use super::{
     websocket,
 };
 use crate::flow::{
-    BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginChoice, OriginRequest, Store,
-    ViewerFault,
+    BodyPlan, Exchange, Fault, Fetch, Flow, Generated, Lookup, OriginRequest, Store, ViewerFault,
     hook::{RequestParts, ResponseParts},
     reason,
 };
@@ -265,9 +261,13 @@ impl Edge {
         let origin = &state.origin;
         let mut tries = 1;
         loop {
+            if origin.pool.is_some() {
+                return self.find_pool(state).await;
+            }
             let found = self.resolver().resolve(
                 &origin.domain_name,
                 custom.port,
+                origin.ip_address_type,
                 origin.connection_timeout,
                 Instant::now(),
             );
@@ -345,7 +345,6 @@ impl Edge {
     pub(super) async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
         let began = Instant::now();
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
-        let tried = fetch.attempts;
         fetch.attempts += 1;
         fetch.continued = false;
         let configured = fetch.configured().clone();
@@ -381,21 +380,11 @@ impl Edge {
                 peer::directory(path, root, &target)?
             }
             Address::Network { host, port } => {
-                if fetch.addresses.is_empty() {
-                    let asked = Instant::now();
-                    fetch.addresses = self
-                        .resolver()
-                        .resolve(host, *port, target.connection_timeout, Instant::now())
-                        .await?;
-                    ctx.record.dns = Some(asked.elapsed());
-                    self.check_egress(fetch, &mut ctx.record)?;
-                }
-                let index = tried as usize % fetch.addresses.len().max(1);
-                let address = fetch
-                    .addresses
-                    .get(index)
-                    .copied()
-                    .ok_or_else(|| internal(&"an origin without address"))?;
+                let (place, share) = self
+                    .next_place(ctx, (host, *port), target.connection_timeout, began)
+                    .await?;
+                let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
+                let address = place.address;
                 if let Some(mut tls) = target.tls.take() {
                     if let Some(name) = &fetch.server_name {
                         tls.server_name.clone_from(name);
@@ -408,8 +397,9 @@ impl Edge {
                     fetch.two_names = tls.other_name.is_some().then(|| (address, tls.clone()));
                     target.tls = Some(tls);
                 }
-                // Finding the address and connecting share one timeout (CF-390).
-                peer::network(address, &target.within(began.elapsed(), None))
+                target.connection_timeout = share;
+                let authority = route.snapshot().origins().authority(&fetch.origin);
+                peer::network(address, &target, authority)
             }
         };
         let peer = match websocket::sent(ctx.handshake.as_ref(), fetch) {
@@ -420,38 +410,6 @@ impl Edge {
         };
         ctx.record.fetch_started = Some(Instant::now());
         Ok(peer)
-    }
-
-    /// An origin that a function named is looked at where it is: a name that leads into the machine gains nothing
-    /// (LE-346).
-    fn check_egress(&self, fetch: &Fetch, record: &mut Record) -> std::result::Result<(), Fault> {
-        let configured_host = match fetch.choice {
-            OriginChoice::Configured => return Ok(()),
-            OriginChoice::KnownHost => true,
-            OriginChoice::Foreign => false,
-        };
-        let egress = self.node().hooks().egress();
-        for address in &fetch.addresses {
-            let Err(why) = egress.judge(*address, configured_host) else {
-                continue;
-            };
-            let named = OriginObject::from(fetch.origin.as_ref());
-            let violation = refused_address(&named, *address, why);
-            let route = &fetch.exchange.route;
-            let event = match route.hook(EventType::OriginRequest) {
-                Some(_) => EventType::OriginRequest,
-                // A CloudFront Function named it.
-                None => EventType::ViewerRequest,
-            };
-            return Err(hook::refused_late(
-                self.node(),
-                &fetch.exchange,
-                event,
-                violation,
-                record,
-            ));
-        }
-        Ok(())
     }
 
     /// `upstream_request_filter`: what goes on the wire replaces what Pingora derived from the viewer's
@@ -559,6 +517,7 @@ impl Edge {
             return Ok(());
         }
         // No other try follows this answer.
+        ctx.answered_by_server();
         ctx.body.release();
         self.forget_changed(session, &fetch.exchange, head).await;
         parts.lines =

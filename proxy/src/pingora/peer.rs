@@ -29,13 +29,19 @@ use pingora::{
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use super::deliver::internal;
-use crate::flow::Fault;
+use crate::{flow::Fault, origins::Authority};
 
 /// Bytes in flight between the node and a directory, each way.
 const PIPE: usize = 64 * 1024;
 
 /// A peer on the network, to be spoken to in HTTP/1.1: nothing here offers another protocol (CF-327).
-pub(super) fn network(address: SocketAddr, target: &Target) -> HttpPeer {
+///
+/// `authority` is who alone vouches for the origin; without one those do that the connector knows (CF-423, CF-424).
+pub(super) fn network(
+    address: SocketAddr,
+    target: &Target,
+    authority: Option<&Arc<Authority>>,
+) -> HttpPeer {
     let (tls, name) = match &target.tls {
         Some(tls) => (true, tls.server_name.clone()),
         None => (false, String::new()),
@@ -44,6 +50,11 @@ pub(super) fn network(address: SocketAddr, target: &Target) -> HttpPeer {
     // The name is all that is verified: Pingora's `alternative_cn` means nothing to rustls (CF-423, see
     // `super::certificates`).
     set_options(&mut peer.options, target);
+    if let Some(authority) = authority.filter(|_| tls) {
+        peer.options.ca = Some(authority.certificates().clone());
+        // Pingora finds connections again by much, but not by who vouched for them.
+        peer.group_key = authority.identity();
+    }
     peer
 }
 

@@ -127,6 +127,7 @@ impl Edge {
         viewer_has_bytes: bool,
         body_consumed: bool,
     ) -> bool {
+        let left = ctx.left();
         let Flow::Fetch(fetch) = &mut ctx.flow else {
             return false;
         };
@@ -138,10 +139,14 @@ impl Edge {
             response_began: false,
             viewer_has_bytes,
             body_consumed,
+            left,
             other_name_left: fetch.refused_name.is_none() && fetch.two_names.is_some(),
         };
         let retry = after_fault(fault, &progress);
-        if matches!(retry, Retry::Uncounted | Retry::OtherName) {
+        if matches!(
+            retry,
+            Retry::Uncounted | Retry::NextAddress | Retry::OtherName
+        ) {
             fetch.attempts = fetch.attempts.saturating_sub(1);
         }
         if retry == Retry::OtherName
@@ -150,6 +155,7 @@ impl Edge {
             self.certificates.refused(address, &tls);
             fetch.refused_name = Some(tls.server_name);
         }
+        self.place_failed(ctx, fault, retry);
         retry != Retry::GiveUp
     }
 

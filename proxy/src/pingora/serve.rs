@@ -77,6 +77,7 @@ pub fn serve(node: &Arc<Node>, settings: &ServeSettings) -> io::Result<Listening
         crew: Crew::new(node.clone(), doors, threads, roots),
         stopped: false,
     };
+    node.begins();
     listening.crew.start()?;
     Ok(listening)
 }

@@ -21,7 +21,6 @@ use std::{
 };
 
 use fourfront_hooks::pool::{Hold, Inline};
-use fourfront_origin::resolve::Resolver;
 use pingora::{
     apps::HttpServerOptions,
     listeners::{L4BufferSettings, ListenerConfig},
@@ -86,7 +85,6 @@ impl Door {
 /// All workers of a node's listening sockets.
 pub(super) struct Crew {
     node: Arc<Node>,
-    resolver: Arc<Resolver>,
     /// Workers besides stand-ins.
     size: usize,
     /// PEM of the roots for HTTPS origins, in place of the system's.
@@ -128,7 +126,6 @@ impl Crew {
     ) -> Arc<Self> {
         Arc::new(Self {
             node,
-            resolver: Arc::new(Resolver::default()),
             size,
             roots,
             stop: watch::Sender::new(false),
@@ -341,7 +338,7 @@ impl Crew {
         streams: &Arc<InFlight>,
         doors: Vec<Door>,
     ) -> Vec<(Service<Direct>, Door)> {
-        let edge = Edge::new(self.node.clone(), self.resolver.clone(), conf);
+        let edge = Edge::new(self.node.clone(), conf);
         let mut proxy = http_proxy(conf, Filters(edge.clone()));
         // CONNECT would open a tunnel; CF-528 refuses it like any method a behaviour does not allow.
         proxy.server_options = Some(HttpServerOptions::default());
@@ -368,8 +365,9 @@ impl Crew {
         Arc::new(ServerConf {
             threads: self.size,
             ca_file: roots.map(|file| file.path().display().to_string()),
-            // The flow counts tries itself (CF-391); this is only the ceiling Pingora wants.
-            max_retries: 16,
+            // The flow counts tries itself (CF-391); this is only the ceiling Pingora wants, above three tries at eight
+            // addresses of two origins each (CF-398).
+            max_retries: 64,
             upstream_keepalive_pool_size: 256,
             ..ServerConf::default()
         })
@@ -512,7 +510,7 @@ async fn serve_door(mut service: Service<Direct>, door: Door, stopped: watch::Re
 }
 
 /// The system's certificate authorities and the operator's, in one PEM file (CF-423, CF-424).
-pub(super) fn all_roots(origin_ca: &str) -> io::Result<Vec<u8>> {
+pub(crate) fn all_roots(origin_ca: &str) -> io::Result<Vec<u8>> {
     let named =
         |e: io::Error| io::Error::new(e.kind(), format!("node.origin_ca: {origin_ca}: {e}"));
     let own = std::fs::read(origin_ca).map_err(named)?;

@@ -11,5 +11,6 @@ mod offline;
 mod program;
 mod purge;
 mod quickstart;
+mod roots;
 mod serve;
 mod starting;

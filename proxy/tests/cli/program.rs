@@ -102,15 +102,25 @@ impl Running {
         Self::start_program(program, args, dir)
     }
 
+    /// The program with a variable of its environment set.
+    pub(crate) fn start_in(variable: (&str, &str), args: &[&str], dir: &Path) -> Self {
+        let program = Path::new(env!("CARGO_BIN_EXE_fourfront"));
+        Self::start_command(Command::new(program).env(variable.0, variable.1), args, dir)
+    }
+
     pub(crate) fn start_program(program: &Path, args: &[&str], dir: &Path) -> Self {
-        let mut child = Command::new(program)
+        Self::start_command(&mut Command::new(program), args, dir)
+    }
+
+    fn start_command(command: &mut Command, args: &[&str], dir: &Path) -> Self {
+        let mut child = command
             .args(args)
             .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let stdout = Lines::of(child.stdout.take().expect("a pipe was asked for"));
         let stderr = Lines::of(child.stderr.take().expect("a pipe was asked for"));
         Self {

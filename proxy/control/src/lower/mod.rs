@@ -16,6 +16,7 @@ mod origin_access;
 mod origin_group;
 mod package;
 mod policy;
+mod pool;
 mod response_headers;
 mod signed;
 mod store;
@@ -118,6 +119,8 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         .collect();
     let stores = distributions.iter().filter_map(|d| d.viewer_mtls.as_ref());
     watched.extend(stores.map(|m| m.trust_store.clone()));
+    let origins = distributions.iter().flat_map(|d| &d.origins);
+    watched.extend(origins.filter_map(|o| o.ca.clone()));
     let site = match Site::new(distributions, functions.into_all(), fallback) {
         Ok(site) => site,
         Err((name, one, other)) => {

@@ -155,6 +155,7 @@ pub(crate) fn lower(
         },
         shutdown_grace: raw.shutdown_grace.unwrap_or(default.shutdown_grace),
         origin_ca,
+        resolver: raw.resolver,
         geo_databases,
         trusted_proxies,
         pop: raw.pop.map(|p| p.value),

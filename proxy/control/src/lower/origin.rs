@@ -6,10 +6,10 @@ use fourfront_model::{
     CustomOrigin, Endpoint, HostName, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin,
 };
 
-use super::{Context, files, headers, origin_access::AccessControls};
+use super::{Context, files, headers, origin_access::AccessControls, pool};
 use crate::{
     cursor::shorten,
-    raw::{RawCustomOrigin, RawOrigin, RawOriginBlock, RawProtocol},
+    raw::{RawCustomOrigin, RawOrigin, RawOriginBlock, RawPool, RawProtocol},
     report::{At, Report, Spanned},
 };
 
@@ -70,6 +70,9 @@ fn from_url(id: &Spanned<String>, url: &Spanned<String>, report: &Report) -> Opt
     // `http://host/` is how people write a host.
     let path = if path == "/" { "" } else { path };
     check_path(path, &url.at, report)?;
+    if protocol == OriginProtocol::Https {
+        refuse_website(&host, &url.at, report);
+    }
     let kind = CustomOrigin::new(protocol, port.unwrap_or_else(|| protocol.default_port()));
     let mut origin = Origin::new(id.value.clone(), host, OriginKind::Custom(kind));
     path.clone_into(&mut origin.origin_path);
@@ -83,6 +86,7 @@ fn from_block(
     context: &Context<'_>,
 ) -> Option<Origin> {
     let report = context.report;
+    let pool = raw.pool.take();
     let headers = headers::custom(std::mem::take(&mut raw.custom_headers), &raw.at, report);
     let path = raw.origin_path.as_ref().map_or(Some(""), |p| {
         check_path(&p.value, &p.at, report).map(|()| p.value.as_str())
@@ -126,6 +130,9 @@ fn from_block(
         }
         (None, Some(custom), None) => {
             let (host, port) = required_domain(domain, &raw, report)?;
+            if custom.protocol != RawProtocol::Is(OriginProtocol::Http) {
+                refuse_website(&host, &custom.at, report);
+            }
             let kind = custom_kind(custom, port, OriginProtocol::Http, report)?;
             if matches!(custom.protocol, RawProtocol::MatchesViewer) {
                 if port.is_some() {
@@ -181,6 +188,7 @@ fn from_block(
     };
 
     let mut origin = Origin::new(id.value.clone(), domain_name, kind);
+    reach(&mut origin, &raw, pool, secure.is_some(), context)?;
     sign(&mut origin, &raw, controls, report)?;
     origin.origin_path = path?.to_owned();
     origin.custom_headers = headers;
@@ -203,6 +211,55 @@ fn from_block(
         origin.secure = Some(Arc::new(secure));
     }
     Some(origin)
+}
+
+/// To which addresses connections go, and who vouches for what is there (CF-398, CF-424, CF-808).
+fn reach(
+    origin: &mut Origin,
+    raw: &RawOriginBlock,
+    pool: Option<RawPool>,
+    matches_viewer: bool,
+    context: &Context<'_>,
+) -> Option<()> {
+    let kinds = raw.custom.as_ref().and_then(|c| c.ip_address_type.as_ref());
+    if let Some(kinds) = kinds {
+        origin.ip_address_type = kinds.value;
+        if pool.is_none() {
+            pool::check_kind(origin, &origin.domain_name, &kinds.at, context.report);
+        }
+    }
+    if let Some(ca) = &raw.origin_ca {
+        let is_secure = match &origin.kind {
+            OriginKind::Custom(custom) => {
+                matches_viewer || custom.protocol == OriginProtocol::Https
+            }
+            OriginKind::S3(_) => true,
+            OriginKind::Dir(_) => false,
+        };
+        if !is_secure {
+            context.report.error(
+                &ca.at,
+                "`origin_ca` is for connections by https, and there are none to this origin",
+            );
+        }
+        origin.ca = Some(files::existing_file(ca, context)?);
+    }
+    match pool {
+        Some(pool) => pool::lower(origin, pool, matches_viewer, context),
+        None => Some(()),
+    }
+}
+
+/// CF-438: AWS's website endpoints speak plain HTTP alone.
+fn refuse_website(host: &str, at: &At, report: &Report) {
+    let is_aws = host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+    if is_aws && host.split('.').any(|l| l.starts_with("s3-website")) {
+        report.error_help(
+            at,
+            "InvalidOrigin: a website endpoint of S3 speaks http alone",
+            "write `http://`, or `origin_protocol_policy: http-only`".to_owned(),
+        );
+    }
 }
 
 /// How requests to a bucket are signed, and where they go (CF-432..436).
@@ -392,7 +449,7 @@ fn lower_domain(domain: &Spanned<String>, report: &Report) -> Option<(String, Op
 
 /// `host`, `host:port` or `[v6]:port`; names and addresses alike, lower case (CF-411). A v6 address leaves
 /// without its brackets.
-fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
+pub(super) fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (address, after) = rest.split_once(']')?;
@@ -426,7 +483,7 @@ fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
 }
 
 /// CF-414, LE-105: empty, or a URL-encoded path that begins with `/` and does not end with one.
-fn check_path(path: &str, at: &At, report: &Report) -> Option<()> {
+pub(super) fn check_path(path: &str, at: &At, report: &Report) -> Option<()> {
     let fault = if path.is_empty() {
         return Some(());
     } else if !path.starts_with('/') {

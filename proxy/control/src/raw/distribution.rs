@@ -1,13 +1,13 @@
 //! One entry of `distributions:` as written: origins and behaviours.
 
 use fourfront_model::{
-    AllowedMethods, CachedMethods, EventType, HttpVersions, OnError, OriginProtocol, SslProtocol,
-    TagSeparator, ViewerProtocolPolicy,
+    AllowedMethods, CachedMethods, EventType, HttpVersions, IpAddressType, OnError, OriginProtocol,
+    SslProtocol, TagSeparator, ViewerProtocolPolicy,
 };
 
 use super::{
     Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawModes, RawOriginGroup,
-    RawOriginRequestPolicy, RawPolicy, RawResponseHeadersPolicy, RawViewerCertificate,
+    RawOriginRequestPolicy, RawPolicy, RawPool, RawResponseHeadersPolicy, RawViewerCertificate,
     RawViewerMtls, named, signed::trusted_key_groups, tls,
 };
 use crate::{
@@ -87,6 +87,8 @@ pub(crate) struct RawOriginBlock {
     pub(crate) connection_timeout: Option<Spanned<u64>>,
     /// Zero counts as none (LE-110).
     pub(crate) response_completion_timeout: Option<Spanned<u64>>,
+    pub(crate) origin_ca: Option<Spanned<String>>,
+    pub(crate) pool: Option<RawPool>,
 }
 
 /// `custom_origin_config`.
@@ -99,6 +101,7 @@ pub(crate) struct RawCustomOrigin {
     pub(crate) ssl_protocols: Option<Vec<SslProtocol>>,
     pub(crate) read_timeout: Option<Spanned<u64>>,
     pub(crate) keepalive_timeout: Option<u64>,
+    pub(crate) ip_address_type: Option<Spanned<IpAddressType>>,
 }
 
 /// `origin_protocol_policy`.
@@ -312,6 +315,8 @@ impl RawOrigin {
                 .and_then(|c| c.integer(1..=3, "a number of attempts")),
             connection_timeout: seconds("connection_timeout", 1, 10),
             response_completion_timeout: seconds("response_completion_timeout", 0, 86_400),
+            origin_ca: text("origin_ca"),
+            pool: block.get("pool").and_then(RawPool::read),
         })))
     }
 }
@@ -343,6 +348,14 @@ impl RawCustomOrigin {
                 // AMB-29
                 .and_then(|c| c.coded_integer("InvalidOriginKeepaliveTimeout", 1..=300, "seconds"))
                 .map(|s| s.value),
+            ip_address_type: block.get("ip_address_type").and_then(|c| {
+                let kinds = [
+                    IpAddressType::Ipv4,
+                    IpAddressType::Ipv6,
+                    IpAddressType::Dualstack,
+                ];
+                c.choice(&kinds.map(|kind| (kind.as_str(), Ok(kind))))
+            }),
         })
     }
 }
@@ -365,8 +378,9 @@ fn read_timeout(block: &Block<'_>) -> Option<Spanned<u64>> {
     cursor.coded_integer("InvalidOriginReadTimeout", 1..=120, "seconds")
 }
 
-/// CF-422: a choice of the four names that can be kept. SSLv3 is never offered and TLS 1.3 always, whatever is
-/// listed; between them connections have TLS 1.2 and nothing older.
+/// CF-422: connections offer TLS 1.2 and TLS 1.3, and nothing older. Older versions may stand in the list beside TLSv1.2, as they do
+/// in many a distribution: the list says what is allowed, and the node need not offer all of it. Alone they leave
+/// nothing to connect with, and TLS 1.3 besides is no reason to connect where what is listed cannot be had.
 fn ssl_protocols(cursor: &Cursor<'_>) -> Option<Vec<SslProtocol>> {
     let words = [
         SslProtocol::TlsV1_2,
@@ -379,20 +393,12 @@ fn ssl_protocols(cursor: &Cursor<'_>) -> Option<Vec<SslProtocol>> {
     if items.is_empty() {
         cursor.error("the list of TLS versions is empty");
     }
-    let mut read = Vec::new();
-    for item in &items {
-        let Some(protocol) = item.choice(&words).map(|p| p.value) else {
-            continue;
-        };
-        if matches!(protocol, SslProtocol::TlsV1 | SslProtocol::TlsV1_1) {
-            item.error_help(
-                format!("`{}` is not available yet", protocol.as_str()),
-                "connections to origins offer TLSv1.2 and TLS 1.3: write `[TLSv1.2]`".to_owned(),
-            );
-        }
-        read.push(protocol);
-    }
-    if !read.is_empty() && read.iter().all(|p| *p == SslProtocol::SslV3) {
+    let read: Vec<_> = items
+        .iter()
+        .filter_map(|item| item.choice(&words))
+        .map(|p| p.value)
+        .collect();
+    if read.len() == items.len() && !read.is_empty() && !read.contains(&SslProtocol::TlsV1_2) {
         cursor.error_help(
             "none of these versions is ever offered",
             "connections to origins offer TLSv1.2 and TLS 1.3: write `[TLSv1.2]`".to_owned(),

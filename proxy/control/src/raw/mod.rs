@@ -11,6 +11,8 @@ mod node;
 mod origin_access;
 mod origin_group;
 mod policy;
+mod pool;
+mod resolver;
 mod response_headers;
 mod signed;
 mod tls;
@@ -33,6 +35,7 @@ pub(crate) use origin_group::{RawOriginGroup, origin_groups};
 pub(crate) use policy::{
     RawCachePolicy, RawHeaders, RawOriginRequestPolicy, RawPolicy, RawSelection,
 };
+pub(crate) use pool::{RawHealthCheck, RawPool};
 pub(crate) use response_headers::{
     RawCors, RawHeaderField, RawProtection, RawResponseHeadersPolicy, RawSecurity, RawTransport,
 };

@@ -6,7 +6,7 @@ use fourfront_model::{LimitProfile, PopCode};
 
 use super::tls::RawViewers;
 use crate::{
-    LogFormat, LogLevel,
+    LogFormat, LogLevel, ResolverSettings,
     cursor::{Block, Cursor, shorten},
     keys,
     report::Spanned,
@@ -41,6 +41,7 @@ pub(crate) struct RawNode {
     pub(crate) max_body_bytes: Option<u64>,
     pub(crate) shutdown_grace: Option<Duration>,
     pub(crate) origin_ca: Option<Spanned<String>>,
+    pub(crate) resolver: ResolverSettings,
     pub(crate) geo_databases: Vec<Spanned<String>>,
     pub(crate) trusted_proxies: Vec<Spanned<String>>,
     pub(crate) pop: Option<Spanned<PopCode>>,
@@ -82,6 +83,10 @@ impl RawNode {
                 .and_then(|c| c.seconds(86_400))
                 .map(|s| s.value),
             origin_ca: block.get("origin_ca").and_then(Cursor::text),
+            resolver: block
+                .get("resolver")
+                .and_then(super::resolver::read)
+                .unwrap_or_default(),
             geo_databases: block
                 .get("geo_database")
                 .and_then(|c| one_or_more(c, "a file or a list of files"))

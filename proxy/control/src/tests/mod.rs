@@ -13,6 +13,7 @@ mod origin_access;
 mod origin_groups;
 mod origins;
 mod policies;
+mod pools;
 mod reference;
 mod refusals;
 mod response_headers;

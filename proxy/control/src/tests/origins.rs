@@ -129,7 +129,7 @@ custom_origin_config:
   http_port: 8080
   https_port: 8443
   origin_protocol_policy: https-only
-  origin_ssl_protocols: [TLSv1.2, SSLv3]
+  origin_ssl_protocols: [TLSv1.2, TLSv1.1, TLSv1, SSLv3]
   origin_read_timeout: 60
   origin_keepalive_timeout: 300
 connection_attempts: 2
@@ -161,7 +161,12 @@ response_completion_timeout: 90",
     );
     assert_eq!(
         custom.ssl_protocols,
-        [SslProtocol::TlsV1_2, SslProtocol::SslV3]
+        [
+            SslProtocol::TlsV1_2,
+            SslProtocol::TlsV1_1,
+            SslProtocol::TlsV1,
+            SslProtocol::SslV3
+        ]
     );
     assert_eq!(custom.keepalive_timeout, Duration::from_secs(300));
 }
@@ -385,8 +390,8 @@ fn numbers_keep_to_cloudfronts_ranges() {
             "origin_ssl_protocols[0]: expected `TLSv1.2`, `TLSv1.1`, `TLSv1` or `SSLv3`, found `TLSv1.3`",
         ),
         (
-            "origin_ssl_protocols: [TLSv1.1, TLSv1.2]",
-            "origin_ssl_protocols[0]: `TLSv1.1` is not available yet (help: connections to origins offer TLSv1.2",
+            "origin_ssl_protocols: [TLSv1.1, TLSv1]",
+            "origin_ssl_protocols: none of these versions is ever offered (help: connections to origins offer TLSv1.2",
         ),
         (
             "origin_ssl_protocols: [SSLv3]",

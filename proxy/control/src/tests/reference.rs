@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fourfront_model::{CacheMode, Compat, EventType, Selection, TrustedProxies};
 
 use crate::{
-    NodeSettings,
+    NodeSettings, ResolverSettings,
     keys::{self, KeyKind},
     parse, parse_reporting,
     report::Report,
@@ -25,6 +25,7 @@ fn reference_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for path in [
         "certs/origin-ca.pem",
+        "certs/api-ca.pem",
         "certs/site.pem",
         "certs/site.key",
         "certs/shop.pem",
@@ -101,6 +102,13 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         max_object_size: Some(64 << 20),
         cache_disk: Some(10 << 30),
         origin_ca: Some(dir.path().join("certs/origin-ca.pem")),
+        resolver: ResolverSettings {
+            servers: Some(vec![
+                "192.0.2.53:53".parse().unwrap(),
+                "[2001:db8::53]:53".parse().unwrap(),
+            ]),
+            ..ResolverSettings::default()
+        },
         geo_databases: ["geo/city.mmdb", "geo/asn.mmdb"]
             .map(|f| dir.path().join(f))
             .into(),

@@ -227,7 +227,10 @@ impl Source {
             let peer = self.edge.next_peer(ctx).await;
             let (fault, reused) = match peer {
                 Ok(peer) => match self.send(ctx, &peer, range).await {
-                    Ok(upstream) => return Ok((upstream, peer)),
+                    Ok(upstream) => {
+                        ctx.answered_by_server();
+                        return Ok((upstream, peer));
+                    }
                     Err(Failed {
                         error,
                         reused,
