@@ -1,0 +1,80 @@
+//! What `node:` may hold.
+
+use super::{Table, read, refused};
+
+pub(crate) const NODE: Table = Table {
+    what: "`node`",
+    groups: &[&[
+        read("listen"),
+        read("admin"),
+        read("threads"),
+        read("cache_memory"),
+        read("cache_disk"),
+        read("max_object_size"),
+        read("hooks"),
+        read("log"),
+        read("limits"),
+        read("compression"),
+        read("shutdown_grace"),
+        read("origin_ca"),
+        read("geo_database"),
+        read("data_dir"),
+        read("listen_https"),
+        read("https_port"),
+        read("certificates"),
+        read("default_certificate"),
+        read("handshake_timeout"),
+        read("http2"),
+        read("proxy_protocol"),
+        refused("fleet", "not available yet: it needs fleet state"),
+        refused(
+            "trusted_proxies",
+            "not available yet: it needs viewer addresses taken from a proxy in front",
+        ),
+    ]],
+};
+
+pub(crate) const COMPRESSION: Table = Table {
+    what: "`node.compression`",
+    groups: &[&[read("gzip_level"), read("brotli_level")]],
+};
+
+pub(crate) const CERTIFICATE: Table = Table {
+    what: "a certificate",
+    groups: &[&[read("cert"), read("key")]],
+};
+
+pub(crate) const HTTP2: Table = Table {
+    what: "`node.http2`",
+    groups: &[&[read("cleartext"), read("max_concurrent_streams")]],
+};
+
+pub(crate) const HOOKS: Table = Table {
+    what: "`node.hooks`",
+    groups: &[&[
+        read("threads"),
+        read("concurrency"),
+        read("idle_timeout"),
+        read("local_egress"),
+        read("private_egress"),
+        read("function_name_prefix"),
+        read("modules_dir"),
+        read("limit_profile"),
+        read("compute_budget"),
+    ]],
+};
+
+pub(crate) const LOG: Table = Table {
+    what: "`node.log`",
+    groups: &[&[read("format"), read("level"), read("access")]],
+};
+
+pub(crate) const LIMITS: Table = Table {
+    what: "`node.limits`",
+    groups: &[&[
+        read("max_header_bytes"),
+        read("max_url_bytes"),
+        read("max_header_count"),
+        read("max_body_bytes"),
+    ]],
+};
