@@ -25,6 +25,7 @@ mod policy;
 mod response_headers;
 mod signed;
 mod tls;
+mod wildcard;
 
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, Failover, PathPatternSlot, ViewerProtocolPolicy,
@@ -71,3 +72,4 @@ pub use policy::{
 pub use response_headers::{Changes, PolicyField, ResponseHeadersPolicy, SamplingRate};
 pub use signed::{KeyGroup, KeyKind, PublicKey, SIGNED_COOKIES, SIGNED_URL_PARAMETERS};
 pub use tls::{HttpVersions, SecurityPolicy, ViewerCertificate, ViewerMtls};
+pub use wildcard::Wildcard;

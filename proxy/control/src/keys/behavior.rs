@@ -16,35 +16,17 @@ const BEHAVIOR_KEYS: &[Key] = &[
     read("compress"),
     read("response_headers_policy"),
     read("response_headers_policy_id"),
-    refused(
-        "forwarded_values",
-        "not available yet: it needs the legacy cache settings; write `cache_policy` and `origin_request_policy`",
-    ),
-    refused(
-        "min_ttl",
-        "not available yet: it needs the legacy cache settings; write it inside `cache_policy`",
-    ),
-    refused(
-        "default_ttl",
-        "not available yet: it needs the legacy cache settings; write it inside `cache_policy`",
-    ),
-    refused(
-        "max_ttl",
-        "not available yet: it needs the legacy cache settings; write it inside `cache_policy`",
-    ),
+    read("forwarded_values"),
+    read("min_ttl"),
+    read("default_ttl"),
+    read("max_ttl"),
     read("trusted_key_groups"),
     refused(
         "trusted_signers",
         "not supported: signers live in AWS accounts; CloudFront's replacement is `trusted_key_groups`",
     ),
-    refused(
-        "lambda_function_associations",
-        "not available in this form: write `on`, a map from event type to function name",
-    ),
-    refused(
-        "function_associations",
-        "not available yet: it needs the CloudFront Functions runtime",
-    ),
+    read("lambda_function_associations"),
+    read("function_associations"),
     refused(
         "smooth_streaming",
         "not supported: CloudFront's smooth streaming is obsolete",
@@ -82,6 +64,42 @@ pub(crate) const DEFAULT_BEHAVIOR: Table = Table {
 pub(crate) const BEHAVIOR: Table = Table {
     what: "a behaviour",
     groups: &[&[read("path"), read("path_pattern")], BEHAVIOR_KEYS],
+};
+
+/// `allowed_methods` in the form of CloudFront's API.
+pub(crate) const ALLOWED_METHODS: Table = Table {
+    what: "`allowed_methods`",
+    groups: &[&[read("quantity"), read("items"), read("cached_methods")]],
+};
+
+pub(crate) const FORWARDED_VALUES: Table = Table {
+    what: "`forwarded_values`",
+    groups: &[&[
+        read("query_string"),
+        read("query_string_cache_keys"),
+        read("cookies"),
+        read("headers"),
+    ]],
+};
+
+/// `cookies` of `forwarded_values`.
+pub(crate) const COOKIE_PREFERENCE: Table = Table {
+    what: "`cookies` of `forwarded_values`",
+    groups: &[&[read("forward"), read("whitelisted_names")]],
+};
+
+pub(crate) const LAMBDA_ASSOCIATION: Table = Table {
+    what: "an entry of `lambda_function_associations`",
+    groups: &[&[
+        read("event_type"),
+        read("lambda_function_arn"),
+        read("include_body"),
+    ]],
+};
+
+pub(crate) const FUNCTION_ASSOCIATION: Table = Table {
+    what: "an entry of `function_associations`",
+    groups: &[&[read("event_type"), read("function_arn")]],
 };
 
 pub(crate) const ON: Table = Table {

@@ -1,10 +1,12 @@
 //! What a distribution may hold, but for its origins and behaviours.
 
-use super::{Table, ignored, read, refused, refused_unless};
+use super::{Table, ignored, read, refused, refused_unless, warned};
 
 pub(crate) const DISTRIBUTION: Table = Table {
     what: "a distribution",
     groups: &[&[
+        read("config"),
+        read("unknown_members"),
         read("id"),
         read("domain_name"),
         read("aliases"),
@@ -21,6 +23,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("compat"),
         read("strict_header_keys"),
         read("range_slice"),
+        read("strip_set_cookie_on_hit"),
         read("identity"),
         read("cache_tag_config"),
         read("cdn_cc"),
@@ -28,6 +31,8 @@ pub(crate) const DISTRIBUTION: Table = Table {
         ignored("caller_reference"),
         ignored("price_class"),
         ignored("is_ipv6_enabled"),
+        // As CloudFormation spells it (CF-021).
+        ignored("ipv6_enabled"),
         ignored("anycast_ip_list_id"),
         read("custom_error_responses"),
         read("viewer_certificate"),
@@ -38,7 +43,11 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "not available yet: it needs CloudFront's log files; the node's own log is set under `node.log`",
         ),
         read("origin_groups"),
-        refused("web_acl_id", "not supported: a node has no AWS WAF"),
+        warned(
+            "web_acl_id",
+            "CF-049",
+            "left out: a node has no AWS WAF, and nothing it would have blocked is blocked here",
+        ),
         refused(
             "continuous_deployment_policy_id",
             "not available yet: it needs staging distributions",

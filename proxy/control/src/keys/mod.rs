@@ -11,18 +11,22 @@ mod origin;
 mod policy;
 mod shared;
 
-pub(crate) use behavior::{ASSOCIATION, BEHAVIOR, DEFAULT_BEHAVIOR, ON, TRUSTED_KEY_GROUPS};
+pub(crate) use behavior::{
+    ALLOWED_METHODS, ASSOCIATION, BEHAVIOR, COOKIE_PREFERENCE, DEFAULT_BEHAVIOR, FORWARDED_VALUES,
+    FUNCTION_ASSOCIATION, LAMBDA_ASSOCIATION, ON, TRUSTED_KEY_GROUPS,
+};
 pub(crate) use distribution::{
     CACHE_TAGS, CDN_CC, CUSTOM_ERROR_RESPONSE, DISTRIBUTION, GEO_RESTRICTION, RESTRICTIONS,
     TRUST_STORE, VARY, VIEWER_CERTIFICATE, VIEWER_MTLS,
 };
 pub(crate) use node::{CERTIFICATE, COMPRESSION, HOOKS, HTTP2, LIMITS, LOG, NODE};
 pub(crate) use origin::{
-    CUSTOM_ORIGIN, FAILOVER_CRITERIA, GROUP_MEMBER, ORIGIN, ORIGIN_GROUP, S3_ORIGIN,
+    CUSTOM_HEADER, CUSTOM_ORIGIN, FAILOVER_CRITERIA, GROUP_MEMBER, ORIGIN, ORIGIN_GROUP, S3_ORIGIN,
 };
 pub(crate) use policy::{
-    CACHE_POLICY, CONTENT_SECURITY_POLICY, CONTENT_TYPE_OPTIONS, CORS, FRAME_OPTIONS, ITEMS,
-    ORIGIN_REQUEST_POLICY, POLICY_HEADER, REFERRER_POLICY, REMOVED_HEADER, RESPONSE_HEADERS_POLICY,
+    CACHE_POLICY, CONTENT_SECURITY_POLICY, CONTENT_TYPE_OPTIONS, COOKIES_CONFIG, CORS,
+    FRAME_OPTIONS, HEADERS_CONFIG, ITEMS, KEY_PARAMETERS, ORIGIN_REQUEST_POLICY, POLICY_HEADER,
+    QUERY_STRINGS_CONFIG, REFERRER_POLICY, REMOVED_HEADER, RESPONSE_HEADERS_POLICY,
     SECURITY_HEADERS, SELECTION, SERVER_TIMING, STRICT_TRANSPORT_SECURITY, XSS_PROTECTION,
 };
 pub(crate) use shared::{
@@ -51,12 +55,22 @@ pub(crate) enum KeyKind {
     Read,
     /// It describes AWS's own footprint or bookkeeping and changes nothing on a node (CF-023, CF-046).
     Ignored,
+    /// It describes what AWS has and a node has not: accepted, and warned of for this reason unless its value says "off".
+    Warned {
+        rule: &'static str,
+        reason: &'static str,
+    },
     /// It is refused for this reason, unless its value says "off".
     Refused {
         reason: &'static str,
         /// A scalar that, besides `false`, `none` and nothing, means "off".
         off: Option<&'static str>,
     },
+}
+
+/// A key without regard to its spelling: `HTTPPort` and `http_port` are one.
+pub(crate) fn fold(key: &str) -> String {
+    key.replace('_', "").to_ascii_lowercase()
 }
 
 impl Table {
@@ -71,7 +85,6 @@ impl Table {
 
     /// Likewise, in CloudFront's own spelling as well: `AccessControlMaxAgeSec` (CF-020).
     pub(crate) fn find_spelled(&self, name: &str) -> Option<&'static Key> {
-        let fold = |text: &str| text.replace('_', "").to_ascii_lowercase();
         let is_aws = name.starts_with(|c: char| c.is_ascii_uppercase()) && !name.contains('_');
         let known = || self.keys().find(|k| fold(k.name) == fold(name));
         self.find(name).or_else(|| known().filter(|_| is_aws))
@@ -89,6 +102,13 @@ const fn ignored(name: &'static str) -> Key {
     Key {
         name,
         kind: KeyKind::Ignored,
+    }
+}
+
+const fn warned(name: &'static str, rule: &'static str, reason: &'static str) -> Key {
+    Key {
+        name,
+        kind: KeyKind::Warned { rule, reason },
     }
 }
 
@@ -122,15 +142,10 @@ pub(crate) const SITE: Table = Table {
         read("compat"),
         read("strict_header_keys"),
         read("range_slice"),
+        read("strip_set_cookie_on_hit"),
         read("identity"),
-        refused(
-            "cache_policies",
-            "not available yet: it needs named policies; write the policy in the behaviour, and share it with a YAML anchor",
-        ),
-        refused(
-            "origin_request_policies",
-            "not available yet: it needs named policies; write the policy in the behaviour, and share it with a YAML anchor",
-        ),
+        read("cache_policies"),
+        read("origin_request_policies"),
         read("response_headers_policies"),
         read("key_groups"),
         read("public_keys"),
@@ -179,15 +194,25 @@ pub(crate) const ALL: &[&Table] = &[
     &VARY,
     &ORIGIN,
     &CUSTOM_ORIGIN,
+    &CUSTOM_HEADER,
     &S3_ORIGIN,
     &ORIGIN_GROUP,
     &GROUP_MEMBER,
     &FAILOVER_CRITERIA,
     &DEFAULT_BEHAVIOR,
     &BEHAVIOR,
+    &ALLOWED_METHODS,
+    &FORWARDED_VALUES,
+    &COOKIE_PREFERENCE,
+    &LAMBDA_ASSOCIATION,
+    &FUNCTION_ASSOCIATION,
     &ON,
     &ASSOCIATION,
     &CACHE_POLICY,
+    &KEY_PARAMETERS,
+    &HEADERS_CONFIG,
+    &COOKIES_CONFIG,
+    &QUERY_STRINGS_CONFIG,
     &ORIGIN_REQUEST_POLICY,
     &SELECTION,
     &TRUSTED_KEY_GROUPS,

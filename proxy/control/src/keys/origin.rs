@@ -5,9 +5,12 @@ use super::{Table, read, refused};
 pub(crate) const ORIGIN: Table = Table {
     what: "an origin",
     groups: &[&[
+        read("id"),
         read("domain_name"),
         read("origin_path"),
         read("custom_headers"),
+        // As CloudFormation spells it (CF-021).
+        read("origin_custom_headers"),
         read("custom_origin_config"),
         read("s3_origin_config"),
         read("dir"),
@@ -25,6 +28,11 @@ pub(crate) const ORIGIN: Table = Table {
             "not supported: there is no AWS network here; write a custom origin",
         ),
     ]],
+};
+
+pub(crate) const CUSTOM_HEADER: Table = Table {
+    what: "a custom header",
+    groups: &[&[read("header_name"), read("header_value")]],
 };
 
 pub(crate) const CUSTOM_ORIGIN: Table = Table {
@@ -63,6 +71,7 @@ pub(crate) const S3_ORIGIN: Table = Table {
 pub(crate) const ORIGIN_GROUP: Table = Table {
     what: "an origin group",
     groups: &[&[
+        read("id"),
         read("members"),
         read("failover_criteria"),
         read("selection_criteria"),

@@ -5,6 +5,8 @@ use super::{Table, ignored, read};
 pub(crate) const CACHE_POLICY: Table = Table {
     what: "a cache policy",
     groups: &[&[
+        read("config"),
+        read("id"),
         read("name"),
         ignored("comment"),
         read("min_ttl"),
@@ -16,17 +18,50 @@ pub(crate) const CACHE_POLICY: Table = Table {
         read("query_strings"),
         read("accept_encoding_gzip"),
         read("accept_encoding_brotli"),
+        read("parameters_in_cache_key_and_forwarded_to_origin"),
     ]],
+};
+
+/// `parameters_in_cache_key_and_forwarded_to_origin`, in which CloudFront's API has all that is in the key.
+pub(crate) const KEY_PARAMETERS: Table = Table {
+    what: "`parameters_in_cache_key_and_forwarded_to_origin`",
+    groups: &[&[
+        read("enable_accept_encoding_gzip"),
+        read("enable_accept_encoding_brotli"),
+        read("headers_config"),
+        read("cookies_config"),
+        read("query_strings_config"),
+    ]],
+};
+
+pub(crate) const HEADERS_CONFIG: Table = Table {
+    what: "`headers_config`",
+    groups: &[&[read("header_behavior"), read("headers")]],
+};
+
+pub(crate) const COOKIES_CONFIG: Table = Table {
+    what: "`cookies_config`",
+    groups: &[&[read("cookie_behavior"), read("cookies")]],
+};
+
+pub(crate) const QUERY_STRINGS_CONFIG: Table = Table {
+    what: "`query_strings_config`",
+    groups: &[&[read("query_string_behavior"), read("query_strings")]],
 };
 
 pub(crate) const ORIGIN_REQUEST_POLICY: Table = Table {
     what: "an origin request policy",
     groups: &[&[
+        read("config"),
+        read("id"),
         read("name"),
         ignored("comment"),
         read("headers"),
         read("cookies"),
         read("query_strings"),
+        read("headers_config"),
+        read("cookies_config"),
+        read("query_strings_config"),
     ]],
 };
 
@@ -43,6 +78,8 @@ pub(crate) const ITEMS: Table = Table {
 pub(crate) const RESPONSE_HEADERS_POLICY: Table = Table {
     what: "a response headers policy",
     groups: &[&[
+        read("config"),
+        read("id"),
         read("name"),
         read("comment"),
         read("cors_config"),

@@ -16,6 +16,7 @@ pub(crate) const FUNCTION: Table = Table {
         read("egress"),
         read("log_group"),
         read("runtime"),
+        read("arn"),
         ignored("description"),
         // LE-353
         refused("vpc_config", "not supported: a hook has no VPC"),
@@ -63,6 +64,7 @@ pub(crate) const CLOUDFRONT_FUNCTION: Table = Table {
         read("file"),
         read("runtime"),
         read("store"),
+        read("arn"),
         ignored("comment"),
         refused(
             "stage",
