@@ -156,6 +156,7 @@ fn freshness(c: &mut Criterion) {
             cached_methods: CachedMethods::GetHead,
             errors: &errors,
             cdn_cc: &CdnCc::FIELD,
+            strip_set_cookie: false,
         };
         group.bench_function(name, |b| {
             b.iter(|| decide_store(&rules, &request, black_box(&facts)));

@@ -205,6 +205,7 @@ impl Exchange {
             cached_methods: CachedMethods::GetHead,
             errors: &self.errors,
             cdn_cc: &OWN_FIELD,
+            strip_set_cookie: false,
         }
     }
 

@@ -70,6 +70,7 @@ fn a_hit_allocates_nothing() {
         cached_methods: CachedMethods::GetHead,
         errors: &ErrorTtls::default(),
         cdn_cc: &CdnCc::FIELD,
+        strip_set_cookie: false,
     };
     let asked = RequestFacts {
         method: &Method::GET,

@@ -50,6 +50,8 @@ pub struct Edge {
     node: String,
     certificates: String,
     top: String,
+    /// Whether the distribution is a document beside the site file.
+    is_document: bool,
     threads: usize,
     hook_threads: usize,
     concurrency: usize,
@@ -81,6 +83,7 @@ impl Edge {
             node: String::new(),
             certificates: String::new(),
             top: String::new(),
+            is_document: false,
             threads: 2,
             hook_threads: 2,
             concurrency: 100,
@@ -268,6 +271,15 @@ impl Edge {
         self
     }
 
+    /// The distribution as a document of CloudFront's API, `distribution.json` beside the site file. Origins and settings
+    /// of the distribution that are added go before the document's; behaviours are its alone.
+    #[must_use]
+    pub fn document(mut self, text: &str) -> Self {
+        self.write("distribution.json", text);
+        self.is_document = true;
+        self
+    }
+
     /// Calls of one function at the same time (LE-265).
     #[must_use]
     pub fn concurrency(mut self, limit: usize) -> Self {
@@ -306,11 +318,15 @@ impl Edge {
         if !self.certificates.is_empty() {
             let _ = write!(text, "  certificates:\n{}", self.certificates);
         }
-        let _ = write!(
-            text,
-            "distributions:\n  site:\n{}    origins:\n",
-            self.distribution
-        );
+        let _ = write!(text, "distributions:\n  site:\n{}", self.distribution);
+        if self.is_document {
+            text.push_str("    config: ./distribution.json\n");
+            if !self.origins.is_empty() {
+                let _ = write!(text, "    origins:\n{}", self.origins);
+            }
+            return text;
+        }
+        text.push_str("    origins:\n");
         if !origin_url.is_empty() {
             let _ = writeln!(text, "      origin: {origin_url}");
         }

@@ -14,6 +14,7 @@ mod scenarios {
     mod default_root_object;
     mod directory_origin;
     mod disk_tier;
+    mod documents;
     mod draining;
     mod error_pages;
     mod explain;

@@ -371,6 +371,7 @@ impl Node {
             disk.map(|(dir, capacity)| DiskPlace { dir, capacity }),
         )
         .map_err(|cause| vec![SnapshotError::Cache { cause }])?;
+        warn_of(loaded);
         let words = ["hit"].iter().chain(&Reason::WORDS);
         let verdicts = words
             .map(|word| (*word, metrics.cache_verdict(word)))
@@ -423,6 +424,7 @@ impl Node {
                 snapshot.origins.run(&self.origins);
                 self.snapshot.store(Arc::new(snapshot));
                 self.metrics.reload("applied");
+                warn_of(loaded);
                 Ok(())
             }
             Err(errors) => {
@@ -711,13 +713,6 @@ fn build_snapshot(
         },
     };
     for distribution in loaded.site.distributions() {
-        if distribution.viewer_certificate.wants_own_address {
-            // CF-096
-            tracing::warn!(
-                distribution = distribution.id,
-                "viewer_certificate.ssl_support_method: a node has no addresses to give away; `sni-only` is used"
-            );
-        }
         let relaxed = distribution.compat == Compat::Relaxed;
         for (_, association) in distribution
             .all_behaviors()
@@ -864,6 +859,13 @@ fn prepare(
     match old {
         Some(old) if old.is_of(function, &bundle) => Ok(old.clone()),
         _ => pool.prepare_bundle(function, compat, bundle),
+    }
+}
+
+/// What the loader warns of, in the log of the node that goes by it (CF-026).
+fn warn_of(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!(rule = warning.rule, "{warning}");
     }
 }
 

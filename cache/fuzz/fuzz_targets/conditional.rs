@@ -6,7 +6,7 @@ use fourfront_cache::policy::{
     head_update, merge_not_modified, not_modified_matches, strip_for_storage,
 };
 use fourfront_cache_fuzz::{Exchange, Input};
-use fourfront_model::CdnCc;
+use fourfront_model::{CacheMode, CdnCc};
 use http::{HeaderMap, Method, StatusCode, header};
 use libfuzzer_sys::fuzz_target;
 
@@ -76,7 +76,13 @@ fuzz_target!(|data: &[u8]| {
     not_modified_matches(stored, encoding, update);
     head_update(exchange.mode, stored, encoding, exchange.status, update);
     let mut merged = stored.clone();
-    strip_for_storage(exchange.mode, &CdnCc::FIELD, &mut merged, exchange.received);
+    strip_for_storage(
+        exchange.mode,
+        &CdnCc::FIELD,
+        exchange.mode == CacheMode::Rfc9111,
+        &mut merged,
+        exchange.received,
+    );
     merge_not_modified(
         exchange.mode,
         &mut merged,
@@ -97,6 +103,12 @@ fuzz_target!(|data: &[u8]| {
 
 fn stored_copy(exchange: &Exchange) -> HeaderMap {
     let mut copy = exchange.response.clone();
-    strip_for_storage(exchange.mode, &CdnCc::FIELD, &mut copy, exchange.received);
+    strip_for_storage(
+        exchange.mode,
+        &CdnCc::FIELD,
+        exchange.mode == CacheMode::Rfc9111,
+        &mut copy,
+        exchange.received,
+    );
     copy
 }

@@ -37,7 +37,13 @@ fuzz_target!(|data: &[u8]| {
     let facts = exchange.response_facts(&exchange.response);
     let decided = decide_store(&exchange.rules(), &exchange.request_facts(), &facts);
     let mut stored = exchange.response.clone();
-    strip_for_storage(exchange.mode, &CdnCc::FIELD, &mut stored, exchange.received);
+    strip_for_storage(
+        exchange.mode,
+        &CdnCc::FIELD,
+        exchange.mode == CacheMode::Rfc9111,
+        &mut stored,
+        exchange.received,
+    );
     assert!(
         HOP_BY_HOP
             .iter()

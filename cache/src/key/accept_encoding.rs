@@ -75,13 +75,14 @@ pub fn forwarded_accept_encoding(
     if policy.normalizes_accept_encoding() {
         return match Codings::of(policy, headers, version).as_key() {
             Some(value) => OriginAcceptEncoding::Send(value),
-            None if absent => OriginAcceptEncoding::Remove,
+            // CF-332: without policies there is no `identity` in its place.
+            None if absent || is_legacy(origin_request) => OriginAcceptEncoding::Remove,
             None => OriginAcceptEncoding::Send("identity"),
         };
     }
     let listed = policy.headers.iter().any(|n| n == name)
         || origin_request.is_some_and(|p| match &p.headers {
-            OriginHeaders::None => false,
+            OriginHeaders::None | OriginHeaders::Legacy => false,
             OriginHeaders::Whitelist(names) => names.iter().any(|n| n == name),
             OriginHeaders::AllViewer => true,
             OriginHeaders::AllExcept(names) => !names.iter().any(|n| n == name),
@@ -91,6 +92,10 @@ pub fn forwarded_accept_encoding(
     } else {
         OriginAcceptEncoding::Remove
     }
+}
+
+fn is_legacy(origin_request: Option<&OriginRequestPolicy>) -> bool {
+    origin_request.is_some_and(|p| p.headers == OriginHeaders::Legacy)
 }
 
 /// A member's coding, and whether its weight is above zero. `*` names no coding, and a weight that

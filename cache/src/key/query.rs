@@ -26,7 +26,10 @@ pub(super) fn feed<S: Sink>(
     match selection {
         Selection::None => return,
         Selection::All if signatures == Signatures::Ordinary => sink.bytes(query),
-        Selection::All | Selection::Whitelist(_) | Selection::AllExcept(_) => {
+        Selection::All
+        | Selection::Whitelist(_)
+        | Selection::AllExcept(_)
+        | Selection::Wildcards(_) => {
             let wanted =
                 |name: &[u8]| selects(selection, name) && signatures.leaves_parameter(name);
             let mut kept = kept(query, wanted).peekable();
@@ -93,6 +96,7 @@ pub(super) fn selects(selection: &Selection, name: &[u8]) -> bool {
         Selection::None => false,
         Selection::Whitelist(names) => listed(names),
         Selection::AllExcept(names) => !listed(names),
+        Selection::Wildcards(all) => all.iter().any(|w| w.matches(name)),
         Selection::All => true,
     }
 }

@@ -54,7 +54,9 @@ pub fn stored_despite(
         (by_minimum && cc.private.is_present(), Despite::Private),
         (by_minimum && cc.no_store, Despite::NoStore),
         (
-            by_minimum && response.headers.contains_key(header::SET_COOKIE),
+            by_minimum
+                && !rules.strip_set_cookie
+                && response.headers.contains_key(header::SET_COOKIE),
             Despite::SetCookie,
         ),
         (
@@ -122,6 +124,7 @@ mod tests {
                 cached_methods: CachedMethods::GetHead,
                 errors: &ErrorTtls::default(),
                 cdn_cc: &CdnCc::FIELD,
+                strip_set_cookie: false,
             };
             let request = RequestFacts {
                 method: &Method::GET,

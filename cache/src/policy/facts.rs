@@ -19,6 +19,8 @@ pub struct StoreRules<'a> {
     pub errors: &'a ErrorTtls,
     /// The operator's own targeted field (CF-801).
     pub cdn_cc: &'a HeaderName,
+    /// Whether what is stored is without `Set-Cookie` (CF-308).
+    pub strip_set_cookie: bool,
 }
 
 impl<'a> StoreRules<'a> {
@@ -34,6 +36,7 @@ impl<'a> StoreRules<'a> {
             cached_methods: behavior.cached_methods,
             errors,
             cdn_cc: &distribution.cdn_cc.field,
+            strip_set_cookie: distribution.strip_set_cookie_on_hit,
         }
     }
 
@@ -212,6 +215,7 @@ mod tests {
                 cached_methods: CachedMethods::GetHead,
                 errors: &errors,
                 cdn_cc: &CdnCc::FIELD,
+                strip_set_cookie: false,
             };
             rules.hold_off(StatusCode::from_u16(code).unwrap())
         };

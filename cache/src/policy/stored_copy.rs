@@ -24,15 +24,16 @@ pub const HOP_BY_HOP: [HeaderName; 10] = [
 /// Turns a response head into the copy that is stored; the first viewer gets the head as it was.
 ///
 /// Dropped are hop-by-hop fields and those `Connection` names, the fields of a qualified `no-cache`
-/// (CF-246, CF-307) and, in mode `rfc9111`, those of a qualified `private` (CF-836) and `Set-Cookie`
-/// (CF-308). `Age` goes too, since [`super::Freshness`] carries it on, and a missing `Date` is
+/// (CF-246, CF-307) and, in mode `rfc9111`, those of a qualified `private` (CF-836), and `Set-Cookie` where a
+/// distribution has it so (CF-308). `Age` goes too, since [`super::Freshness`] carries it on, and a missing `Date` is
 /// generated (CF-320). `cdn_cc` is the operator's own targeted field (CF-801).
 ///
-/// All else stays as the origin said it (CF-616), `Set-Cookie` in mode `cloudfront` (CF-306) and `Cache-Control` and
+/// All else stays as the origin said it (CF-616), `Set-Cookie` elsewhere (CF-306) and `Cache-Control` and
 /// `Expires` with whatever the policy made of them (CF-250).
 pub fn strip_for_storage(
     mode: CacheMode,
     cdn_cc: &HeaderName,
+    strip_set_cookie: bool,
     headers: &mut HeaderMap,
     received: SystemTime,
 ) {
@@ -41,6 +42,8 @@ pub fn strip_for_storage(
     drop.extend_from_slice(cc.no_cache.fields());
     if mode == CacheMode::Rfc9111 {
         drop.extend_from_slice(cc.private.fields());
+    }
+    if strip_set_cookie {
         drop.push(header::SET_COOKIE);
     }
     for name in drop.iter().chain(&HOP_BY_HOP).chain([&header::AGE]) {
@@ -99,7 +102,9 @@ mod tests {
             header::DATE,
             "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap(),
         );
-        strip_for_storage(mode, &CdnCc::FIELD, &mut headers, SystemTime::UNIX_EPOCH);
+        let strip = mode == CacheMode::Rfc9111;
+        let received = SystemTime::UNIX_EPOCH;
+        strip_for_storage(mode, &CdnCc::FIELD, strip, &mut headers, received);
         let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
         names.retain(|n| n != "date" && n != "cache-control");
         names.sort();
@@ -141,11 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_replayed_in_mode_cloudfront_only() {
+    fn cookies_are_replayed_unless_a_distribution_strips_them() {
         // CF-306, CF-308, CF-826
-        let fields = [("set-cookie", "a=b")];
-        assert_eq!(left(CacheMode::Cloudfront, &fields), ["set-cookie"]);
-        assert!(left(CacheMode::Rfc9111, &fields).is_empty());
+        for mode in [CacheMode::Cloudfront, CacheMode::Rfc9111] {
+            for (strip, kept) in [(false, true), (true, false)] {
+                let mut headers = map(&[("set-cookie", "a=b")]);
+                let received = SystemTime::UNIX_EPOCH;
+                strip_for_storage(mode, &CdnCc::FIELD, strip, &mut headers, received);
+                assert_eq!(headers.contains_key(header::SET_COOKIE), kept, "{mode:?}");
+            }
+        }
     }
 
     #[test]
@@ -153,7 +163,13 @@ mod tests {
         // CF-320
         let mut headers = HeaderMap::new();
         let received = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        strip_for_storage(CacheMode::Rfc9111, &CdnCc::FIELD, &mut headers, received);
+        strip_for_storage(
+            CacheMode::Rfc9111,
+            &CdnCc::FIELD,
+            true,
+            &mut headers,
+            received,
+        );
         assert_eq!(headers[header::DATE], "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 }

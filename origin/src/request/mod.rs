@@ -137,6 +137,7 @@ pub fn is_named(behavior: &CacheBehavior, name: &str) -> bool {
             .as_ref()
             .is_some_and(|policy| match &policy.headers {
                 OriginHeaders::None => false,
+                OriginHeaders::Legacy => table::passes_in_legacy_mode(name),
                 OriginHeaders::Whitelist(names) => lists(names),
                 OriginHeaders::AllViewer => true,
                 OriginHeaders::AllExcept(names) => !lists(names),

@@ -1,4 +1,5 @@
-//! The table CF-330..351 in its "policy" column: what becomes of each of the viewer's header lines.
+//! The table CF-330..351: what becomes of each of the viewer's header lines. Its "policy" column is [`fate`], and
+//! [`passes_in_legacy_mode`] is what its "legacy" column adds.
 
 /// What becomes of a viewer's header line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,21 @@ pub(super) fn fate(name: &str) -> Fate {
         // CF-330, CF-331, CF-334, CF-338, CF-342, CF-345, CF-351
         _ => Fate::IfNamed,
     }
+}
+
+/// The "legacy" column where it differs from the "policy" column: what is sent although nothing names it (CF-068). All
+/// that is no row of its own (CF-330), and of the rows `Cache-Control` and `Pragma` (CF-334), `Date`, `From`, `Warning` and
+/// `Max-Forwards` (CF-338), `Origin` (CF-342) and `Request-Range` (CF-345). Of what has another fate than
+/// [`Fate::IfNamed`], only those are asked about that can be named.
+pub(super) fn passes_in_legacy_mode(name: &str) -> bool {
+    !matches!(
+        name,
+        // CF-331
+        "accept" | "accept-charset" | "accept-language" | "referer"
+        // CF-332, CF-333, CF-337, CF-340, CF-348, CF-351
+        | "accept-encoding" | "authorization" | "cookie" | "host" | "user-agent"
+        | "x-http-method-override"
+    )
 }
 
 /// Fields a viewer could forge to speak in the node's name (CF-358).

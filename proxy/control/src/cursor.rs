@@ -7,7 +7,7 @@ use crate::{
     keys::{self, KeyKind, Table},
     report::{At, Report, Spanned},
     spelling::{nearest, slip},
-    tree::{Node, NodeKind},
+    tree::{Entry, Node, NodeKind},
 };
 
 /// A value of the tree.
@@ -23,6 +23,7 @@ impl<'n> Cursor<'n> {
         Self {
             node,
             at: At {
+                file: node.file,
                 line: node.line,
                 column: node.column,
                 path: String::new(),
@@ -53,6 +54,21 @@ impl<'n> Cursor<'n> {
 
     pub(crate) fn is_mapping(&self) -> bool {
         matches!(self.node.kind, NodeKind::Mapping(_))
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.node.kind, NodeKind::Sequence(_))
+    }
+
+    /// The key and value of a member in either spelling, without a word about the others; `None` also for what is no
+    /// mapping.
+    pub(crate) fn member_spelled(&self, name: &str) -> Option<(Spanned<String>, Self)> {
+        let NodeKind::Mapping(_) = &self.node.kind else {
+            return None;
+        };
+        let wanted = keys::fold(name);
+        let mut entries = self.entries("").unwrap_or_default().into_iter();
+        entries.find(|(key, _)| keys::fold(&key.value) == wanted)
     }
 
     fn describe(&self) -> String {
@@ -207,9 +223,10 @@ impl<'n> Cursor<'n> {
         let item = |(i, node): (usize, &'n Node)| Self {
             node,
             at: At {
+                file: node.file,
                 line: node.line,
                 column: node.column,
-                path: format!("{}[{i}]", self.at.path),
+                path: node.file.item(&self.at.path, i),
             },
             report: self.report,
         };
@@ -218,24 +235,23 @@ impl<'n> Cursor<'n> {
 
     /// The items of a list, which may be written with its length as CloudFront's API does (CF-020, CF-021).
     pub(crate) fn counted(&self, what: &str) -> Option<Vec<Self>> {
-        if !self.is_mapping() {
+        let says = |key| self.member_spelled(key).is_some();
+        if !says("items") && !says("quantity") {
             return self.items(what);
         }
         let block = Block::open_spelled(self, &keys::ITEMS)?;
         let items = block
             .get("items")
             .map_or_else(|| Some(Vec::new()), |c| c.items(what))?;
-        let quantity = block.get("quantity");
-        let quantity = quantity.and_then(|q| q.integer(0..=u64::MAX, "a number of items"));
-        if let Some(quantity) = quantity.filter(|q| q.value != items.len() as u64) {
-            let message = format!(
-                "InconsistentQuantities: it says {}, and there are {} items",
-                quantity.value,
-                items.len()
-            );
-            self.report.error(&quantity.at, message);
-        }
+        check_quantity(block.get("quantity"), items.len());
         Some(items)
+    }
+
+    /// Holds the length that stands beside a list against it (CF-020).
+    pub(crate) fn has_quantity(&self, quantity: Option<&Self>) {
+        if let NodeKind::Sequence(items) = &self.node.kind {
+            check_quantity(quantity, items.len());
+        }
     }
 
     /// Likewise, of texts; faulty items are reported and left out.
@@ -257,10 +273,18 @@ impl<'n> Cursor<'n> {
             return None;
         };
         let all = entries.iter().map(|e| {
+            let file = e.value.file;
+            // What a document gives begins with the document's own path.
+            let path = if file == self.at.file {
+                file.member(&self.at.path, &e.key)
+            } else {
+                file.member(&self.report.root(file), &e.key)
+            };
             let key = At {
+                file,
                 line: e.line,
                 column: e.column,
-                path: crate::report::join(&self.at.path, &e.key),
+                path,
             };
             let value = self.member(&e.value, &key);
             let key = Spanned {
@@ -288,12 +312,26 @@ impl<'n> Cursor<'n> {
         Self {
             node,
             at: At {
+                file: node.file,
                 line,
                 column,
                 path: key.path.clone(),
             },
             report: self.report,
         }
+    }
+}
+
+/// CF-020
+fn check_quantity(quantity: Option<&Cursor<'_>>, items: usize) {
+    let said = quantity.and_then(|q| q.integer(0..=u64::MAX, "a number of items"));
+    if let Some((quantity, said)) = quantity.zip(said)
+        && said.value != items as u64
+    {
+        let said = said.value;
+        quantity.error(format!(
+            "InconsistentQuantities: it says {said}, and there are {items} items"
+        ));
     }
 }
 
@@ -355,6 +393,12 @@ impl<'n> Block<'n> {
                                 cursor.report.error(&key.at, message);
                             }
                         }
+                        KeyKind::Warned { rule, reason } => {
+                            if !is_off(value.node, None) {
+                                let message = format!("`{}` is {reason}", known.name);
+                                cursor.report.warn(&key.at, rule, message);
+                            }
+                        }
                     }
                 }
             }
@@ -409,6 +453,14 @@ impl<'n> Block<'n> {
 }
 
 fn unknown_key(report: &Report, table: &Table, key: &Spanned<String>) {
+    if report.is_lenient(key.at.file) {
+        let message = format!(
+            "`{}` is not known of {}, and left out",
+            key.value, table.what
+        );
+        report.warn(&key.at, "CF-022", message);
+        return;
+    }
     let names = || table.keys().map(|k| k.name);
     let elsewhere = || {
         let reads = |t: &&&Table| t.find(&key.value).is_some_and(|k| k.kind == KeyKind::Read);
@@ -439,15 +491,18 @@ fn is_off(node: &Node, word: Option<&str>) -> bool {
         }
         NodeKind::Sequence(items) => items.iter().all(|i| is_off(i, word)),
         NodeKind::Mapping(entries) => {
-            // `enabled` decides alone; so does CloudFront's word for "no certificate of its own".
-            let switch = |name: &str, off: &str| {
-                entries.iter().any(|e| {
-                    e.key == name && matches!(&e.value.kind, NodeKind::Scalar(s) if s == off)
-                })
+            // `enabled` decides alone; so does CloudFront's word for "no certificate of its own". A list with its length
+            // may be empty. All of it in either spelling (CF-020).
+            let says = |e: &Entry, name: &str, off: &str| {
+                keys::fold(&e.key) == name
+                    && matches!(&e.value.kind, NodeKind::Scalar(s) if s.eq_ignore_ascii_case(off))
             };
+            let switch = |name: &str, off: &str| entries.iter().any(|e| says(e, name, off));
             switch("enabled", "false")
-                || switch("cloudfront_default_certificate", "true")
-                || entries.iter().all(|e| is_off(&e.value, word))
+                || switch("cloudfrontdefaultcertificate", "true")
+                || entries
+                    .iter()
+                    .all(|e| says(e, "quantity", "0") || is_off(&e.value, word))
         }
     }
 }

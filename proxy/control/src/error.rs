@@ -29,7 +29,8 @@ impl fmt::Display for Location {
 pub struct SiteError {
     /// Where.
     pub location: Location,
-    /// The setting, as in `distributions.site.cache_behaviors[1].path`; empty for the file as a whole.
+    /// The setting, as in `distributions.site.cache_behaviors[1].path`; in a document in the form of CloudFront's API
+    /// a JSON pointer, as in `/CacheBehaviors/Items/1/PathPattern` (CF-024). Empty for the file as a whole.
     pub path: String,
     /// What is wrong. Begins with CloudFront's error name where its API has one (CF-024).
     pub message: String,
@@ -52,6 +53,30 @@ impl fmt::Display for SiteError {
 }
 
 impl std::error::Error for SiteError {}
+
+/// Something that works and may not be what was meant. Displayed as
+/// `fourfront.yaml:12:7: distributions.site: message (CF-026)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteWarning {
+    /// Where.
+    pub location: Location,
+    /// The setting, as in [`SiteError::path`].
+    pub path: String,
+    /// The rule that asks for the warning.
+    pub rule: &'static str,
+    /// What may go otherwise than meant.
+    pub message: String,
+}
+
+impl fmt::Display for SiteWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.location)?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "{} ({})", self.message, self.rule)
+    }
+}
 
 /// All faults found in a site file, in file order; never empty. Displayed one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod cursor;
+mod documents;
 mod error;
 mod expand;
 mod keys;
@@ -44,7 +45,7 @@ use std::{
 
 use fourfront_model::{FunctionName, Site};
 
-pub use error::{Location, SiteError, SiteErrors};
+pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use settings::{
     CertificateFiles, CompressionSettings, HookSettings, LogFormat, LogLevel, LogSettings,
     NodeSettings, RequestLimits, ResolverSettings, ViewerSettings,
@@ -52,9 +53,9 @@ pub use settings::{
 
 use cursor::Cursor;
 use raw::RawSite;
-use report::{At, Report};
+use report::{At, FileId, Report};
 
-/// Largest site file, in bytes.
+/// Largest site file or document, in bytes.
 const MAX_FILE: usize = 1 << 20;
 
 /// A site file that holds together.
@@ -67,8 +68,11 @@ pub struct Loaded {
     /// Where each function is declared, for errors found when its code is loaded.
     pub function_locations: HashMap<FunctionName, Location>,
     /// Files and directories a change of which should lead to a reload, sorted: the site file (when it was
-    /// read from disk), function code, certificate authorities. Directories count with all that is in them.
+    /// read from disk), documents that it names, function code, certificate authorities. Directories count with all
+    /// that is in them.
     pub watched: Vec<PathBuf>,
+    /// What works and may not be what was meant, in file order (CF-026).
+    pub warnings: Vec<SiteWarning>,
 }
 
 /// Reads a site file and checks that what it names on disk is there. Relative paths start from the file's
@@ -114,9 +118,20 @@ fn parse_reporting(
         report.error(&whole_file(), message);
         return None;
     }
-    let tree = tree::read(text, env, report)?;
+    let site = tree::Text {
+        text,
+        file: FileId::SITE,
+        env: Some(env),
+    };
+    let mut tree = tree::read(site, report)?;
+    let documents = documents::splice(&mut tree, base_dir, report);
     let raw = RawSite::read(&Cursor::root(&tree, report))?;
-    lower::lower(raw, base_dir, report)
+    let mut loaded = lower::lower(raw, base_dir, report)?;
+    loaded.watched.extend(documents);
+    loaded.watched.sort();
+    loaded.watched.dedup();
+    loaded.warnings = report.take_warnings();
+    Some(loaded)
 }
 
 fn read_text(path: &Path) -> Result<String, SiteErrors> {
@@ -129,6 +144,7 @@ fn read_text(path: &Path) -> Result<String, SiteErrors> {
                 let good = String::from_utf8_lossy(good);
                 let line_start = good.rfind('\n').map_or(0, |i| i + 1);
                 let at = At {
+                    file: FileId::SITE,
                     line: good.matches('\n').count() + 1,
                     column: good[line_start..].chars().count() + 1,
                     path: String::new(),
@@ -149,10 +165,6 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn whole_file() -> At {
-    At {
-        line: 0,
-        column: 0,
-        path: String::new(),
-    }
+const fn whole_file() -> At {
+    At::whole(FileId::SITE)
 }

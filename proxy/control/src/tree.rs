@@ -10,7 +10,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use crate::{
     expand::expand,
-    report::{At, Report, join},
+    report::{At, FileId, Report},
 };
 
 /// Deepest nesting; the deepest setting there is stands at level 7.
@@ -23,6 +23,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// A value.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
+    pub(crate) file: FileId,
     pub(crate) line: usize,
     pub(crate) column: usize,
     pub(crate) kind: NodeKind,
@@ -49,17 +50,26 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
-/// Reads one YAML document. Faults that leave the shape of the file clear (an unset variable, a key given
+/// The variables of `${VAR}`.
+pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A text to read.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) file: FileId,
+    /// What `${VAR}` stands for; `None` leaves values as they are, which documents of CloudFront's API are entitled to.
+    pub(crate) env: Option<Env<'a>>,
+}
+
+/// Reads one YAML document, which JSON is as well. Faults that leave the shape of the file clear (an unset variable, a key given
 /// twice) are reported and reading goes on; `None` means the text is no YAML or breaks a bound.
-pub(crate) fn read(
-    text: &str,
-    env: &dyn Fn(&str) -> Option<String>,
-    report: &Report,
-) -> Option<Node> {
+pub(crate) fn read(from: Text<'_>, report: &Report) -> Option<Node> {
     // An editor's byte order mark is not part of the document.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = from.text.strip_prefix('\u{feff}').unwrap_or(from.text);
     let mut builder = Builder {
-        env,
+        file: from.file,
+        env: from.env,
         report,
         stack: Vec::new(),
         anchors: HashMap::new(),
@@ -93,14 +103,16 @@ pub(crate) fn read(
         })
     ) {
         let top = At {
+            file: from.file,
             line: 1,
             column: 1,
             path: String::new(),
         };
+        let help = "a site file has at least `distributions:`".to_owned();
         report.error_help(
             &top,
             "the file holds no settings",
-            "a site file has at least `distributions:`".to_owned(),
+            (!from.file.is_document()).then_some(help),
         );
         return None;
     }
@@ -128,7 +140,8 @@ struct Anchored {
 }
 
 struct Builder<'a> {
-    env: &'a dyn Fn(&str) -> Option<String>,
+    file: FileId,
+    env: Option<Env<'a>>,
     report: &'a Report,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
@@ -194,6 +207,7 @@ impl Builder<'_> {
                     depth: 0,
                 };
                 let node = Node {
+                    file: self.file,
                     line: span.start.line(),
                     column: span.start.col() + 1,
                     kind,
@@ -279,6 +293,7 @@ impl Builder<'_> {
             depth: frame.depth + 1,
         };
         let node = Node {
+            file: self.file,
             line: frame.start.line(),
             column: frame.start.col() + 1,
             kind,
@@ -363,7 +378,7 @@ impl Builder<'_> {
         } else {
             text.to_owned()
         };
-        if text.contains("${") {
+        if self.env.is_some() && text.contains("${") {
             let at = self.at_key(text, mark);
             self.report
                 .error(&at, "variables expand in values only, not in keys");
@@ -409,7 +424,10 @@ impl Builder<'_> {
     }
 
     fn expanded(&self, text: &str, mark: Marker) -> NodeKind {
-        match expand(text, self.env) {
+        let Some(env) = self.env else {
+            return NodeKind::Scalar(text.to_owned());
+        };
+        match expand(text, env) {
             Ok(value) => NodeKind::Scalar(value.into_owned()),
             Err(e) => {
                 self.report
@@ -421,11 +439,17 @@ impl Builder<'_> {
 
     fn refuse_tag(&self, tag: Option<&Tag>, mark: Marker) {
         if let Some(tag) = tag {
-            self.report.error_help(
-                &self.at(mark),
-                format!("the tag `{tag}` has no meaning in a site file"),
-                "remove it; quote a value to make it text".to_owned(),
-            );
+            let (place, help) = if self.file.is_document() {
+                (
+                    "a document of CloudFront's API",
+                    "name what is deployed: `aws cloudfront get-distribution-config` prints it",
+                )
+            } else {
+                ("a site file", "remove it; quote a value to make it text")
+            };
+            let message = format!("the tag `{tag}` has no meaning in {place}");
+            self.report
+                .error_help(&self.at(mark), message, help.to_owned());
         }
     }
 
@@ -457,6 +481,7 @@ impl Builder<'_> {
 
     fn at(&self, mark: Marker) -> At {
         At {
+            file: self.file,
             line: mark.line(),
             column: mark.col() + 1,
             path: self.path(),
@@ -465,7 +490,7 @@ impl Builder<'_> {
 
     fn at_key(&self, key: &str, mark: Marker) -> At {
         At {
-            path: join(&self.path(), key),
+            path: self.file.member(&self.path(), key),
             ..self.at(mark)
         }
     }
@@ -475,11 +500,11 @@ impl Builder<'_> {
         let mut path = String::new();
         for frame in &self.stack {
             match &frame.content {
-                Content::Sequence(items) => path = format!("{path}[{}]", items.len()),
+                Content::Sequence(items) => path = self.file.item(&path, items.len()),
                 Content::Mapping {
                     key: Some((key, _)),
                     ..
-                } => path = join(&path, key),
+                } => path = self.file.member(&path, key),
                 Content::Mapping { key: None, .. } => {}
             }
         }

@@ -139,6 +139,8 @@ pub struct Distribution {
     pub compat: Compat,
     /// Refuse a header's `key` that is not its name, instead of a warning (LE-200).
     pub strict_header_keys: bool,
+    /// Whether `Set-Cookie` is left out of what is stored, so that no hit replays it (CF-308).
+    pub strip_set_cookie_on_hit: bool,
     /// In what parts ranges are fetched (CF-533).
     pub range_slice: RangeSlice,
     /// Whether a fetch ends when its viewer leaves (CF-224).
@@ -412,6 +414,7 @@ mod tests {
             request_cc: RequestCc::default(),
             compat: Compat::default(),
             strict_header_keys: false,
+            strip_set_cookie_on_hit: true,
             range_slice: RangeSlice::default(),
             finish_fetch: FinishFetch::default(),
             collapse_wait: None,

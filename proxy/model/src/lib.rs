@@ -30,6 +30,7 @@ mod response_headers;
 mod signed;
 mod tls;
 mod trusted_proxies;
+mod wildcard;
 
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, Failover, PathPatternSlot, ViewerProtocolPolicy,
@@ -81,3 +82,4 @@ pub use response_headers::{Changes, PolicyField, ResponseHeadersPolicy, Sampling
 pub use signed::{KeyGroup, KeyKind, PublicKey, SIGNED_COOKIES, SIGNED_URL_PARAMETERS};
 pub use tls::{HttpVersions, SecurityPolicy, ViewerCertificate, ViewerMtls};
 pub use trusted_proxies::{NetworkError, TrustedProxies};
+pub use wildcard::Wildcard;

@@ -76,7 +76,7 @@ impl FromStr for PathPattern {
 }
 
 /// Greedy glob with one backtrack point: linear for one `*`, bounded by `pattern x path` always.
-fn glob_matches(pattern: &[u8], path: &[u8]) -> bool {
+pub(crate) fn glob_matches(pattern: &[u8], path: &[u8]) -> bool {
     let (mut p, mut s) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while s < path.len() {

@@ -1,7 +1,7 @@
 //! Cache policies and origin request policies: what enters the key, what reaches the
 //! origin, and how long a response may be kept (CF section 1.6).
 
-use crate::GeneratedHeaders;
+use crate::{GeneratedHeaders, Wildcard};
 
 /// How a distribution's responses are judged for storing and freshness (CF section 10.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,6 +120,8 @@ pub enum Selection {
     Whitelist(Vec<String>),
     /// All but the listed ones.
     AllExcept(Vec<String>),
+    /// Those that fit one of these: cookies in legacy mode (CF-196).
+    Wildcards(Vec<Wildcard>),
     /// All of them.
     All,
 }
@@ -131,6 +133,7 @@ impl Selection {
             Self::None => false,
             Self::Whitelist(names) => names.iter().any(|n| n == name),
             Self::AllExcept(names) => !names.iter().any(|n| n == name),
+            Self::Wildcards(all) => all.iter().any(|w| w.matches(name.as_bytes())),
             Self::All => true,
         }
     }
@@ -140,6 +143,7 @@ impl Selection {
         match self {
             Self::None => true,
             Self::Whitelist(names) => names.is_empty(),
+            Self::Wildcards(all) => all.is_empty(),
             Self::AllExcept(_) | Self::All => false,
         }
     }
@@ -188,6 +192,9 @@ pub enum OriginHeaders {
     AllViewer,
     /// Every viewer header but the listed ones, lower case.
     AllExcept(Vec<String>),
+    /// What CloudFront passes on where a behaviour has legacy settings and lists no header: the "legacy" column of CF
+    /// section 4.2. The listed ones are in the cache policy, for they are keyed as well (CF-068).
+    Legacy,
 }
 
 /// What reaches the origin without entering the key (CF-127).
@@ -212,9 +219,10 @@ impl OriginRequestPolicy {
     pub fn generated(&self) -> GeneratedHeaders {
         match &self.headers {
             OriginHeaders::Whitelist(names) => self.generated.and(GeneratedHeaders::among(names)),
-            OriginHeaders::None | OriginHeaders::AllViewer | OriginHeaders::AllExcept(_) => {
-                self.generated
-            }
+            OriginHeaders::None
+            | OriginHeaders::AllViewer
+            | OriginHeaders::AllExcept(_)
+            | OriginHeaders::Legacy => self.generated,
         }
     }
 }

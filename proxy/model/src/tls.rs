@@ -88,8 +88,6 @@ pub struct ViewerCertificate {
     pub certificate: Option<String>,
     /// What handshakes are held to.
     pub policy: SecurityPolicy,
-    /// Whether an address of its own was asked for, which a node has not: names in handshakes (SNI) decide (CF-096).
-    pub wants_own_address: bool,
 }
 
 /// `ViewerMtlsConfig` (CF-055): viewers show certificates, too.

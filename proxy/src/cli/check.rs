@@ -1,4 +1,4 @@
-//! `fourfront check` (CP-604): everything `serve` would refuse, without serving.
+//! `fourfront check` (CP-604): everything `serve` would refuse or warn of, without serving.
 
 use std::{path::Path, sync::Arc};
 
@@ -26,6 +26,9 @@ pub(super) fn run(path: &Path) -> Exit {
             say(&error);
         }
         return Exit::Failed;
+    }
+    for warning in &loaded.warnings {
+        say(&format!("warning: {warning}"));
     }
     let site = &loaded.site;
     let behaviors: usize = site

@@ -703,7 +703,13 @@ fn stored_head(
     now: SystemTime,
 ) -> Result<(ResponseHeader, Vec<HeaderName>)> {
     let mut shared = head.headers.clone();
-    policy::strip_for_storage(rules.mode, rules.cdn_cc, &mut shared, now);
+    policy::strip_for_storage(
+        rules.mode,
+        rules.cdn_cc,
+        rules.strip_set_cookie,
+        &mut shared,
+        now,
+    );
     let mut kept = head.clone();
     let mut unshared = Vec::new();
     for name in head.headers.keys().filter(|n| !shared.contains_key(*n)) {

@@ -80,6 +80,7 @@ impl Case {
             cached_methods: CachedMethods::GetHead,
             errors: &self.errors,
             cdn_cc: &CdnCc::FIELD,
+            strip_set_cookie: false,
         };
         let request = RequestFacts {
             method: &self.method,
@@ -260,6 +261,7 @@ fn disabled_caching_and_uncached_methods_store_nothing_in_either_mode() {
         cached_methods: CachedMethods::GetHeadOptions,
         errors: &errors,
         cdn_cc: &CdnCc::FIELD,
+        strip_set_cookie: false,
     };
     assert_eq!(may_use_cache(&rules, &Method::GET), Err(Reason::TtlZero));
     rules.policy = &open;
@@ -324,6 +326,7 @@ fn the_wait_for_the_head_is_part_of_the_age() {
         cached_methods: CachedMethods::GetHead,
         errors: &errors,
         cdn_cc: &CdnCc::FIELD,
+        strip_set_cookie: false,
     };
     let request = RequestFacts {
         method: &Method::GET,

@@ -4,20 +4,21 @@
 use std::sync::Arc;
 
 use fourfront_model::{
-    AllowedMethods, CacheBehavior, CachePolicy, CachedMethods, Compat, EventType, Failover,
-    FunctionAssociation, FunctionAssociations, OnError, Origin, OriginHeaders, OriginKind,
-    OriginRequestPolicy, PathPattern, PathPatternSlot,
+    AllowedMethods, CacheBehavior, CacheMode, CachePolicy, CachedMethods, Compat, EventType,
+    Failover, FunctionAssociation, FunctionAssociations, OnError, Origin, OriginHeaders,
+    OriginKind, OriginRequestPolicy, PathPattern, PathPatternSlot,
 };
 
 use super::{
     Context, Shared,
+    behavior_policies::Policies,
     function::{Functions, Lookup},
     origin_group::OriginGroup,
-    policy, tls,
+    tls,
 };
 use crate::{
     cursor::shorten,
-    raw::{RawAssociation, RawBehavior},
+    raw::{NamedBy, RawAssociation, RawBehavior},
     report::{At, Report, Spanned},
     spelling::nearest,
 };
@@ -30,6 +31,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) groups: &'a [OriginGroup],
     pub(crate) shared: &'a Shared<'a>,
     pub(crate) compat: Compat,
+    pub(crate) cache_mode: CacheMode,
 }
 
 /// The patterns of listed behaviours, each held against those before it (CF-080, CF-088).
@@ -102,18 +104,15 @@ fn takes_all(pattern: &PathPattern) -> bool {
 
 /// Lowers one behaviour. `None` means that errors were reported.
 pub(crate) fn lower(
-    raw: RawBehavior,
+    mut raw: RawBehavior,
     slot: Option<PathPatternSlot>,
     around: &Surroundings<'_>,
     context: &Context<'_>,
 ) -> Option<CacheBehavior> {
     let report = context.report;
     let (target, failover) = target(&raw, around, report);
-    let cache_policy = policy::cache_policy(raw.cache_policy, report);
-    let origin_request_policy = match raw.origin_request_policy {
-        Some(raw) => policy::origin_request_policy(raw, report).map(Some),
-        None => Some(None),
-    };
+    require_in_document(&raw, report);
+    let policies = Policies::take(&mut raw, context);
     let key_groups = around.shared.key_groups;
     let trusted_key_groups = key_groups.of_behavior(&raw.trusted_key_groups, report);
     let response_headers_policy = match raw.response_headers_policy {
@@ -134,10 +133,16 @@ pub(crate) fn lower(
         );
     }
     let members = [target, failover.as_ref().map(|f| f.secondary)];
-    for origin in members.into_iter().flatten() {
-        let Some(origin) = around.origins.get(origin).and_then(|(_, o)| o.as_ref()) else {
-            continue;
-        };
+    let origins = members.into_iter().flatten();
+    let origins: Vec<&Origin> = origins
+        .filter_map(|o| around.origins.get(o)?.1.as_deref())
+        .collect();
+    policies.warn(&raw.at, around.cache_mode, &origins, report);
+    let Policies {
+        cache: cache_policy,
+        origin_request: origin_request_policy,
+    } = policies;
+    for origin in origins {
         refuse_host_for_s3(
             origin,
             cache_policy.as_deref(),
@@ -160,6 +165,21 @@ pub(crate) fn lower(
         functions,
         trusted_key_groups: trusted_key_groups?,
     })
+}
+
+/// What CloudFront's API has no default for (CF-060, CF-061).
+fn require_in_document(raw: &RawBehavior, report: &Report) {
+    if !raw.at.file.is_document() {
+        return;
+    }
+    let missing = [
+        (!raw.names_origin, "TargetOriginId"),
+        (raw.viewer_protocol_policy.is_none(), "ViewerProtocolPolicy"),
+    ];
+    for (_, member) in missing.iter().filter(|(missing, _)| *missing) {
+        let message = format!("InvalidArgument: the behaviour has no `{member}`");
+        report.error(&raw.at, message);
+    }
 }
 
 /// The origin, or both of a group (CF-060, CF-442).
@@ -260,11 +280,22 @@ fn associations(
     let mut attached = FunctionAssociations::default();
     // Which kind runs at viewer events, and on which line (LE-375).
     let mut viewer_kind: Option<(bool, usize)> = None;
+    let mut taken: Vec<(EventType, usize)> = Vec::new();
     for association in raw {
         let event = association.event;
+        if let Some((_, line)) = taken.iter().find(|(e, _)| *e == event) {
+            // CF-072, LE-374
+            let message = format!(
+                "{}: {event} has a function on line {line} already",
+                association.named_by.code()
+            );
+            report.error(&association.at, message);
+            continue;
+        }
+        taken.push((event, association.at.line));
         let on_error = on_error(&association, around.compat, report);
         let name = &association.function;
-        let is_lambda = match around.shared.functions.look_up(&name.value) {
+        let is_lambda = match around.shared.functions.find(&association, report) {
             Lookup::Lambda(declared) => {
                 let include_body = include_body(&association, report);
                 let function = declared.attach(event, &association.at, around.compat, context);
@@ -304,7 +335,9 @@ fn associations(
                 false
             }
             Lookup::Unknown => {
-                unknown_function(name, around.shared.functions, report);
+                if association.named_by == NamedBy::Name {
+                    unknown_function(name, around.shared.functions, report);
+                }
                 continue;
             }
         };

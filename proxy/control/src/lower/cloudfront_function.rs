@@ -10,7 +10,7 @@ use fourfront_model::{
     FunctionName, FunctionSource, FunctionVersion, HandlerPath,
 };
 
-use super::{Context, files, store::Stores};
+use super::{Context, arns, files, store::Stores};
 use crate::{
     raw::{Named, RawCloudFrontFunction},
     report::{At, Spanned},
@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct DeclaredCloudFront {
     pub(crate) name: String,
     pub(crate) at: At,
+    /// The ARN that it has on AWS.
+    pub(crate) arn: Option<String>,
     /// `None` when it has errors of its own; the name is known all the same.
     pub(crate) function: Option<Arc<Function>>,
 }
@@ -35,10 +37,13 @@ impl DeclaredCloudFront {
         if let Err(e) = &parsed {
             context.report.error(&name.at, e.to_string());
         }
+        let arn = value.as_ref().and_then(|raw| raw.arn.as_ref());
+        let arn = arn.and_then(|arn| arns::CLOUDFRONT.declared(arn, context.report));
         let function = value.and_then(|raw| lower_one(parsed.ok(), &raw, stores, context));
         Self {
             name: name.value,
             at: name.at,
+            arn,
             function: function.map(Arc::new),
         }
     }

@@ -7,7 +7,7 @@ use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathP
 use super::{
     Context, Shared,
     behavior::{self, Surroundings},
-    error_response, geo, headers, origin, origin_group, tls,
+    error_response, geo, headers, origin, origin_group, quotas, tls,
 };
 use crate::{
     cursor::shorten,
@@ -34,6 +34,7 @@ impl Placed {
         context: &Context<'_>,
     ) -> Option<Self> {
         let report = context.report;
+        quotas::distribution(&raw, report);
         let named = check_name(name, report);
         let id = distribution_id(name, raw.id.as_ref(), report);
         let domain = domain_name(name, named, raw.domain_name.as_ref(), report);
@@ -50,7 +51,14 @@ impl Placed {
         }
         let root = raw.default_root_object.and_then(|o| root_object(o, report));
         let cache_tags = raw.cache_tags.and_then(|tags| cache_tags(tags, report));
-        let cache_mode = raw.modes.cache_mode.or(site.cache_mode).unwrap_or_default();
+        // What was made for CloudFront is taken to rely on its ways.
+        let default_mode = if raw.is_imported {
+            CacheMode::Cloudfront
+        } else {
+            CacheMode::default()
+        };
+        let cache_mode = raw.modes.cache_mode.or(site.cache_mode);
+        let cache_mode = cache_mode.unwrap_or(default_mode);
         let cdn_cc = raw.cdn_cc.map(|c| cdn_cc(c, cache_mode, report));
         let max_variants = raw.vary.and_then(|v| max_variants(&v, cache_mode, report));
         let error_responses = error_response::lower(raw.error_responses, report);
@@ -75,6 +83,7 @@ impl Placed {
             groups: &groups,
             shared,
             compat,
+            cache_mode,
         };
         let default_at = raw.default_behavior.as_ref().map(|b| &b.at);
         let patterns = behavior::patterns(&raw.behaviors, default_at, report);
@@ -95,6 +104,8 @@ impl Placed {
         let default = behavior::lower(default, Some(PathPatternSlot::Default), &around, context);
 
         let policies = behaviors.iter().chain([&default]).flatten();
+        let certificate = raw.viewer_certificate;
+        let certificate = certificate.map(|c| tls::viewer_certificate(c, context));
         let viewer_mtls = mtls.and_then(|m| tls::viewer_mtls(m, policies, context));
 
         Some(Self {
@@ -117,6 +128,10 @@ impl Placed {
                     .strict_header_keys
                     .or(site.strict_header_keys)
                     .unwrap_or_default(),
+                strip_set_cookie_on_hit: modes
+                    .strip_set_cookie_on_hit
+                    .or(site.strip_set_cookie_on_hit)
+                    .unwrap_or(cache_mode == CacheMode::Rfc9111),
                 range_slice: modes.range_slice.or(site.range_slice).unwrap_or_default(),
                 finish_fetch: modes.finish_fetch.or(site.finish_fetch).unwrap_or_default(),
                 collapse_wait: modes.collapse_wait.or(site.collapse_wait),
@@ -129,10 +144,7 @@ impl Placed {
                 max_variants: max_variants.unwrap_or(Distribution::MAX_VARIANTS),
                 geo_restriction,
                 error_responses,
-                viewer_certificate: raw
-                    .viewer_certificate
-                    .map(|c| tls::viewer_certificate(c, context))
-                    .unwrap_or_default(),
+                viewer_certificate: certificate.unwrap_or_default(),
                 http_versions: raw.http_versions.unwrap_or_default(),
                 viewer_mtls,
             },
@@ -322,9 +334,10 @@ pub(crate) fn check_names_are_free(all: &[Placed], report: &Report) {
     for placed in all {
         let d = &placed.distribution;
         if let Some(first) = ids.insert(&d.id, &placed.id_at) {
+            let line = report.line(first, &placed.id_at);
             let message = format!(
-                "the id `{}` is already taken by the distribution on line {}",
-                d.id, first.line
+                "the id `{}` is already taken by the distribution on {line}",
+                d.id
             );
             report.error(&placed.id_at, message);
         }
@@ -332,10 +345,8 @@ pub(crate) fn check_names_are_free(all: &[Placed], report: &Report) {
         let aliases = d.aliases.iter().map(HostName::as_str).zip(&placed.alias_at);
         for (host, at) in std::iter::once(own).chain(aliases) {
             if let Some(first) = hosts.insert(host, at) {
-                let message = format!(
-                    "CNAMEAlreadyExists: `{host}` is already taken on line {}",
-                    first.line
-                );
+                let line = report.line(first, at);
+                let message = format!("CNAMEAlreadyExists: `{host}` is already taken on {line}");
                 report.error(at, message);
             }
         }

@@ -14,13 +14,17 @@ use fourfront_model::{
 };
 
 use super::{
-    Context, cloudfront_function::DeclaredCloudFront, files, grants, package::zipped_size,
+    Context,
+    arns::{self, Versions},
+    cloudfront_function::DeclaredCloudFront,
+    files, grants,
+    package::zipped_size,
     store::Stores,
 };
 use crate::{
     Location,
     cursor::shorten,
-    raw::{Named, RawCloudFrontFunction, RawFunction, RawSource},
+    raw::{Named, NamedBy, RawAssociation, RawCloudFrontFunction, RawFunction, RawSource},
     report::{At, Report, Spanned},
     spelling::nearest,
 };
@@ -29,12 +33,15 @@ use crate::{
 pub(crate) struct Functions {
     declared: Vec<Declared>,
     cloudfront: Vec<DeclaredCloudFront>,
+    versions: Versions,
 }
 
 /// One function and where its settings stand.
 pub(crate) struct Declared {
     name: String,
     at: At,
+    /// The ARN that it has on AWS.
+    arn: Option<String>,
     /// `None` when it has errors of its own; the name is known all the same.
     function: Option<Arc<Function>>,
     timeout_at: Option<At>,
@@ -80,6 +87,28 @@ impl Functions {
         Self {
             declared,
             cloudfront,
+            versions: Versions::default(),
+        }
+    }
+
+    /// The function of an association: by its name, or by the ARN that it has on AWS (CF-025, CF-072). An ARN that leads
+    /// to none is reported.
+    pub(crate) fn find(&self, association: &RawAssociation, report: &Report) -> Lookup<'_> {
+        let name = &association.function;
+        match association.named_by {
+            NamedBy::Name => self.look_up(&name.value),
+            NamedBy::LambdaArn => {
+                let declared = self.declared.iter();
+                let known = declared.map(|d| (d.name.as_str(), d.arn.as_deref(), d));
+                arns::find(name, &arns::LAMBDA, known, &self.versions, report)
+                    .map_or(Lookup::Unknown, Lookup::Lambda)
+            }
+            NamedBy::FunctionArn => {
+                let declared = self.cloudfront.iter();
+                let known = declared.map(|d| (d.name.as_str(), d.arn.as_deref(), d));
+                arns::find(name, &arns::CLOUDFRONT, known, &self.versions, report)
+                    .map_or(Lookup::Unknown, Lookup::CloudFront)
+            }
         }
     }
 
@@ -161,10 +190,13 @@ impl Declared {
         if let Err(e) = &parsed {
             context.report.error(&name.at, e.to_string());
         }
+        let arn = value.as_ref().and_then(|raw| raw.arn.as_ref());
+        let arn = arn.and_then(|arn| arns::LAMBDA.declared(arn, context.report));
         let function = value.and_then(|raw| lower_one(parsed.ok(), raw, context));
         Self {
             name: name.value,
             at: name.at,
+            arn,
             function: function.map(Arc::new),
             timeout_at,
             memory_at,

@@ -1,7 +1,9 @@
 //! Stage three: what was written becomes the model. Names are looked up, numbers held against each other,
 //! files looked for; what leaves this stage is not checked again anywhere.
 
+mod arns;
 mod behavior;
+mod behavior_policies;
 mod cloudfront_function;
 mod distribution;
 mod error_response;
@@ -10,6 +12,8 @@ mod function;
 mod geo;
 mod grants;
 mod headers;
+mod legacy;
+mod named_policies;
 mod node;
 mod origin;
 mod origin_access;
@@ -17,6 +21,7 @@ mod origin_group;
 mod package;
 mod policy;
 mod pool;
+mod quotas;
 mod response_headers;
 mod signed;
 mod store;
@@ -34,6 +39,7 @@ use crate::{Loaded, raw::RawSite, report::Report};
 
 use distribution::Placed;
 use function::Functions;
+use named_policies::NamedPolicies;
 use origin_access::AccessControls;
 use response_headers::ResponseHeadersPolicies;
 use signed::KeyGroups;
@@ -47,6 +53,7 @@ pub(crate) struct Context<'a> {
     pub(crate) profile: LimitProfile,
     /// Whether a database says in which country a viewer is (CF-601).
     pub(crate) has_geo_database: bool,
+    pub(crate) policies: NamedPolicies,
     pub(crate) response_headers: ResponseHeadersPolicies,
     /// Labels of the node's certificates.
     pub(crate) certificates: Vec<String>,
@@ -63,11 +70,13 @@ pub(crate) struct Shared<'a> {
 
 /// Lowers a whole file. `None` means that errors were reported.
 pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Loaded> {
+    quotas::site(&raw, report);
     let context = Context {
         report,
         base_dir,
         profile: raw.node.limit_profile.unwrap_or_default(),
         has_geo_database: !raw.node.geo_databases.is_empty(),
+        policies: NamedPolicies::lower(raw.cache_policies, raw.origin_request_policies, report),
         response_headers: ResponseHeadersPolicies::lower(raw.response_headers_policies, report),
         certificates: tls::labels(&raw.node.viewers),
         has_https: raw.node.viewers.has_https(),
@@ -137,6 +146,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         node,
         function_locations,
         watched,
+        warnings: Vec::new(),
     })
 }
 

@@ -67,6 +67,9 @@ fn from_url(id: &Spanned<String>, url: &Spanned<String>, report: &Report) -> Opt
         refuse("has no valid host and port");
         return None;
     };
+    if let Some(port) = port {
+        warn_of_port(port, &url.at, report);
+    }
     // `http://host/` is how people write a host.
     let path = if path == "/" { "" } else { path };
     check_path(path, &url.at, report)?;
@@ -385,11 +388,13 @@ fn custom_kind(
             "InvalidOrigin: the port is given here and in `domain_name`",
         );
     }
+    let port_at = port.as_ref().map_or(&raw.at, |p| &p.at);
     let port = port
         .as_ref()
         .and_then(|p| u16::try_from(p.value).ok())
         .or(domain_port)
         .unwrap_or_else(|| protocol.default_port());
+    warn_of_port(port, port_at, report);
     let mut kind = CustomOrigin::new(protocol, port);
     if let Some(protocols) = &raw.ssl_protocols {
         kind.ssl_protocols.clone_from(protocols);
@@ -398,6 +403,16 @@ fn custom_kind(
         kind.keepalive_timeout = Duration::from_secs(timeout);
     }
     Some(kind)
+}
+
+/// CF-420
+fn warn_of_port(port: u16, at: &At, report: &Report) {
+    if !matches!(port, 80 | 443 | 1_024..) {
+        let message = format!(
+            "port {port} of an origin: CloudFront connects to 80, 443 and 1024 to 65535 alone"
+        );
+        report.warn(at, "CF-420", message);
+    }
 }
 
 /// Settings of a connection, which a directory has not.

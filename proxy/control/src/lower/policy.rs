@@ -58,29 +58,7 @@ pub(crate) fn origin_request_policy(
     report: &Report,
 ) -> Option<Arc<OriginRequestPolicy>> {
     match raw {
-        RawPolicy::Inline(raw) => {
-            let mut generated = GeneratedHeaders::NONE;
-            Some(Arc::new(OriginRequestPolicy {
-                name: raw.name,
-                headers: match raw.headers {
-                    RawHeaders::None => OriginHeaders::None,
-                    RawHeaders::AllViewer => OriginHeaders::AllViewer,
-                    RawHeaders::AllViewerAnd(names) => {
-                        generated = headers::generated_names(names, report);
-                        OriginHeaders::AllViewer
-                    }
-                    RawHeaders::Whitelist(names) => {
-                        OriginHeaders::Whitelist(headers::forwarded_names(names, report))
-                    }
-                    RawHeaders::AllExcept(names) => {
-                        OriginHeaders::AllExcept(headers::excepted_names(names, report))
-                    }
-                },
-                generated,
-                cookies: cookies(raw.cookies, report),
-                query_strings: query_strings(raw.query_strings, report),
-            }))
-        }
+        RawPolicy::Inline(raw) => Some(Arc::new(inline_origin_request_policy(raw, report))),
         RawPolicy::Named(name) => {
             let found = managed_origin_request_policy(&name.value);
             if found.is_none() {
@@ -92,6 +70,33 @@ pub(crate) fn origin_request_policy(
     }
 }
 
+pub(super) fn inline_origin_request_policy(
+    raw: RawOriginRequestPolicy,
+    report: &Report,
+) -> OriginRequestPolicy {
+    let mut generated = GeneratedHeaders::NONE;
+    OriginRequestPolicy {
+        name: raw.name.map(|n| n.value),
+        headers: match raw.headers {
+            RawHeaders::None => OriginHeaders::None,
+            RawHeaders::AllViewer => OriginHeaders::AllViewer,
+            RawHeaders::AllViewerAnd(names) => {
+                generated = headers::generated_names(names, report);
+                OriginHeaders::AllViewer
+            }
+            RawHeaders::Whitelist(names) => {
+                OriginHeaders::Whitelist(headers::forwarded_names(names, report))
+            }
+            RawHeaders::AllExcept(names) => {
+                OriginHeaders::AllExcept(headers::excepted_names(names, report))
+            }
+        },
+        generated,
+        cookies: cookies(raw.cookies, report),
+        query_strings: query_strings(raw.query_strings, report),
+    }
+}
+
 fn unknown(
     code: &str,
     name: &Spanned<String>,
@@ -100,9 +105,12 @@ fn unknown(
 ) {
     let help = match nearest(bare(&name.value), known) {
         Some(near) => format!("did you mean `Managed-{near}`?"),
-        None => "name a managed policy, or write the policy in place".to_owned(),
+        None => {
+            "declare it at the top of the file, name a managed policy, or write the policy in place"
+                .to_owned()
+        }
     };
-    let message = format!("{code}: `{}` is not a managed policy", shorten(&name.value));
+    let message = format!("{code}: there is no policy `{}`", shorten(&name.value));
     report.error_help(&name.at, message, help);
 }
 
@@ -110,7 +118,7 @@ fn bare(name: &str) -> &str {
     name.strip_prefix("Managed-").unwrap_or(name)
 }
 
-fn inline_cache_policy(raw: RawCachePolicy, report: &Report) -> Option<CachePolicy> {
+pub(super) fn inline_cache_policy(raw: RawCachePolicy, report: &Report) -> Option<CachePolicy> {
     let names = match raw.headers {
         RawHeaders::Whitelist(names) => headers::key_names(names, report),
         // `all but` and `all viewer` do not leave stage two in a cache policy.
@@ -137,7 +145,7 @@ fn inline_cache_policy(raw: RawCachePolicy, report: &Report) -> Option<CachePoli
         report.error(at, format!("InvalidTTLOrder: {e}"));
     }
     Some(CachePolicy {
-        name: raw.name,
+        name: raw.name.map(|n| n.value),
         headers: names,
         cookies: cookies(raw.cookies, report),
         query_strings: query_strings(raw.query_strings, report),
@@ -152,7 +160,7 @@ fn cookies(raw: RawSelection, report: &Report) -> Selection {
 }
 
 /// Any text can be the name of a parameter; it is compared as sent.
-fn query_strings(raw: RawSelection, report: &Report) -> Selection {
+pub(super) fn query_strings(raw: RawSelection, report: &Report) -> Selection {
     selection(raw, report, "query parameter", |name| {
         !name.is_empty() && !name.contains(['&', '='])
     })

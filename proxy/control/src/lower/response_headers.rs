@@ -78,8 +78,12 @@ impl ResponseHeadersPolicies {
         let mut declared: HashMap<String, usize> = HashMap::new();
         for Named { name: id, value } in raw {
             let mut names = vec![id.clone()];
-            let given = value.as_ref().and_then(|v| v.name.clone());
-            names.extend(given.filter(|name| name.value != id.value));
+            let given = value.as_ref().map(|v| [v.id.clone(), v.name.clone()]);
+            for name in given.into_iter().flatten().flatten() {
+                if !names.iter().any(|n| n.value == name.value) {
+                    names.push(name);
+                }
+            }
             let policy = value
                 .and_then(|raw| lower(raw, Some(&id.value), report))
                 .map(Arc::new);

@@ -167,11 +167,14 @@ pub(crate) fn viewer_certificate(
         }
         None => Default::default(),
     };
+    // The default certificate's `vip` is how CloudFront prints nothing.
+    if let Some(at) = raw.own_address.filter(|_| !raw.is_default) {
+        let message = "a node has no addresses to give away; `sni-only` is used";
+        report.warn(&at, "CF-096", message);
+    }
     ViewerCertificate {
         certificate: certificate.map(|c| c.value),
         policy,
-        // The default certificate's `vip` is how CloudFront prints nothing.
-        wants_own_address: raw.wants_own_address && !raw.is_default,
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) struct RawCloudFrontFunction {
     pub(crate) file: Option<Spanned<String>>,
     pub(crate) runtime: Option<CffRuntime>,
     pub(crate) store: Option<Spanned<String>>,
+    pub(crate) arn: Option<Spanned<String>>,
 }
 
 /// A key-value store.
@@ -31,6 +32,7 @@ impl RawCloudFrontFunction {
                 file: cursor.text(),
                 runtime: None,
                 store: None,
+                arn: None,
             });
         }
         if !cursor.is_mapping() {
@@ -46,6 +48,7 @@ impl RawCloudFrontFunction {
                 .and_then(|c| c.choice(&runtimes))
                 .map(|r| r.value),
             store: block.get("store").and_then(Cursor::text),
+            arn: block.get("arn").and_then(Cursor::text),
         })
     }
 }

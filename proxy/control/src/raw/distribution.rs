@@ -6,9 +6,9 @@ use fourfront_model::{
 };
 
 use super::{
-    Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawModes, RawOriginGroup,
-    RawOriginRequestPolicy, RawPolicy, RawPool, RawResponseHeadersPolicy, RawViewerCertificate,
-    RawViewerMtls, named, signed::trusted_key_groups, tls,
+    Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawLegacy, RawModes,
+    RawOriginGroup, RawOriginRequestPolicy, RawPolicy, RawPool, RawResponseHeadersPolicy, RawTtls,
+    RawViewerCertificate, RawViewerMtls, api_associations, listed, signed::trusted_key_groups, tls,
 };
 use crate::{
     cursor::{Block, Cursor},
@@ -20,6 +20,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct RawDistribution {
     pub(crate) at: At,
+    /// Whether a document of CloudFront's API was named.
+    pub(crate) is_imported: bool,
     pub(crate) id: Option<Spanned<String>>,
     pub(crate) domain_name: Option<Spanned<String>>,
     pub(crate) aliases: Vec<Spanned<String>>,
@@ -139,25 +141,52 @@ pub(crate) struct RawBehavior {
     pub(crate) cached_methods: Option<Spanned<CachedMethods>>,
     pub(crate) compress: bool,
     pub(crate) cache_policy: Option<RawPolicy<RawCachePolicy>>,
+    pub(crate) legacy: Option<RawLegacy>,
+    /// Whether `forwarded_values` stands there, readable or not.
+    pub(crate) names_legacy: bool,
+    pub(crate) ttls: RawTtls,
     pub(crate) origin_request_policy: Option<RawPolicy<RawOriginRequestPolicy>>,
     pub(crate) response_headers_policy: Option<RawPolicy<RawResponseHeadersPolicy>>,
     pub(crate) on: Vec<RawAssociation>,
     pub(crate) trusted_key_groups: Vec<Spanned<String>>,
 }
 
-/// One entry of `on`.
+/// One entry of `on`, or of CloudFront's lists of associations.
 #[derive(Debug)]
 pub(crate) struct RawAssociation {
     pub(crate) event: EventType,
     pub(crate) at: At,
+    /// A name or an ARN.
     pub(crate) function: Spanned<String>,
+    pub(crate) named_by: NamedBy,
     pub(crate) include_body: Option<Spanned<bool>>,
     pub(crate) on_error: Option<Spanned<OnError>>,
 }
 
+/// How an association names its function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NamedBy {
+    /// By its name in the site file.
+    Name,
+    /// By the ARN of a version of a Lambda function.
+    LambdaArn,
+    /// By the ARN of a CloudFront Function.
+    FunctionArn,
+}
+
+impl NamedBy {
+    /// What CloudFront's API says of a faulty association (CF-024).
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Name | Self::LambdaArn => "InvalidLambdaFunctionAssociation",
+            Self::FunctionArn => "InvalidFunctionAssociation",
+        }
+    }
+}
+
 impl RawDistribution {
     pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::DISTRIBUTION)?;
+        let block = Block::open_spelled(cursor, &keys::DISTRIBUTION)?;
         let text = |key: &str| block.get(key).and_then(Cursor::text);
         if let Some(comment) = text("comment")
             && comment.value.chars().count() > 128
@@ -169,9 +198,8 @@ impl RawDistribution {
             cursor.report.error(&comment.at, message);
         }
         let origins = block.get("origins").and_then(|c| {
-            let all = named(c, "a map from origin id to URL or block", RawOrigin::read);
-            // A list or a text has been reported as what it is.
-            (!all.is_empty() || !c.is_mapping()).then_some(all)
+            let what = "a map from origin id to URL or block, or a list of blocks with `id`";
+            listed::by_id(c, what, &keys::ORIGIN, RawOrigin::read)
         });
         if origins.is_none() {
             // CF-023
@@ -183,15 +211,37 @@ impl RawDistribution {
         }
         let behaviors = block
             .get("cache_behaviors")
-            .and_then(|c| c.items("a list of behaviours, each with `path`"))
+            .and_then(|c| c.counted("a list of behaviours, each with `path`"))
             .unwrap_or_default();
+        let is_imported = block.get("config").is_some();
+        if let Some(members) = block.get("unknown_members") {
+            members.choice(&[("refuse", Ok(())), ("warn", Ok(()))]);
+            if !is_imported {
+                members.error(
+                    "this is about documents, and the distribution names none with `config`",
+                );
+            }
+        }
+        for (member, name) in [
+            ("enabled", "Enabled"),
+            ("default_cache_behavior", "DefaultCacheBehavior"),
+        ] {
+            if is_imported && block.get(member).is_none() {
+                // CF-023
+                cursor.report.error(
+                    &cursor.at.member("config"),
+                    format!("InvalidArgument: the document has no `{name}`"),
+                );
+            }
+        }
         Some(Self {
             at: cursor.at.clone(),
+            is_imported,
             id: text("id"),
             domain_name: text("domain_name"),
             aliases: block
                 .get("aliases")
-                .and_then(|c| c.texts("a list of host names"))
+                .and_then(|c| c.counted_texts("a list of host names"))
                 .unwrap_or_default(),
             enabled: block
                 .get("enabled")
@@ -257,7 +307,7 @@ impl RawVary {
 
 impl RawCacheTags {
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::CACHE_TAGS)?;
+        let block = Block::open_spelled(cursor, &keys::CACHE_TAGS)?;
         let separator = block.get("separator").and_then(|c| {
             c.choice(&[
                 ("comma", Ok(TagSeparator::Comma)),
@@ -286,12 +336,9 @@ impl RawOrigin {
                 .expected("an `http://` or `https://` URL, or a block with `domain_name` or `dir`");
             return None;
         }
-        let block = Block::open(cursor, &keys::ORIGIN)?;
+        let block = Block::open_spelled(cursor, &keys::ORIGIN)?;
         let text = |key: &str| block.get(key).and_then(Cursor::text);
-        let headers = block
-            .get("custom_headers")
-            .and_then(|c| c.entries("a map from header name to value"))
-            .unwrap_or_default();
+        let headers = block.either("custom_headers", "origin_custom_headers");
         let seconds = |key: &str, low, high| {
             let cursor = block.get(key)?;
             cursor.integer(low..=high, "seconds")
@@ -300,10 +347,7 @@ impl RawOrigin {
             at: cursor.at.clone(),
             domain_name: text("domain_name"),
             origin_path: text("origin_path"),
-            custom_headers: headers
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value.text()?)))
-                .collect(),
+            custom_headers: headers.map_or_else(Vec::new, listed::custom_headers),
             custom: block
                 .get("custom_origin_config")
                 .and_then(RawCustomOrigin::read),
@@ -323,7 +367,7 @@ impl RawOrigin {
 
 impl RawCustomOrigin {
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::CUSTOM_ORIGIN)?;
+        let block = Block::open_spelled(cursor, &keys::CUSTOM_ORIGIN)?;
         let port = |key: &str| block.get(key).and_then(|c| c.integer(1..=65_535, "a port"));
         let protocol = block.get("origin_protocol_policy").map(|c| {
             c.choice(&[
@@ -362,7 +406,7 @@ impl RawCustomOrigin {
 
 impl RawS3Origin {
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::S3_ORIGIN)?;
+        let block = Block::open_spelled(cursor, &keys::S3_ORIGIN)?;
         Some(Self {
             at: cursor.at.clone(),
             read_timeout: read_timeout(&block),
@@ -389,7 +433,7 @@ fn ssl_protocols(cursor: &Cursor<'_>) -> Option<Vec<SslProtocol>> {
         SslProtocol::SslV3,
     ]
     .map(|p| (p.as_str(), Ok(p)));
-    let items = cursor.items("a list of TLS versions, such as `[TLSv1.2]`")?;
+    let items = cursor.counted("a list of TLS versions, such as `[TLSv1.2]`")?;
     if items.is_empty() {
         cursor.error("the list of TLS versions is empty");
     }
@@ -409,7 +453,7 @@ fn ssl_protocols(cursor: &Cursor<'_>) -> Option<Vec<SslProtocol>> {
 
 impl RawBehavior {
     fn read_default(cursor: &Cursor<'_>) -> Self {
-        match Block::open(cursor, &keys::DEFAULT_BEHAVIOR) {
+        match Block::open_spelled(cursor, &keys::DEFAULT_BEHAVIOR) {
             Some(block) => Self::read(cursor, &block, None),
             // What cannot be read is not said to lack an origin as well.
             None => Self {
@@ -431,6 +475,9 @@ impl RawBehavior {
             cached_methods: None,
             compress: false,
             cache_policy: None,
+            legacy: None,
+            names_legacy: false,
+            ttls: RawTtls::default(),
             origin_request_policy: None,
             response_headers_policy: None,
             on: Vec::new(),
@@ -439,7 +486,7 @@ impl RawBehavior {
     }
 
     fn read_listed(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::BEHAVIOR)?;
+        let block = Block::open_spelled(cursor, &keys::BEHAVIOR)?;
         let path = block.either("path", "path_pattern");
         let given = block.gives("path", "path_pattern");
         if !given {
@@ -454,6 +501,10 @@ impl RawBehavior {
 
     fn read(cursor: &Cursor<'_>, block: &Block<'_>, path: Option<Spanned<String>>) -> Self {
         let origin = block.either("origin", "target_origin_id");
+        let forwarded = block.get("forwarded_values");
+        let mut on = block.get("on").map_or_else(Vec::new, associations);
+        on.extend(api_associations::read(block));
+        let (allowed, cached) = methods(block);
         Self {
             at: cursor.at.clone(),
             path,
@@ -462,11 +513,8 @@ impl RawBehavior {
             viewer_protocol_policy: block
                 .get("viewer_protocol_policy")
                 .and_then(tls::viewer_protocol_policy),
-            allowed_methods: block
-                .get("allowed_methods")
-                .and_then(allowed_methods)
-                .unwrap_or_default(),
-            cached_methods: block.get("cached_methods").and_then(cached_methods),
+            allowed_methods: allowed.unwrap_or_default(),
+            cached_methods: cached,
             compress: block
                 .get("compress")
                 .and_then(Cursor::boolean)
@@ -474,18 +522,45 @@ impl RawBehavior {
             cache_policy: block
                 .either("cache_policy", "cache_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawCachePolicy::read)),
+            legacy: forwarded.and_then(RawLegacy::read),
+            names_legacy: forwarded.is_some(),
+            ttls: RawTtls::read(block),
             origin_request_policy: block
                 .either("origin_request_policy", "origin_request_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawOriginRequestPolicy::read)),
             response_headers_policy: block
                 .either("response_headers_policy", "response_headers_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawResponseHeadersPolicy::read)),
-            on: block.get("on").map_or_else(Vec::new, associations),
+            on,
             trusted_key_groups: block
                 .get("trusted_key_groups")
                 .map_or_else(Vec::new, trusted_key_groups),
         }
     }
+}
+
+/// Both sets of methods: beside each other, or as CloudFront's API has them, the cached ones within the allowed ones.
+fn methods(block: &Block<'_>) -> (Option<AllowedMethods>, Option<Spanned<CachedMethods>>) {
+    let beside = block.get("cached_methods");
+    let Some(allowed) = block.get("allowed_methods") else {
+        return (None, beside.and_then(cached_methods));
+    };
+    let within = allowed
+        .member_spelled("cached_methods")
+        .and_then(|_| Block::open_spelled(allowed, &keys::ALLOWED_METHODS));
+    let Some(within) = within else {
+        return (allowed_methods(allowed), beside.and_then(cached_methods));
+    };
+    let cached = within.get("cached_methods");
+    if let (Some(_), Some(beside)) = (cached, beside) {
+        beside.error("`cached_methods` stands in `allowed_methods` as well: give one");
+    }
+    let items = within.get("items").cloned();
+    let listed = items.and_then(|items| {
+        items.has_quantity(within.get("quantity"));
+        allowed_methods(&items)
+    });
+    (listed, cached.or(beside).and_then(cached_methods))
 }
 
 /// CF-062: one of three sets, as a list in any order or by a short name.
@@ -528,7 +603,7 @@ fn method_set<T: Copy>(cursor: &Cursor<'_>, sets: &[(&str, T, &[&str])]) -> Opti
         Some(word) => sets.iter().find(|(name, _, _)| *name == word),
         None => {
             let mut methods: Vec<String> = cursor
-                .texts("a list of methods or the name of a set")?
+                .counted_texts("a list of methods or the name of a set")?
                 .into_iter()
                 .map(|t| t.value.to_ascii_uppercase())
                 .collect();
@@ -567,6 +642,7 @@ fn association(event: EventType, cursor: &Cursor<'_>) -> Option<RawAssociation> 
             event,
             at,
             function: cursor.text()?,
+            named_by: NamedBy::Name,
             include_body: None,
             on_error: None,
         });
@@ -584,6 +660,7 @@ fn association(event: EventType, cursor: &Cursor<'_>) -> Option<RawAssociation> 
         event,
         at,
         function: function.text()?,
+        named_by: NamedBy::Name,
         include_body: block.get("include_body").and_then(Cursor::boolean),
         on_error: block.get("on_error").and_then(|c| {
             c.choice(&[("fail", Ok(OnError::Fail)), ("bypass", Ok(OnError::Bypass))])

@@ -17,6 +17,7 @@ pub(crate) struct RawFunction {
     pub(crate) timeout: Option<Spanned<Duration>>,
     pub(crate) memory: Option<Spanned<u64>>,
     pub(crate) runtime: Option<Spanned<String>>,
+    pub(crate) arn: Option<Spanned<String>>,
     pub(crate) environment: Vec<(Spanned<String>, String)>,
     pub(crate) log_group: Option<Spanned<String>>,
     pub(crate) egress: Option<Vec<Spanned<String>>>,
@@ -64,6 +65,7 @@ impl RawFunction {
                 timeout: None,
                 memory: None,
                 runtime: None,
+                arn: None,
                 environment: Vec::new(),
                 log_group: None,
                 egress: None,
@@ -89,6 +91,7 @@ impl RawFunction {
                 .get("memory")
                 .and_then(|c| c.integer(64..=65_536, "MiB of memory")),
             runtime: block.get("runtime").and_then(Cursor::text),
+            arn: block.get("arn").and_then(Cursor::text),
             environment: environment
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value.text()?.value)))

@@ -34,7 +34,7 @@ impl RawGeoRestriction {
         if block.get("geo_restriction").is_some() {
             return Self::read(cursor);
         }
-        let restrictions = Block::open(cursor, &keys::RESTRICTIONS)?;
+        let restrictions = Block::open_spelled(cursor, &keys::RESTRICTIONS)?;
         let cursor = restrictions.get("geo_restriction")?;
         if is_off(cursor) {
             return None;
@@ -43,7 +43,7 @@ impl RawGeoRestriction {
     }
 
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::GEO_RESTRICTION)?;
+        let block = Block::open_spelled(cursor, &keys::GEO_RESTRICTION)?;
         let kind = block.get("restriction_type").map(|c| {
             c.choice(&[
                 ("none", Ok(RawGeoKind::None)),

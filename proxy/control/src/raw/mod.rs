@@ -1,16 +1,20 @@
 //! Stage two: the tree read into types that mirror the file. Every key is known, every value has its type
 //! and its place; whether names exist, numbers agree and files are there is stage three (`lower`).
 
+mod api_associations;
 mod cloudfront_function;
 mod distribution;
 mod error_response;
 mod fetching;
 mod function;
 mod geo;
+mod legacy;
+mod listed;
 mod node;
 mod origin_access;
 mod origin_group;
 mod policy;
+mod policy_config;
 mod pool;
 mod resolver;
 mod response_headers;
@@ -23,12 +27,13 @@ use fourfront_model::{CacheMode, Compat, FinishFetch, Identity, RangeSlice, Requ
 
 pub(crate) use cloudfront_function::{RawCloudFrontFunction, RawStore};
 pub(crate) use distribution::{
-    RawAssociation, RawBehavior, RawCacheTags, RawCdnCc, RawCustomOrigin, RawDistribution,
+    NamedBy, RawAssociation, RawBehavior, RawCacheTags, RawCdnCc, RawCustomOrigin, RawDistribution,
     RawOrigin, RawOriginBlock, RawProtocol, RawVary,
 };
 pub(crate) use error_response::RawErrorResponse;
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use geo::{RawGeoKind, RawGeoRestriction};
+pub(crate) use legacy::{RawLegacy, RawLegacyCookies, RawTtls};
 pub(crate) use node::RawNode;
 pub(crate) use origin_access::{RawOriginAccess, RawSigning};
 pub(crate) use origin_group::{RawOriginGroup, origin_groups};
@@ -70,6 +75,7 @@ pub(crate) struct RawModes {
     pub(crate) range_slice: Option<RangeSlice>,
     pub(crate) finish_fetch: Option<FinishFetch>,
     pub(crate) collapse_wait: Option<Duration>,
+    pub(crate) strip_set_cookie_on_hit: Option<bool>,
 }
 
 /// A site file.
@@ -83,6 +89,8 @@ pub(crate) struct RawSite {
     pub(crate) public_keys: Vec<Named<RawPublicKey>>,
     pub(crate) key_groups: Vec<Named<RawKeyGroup>>,
     pub(crate) origin_access: Vec<Named<RawOriginAccess>>,
+    pub(crate) cache_policies: Vec<Named<RawCachePolicy>>,
+    pub(crate) origin_request_policies: Vec<Named<RawOriginRequestPolicy>>,
     pub(crate) response_headers_policies: Vec<Named<RawResponseHeadersPolicy>>,
     pub(crate) distributions: Vec<Named<RawDistribution>>,
     pub(crate) modes: RawModes,
@@ -135,6 +143,19 @@ impl RawSite {
                         RawOriginAccess::read,
                     )
                 }),
+            cache_policies: block.get("cache_policies").map_or_else(Vec::new, |c| {
+                named(c, "a map of cache policies", RawCachePolicy::read)
+            }),
+            origin_request_policies: block.get("origin_request_policies").map_or_else(
+                Vec::new,
+                |c| {
+                    named(
+                        c,
+                        "a map of origin request policies",
+                        RawOriginRequestPolicy::read,
+                    )
+                },
+            ),
             response_headers_policies: block
                 .get("response_headers_policies")
                 .map_or_else(Vec::new, |c| {
@@ -171,9 +192,13 @@ impl RawModes {
             .and_then(|c| c.choice(&[("fourfront", Ok(false)), ("cloudfront", Ok(true))]));
         let strict_header_keys = block.get("strict_header_keys").and_then(Cursor::boolean);
         let range_slice = block.get("range_slice").and_then(fetching::range_slice);
+        let strip_set_cookie = block
+            .get("strip_set_cookie_on_hit")
+            .and_then(Cursor::boolean);
         Self {
             strict_header_keys: strict_header_keys.map(|b| b.value),
             range_slice,
+            strip_set_cookie_on_hit: strip_set_cookie.map(|b| b.value),
             finish_fetch: block
                 .get("finish_fetch_on_abort")
                 .and_then(fetching::finish_fetch),

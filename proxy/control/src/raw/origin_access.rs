@@ -29,7 +29,7 @@ pub(crate) enum RawSigning {
 
 impl RawOriginAccess {
     pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::ORIGIN_ACCESS_CONTROL)?;
+        let block = Block::open_spelled(cursor, &keys::ORIGIN_ACCESS_CONTROL)?;
         let signing = block.get("signing_behavior").map(|c| {
             c.choice(&[
                 ("always", Ok(RawSigning::Always)),

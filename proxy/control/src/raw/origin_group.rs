@@ -1,6 +1,6 @@
 //! One entry of `origin_groups:` as written.
 
-use super::{Named, named};
+use super::{Named, listed};
 use crate::{
     cursor::{Block, Cursor},
     keys,
@@ -17,31 +17,25 @@ pub(crate) struct RawOriginGroup {
     pub(crate) status_codes: Option<Vec<Spanned<u64>>>,
 }
 
-const WHAT: &str = "a map from group id to group";
+const WHAT: &str = "a map from group id to group, or a list of groups with `id`";
 
 /// An empty list is none, as in CloudFront's normal form.
 pub(crate) fn origin_groups(cursor: &Cursor<'_>) -> Vec<Named<RawOriginGroup>> {
-    if !cursor.is_mapping() {
-        if cursor.items(WHAT).is_some_and(|items| !items.is_empty()) {
-            cursor.expected(WHAT);
-        }
-        return Vec::new();
-    }
-    named(cursor, WHAT, RawOriginGroup::read)
+    listed::by_id(cursor, WHAT, &keys::ORIGIN_GROUP, RawOriginGroup::read).unwrap_or_default()
 }
 
 impl RawOriginGroup {
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::ORIGIN_GROUP)?;
+        let block = Block::open_spelled(cursor, &keys::ORIGIN_GROUP)?;
         let members = block.get("members");
-        let members = members.and_then(|c| c.items("two ids of origins, the primary first"));
+        let members = members.and_then(|c| c.counted("two ids of origins, the primary first"));
         let members = members.unwrap_or_default();
         let codes = block
             .get("failover_criteria")
-            .and_then(|c| Block::open(c, &keys::FAILOVER_CRITERIA))
+            .and_then(|c| Block::open_spelled(c, &keys::FAILOVER_CRITERIA))
             .and_then(|criteria| {
                 let codes = criteria.get("status_codes")?;
-                codes.items("a list of statuses")
+                codes.counted("a list of statuses")
             });
         if let Some(selection) = block.get("selection_criteria") {
             let quality = Err("not supported: media quality is AWS MediaPackage's to tell");
@@ -64,7 +58,7 @@ impl RawOriginGroup {
 /// An id, or as CloudFront has it: `{ origin_id: app }`.
 fn member(cursor: &Cursor<'_>) -> Option<Spanned<String>> {
     if cursor.is_mapping() {
-        let block = Block::open(cursor, &keys::GROUP_MEMBER)?;
+        let block = Block::open_spelled(cursor, &keys::GROUP_MEMBER)?;
         return block.get("origin_id").and_then(Cursor::text);
     }
     cursor.text()

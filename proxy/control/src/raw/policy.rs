@@ -2,6 +2,7 @@
 
 use fourfront_model::Heuristic;
 
+use super::policy_config;
 use crate::{
     cursor::{Block, Cursor},
     keys,
@@ -19,7 +20,8 @@ pub(crate) enum RawPolicy<T> {
 #[derive(Debug)]
 pub(crate) struct RawCachePolicy {
     pub(crate) at: At,
-    pub(crate) name: Option<String>,
+    pub(crate) id: Option<Spanned<String>>,
+    pub(crate) name: Option<Spanned<String>>,
     pub(crate) min_ttl: Option<Spanned<u64>>,
     pub(crate) default_ttl: Option<Spanned<u64>>,
     pub(crate) max_ttl: Option<Spanned<u64>>,
@@ -34,7 +36,9 @@ pub(crate) struct RawCachePolicy {
 /// An origin request policy in place (CF-125, CF-126).
 #[derive(Debug)]
 pub(crate) struct RawOriginRequestPolicy {
-    pub(crate) name: Option<String>,
+    pub(crate) at: At,
+    pub(crate) id: Option<Spanned<String>>,
+    pub(crate) name: Option<Spanned<String>>,
     pub(crate) headers: RawHeaders,
     pub(crate) cookies: RawSelection,
     pub(crate) query_strings: RawSelection,
@@ -71,6 +75,15 @@ impl<T> RawPolicy<T> {
         inline: impl Fn(&Cursor<'_>) -> Option<T>,
     ) -> Option<Self> {
         if cursor.is_mapping() {
+            for key in ["config", "id"] {
+                if let Some((key, _)) = cursor.member_spelled(key) {
+                    let message = format!(
+                        "`{}` is for policies at the top of the file, which behaviours name",
+                        key.value
+                    );
+                    cursor.report.error(&key.at, message);
+                }
+            }
             inline(cursor).map(Self::Inline)
         } else if cursor.scalar().is_some() {
             cursor.text().map(Self::Named)
@@ -83,15 +96,35 @@ impl<T> RawPolicy<T> {
 
 impl RawCachePolicy {
     pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::CACHE_POLICY)?;
+        let block = Block::open_spelled(cursor, &keys::CACHE_POLICY)?;
+        let parameters = block
+            .get("parameters_in_cache_key_and_forwarded_to_origin")
+            .and_then(|c| Block::open_spelled(c, &keys::KEY_PARAMETERS));
+        let parameter = |key: &str| parameters.as_ref()?.get(key);
         let ttl = |key: &str| {
             let cursor = block.get(key)?;
             cursor.integer(0..=MOST_TTL, "seconds")
         };
-        let flag = |key: &str| block.get(key).and_then(Cursor::boolean);
+        // In CloudFront's form or in the short one.
+        let flag = |key: &str, parameter_key: &str| {
+            let cursor = parameter(parameter_key).or_else(|| block.get(key));
+            cursor.and_then(Cursor::boolean).is_some_and(|f| f.value)
+        };
+        let in_key = |key: &str, read: fn(&Cursor<'_>) -> Option<RawSelection>| {
+            let parameter = parameter(&format!("{key}_config"))?;
+            Some(read(parameter).unwrap_or_default())
+        };
+        for key in KEY_SETTINGS {
+            if let Some(cursor) = block.get(key).filter(|_| parameters.is_some()) {
+                cursor.error(
+                    "`parameters_in_cache_key_and_forwarded_to_origin` says this already: give one",
+                );
+            }
+        }
         Some(Self {
             at: cursor.at.clone(),
-            name: name(&block),
+            id: block.get("id").and_then(Cursor::text),
+            name: block.get("name").and_then(Cursor::text),
             min_ttl: ttl("min_ttl"),
             default_ttl: ttl("default_ttl"),
             max_ttl: ttl("max_ttl"),
@@ -105,36 +138,62 @@ impl RawCachePolicy {
                 })
                 .map(|h| h.value)
                 .unwrap_or_default(),
-            headers: block
-                .get("headers")
-                .and_then(key_headers)
-                .unwrap_or_default(),
-            cookies: selection(&block, "cookies"),
-            query_strings: selection(&block, "query_strings"),
-            accept_encoding_gzip: flag("accept_encoding_gzip").is_some_and(|f| f.value),
-            accept_encoding_brotli: flag("accept_encoding_brotli").is_some_and(|f| f.value),
+            headers: match parameter("headers_config") {
+                Some(config) => policy_config::key_headers(config),
+                None => block.get("headers").and_then(key_headers),
+            }
+            .unwrap_or_default(),
+            cookies: in_key("cookies", policy_config::cookies)
+                .unwrap_or_else(|| selection(&block, "cookies")),
+            query_strings: in_key("query_strings", policy_config::query_strings)
+                .unwrap_or_else(|| selection(&block, "query_strings")),
+            accept_encoding_gzip: flag("accept_encoding_gzip", "enable_accept_encoding_gzip"),
+            accept_encoding_brotli: flag("accept_encoding_brotli", "enable_accept_encoding_brotli"),
         })
     }
 }
 
 impl RawOriginRequestPolicy {
     pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::ORIGIN_REQUEST_POLICY)?;
+        let block = Block::open_spelled(cursor, &keys::ORIGIN_REQUEST_POLICY)?;
+        // In CloudFront's form or in the short one.
+        let config = |key: &str, read: fn(&Cursor<'_>) -> Option<RawSelection>| {
+            let short = key.trim_end_matches("_config");
+            let Some(config) = block.get(key) else {
+                return selection(&block, short);
+            };
+            if let Some(short) = block.get(short) {
+                short.error(format!("`{key}` says this already: give one"));
+            }
+            read(config).unwrap_or_default()
+        };
+        let headers = match (block.get("headers_config"), block.get("headers")) {
+            (Some(_), Some(short)) => {
+                short.error("`headers_config` says this already: give one");
+                None
+            }
+            (Some(config), None) => policy_config::origin_headers(config),
+            (None, short) => short.and_then(origin_headers),
+        };
         Some(Self {
-            name: name(&block),
-            headers: block
-                .get("headers")
-                .and_then(origin_headers)
-                .unwrap_or_default(),
-            cookies: selection(&block, "cookies"),
-            query_strings: selection(&block, "query_strings"),
+            at: cursor.at.clone(),
+            id: block.get("id").and_then(Cursor::text),
+            name: block.get("name").and_then(Cursor::text),
+            headers: headers.unwrap_or_default(),
+            cookies: config("cookies_config", policy_config::cookies),
+            query_strings: config("query_strings_config", policy_config::query_strings),
         })
     }
 }
 
-fn name(block: &Block<'_>) -> Option<String> {
-    block.get("name").and_then(Cursor::text).map(|t| t.value)
-}
+/// What CloudFront's form of a cache policy has within its parameters.
+const KEY_SETTINGS: [&str; 5] = [
+    "headers",
+    "cookies",
+    "query_strings",
+    "accept_encoding_gzip",
+    "accept_encoding_brotli",
+];
 
 /// `none` or a list: all that CloudFront lets into a key (CF-116).
 fn key_headers(cursor: &Cursor<'_>) -> Option<RawHeaders> {

@@ -11,6 +11,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct RawResponseHeadersPolicy {
     pub(crate) at: At,
+    pub(crate) id: Option<Spanned<String>>,
     pub(crate) name: Option<Spanned<String>>,
     pub(crate) comment: Option<Spanned<String>>,
     pub(crate) cors: Option<RawCors>,
@@ -88,6 +89,7 @@ impl RawResponseHeadersPolicy {
         };
         Some(Self {
             at: cursor.at.clone(),
+            id: block.get("id").and_then(Cursor::text),
             name: block.get("name").and_then(Cursor::text),
             comment: block.get("comment").and_then(Cursor::text),
             cors: block.get("cors_config").and_then(RawCors::read),

@@ -98,7 +98,7 @@ pub(crate) fn trusted_key_groups(cursor: &Cursor<'_>) -> Vec<Spanned<String>> {
     if !cursor.is_mapping() {
         return cursor.texts(WHAT).unwrap_or_default();
     }
-    let Some(block) = Block::open(cursor, &keys::TRUSTED_KEY_GROUPS) else {
+    let Some(block) = Block::open_spelled(cursor, &keys::TRUSTED_KEY_GROUPS) else {
         return Vec::new();
     };
     let enabled = block.get("enabled").and_then(Cursor::boolean);

@@ -39,7 +39,8 @@ pub(crate) struct RawViewerCertificate {
     /// By whichever of its names it is given.
     pub(crate) certificates: Vec<Spanned<String>>,
     pub(crate) is_default: bool,
-    pub(crate) wants_own_address: bool,
+    /// Where an address of its own is asked for.
+    pub(crate) own_address: Option<At>,
     /// As written.
     pub(crate) policy: Option<Spanned<RawPolicyName>>,
 }
@@ -63,7 +64,7 @@ pub(crate) struct RawViewerMtls {
 
 impl RawViewerMtls {
     pub(super) fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::VIEWER_MTLS)?;
+        let block = Block::open_spelled(cursor, &keys::VIEWER_MTLS)?;
         let passthrough = Err("not supported: a certificate that is shown is verified");
         let mode = block.get("mode").and_then(|c| {
             c.choice(&[
@@ -73,7 +74,7 @@ impl RawViewerMtls {
             ])
         });
         let store = block.get("trust_store_config");
-        let store = store.and_then(|c| Block::open(c, &keys::TRUST_STORE));
+        let store = store.and_then(|c| Block::open_spelled(c, &keys::TRUST_STORE));
         let flag = |key: &str| store.as_ref()?.get(key).and_then(Cursor::boolean);
         Some(Self {
             at: cursor.at.clone(),
@@ -154,13 +155,14 @@ impl RawCertificate {
 
 impl RawViewerCertificate {
     pub(super) fn read(cursor: &Cursor<'_>) -> Option<Self> {
-        let block = Block::open(cursor, &keys::VIEWER_CERTIFICATE)?;
+        let block = Block::open_spelled(cursor, &keys::VIEWER_CERTIFICATE)?;
         let names = ["certificate", "acm_certificate_arn", "iam_certificate_id"];
         let certificates = names
             .iter()
             .filter_map(|key| block.get(key)?.text())
             .filter(|name| !name.value.is_empty())
-            .collect();
+            .collect::<Vec<_>>();
+        let certificates = dedup(certificates);
         let is_default = block
             .get("cloudfront_default_certificate")
             .and_then(Cursor::boolean)
@@ -186,10 +188,21 @@ impl RawViewerCertificate {
         Some(Self {
             certificates,
             is_default,
-            wants_own_address: own.is_some_and(|o| o.value),
+            own_address: own.filter(|o| o.value).map(|o| o.at),
             policy,
         })
     }
+}
+
+/// CloudFront prints a certificate twice: under the name of its kind, and under the `Certificate` of former times.
+fn dedup(certificates: Vec<Spanned<String>>) -> Vec<Spanned<String>> {
+    let mut kept: Vec<Spanned<String>> = Vec::new();
+    for certificate in certificates {
+        if !kept.iter().any(|k| k.value == certificate.value) {
+            kept.push(certificate);
+        }
+    }
+    kept
 }
 
 /// CF-050: HTTP/1.1 is always on.

@@ -207,7 +207,7 @@ fn methods_come_in_cloudfronts_sets() {
         ("allowed_methods: [GET, HEAD, POST]", "5:24: "),
         ("allowed_methods: everything", "5:24: "),
         (
-            "allowed_methods: { items: [GET] }",
+            "allowed_methods: { GET: true }",
             "5:24: distributions.site.default_cache_behavior.allowed_methods: expected a list of methods or the name of a set, found a map",
         ),
         (

@@ -140,7 +140,7 @@ fn unknown_keys_name_the_nearest_known_one() {
   a: {}
 distributions:
   site:
-    DefaultRootObject: index.html
+    defaultRootObject: index.html
     cache_behaviours: []
     path: /x
     wibble: 1
@@ -150,10 +150,10 @@ node:
 ",
         &[
             "1:1: distribution: `distribution` is not a setting of a site file (help: did you mean `distributions`?)",
-            "5:5: distributions.site.DefaultRootObject: `DefaultRootObject` is not a setting of a distribution (help: did you mean `default_root_object`?)",
+            "5:5: distributions.site.defaultRootObject: `defaultRootObject` is not a setting of a distribution (help: did you mean `default_root_object`?)",
             "6:5: distributions.site.cache_behaviours: `cache_behaviours` is not a setting of a distribution (help: did you mean `cache_behaviors`?)",
             "7:5: distributions.site.path: `path` is not a setting of a distribution (help: `path` is a setting of a behaviour)",
-            "8:5: distributions.site.wibble: `wibble` is not a setting of a distribution (help: known are id, domain_name,",
+            "8:5: distributions.site.wibble: `wibble` is not a setting of a distribution (help: known are config, unknown_members, id, domain_name,",
             "11:10: node.log.leve: `leve` is not a setting of `node.log` (help: did you mean `level`?)",
         ],
     );

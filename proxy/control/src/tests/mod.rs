@@ -4,10 +4,13 @@ mod associations;
 mod behaviors;
 mod cloudfront_functions;
 mod distributions;
+mod documents;
 mod error_responses;
 mod functions;
 mod geo;
 mod grants;
+mod legacy;
+mod named_policies;
 mod node;
 mod origin_access;
 mod origin_groups;
@@ -20,6 +23,7 @@ mod response_headers;
 mod signed;
 mod text;
 mod tls;
+mod warnings;
 
 use std::{fs, path::Path};
 

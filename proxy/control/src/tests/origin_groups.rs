@@ -95,7 +95,7 @@ fn a_groups_name_is_its_own() {
     refused(
         "distributions: { a: { origins: { one: \"http://a.test\" }, origin_groups: [b] } }",
         &[
-            "1:73: distributions.a.origin_groups: expected a map from group id to group, found a list",
+            "1:74: distributions.a.origin_groups[0]: expected the settings of an origin group with its `id`, found `b`",
         ],
     );
 }

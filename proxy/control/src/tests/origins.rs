@@ -317,7 +317,7 @@ fn an_origin_is_of_one_kind_and_says_how_it_is_reached() {
     refused(
         "distributions:\n  a:\n    origins: [http://a.test]\n",
         &[
-            "3:14: distributions.a.origins: expected a map from origin id to URL or block, found a list",
+            "3:15: distributions.a.origins[0]: expected the settings of an origin with its `id`, found `http://a.test`",
         ],
     );
     refused(

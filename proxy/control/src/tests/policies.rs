@@ -35,11 +35,11 @@ fn unknown_policies_are_refused_by_cloudfronts_name() {
     for (text, expected) in [
         (
             "cache_policy: CachingOptimised",
-            format!("5:21: {AT}: NoSuchCachePolicy: `CachingOptimised` is not a managed policy (help: did you mean `Managed-CachingOptimized`?)"),
+            format!("5:21: {AT}: NoSuchCachePolicy: there is no policy `CachingOptimised` (help: did you mean `Managed-CachingOptimized`?)"),
         ),
         (
             "cache_policy: qqq",
-            format!("5:21: {AT}: NoSuchCachePolicy: `qqq` is not a managed policy (help: name a managed policy, or write the policy in place)"),
+            format!("5:21: {AT}: NoSuchCachePolicy: there is no policy `qqq` (help: declare it at the top of the file, name a managed policy, or write the policy in place)"),
         ),
         (
             "cache_policy: 4d1d2f1d-3a71-49ad-9e08-7ea5d843a556",

@@ -53,6 +53,36 @@ fn reference_dir() -> tempfile::TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
+    for (path, text) in [
+        (
+            "cloudfront/distribution.json",
+            r#"{"ETag": "E2QWRUHAPOMQZL", "DistributionConfig": {
+                "CallerReference": "1", "Comment": "", "Enabled": true,
+                "Origins": {"Quantity": 1, "Items": [{"Id": "app", "DomainName": "app.example.test",
+                    "CustomOriginConfig": {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "https-only"}}]},
+                "DefaultCacheBehavior": {"TargetOriginId": "app", "ViewerProtocolPolicy": "allow-all",
+                    "CachePolicyId": "2e3f4a5b-0000-4000-8000-000000000000"}}}"#,
+        ),
+        (
+            "cloudfront/cache-policy.json",
+            r#"{"CachePolicy": {"Id": "9f4a5b6c-0000-4000-8000-000000000000", "CachePolicyConfig": {
+                "Name": "imported-cache", "MinTTL": 1}}}"#,
+        ),
+        (
+            "cloudfront/origin-request-policy.json",
+            r#"{"OriginRequestPolicyConfig": {"Name": "imported-requests",
+                "HeadersConfig": {"HeaderBehavior": "none"}, "CookiesConfig": {"CookieBehavior": "none"},
+                "QueryStringsConfig": {"QueryStringBehavior": "none"}}}"#,
+        ),
+        (
+            "cloudfront/response-headers-policy.json",
+            r#"{"Name": "imported-answers", "RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": "X-Powered-By"}]}}"#,
+        ),
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
     fs::create_dir(dir.path().join("node_modules")).unwrap();
     super::zip_file(&dir.path().join("functions/legacy.zip"), &["index.js"]);
     dir
@@ -69,8 +99,8 @@ fn the_reference_is_a_site_file() {
         &|_| None,
     )
     .unwrap_or_else(|e| panic!("{e}"));
-    let [site, _] = loaded.site.distributions() else {
-        panic!("two distributions");
+    let [site, _, _, _] = loaded.site.distributions() else {
+        panic!("four distributions");
     };
     assert_eq!((site.id.as_str(), site.origins.len()), ("ESITE", 4));
     assert_eq!(
@@ -139,11 +169,13 @@ fn every_setting_stands_in_the_reference() {
     for table in keys::ALL {
         for key in table.keys() {
             let shown = match key.kind {
-                // The default behaviour takes what listed ones take, shown there.
-                KeyKind::Read | KeyKind::Ignored => {
+                // The default behaviour and listed ones take the same: shown once.
+                KeyKind::Read | KeyKind::Ignored | KeyKind::Warned { .. } => {
                     seen.contains(&(table.what, key.name))
                         || (table.what == keys::DEFAULT_BEHAVIOR.what
                             && seen.contains(&(keys::BEHAVIOR.what, key.name)))
+                        || (table.what == keys::BEHAVIOR.what
+                            && seen.contains(&(keys::DEFAULT_BEHAVIOR.what, key.name)))
                 }
                 KeyKind::Refused { .. } => refused
                     .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

@@ -72,13 +72,11 @@ fn a_distribution_names_its_certificate_and_policy() {
         ));
         assert_eq!(certificate.certificate.as_deref(), Some("other"));
         assert_eq!(certificate.policy, SecurityPolicy::Tls13From2025);
-        assert!(certificate.wants_own_address);
     }
     let printed = "viewer_certificate: { cloudfront_default_certificate: true, ssl_support_method: vip, minimum_protocol_version: TLSv1, certificate_source: cloudfront }";
     let (certificate, _) = of(printed);
     assert_eq!(certificate.certificate, None);
     assert_eq!(certificate.policy, SecurityPolicy::Tls12From2021);
-    assert!(!certificate.wants_own_address);
 }
 
 #[test]

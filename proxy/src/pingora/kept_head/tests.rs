@@ -47,6 +47,7 @@ pub(in super::super) fn freshness(response: &ResponseHeader) -> Freshness {
         cached_methods: CachedMethods::GetHead,
         errors: &ErrorTtls::default(),
         cdn_cc: &CdnCc::FIELD,
+        strip_set_cookie: false,
     };
     let request = RequestFacts {
         method: &Method::GET,

@@ -1,0 +1,85 @@
+//! What `node:` may hold.
+
+use super::{Table, read, refused};
+
+pub(crate) const NODE: Table = Table {
+    what: "`node`",
+    groups: &[&[
+        read("listen"),
+        read("admin"),
+        read("threads"),
+        read("cache_memory"),
+        read("cache_disk"),
+        read("max_object_size"),
+        read("hooks"),
+        read("log"),
+        read("limits"),
+        read("compression"),
+        read("shutdown_grace"),
+        read("origin_ca"),
+        read("resolver"),
+        read("geo_database"),
+        read("data_dir"),
+        read("listen_https"),
+        read("https_port"),
+        read("certificates"),
+        read("default_certificate"),
+        read("handshake_timeout"),
+        read("websocket_idle_timeout"),
+        read("http2"),
+        read("proxy_protocol"),
+        refused("fleet", "not available yet: it needs fleet state"),
+        read("trusted_proxies"),
+        read("pop"),
+    ]],
+};
+
+pub(crate) const RESOLVER: Table = Table {
+    what: "`node.resolver`",
+    groups: &[&[read("servers"), read("max_ttl"), read("stale_ttl")]],
+};
+
+pub(crate) const COMPRESSION: Table = Table {
+    what: "`node.compression`",
+    groups: &[&[read("gzip_level"), read("brotli_level")]],
+};
+
+pub(crate) const CERTIFICATE: Table = Table {
+    what: "a certificate",
+    groups: &[&[read("cert"), read("key")]],
+};
+
+pub(crate) const HTTP2: Table = Table {
+    what: "`node.http2`",
+    groups: &[&[read("cleartext"), read("max_concurrent_streams")]],
+};
+
+pub(crate) const HOOKS: Table = Table {
+    what: "`node.hooks`",
+    groups: &[&[
+        read("threads"),
+        read("concurrency"),
+        read("idle_timeout"),
+        read("local_egress"),
+        read("private_egress"),
+        read("function_name_prefix"),
+        read("modules_dir"),
+        read("limit_profile"),
+        read("compute_budget"),
+    ]],
+};
+
+pub(crate) const LOG: Table = Table {
+    what: "`node.log`",
+    groups: &[&[read("format"), read("level"), read("access")]],
+};
+
+pub(crate) const LIMITS: Table = Table {
+    what: "`node.limits`",
+    groups: &[&[
+        read("max_header_bytes"),
+        read("max_url_bytes"),
+        read("max_header_count"),
+        read("max_body_bytes"),
+    ]],
+};
