@@ -132,6 +132,8 @@ pub(crate) const NODE: Table = Table {
         read("listen"),
         read("admin"),
         read("threads"),
+        read("max_requests"),
+        read("max_connections"),
         read("cache_memory"),
         read("cache_disk"),
         read("max_object_size"),
@@ -160,7 +162,11 @@ pub(crate) const NODE: Table = Table {
 
 pub(crate) const COMPRESSION: Table = Table {
     what: "`node.compression`",
-    groups: &[&[read("gzip_level"), read("brotli_level")]],
+    groups: &[&[
+        read("gzip_level"),
+        read("brotli_level"),
+        read("max_in_flight"),
+    ]],
 };
 
 pub(crate) const CERTIFICATE: Table = Table {
@@ -190,7 +196,26 @@ pub(crate) const HOOKS: Table = Table {
 
 pub(crate) const LOG: Table = Table {
     what: "`node.log`",
-    groups: &[&[read("format"), read("level"), read("access")]],
+    groups: &[&[
+        read("format"),
+        read("level"),
+        read("access"),
+        read("access_format"),
+        read("access_file"),
+        read("include_cookies"),
+        read("directory"),
+    ]],
+};
+
+/// A distribution's (CF-045).
+pub(crate) const LOGGING: Table = Table {
+    what: "`logging`",
+    groups: &[&[
+        read("enabled"),
+        read("include_cookies"),
+        read("bucket"),
+        read("prefix"),
+    ]],
 };
 
 pub(crate) const LIMITS: Table = Table {
@@ -200,6 +225,13 @@ pub(crate) const LIMITS: Table = Table {
         read("max_url_bytes"),
         read("max_header_count"),
         read("max_body_bytes"),
+        read("max_origin_header_bytes"),
+        read("max_viewer_function_body"),
+        read("max_origin_function_body"),
+        read("max_cache_tags"),
+        read("max_cache_tag_length"),
+        read("max_invalidation_items"),
+        read("max_invalidation_wildcards"),
     ]],
 };
 
@@ -351,10 +383,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("viewer_certificate"),
         read("restrictions"),
         read("geo_restriction"),
-        refused(
-            "logging",
-            "not available yet: it needs CloudFront's log files; the node's own log is set under `node.log`",
-        ),
+        read("logging"),
         read("origin_groups"),
         refused("web_acl_id", "not supported: a node has no AWS WAF"),
         refused(
@@ -774,6 +803,7 @@ pub(crate) const ALL: &[&Table] = &[
     &HTTP2,
     &HOOKS,
     &LOG,
+    &LOGGING,
     &LIMITS,
     &COMPRESSION,
     &FUNCTION,

@@ -46,8 +46,8 @@ use fourfront_model::{FunctionName, Site};
 
 pub use error::{Location, SiteError, SiteErrors};
 pub use settings::{
-    CertificateFiles, CompressionSettings, HookSettings, LogFormat, LogLevel, LogSettings,
-    NodeSettings, RequestLimits, ViewerSettings,
+    AccessFormat, CertificateFiles, CompressionSettings, HookSettings, LoadSettings, LogFormat,
+    LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits, ViewerSettings,
 };
 
 use cursor::Cursor;

@@ -17,6 +17,7 @@ mod function;
 mod geo;
 mod headers;
 mod identity;
+mod logging;
 mod managed;
 mod managed_response_headers;
 mod origin;
@@ -51,6 +52,7 @@ pub use function::{
 pub use geo::{CountryCode, CountryCodeError, GeoRestriction};
 pub use headers::{HeaderLine, HeaderLines, may_be_custom_header};
 pub use identity::Identity;
+pub use logging::StandardLogging;
 pub use managed::{
     MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, ManagedCachePolicy,
     ManagedOriginRequestPolicy, managed_cache_policy, managed_origin_request_policy,

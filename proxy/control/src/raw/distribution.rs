@@ -6,9 +6,9 @@ use fourfront_model::{
 };
 
 use super::{
-    Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawModes, RawOriginGroup,
-    RawOriginRequestPolicy, RawPolicy, RawResponseHeadersPolicy, RawViewerCertificate,
-    RawViewerMtls, named, signed::trusted_key_groups, tls,
+    Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawLogging, RawModes,
+    RawOriginGroup, RawOriginRequestPolicy, RawPolicy, RawResponseHeadersPolicy,
+    RawViewerCertificate, RawViewerMtls, named, signed::trusted_key_groups, tls,
 };
 use crate::{
     cursor::{Block, Cursor},
@@ -39,6 +39,7 @@ pub(crate) struct RawDistribution {
     pub(crate) viewer_certificate: Option<RawViewerCertificate>,
     pub(crate) http_versions: Option<HttpVersions>,
     pub(crate) viewer_mtls: Option<RawViewerMtls>,
+    pub(crate) logging: Option<RawLogging>,
 }
 
 /// `cdn_cc`.
@@ -222,6 +223,7 @@ impl RawDistribution {
             viewer_mtls: block
                 .get("viewer_mtls_config")
                 .and_then(RawViewerMtls::read),
+            logging: block.get("logging").and_then(RawLogging::read),
         })
     }
 }

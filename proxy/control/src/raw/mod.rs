@@ -6,6 +6,7 @@ mod distribution;
 mod error_response;
 mod function;
 mod geo;
+mod logging;
 mod node;
 mod origin_access;
 mod origin_group;
@@ -24,6 +25,7 @@ pub(crate) use distribution::{
 pub(crate) use error_response::RawErrorResponse;
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use geo::{RawGeoKind, RawGeoRestriction};
+pub(crate) use logging::RawLogging;
 pub(crate) use node::RawNode;
 pub(crate) use origin_access::{RawOriginAccess, RawSigning};
 pub(crate) use origin_group::{RawOriginGroup, origin_groups};

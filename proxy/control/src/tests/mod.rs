@@ -8,6 +8,7 @@ mod error_responses;
 mod functions;
 mod geo;
 mod grants;
+mod logging;
 mod node;
 mod origin_access;
 mod origin_groups;

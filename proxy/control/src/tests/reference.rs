@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fourfront_model::{CacheMode, Compat, EventType, Selection};
 
 use crate::{
-    NodeSettings,
+    LoadSettings, NodeSettings,
     keys::{self, KeyKind},
     parse, parse_reporting,
     report::Report,
@@ -102,8 +102,14 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         origin_ca: Some(dir.path().join("certs/origin-ca.pem")),
         geo_database: Some(dir.path().join("geo/country.mmdb")),
         data_dir: Some(dir.path().join("data")),
+        load: LoadSettings {
+            max_requests: Some(20_000),
+            max_connections: Some(100_000),
+        },
         ..NodeSettings::default()
     };
+    default.log.access_file = Some(dir.path().join("access.log"));
+    default.log.directory = Some(dir.path().join("logs"));
     default.viewers.listen_https = Some("0.0.0.0:8443".parse().unwrap());
     default.viewers.https_port = Some(443);
     default.viewers.certificates = loaded.node.viewers.certificates.clone();
