@@ -250,7 +250,11 @@ async fn one_record_per_request_says_what_happened() {
     assert_eq!(field("x-host-header"), ["shop.test:8080"; 5]);
     assert_eq!(field("c-ip"), ["127.0.0.1"; 5]);
     assert_eq!(field("sc-body-bytes")[..4], [7, 7, 7, 2]);
-    assert_eq!(field("time")[0], "2026-03-03T09:00:00.000Z");
+    assert_eq!(field("ff-time")[0], "2026-03-03T09:00:00.000Z");
+    assert_eq!(
+        (&field("date")[0], &field("time")[0]),
+        (&"2026-03-03".into(), &"09:00:00".into())
+    );
     assert_eq!(records[0]["ff-cache-reason"], "absent");
     assert_eq!(records[1].get("ff-cache-reason"), None);
     assert_eq!(records[2]["ff-hooks"][0]["function"], "log");

@@ -20,7 +20,7 @@ use crate::{
         server_timing::Tier,
     },
     node::InFlightGuard,
-    observe::access::HookRecord,
+    observe::access::{HookRecord, ViewerFields},
 };
 
 /// The context of one request: the flow, and what the log line will say.
@@ -113,9 +113,22 @@ pub struct Record {
     pub error: Option<String>,
     /// What CloudFront Functions noted with `cf.logCustomData` at viewer-request and viewer-response (LE-483).
     pub log_data: [Option<String>; 2],
+    /// How long the head of the answer took, and how the answer was to come about by then (CF-704).
+    pub began: Option<(Duration, Served, u16)>,
+    /// What logs tell of the viewer's head; kept only once a function changes it.
+    pub seen: Option<Box<ViewerFields>>,
+    /// Under which key the answer was looked for.
+    pub key: Option<[u8; 16]>,
 }
 
 impl Record {
+    /// The head of the answer is about to be sent.
+    pub(super) fn answers(&mut self, served: Served, status: u16) {
+        if self.began.is_none() {
+            self.began = Some((self.started.elapsed(), served, status));
+        }
+    }
+
     /// Whether the function at a trigger failed. The request goes on only where its association says so (LE-281).
     pub(super) fn passed_by(&self, event: EventType) -> bool {
         self.hooks
@@ -142,6 +155,9 @@ impl Ctx {
                 outcome: None,
                 error: None,
                 log_data: [None, None],
+                began: None,
+                seen: None,
+                key: None,
             },
             fault: None,
             origin: None,

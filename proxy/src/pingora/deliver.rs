@@ -149,6 +149,7 @@ impl Edge {
             session.set_keepalive(None);
         }
         ctx.record.served = Some(answer.served);
+        ctx.record.answers(answer.served, answer.status);
         if ctx.record.error.is_none() {
             ctx.record.error = Some(fault.to_string());
         }
@@ -206,6 +207,7 @@ impl Edge {
             }
         }
         ctx.record.served = Some(served);
+        ctx.record.answers(served, head.status.as_u16());
         add_node_fields(&mut head, &exchange, served, outcome)?;
         // LE-168: HEAD gets the length and no body. 204 and 304 have neither.
         let bodyless = matches!(head.status.as_u16(), 204 | 304);

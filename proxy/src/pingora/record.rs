@@ -8,9 +8,10 @@ use fourfront_origin::{
     failover::Failed,
     retry::{Progress, Retry, after_fault},
 };
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora::{
     Error, ErrorSource, ErrorType,
+    http::ResponseHeader,
     proxy::{FailToProxy, Session},
 };
 
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     flow::{Fault, Flow, Served, ViewerFault},
-    observe::access::AccessRecord,
+    observe::access::{AccessRecord, AnswerFields, Cached, ViewerFields, Wanted},
     tls::TlsFacts,
 };
 
@@ -249,6 +250,10 @@ impl Edge {
             status,
             served,
             bytes: session.body_bytes_sent() as u64,
+            viewer_headers: &request.headers,
+            received: viewer_side::head_bytes(session)
+                + session.as_downstream().body_bytes_read() as u64,
+            sent: session.response_written().map_or(Sent::Nothing, Sent::Head),
         };
         self.ended(&ended, ctx);
     }
@@ -273,9 +278,27 @@ impl Edge {
         }
         let code = StatusCode::from_u16(ended.status).unwrap_or_default();
         let reason = self.count_verdict(ctx, code);
-        if !self.node().access().enabled() {
+        let wanted = self.wanted(ctx);
+        if wanted == Wanted::Nothing {
             return;
         }
+        let distribution = exchange.map(|e| e.route.distribution().clone());
+        let (viewer_fields, answer_fields, cached) =
+            match wanted {
+                Wanted::Fields { cookies } => (
+                    Some(ctx.record.seen.take().unwrap_or_else(|| {
+                        Box::new(ViewerFields::of(ended.viewer_headers, cookies))
+                    })),
+                    ended.sent.fields(),
+                    Some(Box::new(Cached {
+                        tier: ctx.record.tier,
+                        key: ctx.record.key,
+                        outcome: ctx.record.outcome.take(),
+                    })),
+                ),
+                Wanted::Line | Wanted::Nothing => (None, None, None),
+            };
+        let began = ctx.record.began;
         let target = ctx.record.original_target.as_deref();
         let (path, query) = split(target.unwrap_or(ended.target));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -303,7 +326,22 @@ impl Edge {
             origin: ctx.record.origin,
             error: ctx.record.error.take(),
             log_data: std::mem::take(&mut ctx.record.log_data),
+            began_as: began.map(|(_, served, status)| (served, status)),
+            first_byte: began.map(|(after, ..)| after),
+            head_bytes: ended.sent.bytes(),
+            received: ended.received,
+            distribution,
+            viewer_fields,
+            answer_fields,
+            cached,
         });
+    }
+
+    /// What the logs want of a request.
+    pub(super) fn wanted(&self, ctx: &Ctx) -> Wanted {
+        let distribution = ctx.flow.exchange().map(|e| e.route.distribution());
+        let logging = distribution.and_then(|d| d.logging.as_ref());
+        self.node().access().wants(logging)
     }
 }
 
@@ -323,6 +361,47 @@ pub(super) struct Ended<'a> {
     pub(super) served: Served,
     /// Bytes of the body that were sent.
     pub(super) bytes: u64,
+    /// The viewer's fields, where the context has no others.
+    pub(super) viewer_headers: &'a HeaderMap,
+    /// Bytes of the request's head and of its body, as far as that was read.
+    pub(super) received: u64,
+    /// The head that was sent.
+    pub(super) sent: Sent<'a>,
+}
+
+/// The head of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sent<'a> {
+    /// None was sent.
+    Nothing,
+    /// As Pingora has it.
+    Head(&'a ResponseHeader),
+    /// As it was written: how many bytes, and what is logged of it.
+    Written(u64, Option<&'a AnswerFields>),
+}
+
+impl Sent<'_> {
+    /// How many bytes it has on HTTP/1.1.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Written(bytes, _) => *bytes,
+            Self::Head(head) => {
+                let fields = head.headers.iter();
+                let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + 4);
+                let phrase = head.get_reason_phrase().map_or(0, str::len);
+                ("HTTP/1.1 200 \r\n\r\n".len() + phrase + fields.sum::<usize>()) as u64
+            }
+        }
+    }
+
+    fn fields(&self) -> Option<Box<AnswerFields>> {
+        match self {
+            Self::Nothing => None,
+            Self::Written(_, fields) => fields.map(|fields| Box::new(fields.clone())),
+            Self::Head(head) => Some(Box::new(AnswerFields::of(&head.headers))),
+        }
+    }
 }
 
 /// CF-705: the viewer left before it had all of the answer.

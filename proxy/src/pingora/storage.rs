@@ -45,6 +45,7 @@ use pingora::{
     http::ResponseHeader,
 };
 
+pub(super) use bodies::tier_of;
 use bodies::{DiskHit, FillHit, FillMiss, object_hit};
 pub(crate) use peek::Tier;
 pub(super) use peek::{StoredCopy, slot};

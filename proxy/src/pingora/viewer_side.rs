@@ -43,6 +43,7 @@ use crate::{
         Exchange, Fault, Flow, Generated, Lookup, Route, Served, ViewerFacts, ViewerRequest, admit,
         hook::RequestParts, is_reserved,
     },
+    observe::access::{ViewerFields, Wanted},
     tls::TlsFacts,
 };
 
@@ -162,7 +163,7 @@ impl Edge {
             version: request.version,
             headers: &request.headers,
             raw_head: &raw_head,
-            head_bytes: shared.map_or(raw_head.len() as u64, |s| s.head_bytes),
+            head_bytes: head_bytes(session),
             viewer: viewer_address(session),
             is_https: tls(session).is_some(),
             tls: tls(session),
@@ -259,6 +260,13 @@ impl Edge {
                         state.exchange.viewer_target = Some(Bytes::copy_from_slice(&target));
                     }
                     ctx.record.original_target = Some(target);
+                    if changes.headers_changed {
+                        let logging = state.exchange.route.distribution().logging.as_ref();
+                        if let Wanted::Fields { cookies } = self.node().access().wants(logging) {
+                            let seen = ViewerFields::of_lines(&request.lines, cookies);
+                            ctx.record.seen = Some(Box::new(seen));
+                        }
+                    }
                     request = request.with(&changes);
                 }
                 let mut lookup = state.pass(&request.path, &request.method);
@@ -356,9 +364,11 @@ impl Edge {
     /// `cache_key_callback` (CF-003, LE-004).
     pub(super) fn cache_key(&self, session: &Session, ctx: &mut Ctx) -> Result<PingoraKey> {
         let state = ctx.flow.lookup().map_err(|e| ctx_internal(&e))?;
-        self.key_of(&Keyed::from(session.req_header()), state)
-            .map(|key| pingora_key(&key))
-            .ok_or_else(|| ctx_internal(&"a cached method without a key"))
+        let key = self
+            .key_of(&Keyed::from(session.req_header()), state)
+            .ok_or_else(|| ctx_internal(&"a cached method without a key"))?;
+        ctx.record.key = Some(*key.as_bytes());
+        Ok(pingora_key(&key))
     }
 
     /// The key of a request whose method may use the cache.
@@ -600,6 +610,11 @@ pub(super) fn tls(session: &Session) -> Option<&Arc<TlsFacts>> {
 pub(super) fn shared(session: &Session) -> Option<&Shared> {
     let shared = session.req_header().extensions.get::<Arc<Shared>>();
     shared.map(|shared| &**shared)
+}
+
+/// Bytes of the request's head (CF-360).
+pub(super) fn head_bytes(session: &Session) -> u64 {
+    shared(session).map_or_else(|| raw_head(session).len() as u64, |s| s.head_bytes)
 }
 
 /// Whether the request has a body, or may have one. On HTTP/2 the head need not say so; a GET or HEAD that has one goes

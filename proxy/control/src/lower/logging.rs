@@ -25,7 +25,7 @@ pub(crate) fn lower(raw: RawLogging, context: &Context<'_>) -> Option<StandardLo
         Some(prefix) => below(&prefix, report),
     };
     // CloudFront's own exports say `Enabled: false` with an empty bucket where there is none.
-    if !raw.enabled.unwrap_or(raw.bucket.is_some()) {
+    if !raw.enabled.unwrap_or_else(|| raw.bucket.is_some()) {
         return None;
     }
     let Some(bucket) = raw.bucket else {
