@@ -33,6 +33,8 @@ mod scenarios {
     mod invalidation_api;
     mod invalidation_in_flight;
     mod limits_of_results;
+    mod load;
+    mod logs_and_metrics;
     mod node_fields;
     mod npm;
     mod official_samples;
@@ -45,6 +47,7 @@ mod scenarios {
     mod pipeline;
     mod protocols;
     mod proxy_protocol;
+    mod quotas;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;
@@ -56,6 +59,7 @@ mod scenarios {
     mod request_changes;
     mod response_changes;
     mod response_headers;
+    mod result_types;
     mod signed;
     mod signed_keys;
     mod signed_mutations;

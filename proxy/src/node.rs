@@ -37,6 +37,7 @@ use crate::{
     clock::Clock,
     explain,
     geo::{GeoDatabase, GeoError},
+    load::Load,
     observe::{
         access::AccessSink,
         admin::Admin,
@@ -149,7 +150,7 @@ fn hidden(distribution: &Distribution) -> Vec<HeaderName> {
 pub const POP: &str = "FFN00-C1";
 
 /// CF-510..516, most frequent first.
-const X_CACHE_TOKENS: [&str; 13] = [
+const X_CACHE_TOKENS: [&str; 14] = [
     "Hit",
     "Miss",
     "RefreshHit",
@@ -163,6 +164,7 @@ const X_CACHE_TOKENS: [&str; 13] = [
     "FunctionValidationError",
     "FunctionExecutionError",
     "FunctionThrottledError",
+    "CapacityExceeded",
 ];
 
 /// One configuration, ready to serve.
@@ -301,6 +303,7 @@ pub struct Node {
     /// Where it listens, once it does.
     listens_https: AtomicU16,
     draining: AtomicBool,
+    load: Load,
     in_flight: Arc<InFlight>,
     started: Instant,
 }
@@ -353,6 +356,7 @@ impl Node {
             listens_https: AtomicU16::new(0),
             tls,
             draining: AtomicBool::new(false),
+            load: Load::default(),
             in_flight: Arc::default(),
             started: Instant::now(),
         }))
@@ -475,6 +479,11 @@ impl Node {
         &self.in_flight
     }
 
+    /// What is under way, as far as it is limited.
+    pub const fn load(&self) -> &Load {
+        &self.load
+    }
+
     /// Writes what waits to be written, once no request is served any more.
     pub fn close(&self) {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -502,6 +511,15 @@ impl InFlight {
     pub fn enter(self: &Arc<Self>) -> InFlightGuard {
         self.count.fetch_add(1, Ordering::AcqRel);
         InFlightGuard(self.clone())
+    }
+
+    /// Likewise, unless there are `most` already.
+    pub fn try_enter(self: &Arc<Self>, most: usize) -> Option<InFlightGuard> {
+        let (set, seen) = (Ordering::AcqRel, Ordering::Acquire);
+        let entered = self
+            .count
+            .try_update(set, seen, |n| (n < most).then_some(n + 1));
+        entered.is_ok().then(|| InFlightGuard(self.clone()))
     }
 
     /// How many there are now.
@@ -540,6 +558,9 @@ impl Admin for Node {
         self.metrics
             .in_flight()
             .set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
+        self.metrics
+            .open_connections()
+            .set(i64::try_from(self.load.connections()).unwrap_or(i64::MAX));
         // What was stored a moment ago counts, too.
         self.cache.settle();
         self.metrics.set_gauges(

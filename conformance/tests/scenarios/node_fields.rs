@@ -282,10 +282,10 @@ async fn metrics_count_by_distribution_behaviour_and_result() {
     edge.node().in_flight().idle().await;
     let metrics = edge.metrics();
     let lines = [
-        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",result="Miss"} 1"#,
-        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",result="Hit"} 2"#,
-        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",result="Error"} 1"#,
-        r#"fourfront_requests_total{behavior="/fail",distribution="EDISTRIBUTION",result="LambdaExecutionError"} 1"#,
+        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",method="read",result="Miss",status="2xx"} 1"#,
+        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",method="read",result="Hit",status="2xx"} 2"#,
+        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",method="read",result="Error",status="404"} 1"#,
+        r#"fourfront_requests_total{behavior="/fail",distribution="EDISTRIBUTION",method="read",result="LambdaExecutionError",status="503"} 1"#,
         r#"fourfront_hook_duration_seconds_count{event_type="viewer-request",function="log"} 4"#,
         r#"fourfront_hook_duration_seconds_count{event_type="origin-response",function="log"} 2"#,
         r#"fourfront_hook_faults_total{class="LambdaExecutionError",event_type="viewer-request",function="fail",rule="LE-271"} 1"#,

@@ -63,8 +63,9 @@ mod served;
 pub mod server_timing;
 mod viewer_side;
 
-pub(crate) use admit::is_reserved;
 pub use admit::{Admission, ViewerFacts, admit};
+pub(crate) use admit::{is_reserved, unjudged};
+pub(crate) use exchange::body_limits;
 pub use exchange::{Exchange, RequestId, Route};
 pub use fault::{ErrorAnswer, Fault, NodeFault, ViewerFault, reason};
 pub use origin_side::{BodyPlan, Fetch, Member, OriginChoice, OriginRequest, Store};

@@ -8,6 +8,7 @@ pub mod admin;
 mod hourly;
 pub mod log_file;
 pub mod logs;
+pub mod mapping;
 pub mod metrics;
 pub mod standard;
 pub mod writer;

@@ -73,6 +73,8 @@ pub struct Ctx {
     pub(super) refused: Option<ViewerFault>,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
+    /// Counts it among those that are limited, once it was taken on (CF-773).
+    pub(super) taken_on: Option<InFlightGuard>,
 }
 
 /// What takes the place of the answer Pingora is about to send.
@@ -180,6 +182,7 @@ impl Ctx {
             changed: None,
             refused: None,
             _in_flight: in_flight,
+            taken_on: None,
         }
     }
 

@@ -134,9 +134,10 @@ impl Edge {
             }
             None => {
                 head.insert_header("Server", identity.product())?;
+                let token = answer.served.x_cache(answer.status);
                 head.insert_header(
                     "X-Cache",
-                    format!("Error from {}", identity.x_cache_suffix()),
+                    format!("{token} from {}", identity.x_cache_suffix()),
                 )?;
                 let (node, domain) = (self.node().name(), identity.domain());
                 let via = format!("1.1 {node}.{domain} ({})", identity.product());

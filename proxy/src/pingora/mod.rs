@@ -27,6 +27,7 @@ mod hook;
 mod interim;
 mod kept_head;
 mod origin_side;
+mod overload;
 mod pace;
 mod packed;
 mod parts;

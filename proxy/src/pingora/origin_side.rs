@@ -528,7 +528,8 @@ impl Edge {
                 .observe(elapsed.as_secs_f64());
         }
         let mut parts = response_parts(head);
-        if let Err(fault) = response::check(&parts.lines) {
+        let quotas = &fetch.exchange.route.snapshot().settings().quotas;
+        if let Err(fault) = response::check(&parts.lines, quotas.max_origin_header_bytes) {
             ctx.flow = Flow::Fetch(Box::new(fetch));
             if self.fails_over(session, ctx, Failed::Fault(&fault)) {
                 return Err(pingora::Error::new(super::REFETCH).into_up());

@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     flow::{Fault, Flow, Served, ViewerFault},
-    observe::access::{AccessRecord, AnswerFields, Cached, ViewerFields, Wanted},
+    observe::{
+        access::{AccessRecord, AnswerFields, Cached, ViewerFields, Wanted},
+        metrics::Finished,
+    },
     tls::TlsFacts,
 };
 
@@ -251,8 +254,8 @@ impl Edge {
             served,
             bytes: session.body_bytes_sent() as u64,
             viewer_headers: &request.headers,
-            received: viewer_side::head_bytes(session)
-                + session.as_downstream().body_bytes_read() as u64,
+            head_received: viewer_side::head_bytes(session),
+            body_received: session.as_downstream().body_bytes_read() as u64,
             sent: session.response_written().map_or(Sent::Nothing, Sent::Head),
         };
         self.ended(&ended, ctx);
@@ -271,10 +274,15 @@ impl Edge {
     pub(super) fn ended(&self, ended: &Ended<'_>, ctx: &mut Ctx) {
         let exchange = ctx.flow.exchange();
         if let Some(exchange) = exchange {
-            exchange
-                .route
-                .metrics()
-                .finished(ended.served.result_type(ended.status), ended.bytes);
+            let began = ctx.record.began.map(|(after, ..)| after);
+            exchange.route.metrics().finished(&Finished {
+                result: ended.served.result_type(ended.status),
+                method: ended.method,
+                status: ended.status,
+                sent: ended.bytes,
+                received: ended.body_received,
+                origin_served: began.filter(|_| ended.served == Served::Miss),
+            });
         }
         let code = StatusCode::from_u16(ended.status).unwrap_or_default();
         let reason = self.count_verdict(ctx, code);
@@ -329,7 +337,7 @@ impl Edge {
             began_as: began.map(|(_, served, status)| (served, status)),
             first_byte: began.map(|(after, ..)| after),
             head_bytes: ended.sent.bytes(),
-            received: ended.received,
+            received: ended.head_received + ended.body_received,
             distribution,
             viewer_fields,
             answer_fields,
@@ -363,8 +371,10 @@ pub(super) struct Ended<'a> {
     pub(super) bytes: u64,
     /// The viewer's fields, where the context has no others.
     pub(super) viewer_headers: &'a HeaderMap,
-    /// Bytes of the request's head and of its body, as far as that was read.
-    pub(super) received: u64,
+    /// Bytes of the request's head.
+    pub(super) head_received: u64,
+    /// And of its body, as far as that was read.
+    pub(super) body_received: u64,
     /// The head that was sent.
     pub(super) sent: Sent<'a>,
 }

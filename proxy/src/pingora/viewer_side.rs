@@ -172,6 +172,7 @@ impl Edge {
             limits: &snapshot.settings().limits,
             now: node.clock().now(),
         };
+        self.take_on(ctx, &snapshot, &facts)?;
         match admit(&snapshot, &facts) {
             Ok(mut state) => {
                 let server = session.as_downstream().server_addr();

@@ -114,6 +114,16 @@ impl Edge {
             limits: &snapshot.settings().limits,
             now: self.node().clock().now(),
         };
+        if let Err(fault) = self.take_on(&mut ctx, &snapshot, &facts) {
+            return match failed_reply(&mut ctx, &fault, asked(head)) {
+                Some(reply) => {
+                    self.send(connection, head, &mut ctx, reply, keep_alive)
+                        .await
+                }
+                // Who asks for nobody that is known is told by Pingora's way.
+                None => Answer::NotHere(None),
+            };
+        }
         let mut state = match admit(&snapshot, &facts) {
             Ok(state) => state,
             Err(refusal) => return refused(*refusal, ctx),
@@ -493,7 +503,8 @@ impl Edge {
             },
             bytes,
             viewer_headers: &head.headers,
-            received: head.bytes,
+            head_received: head.bytes,
+            body_received: 0,
             sent: Sent::Written(head_bytes, fields.as_ref()),
         };
         self.ended(&ended, ctx);
