@@ -38,6 +38,11 @@ impl Load {
         self.requests.try_enter(most)
     }
 
+    /// Requests that were taken on under a limit.
+    pub fn requests(&self) -> usize {
+        self.requests.count()
+    }
+
     /// Takes a viewer's connection on, likewise; all there are without a limit.
     pub fn connection(&self, most: Option<usize>) -> Option<InFlightGuard> {
         self.connections.try_enter(most.unwrap_or(usize::MAX))

@@ -103,10 +103,10 @@ pub struct NodeFields {
 }
 
 impl NodeFields {
-    fn new(distribution: &Distribution, node_name: &str) -> Self {
+    fn new(distribution: &Distribution, node_name: &str, location: &str) -> Self {
         let identity = &distribution.identity;
         let value = |text: &str| {
-            // Brand strings and the node's name are checked ASCII; what is not becomes empty, never a panic.
+            // Brand strings, the node's name and its location are checked ASCII; what is not becomes empty, never a panic.
             HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
         };
         let name = format!("{node_name}.{}", identity.domain());
@@ -115,7 +115,7 @@ impl NodeFields {
             server: value(identity.product()),
             // CF-501: captures show 1.1 whatever the viewer spoke.
             via: value(&format!("1.1 {name} ({})", identity.product())),
-            pop: HeaderValue::from_static(POP),
+            pop: value(location),
             hidden: hidden(distribution).into(),
             x_cache: X_CACHE_TOKENS.iter().map(|t| (*t, x_cache(t))).collect(),
             x_cache_other: x_cache("Error"),
@@ -144,10 +144,6 @@ fn hidden(distribution: &Distribution) -> Vec<HeaderName> {
     }
     hidden
 }
-
-/// Location code (CF-502): pattern `AAA00-C0`. A node knows no airport, so all say the same until one can be
-/// configured.
-pub const POP: &str = "FFN00-C1";
 
 /// CF-510..516, most frequent first.
 const X_CACHE_TOKENS: [&str; 14] = [
@@ -751,7 +747,7 @@ fn build_snapshot(
                 })
                 .collect();
             DistributionRuntime {
-                fields: NodeFields::new(d, node_name),
+                fields: NodeFields::new(d, node_name, &loaded.node.location),
                 behaviors,
                 errors: [OriginClass::Custom, OriginClass::S3].map(|origin| error_ttls(d, origin)),
             }

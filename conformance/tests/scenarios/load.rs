@@ -58,7 +58,7 @@ async fn requests_beyond_the_limit_are_answered_503_and_what_is_under_way_goes_o
         .map(|_| tokio::spawn(edge.request("GET", "/slow").send()))
         .collect();
     // The second waits for the first one's fetch.
-    until(|| edge.node().in_flight().count() == 2).await;
+    until(|| edge.node().load().requests() == 2).await;
     for (way, request) in [
         ("plain", edge.request("GET", "/stored")),
         ("a function", edge.request("GET", "/function")),
@@ -107,7 +107,7 @@ async fn requests_beyond_the_limit_are_answered_503_and_what_is_under_way_goes_o
         let answer = answer.await.unwrap();
         assert_eq!((answer.status, answer.text()), (200, "served"));
     }
-    until(|| edge.node().in_flight().count() == 0).await;
+    until(|| edge.node().load().requests() == 0).await;
     assert_eq!(edge.get("/stored").await.status, 200);
     // A reload changes it.
     let unlimited = edge

@@ -390,3 +390,26 @@ async fn an_answer_keeps_the_date_of_its_origin() {
         assert_eq!(text.matches(&date).count(), 1, "{path}: {text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_says_where_it_is_in_answers_and_in_the_log() {
+    // CF-502, CF-703
+    let origin = plain().await;
+    let edge = Edge::new().node("location: FRA56-P4").start(&origin).await;
+    let miss = edge.get("/").await;
+    let hit = edge.get("/").await;
+    let refused = edge.request("DELETE", "/").send().await;
+    for answer in [&miss, &hit, &refused] {
+        assert_eq!(answer.header("x-amz-cf-pop"), Some("FRA56-P4"));
+        let record = edge.record_of(answer).await.to_json();
+        assert_eq!(record["x-edge-location"], "FRA56-P4");
+    }
+    let unread =
+        fourfront_conformance::raw_exchange(edge.address(), b"no request\r\n\r\n", b"").await;
+    let unread = String::from_utf8(unread).unwrap();
+    assert!(unread.contains("X-Amz-Cf-Pop: FRA56-P4\r\n"), "{unread}");
+    // A reload moves it.
+    let moved = edge.site_file().replace("FRA56-P4", "VIE50-C1");
+    edge.reload(&moved).unwrap();
+    assert_eq!(edge.get("/").await.header("x-amz-cf-pop"), Some("VIE50-C1"));
+}

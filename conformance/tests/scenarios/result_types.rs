@@ -238,7 +238,7 @@ async fn who_waits_for_anothers_fetch_gets_a_hit_and_so_does_the_disk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_says_why() {
-    // CF-513, CF-705, CF-760, CF-761, CF-763, CF-764, CF-765, CF-766, CF-768, CF-770
+    // CF-513, CF-702, CF-705, CF-760, CF-761, CF-763, CF-764, CF-765, CF-766, CF-768, CF-770
     let origin = origin().await;
     let edge = Edge::new()
         .node("limits: { max_body_bytes: 10 }")
@@ -283,6 +283,8 @@ async fn what_is_refused_says_why() {
         ),
     ];
     walk(&edge, rows).await;
+    let too_long = edge.records().into_iter().find(|r| r.status == 413);
+    assert!(too_long.is_some_and(|r| r.distribution.is_some()));
     // These are refused before anybody knows whose they are.
     for (status, request, detail) in [
         (400, many, "InvalidRequestHeader"),
@@ -308,7 +310,28 @@ async fn what_is_refused_says_why() {
             tokio::task::yield_now().await;
         };
         assert_eq!(types("Error", &record), error(detail), "{status}");
+        // So they are in no log of a distribution's.
+        assert!(record.distribution.is_none(), "{status}");
     }
+    // Nobody's, and a distribution that is switched off.
+    let edge = Edge::new()
+        .distribution("aliases: [shop.test]")
+        .start(&origin)
+        .await;
+    assert_eq!(edge.get("/").await.status, 403);
+    let record = edge.recorded(1).await.remove(0);
+    assert_eq!(types("Error", &record), error("InvalidRequest"));
+    let off = Edge::new()
+        .distribution("enabled: false")
+        .start(&origin)
+        .await;
+    let row = (
+        "switched off",
+        off.request("GET", "/"),
+        403,
+        error("InvalidRequest"),
+    );
+    walk(&off, vec![row]).await;
     let two_hosts = b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n";
     let answer = raw_exchange(edge.address(), two_hosts, b"").await;
     assert!(answer.starts_with(b"HTTP/1.1 400"));
@@ -451,12 +474,16 @@ async fn origins_that_fail_are_told_apart() {
     walk(&edge, vec![row]).await;
 
     // CF-704: it began well.
+    let (open, gate) = watch::channel(false);
     let short = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort";
-    let origin = RawOrigin::start(move |_| vec![Turn::send(short), Turn::Close]).await;
+    let turns = move |_| vec![Turn::send(short), Turn::Await(gate.clone()), Turn::Close];
+    let origin = RawOrigin::start(turns).await;
     let edge = Edge::new().start_at(&origin.url()).await;
-    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let got = raw_exchange(edge.address(), request, b"").await;
-    assert!(got.starts_with(b"HTTP/1.1 200"));
+    let mut answer = edge.request("GET", "/").open().await.unwrap();
+    answer.received(5).await;
+    assert_eq!(answer.so_far().x_cache(), "Miss");
+    open.send(true).unwrap();
+    assert!(answer.piece().await.is_err());
     let record = edge.recorded(1).await.remove(0);
     let expected = ["Miss", "Error", "Miss", "AbortedOrigin"].map(str::to_owned);
     assert_eq!(types("Miss", &record), expected);

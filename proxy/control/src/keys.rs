@@ -132,6 +132,7 @@ pub(crate) const NODE: Table = Table {
         read("listen"),
         read("admin"),
         read("threads"),
+        read("location"),
         read("max_requests"),
         read("max_connections"),
         read("cache_memory"),

@@ -1,7 +1,7 @@
 //! What the `node:` block sets: listeners, memory, limits (CP-640). These are read at start; the site part
 //! of the file can change under a running node.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use fourfront_model::LimitProfile;
 
@@ -14,6 +14,9 @@ pub struct NodeSettings {
     pub admin: SocketAddr,
     /// Proxy worker threads; `None` is one per core.
     pub threads: Option<usize>,
+    /// Where it is, as `X-Amz-Cf-Pop` and the log say it: an airport's code as CloudFront writes it (CF-502). Default
+    /// `FFN00-C1`, which is nowhere.
+    pub location: Arc<str>,
     /// How much it takes on at the same time.
     pub load: LoadSettings,
     /// Bytes the memory tier of the cache may hold. Default 256 MiB.
@@ -50,6 +53,7 @@ impl Default for NodeSettings {
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 9400)),
             threads: None,
+            location: "FFN00-C1".into(),
             load: LoadSettings::default(),
             cache_memory: 256 << 20,
             max_object_size: None,

@@ -10,6 +10,8 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         listen,
         admin,
         threads,
+        // Read with each configuration.
+        location: _,
         cache_memory,
         max_object_size,
         hooks:

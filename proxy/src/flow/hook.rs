@@ -14,7 +14,6 @@ use fourfront_model::{Compat, EventType, HeaderLines, Origin};
 use http::Method;
 
 use super::{Exchange, Route};
-use crate::node::POP;
 
 /// A request as one side of the cache knows it: the viewer's, or the one about to go to an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +133,7 @@ impl HookInput<'_> {
         let config = self.exchange.event_config(self.event_type);
         if self.is_of_cloudfront() {
             let edge = EdgeLocation {
-                name: POP,
+                name: &self.exchange.route.snapshot().settings().location,
                 server_ip: self.exchange.server,
                 region: "",
             };

@@ -12,10 +12,7 @@ use fourfront_model::{CountryCode, Distribution, EventType, HeaderLine, Standard
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    flow::{RequestId, Served, server_timing::Tier},
-    node::POP,
-};
+use crate::flow::{RequestId, Served, server_timing::Tier};
 
 /// How one function call went.
 #[derive(Clone, Debug)]
@@ -84,6 +81,8 @@ pub struct AccessRecord {
     pub error: Option<String>,
     /// What CloudFront Functions noted at viewer-request and viewer-response, URL-encoded (LE-483).
     pub log_data: [Option<String>; 2],
+    /// Where the node is, where [`Wanted::Fields`] was said.
+    pub location: Option<Arc<str>>,
     /// The distribution, where one was found.
     pub distribution: Option<Arc<Distribution>>,
     /// Fields of the viewer's head, where [`Wanted::Fields`] was said.
@@ -260,6 +259,11 @@ impl AccessRecord {
         self.distribution.as_ref().map_or("", |d| &d.domain_name)
     }
 
+    /// `x-edge-location`; empty where it is not known.
+    pub(super) fn location(&self) -> &str {
+        self.location.as_deref().unwrap_or_default()
+    }
+
     /// `x-edge-result-type`: how it ended.
     pub fn result_type(&self) -> &'static str {
         self.served.result_type(self.status).as_str()
@@ -313,7 +317,7 @@ impl AccessRecord {
             json!(format!("{:02}:{:02}:{:02}", at.hour, at.minute, at.second)),
         );
         put("ff-time", json!(rfc3339(self.time)));
-        put("x-edge-location", json!(POP));
+        put("x-edge-location", or_dash(self.location()));
         put("sc-bytes", json!(self.head_bytes + self.bytes));
         put(
             "x-edge-request-id",
@@ -670,6 +674,7 @@ pub(super) mod tests {
             head_bytes: 0,
             received: 0,
             first_byte: None,
+            location: Some("FFN00-C1".into()),
             distribution: None,
             viewer_fields: None,
             answer_fields: None,

@@ -54,6 +54,7 @@ impl AccessSink for AccessLogs {
 
     fn record(&self, record: AccessRecord) {
         let cost = record.cost();
+        // What is refused for the size of its head has no distribution yet, and so no line in its log (CF-702).
         let is_logged = record.distribution.as_ref();
         let is_logged = is_logged.is_some_and(|d| d.logging.is_some());
         let record = Arc::new(record);

@@ -84,6 +84,8 @@ pub(super) struct HourlyFiles<D: Disk> {
     /// By when they were given up, oldest first.
     unfinished: BTreeMap<u64, Hour<D::File>>,
     given_up: u64,
+    /// Whether a file has a batch to be written.
+    has_batch: bool,
     head: Vec<u8>,
     line: Vec<u8>,
 }
@@ -114,6 +116,7 @@ impl<D: Disk> HourlyFiles<D> {
             open: HashMap::new(),
             unfinished: BTreeMap::new(),
             given_up: 0,
+            has_batch: false,
             head: standard::head(),
             line: Vec::new(),
         }
@@ -172,20 +175,22 @@ impl<D: Disk> Sink<Arc<AccessRecord>> for HourlyFiles<D> {
         let file = self.file_for(&distribution.id, logging, hour);
         let is_full = file.is_failing && file.encoder.get_ref().len() >= MOST_WAITING;
         // Compressing into memory does not fail.
-        if is_full || file.encoder.write_all(&line).is_err() {
+        let is_taken = !is_full && file.encoder.write_all(&line).is_ok();
+        file.lines += u64::from(is_taken);
+        let has_batch = !file.is_failing && file.encoder.get_ref().len() >= BATCH;
+        if !is_taken {
             self.dropped.inc();
-        } else {
-            file.lines += 1;
         }
+        self.has_batch |= has_batch;
         self.line = line;
     }
 
     fn is_full(&self) -> bool {
-        let has_batch = |o: &Hour<D::File>| !o.is_failing && o.encoder.get_ref().len() >= BATCH;
-        self.open.values().any(has_batch)
+        self.has_batch
     }
 
     fn write(&mut self) {
+        self.has_batch = false;
         if self.reopen.is_asked() {
             self.finish_all();
         }

@@ -10,7 +10,6 @@
 use std::io::Write as _;
 
 use super::access::{AccessRecord, Civil};
-use crate::node::POP;
 
 /// The fields of a line, in order (CF-703).
 pub const FIELDS: [&str; 33] = [
@@ -65,7 +64,7 @@ pub fn append(record: &AccessRecord, include_cookies: bool, out: &mut Vec<u8>) {
         "{:02}:{:02}:{:02}",
         at.hour, at.minute, at.second
     ));
-    line.put(format_args!("{POP}"));
+    line.text(record.location().as_bytes());
     line.put(format_args!("{}", record.head_bytes + record.bytes));
     match record.viewer {
         Some(viewer) => line.put(format_args!("{}", viewer.ip())),

@@ -21,7 +21,6 @@ use crate::flow::{
     hook::{RequestParts, ResponseParts},
     reason,
 };
-use crate::node::POP;
 
 /// The viewer's request as the viewer-request function left it (LE-095), with the whole query whatever the policies
 /// are (LE-093).
@@ -142,7 +141,8 @@ impl Edge {
                 let (node, domain) = (self.node().name(), identity.domain());
                 let via = format!("1.1 {node}.{domain} ({})", identity.product());
                 head.insert_header("Via", header_value(&via))?;
-                head.insert_header("X-Amz-Cf-Pop", POP)?;
+                let snapshot = self.node().snapshot();
+                head.insert_header("X-Amz-Cf-Pop", &*snapshot.settings().location)?;
                 head.insert_header("X-Amz-Cf-Id", id.as_str())?;
             }
         }

@@ -239,7 +239,11 @@ impl Edge {
                     "AbortedOrigin"
                 })
             }
-            Some(e) if status == 0 && viewer_is_gone(e) => Served::NodeError("ClientHungUpRequest"),
+            // Nothing has reached the viewer, which is gone then: no fault of ours leaves it without an answer. A fetch that is
+            // for the cache, too, goes on to its end, and there is no error (CF-703, CF-705).
+            _ if status == 0 && (error.is_some_and(viewer_is_gone) || !is_our_failure(served)) => {
+                Served::NodeError("ClientHungUpRequest")
+            }
             _ => served,
         };
         let request = session.req_header();
@@ -306,7 +310,8 @@ impl Edge {
                 ),
                 Wanted::Line | Wanted::Nothing => (None, None, None),
             };
-        let began = ctx.record.began;
+        // One that never got out has not begun.
+        let began = ctx.record.began.filter(|_| ended.status != 0);
         let target = ctx.record.original_target.as_deref();
         let (path, query) = split(target.unwrap_or(ended.target));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -338,6 +343,8 @@ impl Edge {
             first_byte: began.map(|(after, ..)| after),
             head_bytes: ended.sent.bytes(),
             received: ended.head_received + ended.body_received,
+            location: matches!(wanted, Wanted::Fields { .. })
+                .then(|| self.node().snapshot().settings().location.clone()),
             distribution,
             viewer_fields,
             answer_fields,
@@ -416,6 +423,15 @@ impl Sent<'_> {
 
 /// CF-705: the viewer left before it had all of the answer.
 pub(super) const VIEWER_GONE: &str = "ClientCommError";
+
+/// Whether an answer says that something has failed, other than its way to the viewer.
+fn is_our_failure(served: Served) -> bool {
+    match served {
+        Served::NodeError(detail) => detail != VIEWER_GONE,
+        Served::Fault(_) => true,
+        _ => false,
+    }
+}
 
 /// The fault behind an error that no filter of ours made.
 fn fault_of(error: &Error) -> Fault {

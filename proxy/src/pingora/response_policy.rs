@@ -12,13 +12,10 @@ use pingora::{
 };
 
 use super::context::Record;
-use crate::{
-    flow::{
-        Exchange, Served,
-        hook::RequestParts,
-        server_timing::{Timing, Upstream},
-    },
-    node::POP,
+use crate::flow::{
+    Exchange, Served,
+    hook::RequestParts,
+    server_timing::{Timing, Upstream},
 };
 
 /// `Server-Timing`.
@@ -77,7 +74,7 @@ pub(super) fn timing<'v>(
             first_byte: took.saturating_sub(connect),
         }),
         first_byte: record.started.elapsed(),
-        pop: POP,
+        pop: &exchange.route.snapshot().settings().location,
         request_id: exchange.request_id.as_str(),
     };
     Some(timing.value(origins()))

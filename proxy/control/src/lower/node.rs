@@ -129,6 +129,7 @@ pub(crate) fn lower(
         listen,
         admin,
         threads: count(raw.threads),
+        location: raw.location.map_or(default.location, |l| l.value.into()),
         load: LoadSettings {
             max_requests: count(raw.max_requests),
             max_connections: count(raw.max_connections),

@@ -18,6 +18,7 @@ pub(crate) struct RawNode {
     pub(crate) listen: Option<Spanned<SocketAddr>>,
     pub(crate) admin: Option<Spanned<SocketAddr>>,
     pub(crate) threads: Option<u64>,
+    pub(crate) location: Option<Spanned<String>>,
     pub(crate) cache_memory: Option<Spanned<u64>>,
     pub(crate) max_object_size: Option<Spanned<u64>>,
     pub(crate) cache_disk: Option<Spanned<u64>>,
@@ -86,6 +87,7 @@ impl RawNode {
             listen: block.get("listen").and_then(address),
             admin: block.get("admin").and_then(address),
             threads: block.get("threads").and_then(threads).map(|t| t.value),
+            location: block.get("location").and_then(location),
             max_requests: most("max_requests", "a number of requests"),
             max_connections: most("max_connections", "a number of connections"),
             cache_memory: block
@@ -273,6 +275,30 @@ impl RawNode {
             *quota = value.unwrap_or(*quota);
         }
     }
+}
+
+/// CF-502: three letters, digits, `-C` or `-P`, and digits, such as `FRA56-P4`.
+fn location(cursor: &Cursor<'_>) -> Option<Spanned<String>> {
+    let text = cursor.text()?;
+    let is_number =
+        |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let is_location = text.value.split_once('-').is_some_and(|(place, cache)| {
+        let cache = cache.strip_prefix(['C', 'P']);
+        place.len() > 3
+            && place.is_char_boundary(3)
+            && place[..3].bytes().all(|b| b.is_ascii_uppercase())
+            && is_number(&place[3..])
+            && cache.is_some_and(is_number)
+    });
+    if is_location {
+        return Some(text);
+    }
+    cursor.error_help(
+        format!("`{}` is not the code of a location", shorten(&text.value)),
+        "an airport's code, a number, and `-C` or `-P` with a number, such as `FRA56-P4`"
+            .to_owned(),
+    );
+    None
 }
 
 /// LE-326: what a name may hold, and the dot that ends AWS's own prefix. An empty text is no prefix.

@@ -57,6 +57,7 @@ hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, priv
 log: { format: json, level: trace, access: false }
 limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0, max_origin_header_bytes: 2KiB, max_viewer_function_body: 1, max_origin_function_body: 2, max_cache_tags: 3, max_cache_tag_length: 4, max_invalidation_items: 5, max_invalidation_wildcards: 6 }
 max_requests: 8
+location: FRA56-P4
 max_connections: 9
 compression: { max_in_flight: 11 }
 shutdown_grace: 0.5
@@ -105,6 +106,8 @@ data_dir: ./data",
             max_invalidation_wildcards: 6,
         }
     );
+    // CF-502
+    assert_eq!(&*node.location, "FRA56-P4");
     // CF-773, CF-605
     assert_eq!(
         (node.load.max_requests, node.load.max_connections),
@@ -211,6 +214,18 @@ fn each_bad_value_is_refused() {
         (
             "limits: { max_header_count: 0 }",
             "2:31: node.limits.max_header_count: expected a number of headers",
+        ),
+        (
+            "location: Frankfurt",
+            "2:13: node.location: `Frankfurt` is not the code of a location (help: an airport's code",
+        ),
+        (
+            "location: FRA56-X4",
+            "2:13: node.location: `FRA56-X4` is not the code of a location",
+        ),
+        (
+            "location: fra56-C1",
+            "2:13: node.location: `fra56-C1` is not the code of a location",
         ),
         (
             "shutdown_grace: -1",

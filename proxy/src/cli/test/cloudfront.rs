@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, num::NonZeroUsize, sync::Arc};
 
-use fourfront_control::Loaded;
+use fourfront_control::{Loaded, NodeSettings};
 use fourfront_hooks::{
     HookFault, cff,
     event::{RequestView, ResponseView},
@@ -21,7 +21,6 @@ use super::{TestArgs, compare, report, start};
 use crate::{
     cli::Exit,
     flow::hook::verdict,
-    node::POP,
     observe::logs::{self, StderrLog},
 };
 
@@ -205,7 +204,7 @@ impl Shown {
             input.insert("raw".to_owned(), json!(self.query));
         }
         if self.event_type.is_request() {
-            let edge = json!({ "name": POP, "serverIp": "127.0.0.1", "region": "" });
+            let edge = json!({ "name": &*NodeSettings::default().location, "serverIp": "127.0.0.1", "region": "" });
             input.insert("edge".to_owned(), edge);
         }
         Value::Object(input)

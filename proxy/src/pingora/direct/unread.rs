@@ -9,7 +9,7 @@ use fourfront_model::Identity;
 use super::wire::{put_end, put_field, put_number_field, put_status};
 use crate::{
     flow::{ErrorAnswer, Fault, NodeFault, RequestId, ViewerFault},
-    node::{Node, POP},
+    node::Node,
     pingora::Edge,
 };
 
@@ -41,6 +41,7 @@ fn page_of(node: &Node, fault: &Fault) -> Vec<u8> {
     let token = answer.served.x_cache(answer.status);
     let x_cache = format!("{token} from {}", identity.x_cache_suffix());
     let via = format!("1.1 {}.{} ({product})", node.name(), identity.domain());
+    let snapshot = node.snapshot();
     let mut out = Vec::with_capacity(1024);
     put_status(&mut out, answer.status, None);
     put_field(&mut out, b"Content-Type", b"text/html; charset=utf-8");
@@ -52,7 +53,7 @@ fn page_of(node: &Node, fault: &Fault) -> Vec<u8> {
         ("Server", product),
         ("X-Cache", &x_cache),
         ("Via", &via),
-        ("X-Amz-Cf-Pop", POP),
+        ("X-Amz-Cf-Pop", &*snapshot.settings().location),
         ("X-Amz-Cf-Id", id.as_str()),
     ] {
         put_field(&mut out, name.as_bytes(), value.as_bytes());
