@@ -35,6 +35,8 @@ mod scenarios {
     mod invalidation_api;
     mod invalidation_in_flight;
     mod limits_of_results;
+    mod load;
+    mod logs_and_metrics;
     mod names;
     mod node_fields;
     mod npm;
@@ -49,6 +51,7 @@ mod scenarios {
     mod pools;
     mod protocols;
     mod proxy_protocol;
+    mod quotas;
     mod ranges_and_conditions;
     mod refused_requests;
     mod refused_results;
@@ -60,6 +63,7 @@ mod scenarios {
     mod request_changes;
     mod response_changes;
     mod response_headers;
+    mod result_types;
     mod shop;
     mod signed;
     mod signed_keys;

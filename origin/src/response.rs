@@ -9,22 +9,19 @@ use http::{HeaderValue, header};
 
 use crate::{OriginFault, names, request::is_named};
 
-/// Most bytes of a response's header section (CF-363).
+/// Most bytes of a response's header section, on CloudFront (CF-363).
 pub const MAX_HEADER_BYTES: usize = 32_768;
 
-/// Refuses responses that may not be passed on: header section too big (CF-363), a transfer coding other than
+/// Refuses responses that may not be passed on: header section of more than `limit` bytes (CF-363), a transfer coding other than
 /// chunked (CF-371), lengths that contradict each other (RFC 9112 section 6.3).
 ///
 /// # Errors
 /// [`OriginFault::HeadersTooBig`] or [`OriginFault::InvalidResponse`], both 502 (CF-772).
-pub fn check(lines: &[HeaderLine]) -> Result<(), OriginFault> {
+pub fn check(lines: &[HeaderLine], limit: usize) -> Result<(), OriginFault> {
     // `: ` and CRLF.
     let size = lines.iter().map(|l| l.key.len() + l.value.len() + 4).sum();
-    if size > MAX_HEADER_BYTES {
-        return Err(OriginFault::HeadersTooBig {
-            size,
-            limit: MAX_HEADER_BYTES,
-        });
+    if size > limit {
+        return Err(OriginFault::HeadersTooBig { size, limit });
     }
     let invalid = |cause: String| Err(OriginFault::InvalidResponse { cause });
     let mut codings = lines.iter().filter(|l| l.name == header::TRANSFER_ENCODING);
@@ -134,16 +131,18 @@ mod tests {
     use crate::testing::{behavior, custom_origin, lines, s3_origin, show};
 
     fn invalid(raw: &[(&str, &str)]) -> String {
-        check(&lines(raw)).unwrap_err().to_string()
+        check(&lines(raw), MAX_HEADER_BYTES)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn header_sections_over_the_limit_are_refused() {
         // CF-363
         let value = "v".repeat(MAX_HEADER_BYTES - "X: \r\n".len());
-        assert_eq!(check(&lines(&[("X", &value)])), Ok(()));
+        assert_eq!(check(&lines(&[("X", &value)]), MAX_HEADER_BYTES), Ok(()));
         assert_eq!(
-            check(&lines(&[("XY", &value)])),
+            check(&lines(&[("XY", &value)]), MAX_HEADER_BYTES),
             Err(OriginFault::HeadersTooBig {
                 size: MAX_HEADER_BYTES + 1,
                 limit: MAX_HEADER_BYTES
@@ -154,7 +153,13 @@ mod tests {
     #[test]
     fn only_plain_chunked_framing_is_understood() {
         // CF-371
-        assert_eq!(check(&lines(&[("Transfer-Encoding", "Chunked")])), Ok(()));
+        assert_eq!(
+            check(
+                &lines(&[("Transfer-Encoding", "Chunked")]),
+                MAX_HEADER_BYTES
+            ),
+            Ok(())
+        );
         for coding in ["gzip, chunked", "identity", "chunked, chunked", ""] {
             assert!(invalid(&[("Transfer-Encoding", coding)]).contains(coding));
         }
@@ -162,13 +167,16 @@ mod tests {
             ("Transfer-Encoding", "chunked"),
             ("Transfer-Encoding", "chunked"),
         ];
-        assert!(check(&lines(&twice)).is_err());
+        assert!(check(&lines(&twice), MAX_HEADER_BYTES).is_err());
     }
 
     #[test]
     fn lengths_must_be_numbers_that_agree() {
         // CF-772, CF-374
-        assert_eq!(check(&lines(&[("Content-Length", "5, 5")])), Ok(()));
+        assert_eq!(
+            check(&lines(&[("Content-Length", "5, 5")]), MAX_HEADER_BYTES),
+            Ok(())
+        );
         assert!(
             invalid(&[("Content-Length", "5"), ("Content-Length", "6")]).contains("two different")
         );

@@ -39,6 +39,7 @@ use crate::{
     explain,
     flow::generated::Named,
     geo::{GeoDatabases, GeoError},
+    load::Load,
     observe::{
         access::AccessSink,
         admin::Admin,
@@ -112,7 +113,7 @@ impl NodeFields {
     fn new(distribution: &Distribution, node_name: &str, pop: &PopCode) -> Self {
         let identity = &distribution.identity;
         let value = |text: &str| {
-            // Brand strings and the node's name are checked ASCII; what is not becomes empty, never a panic.
+            // Brand strings, the node's name and its location are checked ASCII; what is not becomes empty, never a panic.
             HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
         };
         let name = format!("{node_name}.{}", identity.domain());
@@ -152,7 +153,7 @@ fn hidden(distribution: &Distribution) -> Vec<HeaderName> {
 }
 
 /// CF-510..516, most frequent first.
-const X_CACHE_TOKENS: [&str; 13] = [
+const X_CACHE_TOKENS: [&str; 14] = [
     "Hit",
     "Miss",
     "RefreshHit",
@@ -166,6 +167,7 @@ const X_CACHE_TOKENS: [&str; 13] = [
     "FunctionValidationError",
     "FunctionExecutionError",
     "FunctionThrottledError",
+    "CapacityExceeded",
 ];
 
 /// One configuration, ready to serve.
@@ -331,6 +333,7 @@ pub struct Node {
     /// Where it listens, once it does.
     listens_https: AtomicU16,
     draining: AtomicBool,
+    load: Load,
     in_flight: Arc<InFlight>,
     started: Instant,
 }
@@ -389,6 +392,7 @@ impl Node {
             listens_https: AtomicU16::new(0),
             tls,
             draining: AtomicBool::new(false),
+            load: Load::default(),
             in_flight: Arc::default(),
             started: Instant::now(),
         }))
@@ -524,6 +528,11 @@ impl Node {
         &self.in_flight
     }
 
+    /// What is under way, as far as it is limited.
+    pub const fn load(&self) -> &Load {
+        &self.load
+    }
+
     /// Writes what waits to be written, once no request is served any more.
     pub fn close(&self) {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -551,6 +560,15 @@ impl InFlight {
     pub fn enter(self: &Arc<Self>) -> InFlightGuard {
         self.count.fetch_add(1, Ordering::AcqRel);
         InFlightGuard(self.clone())
+    }
+
+    /// Likewise, unless there are `most` already.
+    pub fn try_enter(self: &Arc<Self>, most: usize) -> Option<InFlightGuard> {
+        let (set, seen) = (Ordering::AcqRel, Ordering::Acquire);
+        let entered = self
+            .count
+            .try_update(set, seen, |n| (n < most).then_some(n + 1));
+        entered.is_ok().then(|| InFlightGuard(self.clone()))
     }
 
     /// How many there are now.
@@ -589,6 +607,9 @@ impl Admin for Node {
         self.metrics
             .in_flight()
             .set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
+        self.metrics
+            .open_connections()
+            .set(i64::try_from(self.load.connections()).unwrap_or(i64::MAX));
         // What was stored a moment ago counts, too.
         self.cache.settle();
         self.metrics.set_gauges(

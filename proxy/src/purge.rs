@@ -5,18 +5,15 @@
 use std::{sync::Arc, time::SystemTime};
 
 use fourfront_cache::purge::{
-    Batch, CreateError, Created, Invalidation, Item, ItemError, Tag, Target,
+    Batch, CreateError, Created, Invalidation, Item, ItemError, Tag, TagLimits, Target,
 };
+use fourfront_control::Quotas;
 use fourfront_model::{Compat, Distribution};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{node::Node, observe::access::rfc3339};
 
-/// Items of one batch, as AWS has it (CP-140).
-const MOST_ITEMS: usize = 3_000;
-/// Those of them with a wildcard.
-const MOST_WILDCARDS: usize = 15;
 /// Longest caller reference: what is kept is bounded.
 const MOST_REFERENCE: usize = 1_024;
 /// Invalidations on one page at most (CP-044).
@@ -104,8 +101,9 @@ pub fn answer(node: &Node, call: PurgeCall, now: SystemTime) -> PurgeAnswer {
 }
 
 fn create(node: &Node, body: &[u8], now: SystemTime) -> Result<PurgeAnswer, Problem> {
-    let asked = Asked::read(body)?;
     let snapshot = node.snapshot();
+    let quotas = &snapshot.settings().quotas;
+    let asked = Asked::read(body, quotas)?;
     let distributions = snapshot.site().distributions();
     let distribution = match (&asked.distribution, &asked.host) {
         (Some(_), Some(_)) => {
@@ -123,7 +121,7 @@ fn create(node: &Node, body: &[u8], now: SystemTime) -> Result<PurgeAnswer, Prob
     };
     let mut items = asked.items;
     if distribution.compat == Compat::Strict {
-        check_size(&items)?;
+        check_size(&items, quotas)?;
     }
     // CF-657: who names `/` means the object that is served for it.
     if let Some(object) = &distribution.default_root_object
@@ -186,15 +184,25 @@ fn refused(error: CreateError) -> Problem {
     }
 }
 
+/// The limits of tags among a node's (CF-671).
+pub(crate) const fn tag_limits(quotas: &Quotas) -> TagLimits {
+    TagLimits {
+        count: quotas.max_cache_tags,
+        length: quotas.max_cache_tag_length,
+    }
+}
+
 /// CP-140.
-fn check_size(items: &[Item]) -> Result<(), Problem> {
+fn check_size(items: &[Item], quotas: &Quotas) -> Result<(), Problem> {
+    let most_items = quotas.max_invalidation_items;
+    let most_wildcards = quotas.max_invalidation_wildcards;
     let wildcards = items
         .iter()
         .filter(|i| matches!(i, Item::Prefix(_) | Item::All))
         .count();
-    let (count, what, most) = match items.len() > MOST_ITEMS {
-        true => (items.len(), "paths and tags", MOST_ITEMS),
-        false if wildcards > MOST_WILDCARDS => (wildcards, "paths with a wildcard", MOST_WILDCARDS),
+    let (count, what, most) = match items.len() > most_items {
+        true => (items.len(), "paths and tags", most_items),
+        false if wildcards > most_wildcards => (wildcards, "paths with a wildcard", most_wildcards),
         false => return Ok(()),
     };
     let detail = format!(
@@ -331,7 +339,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(body: &[u8]) -> Result<Self, Problem> {
+    fn read(body: &[u8], quotas: &Quotas) -> Result<Self, Problem> {
+        let limits = tag_limits(quotas);
         let malformed =
             |detail: String| Problem::new(StatusCode::BAD_REQUEST, "MalformedInput", detail);
         let fields: Map<String, Value> = serde_json::from_slice(body)
@@ -355,9 +364,10 @@ impl Asked {
                         asked.items.push(Item::All);
                     }
                 }
-                "paths" => asked.add(name, value, Item::parse)?,
+                "paths" => asked.add(name, value, |path| Item::parse_within(path, &limits))?,
                 "tags" => asked.add(name, value, |tag| {
-                    Tag::parse(tag.strip_prefix('#').unwrap_or(tag)).map(Item::Tag)
+                    let tag = tag.strip_prefix('#').unwrap_or(tag);
+                    Tag::parse_within(tag, &limits).map(Item::Tag)
                 })?,
                 _ => {
                     let detail = "a purge has `paths`, `tags`, `all`, `soft`, `distribution`, `host` and `caller_reference`";
@@ -407,12 +417,14 @@ mod tests {
     use super::*;
 
     fn items(body: &str) -> Vec<String> {
-        let asked = Asked::read(body.as_bytes()).unwrap();
+        let asked = Asked::read(body.as_bytes(), &Quotas::default()).unwrap();
         asked.items.iter().map(ToString::to_string).collect()
     }
 
     fn problem(body: &str) -> (u16, String, String) {
-        let answer = Asked::read(body.as_bytes()).unwrap_err().answer();
+        let answer = Asked::read(body.as_bytes(), &Quotas::default())
+            .unwrap_err()
+            .answer();
         let member = |name: &str| answer.body[name].as_str().unwrap_or("-").to_owned();
         assert_eq!(answer.body["status"], answer.status.as_u16());
         (answer.status.as_u16(), member("code"), member("field"))
@@ -460,7 +472,7 @@ mod tests {
         // CP-140
         let many = |text: &str, count: usize| {
             let items = vec![Item::parse(text).unwrap(); count];
-            check_size(&items).map_err(|p| (p.status.as_u16(), p.code))
+            check_size(&items, &Quotas::default()).map_err(|p| (p.status.as_u16(), p.code))
         };
         let large = Err((413, "BatchTooLarge"));
         assert_eq!(many("/a", 3_000), Ok(()));

@@ -29,7 +29,7 @@ use siphasher::sip::SipHasher13;
 use super::{
     Batch, Generation, Invalidation, InvalidationId, Item, millis,
     table::{Entry, Layer, Table},
-    target::{Tag, TagHash, Target},
+    target::{Tag, TagHash, TagLimits, Target},
 };
 
 /// The journal's name in its directory.
@@ -180,7 +180,8 @@ impl KeptBatch {
 
     fn is_possible(&self) -> bool {
         let mut tags = self.items.iter().filter_map(|item| item.strip_prefix('#'));
-        self.generation <= MOST && self.created <= MOST && tags.all(|tag| Tag::parse(tag).is_ok())
+        let is_tag = |tag: &str| Tag::parse_within(tag, &TagLimits::KEPT).is_ok();
+        self.generation <= MOST && self.created <= MOST && tags.all(is_tag)
     }
 
     /// `None` for what this program would not have written.
@@ -188,7 +189,7 @@ impl KeptBatch {
         let item = |text: &String| match text.as_str() {
             "/*" => Some(Item::All),
             text => match text.strip_prefix('#') {
-                Some(tag) => Tag::parse(tag).ok().map(Item::Tag),
+                Some(tag) => Tag::parse_within(tag, &TagLimits::KEPT).ok().map(Item::Tag),
                 None => Some(match text.strip_suffix('*') {
                     Some(start) => Item::Prefix(Target::from_kept(start)),
                     None => Item::Path(Target::from_kept(text)),

@@ -61,7 +61,8 @@ pub use history::Page;
 pub use journal::{JournalError, Kept};
 pub use stamp::{Cause, MAX_TARGETS, Stamp, Standing};
 pub use target::{
-    Item, ItemError, MAX_PATH, MAX_TAG, MAX_TAGS, Tag, TagHash, Target, tag_names, tags_of,
+    Item, ItemError, MAX_PATH, MAX_TAG, MAX_TAGS, Tag, TagHash, TagLimits, Target, tag_names,
+    tags_of, tags_within,
 };
 
 use changes::Changes;

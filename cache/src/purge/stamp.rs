@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::{
     Generation, InvalidationId, Invalidations, Moment, Zone,
     table::Subject,
-    target::{Item, MAX_TAGS, TagHash, Target},
+    target::{Item, TagHash, TagLimits, Target},
 };
 
 /// Targets an object is known by: that of its key, and those that viewers asked for where a function changed them
@@ -90,7 +90,7 @@ impl Stamp {
     /// was sent, and before anything stored was looked at that the answer may confirm (CF-660, CP-144).
     pub fn new(zone: Arc<Zone>, fetched: Moment, target: Target, tags: Vec<TagHash>) -> Self {
         let mut tags = tags;
-        tags.truncate(MAX_TAGS);
+        tags.truncate(TagLimits::KEPT.count);
         Self {
             zone,
             seen: AtomicU64::new(fetched.generation.0 << 1),

@@ -55,10 +55,12 @@ pub enum ItemError {
         escaped: String,
     },
     /// CF-671.
-    #[error("a tag of {length} characters; 1 to {MAX_TAG} are allowed (CF-671)")]
+    #[error("a tag of {length} characters; 1 to {most} are allowed (CF-671)")]
     TagLength {
         /// Its length.
         length: usize,
+        /// How many may be.
+        most: usize,
     },
     /// CF-671.
     #[error(
@@ -79,8 +81,16 @@ impl Item {
     /// # Errors
     /// [`ItemError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, ItemError> {
+        Self::parse_within(text, &TagLimits::default())
+    }
+
+    /// Likewise, with these limits of tags.
+    ///
+    /// # Errors
+    /// [`ItemError`] says what is wrong with it.
+    pub fn parse_within(text: &str, limits: &TagLimits) -> Result<Self, ItemError> {
         if let Some(tag) = text.strip_prefix('#') {
-            return Tag::parse(tag).map(Self::Tag);
+            return Tag::parse_within(tag, limits).map(Self::Tag);
         }
         if text.is_empty() {
             return Err(ItemError::Empty);
@@ -210,9 +220,17 @@ impl Tag {
     /// # Errors
     /// [`ItemError::TagLength`] or [`ItemError::TagCharacter`].
     pub fn parse(tag: &str) -> Result<Self, ItemError> {
-        let length = tag.chars().count();
-        if !(1..=MAX_TAG).contains(&length) {
-            return Err(ItemError::TagLength { length });
+        Self::parse_within(tag, &TagLimits::default())
+    }
+
+    /// Checks a tag against these limits.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_within(tag: &str, limits: &TagLimits) -> Result<Self, ItemError> {
+        let (length, most) = (tag.chars().count(), limits.length);
+        if !(1..=most).contains(&length) {
+            return Err(ItemError::TagLength { length, most });
         }
         if let Some(found) = tag.chars().find(|c| !c.is_ascii() || !is_of_tag(*c as u8)) {
             return Err(ItemError::TagCharacter {
@@ -252,6 +270,33 @@ impl TagHash {
     }
 }
 
+/// How many tags count and how long they may be, where that is configured (CF-671, CF-812).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagLimits {
+    /// Tags of one response, up to 255: records have no room for more.
+    pub count: usize,
+    /// Characters of a tag.
+    pub length: usize,
+}
+
+impl TagLimits {
+    /// What the journal takes, whatever is configured now: it was accepted once.
+    pub(super) const KEPT: Self = Self {
+        count: u8::MAX as usize,
+        length: usize::MAX,
+    };
+}
+
+/// AWS's.
+impl Default for TagLimits {
+    fn default() -> Self {
+        Self {
+            count: MAX_TAGS,
+            length: MAX_TAG,
+        }
+    }
+}
+
 /// The tags in the lines of a response's tag field, which is called `header` (CF-670). What is not a tag is ignored, and
 /// what comes after [`MAX_TAGS`] (CF-671).
 pub fn tags_of<'v>(
@@ -259,7 +304,17 @@ pub fn tags_of<'v>(
     separator: TagSeparator,
     lines: impl IntoIterator<Item = &'v [u8]>,
 ) -> Vec<TagHash> {
-    split_tags(separator, lines)
+    tags_within(header, separator, TagLimits::default(), lines)
+}
+
+/// Likewise, with these limits.
+pub fn tags_within<'v>(
+    header: &str,
+    separator: TagSeparator,
+    limits: TagLimits,
+    lines: impl IntoIterator<Item = &'v [u8]>,
+) -> Vec<TagHash> {
+    split_tags(separator, limits, lines)
         .map(|tag| TagHash::of(header, tag))
         .collect()
 }
@@ -267,27 +322,32 @@ pub fn tags_of<'v>(
 /// The same tags in words, as the response has them.
 pub fn tag_names<'v>(
     separator: TagSeparator,
+    limits: TagLimits,
     lines: impl IntoIterator<Item = &'v [u8]>,
 ) -> Vec<String> {
-    split_tags(separator, lines)
+    split_tags(separator, limits, lines)
         .map(|tag| String::from_utf8_lossy(tag).into_owned())
         .collect()
 }
 
 fn split_tags<'v>(
     separator: TagSeparator,
+    limits: TagLimits,
     lines: impl IntoIterator<Item = &'v [u8]>,
 ) -> impl Iterator<Item = &'v [u8]> {
     let separates = move |b: &u8| match separator {
         TagSeparator::Comma => *b == b',',
         TagSeparator::Space => *b == b' ' || *b == b'\t',
     };
+    let is_tag = move |tag: &&[u8]| {
+        (1..=limits.length).contains(&tag.len()) && tag.iter().all(|b| is_of_tag(*b))
+    };
     lines
         .into_iter()
         .flat_map(move |line| line.split(separates))
         .map(<[u8]>::trim_ascii)
-        .filter(|tag| (1..=MAX_TAG).contains(&tag.len()) && tag.iter().all(|b| is_of_tag(*b)))
-        .take(MAX_TAGS)
+        .filter(is_tag)
+        .take(limits.count)
 }
 
 /// RFC 3986 section 2.3.
@@ -415,8 +475,21 @@ mod tests {
         assert_eq!(shown("#a*"), "#a*");
         let tag = |length: usize| Item::parse(&format!("#{}", "x".repeat(length)));
         assert!(tag(256).is_ok());
-        assert_eq!(tag(257), Err(ItemError::TagLength { length: 257 }));
-        assert_eq!(tag(0), Err(ItemError::TagLength { length: 0 }));
+        let too_long = |length| Err(ItemError::TagLength { length, most: 256 });
+        assert_eq!(tag(257), too_long(257));
+        assert_eq!(tag(0), too_long(0));
+        // CF-812
+        let limits = TagLimits {
+            count: 2,
+            length: 300,
+        };
+        assert!(Tag::parse_within(&"x".repeat(300), &limits).is_ok());
+        assert!(Item::parse_within(&format!("#{}", "x".repeat(301)), &limits).is_err());
+        let line = format!("{},b,c", "a".repeat(300));
+        let found = tag_names(TagSeparator::Comma, limits, [line.as_bytes()]);
+        assert_eq!(found, ["a".repeat(300), "b".to_owned()]);
+        let all = tags_of("x-tags", TagSeparator::Comma, [line.as_bytes()]);
+        assert_eq!(all.len(), 2);
         for bad in ["#a,b", "#a b", "#\u{e9}", "#a\n"] {
             let error = Item::parse(bad).unwrap_err();
             assert!(matches!(error, ItemError::TagCharacter { .. }), "{bad}");

@@ -438,6 +438,14 @@ async fn a_connection_for_one_distribution_is_not_for_another() {
     assert_eq!(status(&old, "viewer.test", "both.test").await, 421);
     let nameless = old.without_name();
     assert_eq!(status(&nameless, "viewer.test", "both.test").await, 421);
+    // CF-705
+    let misdirected = edge
+        .recorded(7)
+        .await
+        .into_iter()
+        .filter(|r| r.status == 421);
+    let details: Vec<_> = misdirected.map(|r| r.served.detail(r.status)).collect();
+    assert_eq!(details, ["InvalidRequestCertificate"; 3]);
     assert_eq!(status(&nameless, "viewer.test", "viewer.test").await, 200);
 }
 

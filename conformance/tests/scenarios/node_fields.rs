@@ -250,7 +250,11 @@ async fn one_record_per_request_says_what_happened() {
     assert_eq!(field("x-host-header"), ["shop.test:8080"; 5]);
     assert_eq!(field("c-ip"), ["127.0.0.1"; 5]);
     assert_eq!(field("sc-body-bytes")[..4], [7, 7, 7, 2]);
-    assert_eq!(field("time")[0], "2026-03-03T09:00:00.000Z");
+    assert_eq!(field("ff-time")[0], "2026-03-03T09:00:00.000Z");
+    assert_eq!(
+        (&field("date")[0], &field("time")[0]),
+        (&"2026-03-03".into(), &"09:00:00".into())
+    );
     assert_eq!(records[0]["ff-cache-reason"], "absent");
     assert_eq!(records[1].get("ff-cache-reason"), None);
     assert_eq!(records[2]["ff-hooks"][0]["function"], "log");
@@ -278,10 +282,10 @@ async fn metrics_count_by_distribution_behaviour_and_result() {
     edge.node().in_flight().idle().await;
     let metrics = edge.metrics();
     let lines = [
-        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",result="Miss"} 1"#,
-        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",result="Hit"} 2"#,
-        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",result="Error"} 1"#,
-        r#"fourfront_requests_total{behavior="/fail",distribution="EDISTRIBUTION",result="LambdaExecutionError"} 1"#,
+        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",method="read",result="Miss",status="2xx"} 1"#,
+        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",method="read",result="Hit",status="2xx"} 2"#,
+        r#"fourfront_requests_total{behavior="*",distribution="EDISTRIBUTION",method="read",result="Error",status="404"} 1"#,
+        r#"fourfront_requests_total{behavior="/fail",distribution="EDISTRIBUTION",method="read",result="LambdaExecutionError",status="503"} 1"#,
         r#"fourfront_hook_duration_seconds_count{event_type="viewer-request",function="log"} 4"#,
         r#"fourfront_hook_duration_seconds_count{event_type="origin-response",function="log"} 2"#,
         r#"fourfront_hook_faults_total{class="LambdaExecutionError",event_type="viewer-request",function="fail",rule="LE-271"} 1"#,
@@ -385,4 +389,27 @@ async fn an_answer_keeps_the_date_of_its_origin() {
         let date = format!("\r\ndate: {}\r\n", DATE.to_lowercase());
         assert_eq!(text.matches(&date).count(), 1, "{path}: {text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_says_where_it_is_in_answers_and_in_the_log() {
+    // CF-502, CF-703
+    let origin = plain().await;
+    let edge = Edge::new().node("location: FRA56-P4").start(&origin).await;
+    let miss = edge.get("/").await;
+    let hit = edge.get("/").await;
+    let refused = edge.request("DELETE", "/").send().await;
+    for answer in [&miss, &hit, &refused] {
+        assert_eq!(answer.header("x-amz-cf-pop"), Some("FRA56-P4"));
+        let record = edge.record_of(answer).await.to_json();
+        assert_eq!(record["x-edge-location"], "FRA56-P4");
+    }
+    let unread =
+        fourfront_conformance::raw_exchange(edge.address(), b"no request\r\n\r\n", b"").await;
+    let unread = String::from_utf8(unread).unwrap();
+    assert!(unread.contains("X-Amz-Cf-Pop: FRA56-P4\r\n"), "{unread}");
+    // A reload moves it.
+    let moved = edge.site_file().replace("FRA56-P4", "VIE50-C1");
+    edge.reload(&moved).unwrap();
+    assert_eq!(edge.get("/").await.header("x-amz-cf-pop"), Some("VIE50-C1"));
 }

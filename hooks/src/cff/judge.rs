@@ -13,7 +13,6 @@ use super::{
     tree::Node,
 };
 use crate::{
-    event::body_limit,
     headers::{HeaderLine, HeaderLines, canonical_key, is_disallowed, read_only_rule, text_of},
     validate::{
         Check, HookResult, MAX_HEADER_LINES, RequestResult, ResponseResult, Violation, Warnings,
@@ -418,9 +417,9 @@ fn response(input: &Input<'_>, result: &Node) -> Result<ResponseResult, Violatio
     let (headers, headers_changed) = lines(input, result, &header::SET_COOKIE, old)?;
     let body = body(result.get("body"))?;
     if let Some(body) = &body
-        && body.len() > body_limit(event)
+        && body.len() > input.body_limits.at(event)
     {
-        let message = format!("may have {} bytes", body_limit(event));
+        let message = format!("may have {} bytes", input.body_limits.at(event));
         return Err(
             Violation::new(Check::ResponseSize, "LE-428", "body", message)
                 .with_value(body.len().to_string()),

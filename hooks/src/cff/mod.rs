@@ -22,7 +22,7 @@ pub use event::{EdgeLocation, build};
 pub use origin::OriginChange;
 
 use crate::{
-    event::{RequestView, ResponseView},
+    event::{BodyLimits, RequestView, ResponseView},
     validate::{Check, HookResult, MAX_RESULT_BYTES, Violation, Warning, result_too_large},
 };
 
@@ -43,6 +43,8 @@ pub struct Input<'a> {
     pub origins: &'a [Arc<Origin>],
     /// The largest request, line and headers, that a function may make (LE-225).
     pub max_request_bytes: usize,
+    /// What bodies may have (LE-428).
+    pub body_limits: BodyLimits,
 }
 
 /// An accepted result.

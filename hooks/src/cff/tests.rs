@@ -82,6 +82,7 @@ fn judged(event_type: EventType, output: &Json) -> Result<Judged, Violation> {
         assigned: &origins[0],
         origins: &origins,
         max_request_bytes: 32_768,
+        body_limits: BodyLimits::default(),
     };
     judge(&input, output.to_string().as_bytes())
 }

@@ -70,6 +70,36 @@ pub struct ResponseView<'a> {
     pub headers: &'a [HeaderLine],
 }
 
+/// How many bytes a body may have that a function is shown or makes, where that is configured (CF-812).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// At viewer-request and viewer-response.
+    pub viewer: usize,
+    /// At origin-request and origin-response.
+    pub origin: usize,
+}
+
+impl BodyLimits {
+    /// The limit at a trigger.
+    pub const fn at(self, event: EventType) -> usize {
+        if event.is_viewer() {
+            self.viewer
+        } else {
+            self.origin
+        }
+    }
+}
+
+/// AWS's, see [`body_limit`].
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            viewer: body_limit(EventType::ViewerRequest),
+            origin: body_limit(EventType::OriginRequest),
+        }
+    }
+}
+
 /// How many bytes of a request body a trigger is shown and may put in its place: 40 KB at the viewer, 1 MB
 /// at the origin (LE-123, LE-243, LE-257). Responses made by functions have the same limits (LE-256).
 pub const fn body_limit(event: EventType) -> usize {

@@ -12,7 +12,7 @@ use super::{
     parse::{RawBody, Scalar},
     violation::{Check, Violation},
 };
-use crate::event::body_limit;
+use crate::event::BodyLimits;
 
 /// Standard alphabet, padding optional, whitespace refused (LE-159). Left-over bits are ignored, as
 /// JavaScript's decoders do.
@@ -29,6 +29,7 @@ pub(super) fn request_body(
     event: EventType,
     method: &str,
     body: Option<RawBody<'_>>,
+    limits: BodyLimits,
 ) -> Result<Option<Vec<u8>>, Violation> {
     let (action, encoding, data) = match body {
         None => return Ok(None),
@@ -75,7 +76,7 @@ pub(super) fn request_body(
     };
     let base64 = is_base64(encoding, "body.encoding", "LE-244", true)?;
     let bytes = decode(data, base64, "body.data", "LE-244")?;
-    let limit = body_limit(event);
+    let limit = limits.at(event);
     if bytes.len() > limit {
         // Measured decoded (LE-243).
         return Err(Violation::new(

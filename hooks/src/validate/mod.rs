@@ -20,7 +20,7 @@ pub use parse::MAX_HEADER_LINES;
 pub use violation::{Check, Violation, Warning};
 
 use crate::{
-    event::{OriginObject, RequestView, ResponseView},
+    event::{BodyLimits, OriginObject, RequestView, ResponseView},
     headers::HeaderLines,
 };
 use parse::{Kind, Mistake, RawResult};
@@ -52,11 +52,13 @@ pub struct Input<'a> {
     pub strict_header_keys: bool,
     /// See [`DEFAULT_MAX_REQUEST_BYTES`].
     pub max_request_bytes: usize,
+    /// What bodies may have (LE-162, LE-178, LE-243).
+    pub body_limits: BodyLimits,
 }
 
 impl<'a> Input<'a> {
     /// The input of a strict call with the contract's defaults.
-    pub const fn new(event_type: EventType, request: RequestView<'a>) -> Self {
+    pub fn new(event_type: EventType, request: RequestView<'a>) -> Self {
         Self {
             event_type,
             compat: Compat::Strict,
@@ -66,6 +68,7 @@ impl<'a> Input<'a> {
             known_origins: &[],
             strict_header_keys: false,
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
+            body_limits: BodyLimits::default(),
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn check(
         headers.check_country()?;
     }
     let origin = origin::check(input, raw.origin, &headers)?;
-    let body = body::request_body(event, request.method, raw.body)?;
+    let body = body::request_body(event, request.method, raw.body, input.body_limits)?;
 
     let (headers, headers_changed) = headers.finish(warnings)?;
     if headers_changed || new_uri.is_some() || new_query.is_some() {

@@ -11,7 +11,7 @@ use super::{
     violation::{Check, Violation, Warnings},
 };
 use crate::{
-    event::body_limit,
+    event::BodyLimits,
     headers::{HeaderLine, wire_size},
 };
 
@@ -86,13 +86,13 @@ pub(super) fn check(
     }
     let (headers, headers_changed) = headers.finish(warnings)?;
     if let Some(body) = &body {
-        check_size(event, body, &headers)?;
+        check_size(event, body, &headers, input.body_limits)?;
     } else if shown.is_none() {
         let empty = ResponseBody {
             bytes: Vec::new(),
             given_len: 0,
         };
-        check_size(event, &empty, &headers)?;
+        check_size(event, &empty, &headers, input.body_limits)?;
     }
     if status == 204 && body.is_some() {
         return Err(Violation::new(
@@ -155,8 +155,9 @@ fn check_size(
     event: EventType,
     body: &ResponseBody,
     headers: &[HeaderLine],
+    limits: BodyLimits,
 ) -> Result<(), Violation> {
-    let limit = body_limit(event);
+    let limit = limits.at(event);
     let size = body.given_len + wire_size(headers);
     if size <= limit {
         return Ok(());

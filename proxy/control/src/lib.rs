@@ -47,8 +47,8 @@ use fourfront_model::{FunctionName, Site};
 
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use settings::{
-    CertificateFiles, CompressionSettings, HookSettings, LogFormat, LogLevel, LogSettings,
-    NodeSettings, RequestLimits, ResolverSettings, ViewerSettings,
+    AccessFormat, CertificateFiles, CompressionSettings, HookSettings, LoadSettings, LogFormat,
+    LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits, ResolverSettings, ViewerSettings,
 };
 
 use cursor::Cursor;

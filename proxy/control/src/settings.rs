@@ -14,6 +14,8 @@ pub struct NodeSettings {
     pub admin: SocketAddr,
     /// Proxy worker threads; `None` is one per core.
     pub threads: Option<usize>,
+    /// How much it takes on at the same time.
+    pub load: LoadSettings,
     /// Bytes the memory tier of the cache may hold. Default 256 MiB.
     pub cache_memory: u64,
     /// Longest body stored, in bytes (CF-221); `None` is an eighth of the cache.
@@ -26,6 +28,8 @@ pub struct NodeSettings {
     pub log: LogSettings,
     /// What a viewer request may be at most.
     pub limits: RequestLimits,
+    /// What else AWS limits.
+    pub quotas: Quotas,
     /// How hard bodies are compressed, where a behaviour has them compressed.
     pub compression: CompressionSettings,
     /// How long requests in flight may take to end after a stop signal. Default 30 s.
@@ -53,12 +57,14 @@ impl Default for NodeSettings {
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 9400)),
             threads: None,
+            load: LoadSettings::default(),
             cache_memory: 256 << 20,
             max_object_size: None,
             cache_disk: None,
             hooks: HookSettings::default(),
             log: LogSettings::default(),
             limits: RequestLimits::default(),
+            quotas: Quotas::default(),
             compression: CompressionSettings::default(),
             shutdown_grace: Duration::from_secs(30),
             origin_ca: None,
@@ -184,6 +190,51 @@ impl Default for HookSettings {
     }
 }
 
+/// How much a node takes on at the same time. What is beyond is refused at once, so that what is under way goes on
+/// (CF-773). `None` is as much as memory and the system's limits allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadSettings {
+    /// Viewers' requests being served; one more is answered 503. nginx's `limit_conn` counts so. Default none.
+    pub max_requests: Option<usize>,
+    /// Viewers' connections, idle ones included; one more is told 503, or closed where it begins with TLS. nginx's
+    /// `worker_connections`. Default none.
+    pub max_connections: Option<usize>,
+}
+
+/// Limits of AWS's beside those of a viewer's request, each AWS's own unless configured (CF-812).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Bytes of the header section of an origin's response; beyond: 502 (CF-363). Default 32,768.
+    pub max_origin_header_bytes: usize,
+    /// Bytes of a request body that a function at a viewer's trigger is shown, and of a body it makes (LE-123, LE-162).
+    /// Default 40,960.
+    pub max_viewer_function_body: usize,
+    /// The same at an origin's trigger. Default 1,048,576.
+    pub max_origin_function_body: usize,
+    /// Tags of one response; what comes after them is ignored (CF-671). Default 50.
+    pub max_cache_tags: usize,
+    /// Characters of a tag; longer ones are ignored, or refused in an invalidation (CF-671). Default 256.
+    pub max_cache_tag_length: usize,
+    /// Paths and tags of one invalidation (CP-140). Default 3,000.
+    pub max_invalidation_items: usize,
+    /// Those of them with a wildcard (CP-140). Default 15.
+    pub max_invalidation_wildcards: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            max_origin_header_bytes: 32_768,
+            max_viewer_function_body: 40 * 1024,
+            max_origin_function_body: 1024 * 1024,
+            max_cache_tags: 50,
+            max_cache_tag_length: 256,
+            max_invalidation_items: 3_000,
+            max_invalidation_wildcards: 15,
+        }
+    }
+}
+
 /// Levels of compression at the edge (CF-606).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompressionSettings {
@@ -191,6 +242,8 @@ pub struct CompressionSettings {
     pub gzip_level: u32,
     /// 0 to 11. Default 5.
     pub brotli_level: u32,
+    /// Bodies that are compressed at the same time; while there are as many, others stay as they are (CF-605). Default 512.
+    pub max_in_flight: usize,
 }
 
 impl Default for CompressionSettings {
@@ -198,6 +251,7 @@ impl Default for CompressionSettings {
         Self {
             gzip_level: 6,
             brotli_level: 5,
+            max_in_flight: 512,
         }
     }
 }
@@ -211,6 +265,15 @@ pub struct LogSettings {
     pub level: LogLevel,
     /// Whether each request leaves an access record. Default true.
     pub access: bool,
+    /// Form of access records. Default that of the other records.
+    pub access_format: AccessFormat,
+    /// The file they go to; `None` is standard output.
+    pub access_file: Option<PathBuf>,
+    /// Whether they hold viewers' cookies, in the forms that have a field for them. Default false.
+    pub include_cookies: bool,
+    /// Where directories stand for the buckets that distributions name (CF-045). Default `logs` in `data_dir`, where
+    /// there is one.
+    pub directory: Option<PathBuf>,
 }
 
 impl Default for LogSettings {
@@ -219,6 +282,10 @@ impl Default for LogSettings {
             format: LogFormat::default(),
             level: LogLevel::default(),
             access: true,
+            access_format: AccessFormat::default(),
+            access_file: None,
+            include_cookies: false,
+            directory: None,
         }
     }
 }
@@ -231,6 +298,27 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+/// Form of access records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object per line (CF-706).
+    Json,
+    /// CloudFront's standard log, version 1 (CF-700).
+    W3c,
+}
+
+impl From<LogFormat> for AccessFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }
 
 /// Least level that is written.

@@ -7,8 +7,8 @@ use http::HeaderName;
 
 use crate::{
     CacheBehavior, CacheMode, Compat, CustomErrorResponse, ErrorPage, FinishFetch, Function,
-    GeoRestriction, HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, ViewerCertificate,
-    ViewerMtls, normalize_path,
+    GeoRestriction, HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, StandardLogging,
+    ViewerCertificate, ViewerMtls, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -166,6 +166,8 @@ pub struct Distribution {
     pub http_versions: HttpVersions,
     /// What they show to it (CF-055).
     pub viewer_mtls: Option<ViewerMtls>,
+    /// Its standard log (CF-045).
+    pub logging: Option<StandardLogging>,
 }
 
 /// `cdn_cc`: targeted cache control (CF-801, RFC 9213).

@@ -19,6 +19,7 @@ mod generated;
 mod geo;
 mod headers;
 mod identity;
+mod logging;
 mod managed;
 mod managed_response_headers;
 mod origin;
@@ -59,6 +60,7 @@ pub use generated::{GeneratedHeader, GeneratedHeaders, is_cloudfront};
 pub use geo::{CountryCode, CountryCodeError, GeoRestriction};
 pub use headers::{HeaderLine, HeaderLines, may_be_custom_header};
 pub use identity::Identity;
+pub use logging::StandardLogging;
 pub use managed::{
     MANAGED_CACHE_POLICIES, MANAGED_ORIGIN_REQUEST_POLICIES, ManagedCachePolicy,
     ManagedOriginRequestPolicy, managed_cache_policy, managed_origin_request_policy,

@@ -2,10 +2,14 @@
 
 use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc};
 
-use fourfront_control::{Loaded, LogFormat, LogSettings, NodeSettings};
+use fourfront_control::{AccessFormat, Loaded, LogFormat, LogSettings, NodeSettings};
 use fourfront_hooks::log::AuthorPaths;
 
-use super::{Exit, say, start, watch::Watch};
+use super::{
+    Exit, say,
+    start::{self, StandardLog},
+    watch::Watch,
+};
 use crate::{node::Node, observe::logs};
 
 pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
@@ -18,7 +22,7 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
     logs::install(&loaded.node.log, logs::Detail::FaultsOnce);
     // Who develops wants the names of their own files, not of those a function sees.
     let functions = Arc::new(AuthorPaths(logs::FunctionLog::new(&loaded.node.log)));
-    let Some(node) = start::start_node(&loaded, metrics, functions) else {
+    let Some(node) = start::start_node(&loaded, metrics, functions, StandardLog::Off) else {
         return Exit::Failed;
     };
     // Before listening: what is saved from now on is seen.
@@ -55,6 +59,8 @@ fn read_site(path: &Path, listen: SocketAddr) -> Option<Loaded> {
     loaded.node.log = LogSettings {
         format: LogFormat::Text,
         access: true,
+        access_format: AccessFormat::Text,
+        access_file: None,
         ..loaded.node.log
     };
     // Without state, and beside a node that may have this file's (CP-601).

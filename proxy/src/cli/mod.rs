@@ -27,7 +27,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a node: viewer listener, admin listener, until SIGTERM. SIGHUP reloads the site file.
+    /// Run a node: viewer listener, admin listener, until SIGTERM. SIGHUP reloads the site file, SIGUSR1
+    /// opens log files anew for who has moved them away.
     Serve {
         /// The site file.
         #[arg(short, long, default_value = "fourfront.yaml")]

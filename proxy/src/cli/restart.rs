@@ -26,13 +26,21 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 limit_profile: _,
                 compute_budget,
             },
-        log: LogSettings {
-            format,
-            level,
-            access,
-        },
-        // Read with each request.
+        log:
+            LogSettings {
+                format,
+                level,
+                access,
+                access_format,
+                access_file,
+                include_cookies,
+                // Decides where the files of distributions are.
+                directory: _,
+            },
+        // Read with each request, connection or response.
         limits: _,
+        quotas: _,
+        load: _,
         compression: _,
         // Read with each configuration.
         geo_databases: _,
@@ -99,6 +107,15 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         ("node.log.format", *format != now.log.format),
         ("node.log.level", *level != now.log.level),
         ("node.log.access", *access != now.log.access),
+        (
+            "node.log.access_format",
+            *access_format != now.log.access_format,
+        ),
+        ("node.log.access_file", *access_file != now.log.access_file),
+        (
+            "node.log.include_cookies",
+            *include_cookies != now.log.include_cookies,
+        ),
         ("node.origin_ca", *origin_ca != now.origin_ca),
         ("node.resolver", *resolver != now.resolver),
         ("node.cache_disk", *cache_disk != now.cache_disk),

@@ -7,23 +7,29 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::{Exit, say, start};
+use super::{
+    Exit, say,
+    start::{self, StandardLog},
+};
 use crate::observe::logs;
 
 /// What a signal asks for.
 enum Asked {
     Stop,
     Reload,
+    /// To open files of logs anew.
+    Reopen,
 }
 
 /// The signals the node answers to, each from the moment it is caught.
 ///
 /// A signal that is not caught ends the process at once. One to reload is therefore caught before the node starts,
-/// which can take seconds and then reloads; those to stop are caught when there is something to drain: until then,
+/// which can take seconds and then reloads, and so is the one for who rotates logs; those to stop are caught when there is something to drain: until then,
 /// ending at once is what they ask for.
 struct Signals {
     runtime: Runtime,
     hangup: Signal,
+    user: Signal,
 }
 
 pub(super) fn run(config: &Path) -> Exit {
@@ -42,7 +48,7 @@ pub(super) fn run(config: &Path) -> Exit {
     };
     logs::install(&loaded.node.log, logs::Detail::Everything);
     let functions = Arc::new(logs::FunctionLog::new(&loaded.node.log));
-    let Some(node) = start::start_node(&loaded, metrics, functions) else {
+    let Some(node) = start::start_node(&loaded, metrics, functions, StandardLog::Written) else {
         return Exit::Failed;
     };
     // Before a viewer can come: from then on, ending at once would cut an answer short.
@@ -64,11 +70,12 @@ pub(super) fn run(config: &Path) -> Exit {
         listeners.admin
     ));
     let _renewing = start::renew_certificates(&node);
-    signals.wait_for_stop(stops, || {
+    let reload = || {
         if let Some(note) = start::reload(&node, config, &loaded.node) {
             say(&format!("{} reloaded{note}", config.display()));
         }
-    });
+    };
+    signals.wait_for_stop(stops, reload, || node.access().reopen());
     // The last configuration decides: this is read now, not at start.
     let grace = node.snapshot().settings().shutdown_grace;
     say(&format!("draining, at most {} s", grace.as_secs()));
@@ -78,13 +85,21 @@ pub(super) fn run(config: &Path) -> Exit {
 }
 
 impl Signals {
-    /// Catches SIGHUP.
+    /// Catches SIGHUP and SIGUSR1.
     fn new() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let hangup = runtime.block_on(async { signal(SignalKind::hangup()) })?;
-        Ok(Self { runtime, hangup })
+        let caught = runtime.block_on(async {
+            let hangup = signal(SignalKind::hangup())?;
+            Ok::<_, std::io::Error>((hangup, signal(SignalKind::user_defined1())?))
+        });
+        let (hangup, user) = caught?;
+        Ok(Self {
+            runtime,
+            hangup,
+            user,
+        })
     }
 
     /// Catches SIGTERM and SIGINT.
@@ -96,18 +111,25 @@ impl Signals {
         ])
     }
 
-    /// Reloads on SIGHUP until SIGTERM or SIGINT.
-    fn wait_for_stop(mut self, [mut terminate, mut interrupt]: [Signal; 2], reload: impl Fn()) {
+    /// Reloads on SIGHUP, and opens logs anew on SIGUSR1, until SIGTERM or SIGINT.
+    fn wait_for_stop(
+        mut self,
+        [mut terminate, mut interrupt]: [Signal; 2],
+        reload: impl Fn(),
+        reopen: impl Fn(),
+    ) {
         self.runtime.block_on(async {
             loop {
                 let asked = tokio::select! {
                     _ = terminate.recv() => Asked::Stop,
                     _ = interrupt.recv() => Asked::Stop,
                     _ = self.hangup.recv() => Asked::Reload,
+                    _ = self.user.recv() => Asked::Reopen,
                 };
                 match asked {
                     Asked::Stop => return,
                     Asked::Reload => reload(),
+                    Asked::Reopen => reopen(),
                 }
             }
         });

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use fourfront_control::{Loaded, NodeSettings, load};
+use fourfront_control::{Loaded, LogSettings, NodeSettings, load};
 use fourfront_hooks::{
     log::LogSink,
     pool::{HookPool, Now, PoolSettings},
@@ -19,8 +19,11 @@ use crate::{
     clock::{Clock, SystemClock},
     node::{self, Node, NodeParts, SnapshotError},
     observe::{
-        access::{AccessLog, AccessSink, NoAccessLog},
-        admin, logs,
+        access::AccessSink,
+        access_log::{AccessLog, AccessLogs, StandardLogs},
+        admin,
+        log_file::{LogFile, Reopen},
+        logs,
         metrics::Metrics,
         writer::unbuffered,
     },
@@ -98,31 +101,59 @@ pub(super) fn new_node(
     Node::new(loaded, parts, metrics)
 }
 
-/// A node that is about to serve: [`new_node`] with the access log that the site file asks for. Prints what is
+/// Whether the standard logs of distributions are written: not by `dev`, which may run beside a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StandardLog {
+    Written,
+    Off,
+}
+
+/// A node that is about to serve: [`new_node`] with the access logs that the site file asks for. Prints what is
 /// wrong with it.
 pub(super) fn start_node(
     loaded: &Loaded,
     metrics: Arc<Metrics>,
     functions: Arc<dyn LogSink>,
+    standard: StandardLog,
 ) -> Option<Arc<Node>> {
-    let access: Arc<dyn AccessSink> = if loaded.node.log.access {
-        let dropped = metrics.log_dropped("access");
-        let log = unbuffered(io::stdout())
-            .and_then(|out| AccessLog::start(loaded.node.log.format, out, dropped));
-        Arc::new(
-            log.map_err(|e| say(&format!("cannot start the access log: {e}")))
-                .ok()?,
-        )
-    } else {
-        Arc::new(NoAccessLog)
-    };
-    new_node(loaded, metrics, functions, access)
+    let access = start_access_logs(&loaded.node.log, &metrics, standard)
+        .map_err(|e| say(&format!("cannot start the access log: {e}")))
+        .ok()?;
+    new_node(loaded, metrics, functions, Arc::new(access))
         .map_err(|errors| {
             for error in errors {
                 say(&error);
             }
         })
         .ok()
+}
+
+fn start_access_logs(
+    settings: &LogSettings,
+    metrics: &Metrics,
+    standard: StandardLog,
+) -> io::Result<AccessLogs> {
+    let node = settings.access.then(|| {
+        let format = settings.access_format;
+        let (head, reopen) = (AccessLog::head(format), Reopen::default());
+        let out = match &settings.access_file {
+            Some(path) => LogFile::open(path.clone(), head, reopen.clone()).map_err(|e| {
+                let message = format!("node.log.access_file: {}: {e}", path.display());
+                io::Error::new(e.kind(), message)
+            })?,
+            None => LogFile::stream(unbuffered(io::stdout())?, head, reopen.clone()),
+        };
+        let dropped = metrics.log_dropped("access");
+        AccessLog::start(format, settings.include_cookies, out, reopen, dropped)
+    });
+    let standard = (standard == StandardLog::Written).then(|| {
+        let clock = Arc::new(SystemClock::start());
+        StandardLogs::start(clock, metrics.log_dropped("standard"))
+    });
+    Ok(AccessLogs {
+        node: node.transpose()?,
+        standard: standard.transpose()?,
+    })
 }
 
 /// This machine's name, for `Via`; characters that a header would not carry are left out.

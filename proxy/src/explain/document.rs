@@ -16,6 +16,7 @@ use crate::{
     node::Node,
     observe::access::rfc3339,
     pingora::{Explained, Ruling, Tier, Told, Vary},
+    purge::tag_limits,
 };
 
 /// The document for a request that was gone through.
@@ -215,7 +216,8 @@ fn stored(node: &Node, exchange: &Exchange, copy: &Told, now: SystemTime) -> Val
     let distribution = exchange.route.distribution();
     let tags = distribution.cache_tags.as_ref().map_or_else(Vec::new, |t| {
         let lines = copy.headers.get_all(t.header.as_str());
-        tag_names(t.separator, lines.iter().map(HeaderValue::as_bytes))
+        let limits = tag_limits(&exchange.route.snapshot().settings().quotas);
+        tag_names(t.separator, limits, lines.iter().map(HeaderValue::as_bytes))
     });
     let (state, staleness) = match (copy.standing, copy.verdict) {
         (Standing::Gone { .. }, _) => ("gone", None),

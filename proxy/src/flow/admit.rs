@@ -62,8 +62,24 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
     let text = String::from_utf8_lossy(path);
     let route =
         Route::find(snapshot, host, &text).ok_or_else(|| nowhere(ViewerFault::UnknownHost))?;
+    let exchange = begin(snapshot, facts, route);
+    match check_route(facts, &exchange) {
+        Ok(()) => Ok(ViewerRequest { exchange }),
+        Err(fault) => Err(Box::new((fault, Some(exchange)))),
+    }
+}
+
+/// Where a request belongs that is not judged, since there is too much to do (CF-773): so that it is logged and counted
+/// there. `None` where that would need judging.
+pub(crate) fn unjudged(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Option<Exchange> {
+    let path = String::from_utf8_lossy(raw_path(facts.target)?);
+    let route = Route::find(snapshot, facts.host?, &path)?;
+    Some(begin(snapshot, facts, route))
+}
+
+fn begin(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>, route: Route) -> Exchange {
     let viewer = viewer(snapshot, facts.peer, facts.headers);
-    let exchange = Exchange {
+    Exchange {
         country: country(snapshot, &route, viewer.ip()),
         sent: sent(&route, facts),
         route,
@@ -79,10 +95,6 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
         is_https: facts.is_https,
         tls: facts.tls.cloned(),
         reused: facts.tls.is_some_and(|tls| tls.take_use()),
-    };
-    match check_route(facts, &exchange) {
-        Ok(()) => Ok(ViewerRequest { exchange }),
-        Err(fault) => Err(Box::new((fault, Some(exchange)))),
     }
 }
 

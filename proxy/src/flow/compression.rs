@@ -11,6 +11,8 @@ use fourfront_cache::key::Codings;
 use fourfront_model::{CacheBehavior, HeaderLine};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
+use crate::node::InFlightGuard;
+
 /// Lengths that are worth it (CF-548).
 const LENGTHS: RangeInclusive<u64> = 1_000..=10_000_000;
 
@@ -257,7 +259,11 @@ fn line(name: HeaderName, key: &'static str, value: &'static str) -> HeaderLine 
 }
 
 /// A body on its way through an encoder.
-pub struct Compressor(Option<Encoder>);
+pub struct Compressor {
+    encoder: Option<Encoder>,
+    /// Counts it among those that are at work (CF-605).
+    _at_work: Option<InFlightGuard>,
+}
 
 enum Encoder {
     Gzip(Box<GzEncoder<Vec<u8>>>),
@@ -268,7 +274,7 @@ impl Compressor {
     /// One for a body of `length` bytes.
     pub fn new(coding: Coding, levels: Levels, length: u64) -> Self {
         let out = Vec::new();
-        Self(Some(match coding {
+        let encoder = match coding {
             Coding::Gzip => Encoder::Gzip(Box::new(GzEncoder::new(
                 out,
                 flate2::Compression::new(levels.gzip),
@@ -283,14 +289,27 @@ impl Compressor {
                     window,
                 )))
             }
-        }))
+        };
+        Self {
+            encoder: Some(encoder),
+            _at_work: None,
+        }
+    }
+
+    /// With what counts it among those that are at work, until it is dropped.
+    #[must_use]
+    pub fn counted(self, at_work: InFlightGuard) -> Self {
+        Self {
+            _at_work: Some(at_work),
+            ..self
+        }
     }
 
     /// Takes the next piece of the body, and gives what can be sent by now; at the end all that is left. Nothing comes
     /// after the end.
     pub fn push(&mut self, piece: &[u8], end: bool) -> Bytes {
         // Writing to memory does not fail.
-        let out = match &mut self.0 {
+        let out = match &mut self.encoder {
             None => return Bytes::new(),
             Some(Encoder::Gzip(encoder)) => {
                 let written = encoder.write_all(piece);
@@ -306,7 +325,7 @@ impl Compressor {
         if !end {
             return out.into();
         }
-        let rest = match self.0.take() {
+        let rest = match self.encoder.take() {
             Some(Encoder::Gzip(encoder)) => encoder.finish().unwrap_or_default(),
             Some(Encoder::Brotli(encoder)) => encoder.into_inner(),
             None => Vec::new(),
@@ -320,7 +339,7 @@ impl Compressor {
 
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.0 {
+        f.write_str(match &self.encoder {
             Some(Encoder::Gzip(_)) => "gzip",
             Some(Encoder::Brotli(_)) => "br",
             None => "done",

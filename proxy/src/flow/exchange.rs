@@ -12,7 +12,8 @@ use fourfront_cache::{
     policy::{OriginClass, StoreRules},
     purge::Moment,
 };
-use fourfront_hooks::event::EventConfig;
+use fourfront_control::Quotas;
+use fourfront_hooks::event::{BodyLimits, EventConfig};
 use fourfront_model::{
     CacheBehavior, CountryCode, Distribution, EventType, GeneratedHeaders, HeaderLines, Origin,
     OriginKind, OriginProtocol,
@@ -27,6 +28,14 @@ use crate::{
     observe::metrics::BehaviorMetrics,
     tls::TlsFacts,
 };
+
+/// The limits of functions' bodies among a node's.
+pub(crate) const fn body_limits(quotas: &Quotas) -> BodyLimits {
+    BodyLimits {
+        viewer: quotas.max_viewer_function_body,
+        origin: quotas.max_origin_function_body,
+    }
+}
 
 /// The opaque id of one viewer request (CF-355): 40 random bytes as 56 characters of URL-safe base64, as
 /// CloudFront's are. The same in all four events, the response and the log (LE-073).
@@ -131,6 +140,11 @@ impl Route {
     /// Whether the function at a trigger is shown the request body (LE-120).
     pub fn includes_body(&self, event: EventType) -> bool {
         self.hook(event).is_some_and(|hook| hook.include_body)
+    }
+
+    /// What bodies may have that functions are shown or make (CF-812).
+    pub fn body_limits(&self) -> BodyLimits {
+        body_limits(&self.snapshot.settings().quotas)
     }
 
     /// The behaviour's counters.

@@ -238,6 +238,12 @@ pub enum NodeFault {
     /// A header the node builds is not valid.
     #[error("header `{0}` cannot be built")]
     Header(&'static str),
+    /// As many requests are being served as may be (CF-773).
+    #[error("{limit} requests are being served, which is as many as may be")]
+    Overload {
+        /// How many may be.
+        limit: usize,
+    },
     /// Something below the flow failed.
     #[error("{0}")]
     Internal(String),
@@ -252,6 +258,7 @@ impl Fault {
             Self::Hook { fault, .. } => fault.class().status(),
             Self::Origin(o) => o.status(),
             Self::Unvalidated(_) => 504,
+            Self::Node(NodeFault::Overload { .. }) => 503,
             Self::Node(_) => 500,
         }
     }
@@ -263,6 +270,7 @@ impl Fault {
             Self::Viewer(v) => Served::NodeError(v.detail()),
             Self::Hook { fault, .. } => Served::Fault(fault.class()),
             Self::Origin(o) | Self::Unvalidated(o) => Served::NodeError(o.detail()),
+            Self::Node(NodeFault::Overload { .. }) => Served::Overload,
             Self::Node(_) => Served::NodeError("InternalError"),
         }
     }
@@ -309,6 +317,9 @@ impl Fault {
                 }
             },
             Self::Origin(o) | Self::Unvalidated(o) => o.summary().to_owned(),
+            Self::Node(NodeFault::Overload { .. }) => {
+                "The node has too much to do at the moment.".to_owned()
+            }
             Self::Node(_) => "The node failed to handle the request.".to_owned(),
         }
     }
@@ -319,6 +330,7 @@ impl Fault {
             Self::Hook { fault, .. } => fault.class().token(),
             Self::Viewer(v) => v.detail(),
             Self::Origin(o) | Self::Unvalidated(o) => o.detail(),
+            Self::Node(NodeFault::Overload { .. }) => "CapacityExceeded",
             Self::Node(_) => "InternalError",
         }
     }

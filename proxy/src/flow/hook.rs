@@ -174,6 +174,7 @@ impl HookInput<'_> {
             assigned: self.exchange.assigned_origin(),
             origins: &origins,
             max_request_bytes: max_request_bytes(route),
+            body_limits: route.body_limits(),
         };
         let judged = cff::judge(&input, result)?;
         Ok(Verdict {
@@ -205,6 +206,7 @@ impl HookInput<'_> {
             configured_origin: self.origin,
             known_origins: &known,
             max_request_bytes: max_request_bytes(route),
+            body_limits: route.body_limits(),
             ..Input::new(self.event_type, self.request_view())
         };
         validate::validate(&input, result)

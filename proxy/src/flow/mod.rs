@@ -66,7 +66,8 @@ pub mod server_timing;
 mod viewer_side;
 
 pub use admit::{Admission, ViewerFacts, admit};
-pub(crate) use admit::{is_reserved, viewer};
+pub(crate) use admit::{is_reserved, unjudged, viewer};
+pub(crate) use exchange::body_limits;
 pub use exchange::{Exchange, RequestId, Route};
 pub use fault::{ErrorAnswer, Fault, NodeFault, ViewerFault, reason};
 pub use origin_side::{BodyPlan, Fetch, Member, OriginChoice, OriginRequest, Place, Store};

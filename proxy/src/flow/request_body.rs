@@ -6,8 +6,7 @@
 //! here and put back in front of the first piece of every try. Reading is the caller's.
 
 use bytes::{Bytes, BytesMut};
-use fourfront_hooks::event::{BodyView, body_limit};
-use fourfront_model::EventType;
+use fourfront_hooks::event::BodyView;
 
 /// The body of one request.
 #[derive(Debug, Default)]
@@ -29,11 +28,11 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    /// Whether more has to be read before the function at `event` can be called. One byte past the limit is
+    /// Whether more has to be read before a function can be called that is shown at most `limit` bytes. One byte past the limit is
     /// enough to know that the body is longer (LE-123). A replacement is whole, and nothing of what it
     /// replaces is read for it (LE-245, LE-246).
-    pub fn wants_more(&self, event: EventType) -> bool {
-        self.replacement.is_none() && !self.ended && self.read.len() <= body_limit(event)
+    pub fn wants_more(&self, limit: usize) -> bool {
+        self.replacement.is_none() && !self.ended && self.read.len() <= limit
     }
 
     /// A piece was read.
@@ -51,16 +50,16 @@ impl RequestBody {
         self.read.len()
     }
 
-    /// What the function at `event` is shown: the replacement if there is one (LE-245), else the viewer's
+    /// What a function is shown at a trigger with that limit: the replacement if there is one (LE-245), else the viewer's
     /// body, cut at the trigger's limit (LE-123, LE-257); empty where there is none (LE-124).
-    pub fn shown(&self, event: EventType) -> BodyView<'_> {
+    pub fn shown(&self, limit: usize) -> BodyView<'_> {
         if let Some(replacement) = &self.replacement {
             return BodyView {
                 data: replacement,
                 truncated: false,
             };
         }
-        let shown = self.read.len().min(body_limit(event));
+        let shown = self.read.len().min(limit);
         BodyView {
             data: &self.read[..shown],
             truncated: !self.ended || self.read.len() > shown,
@@ -139,8 +138,8 @@ impl RequestBody {
 mod tests {
     use super::*;
 
-    const VIEWER: EventType = EventType::ViewerRequest;
-    const ORIGIN: EventType = EventType::OriginRequest;
+    const VIEWER: usize = 40_960;
+    const ORIGIN: usize = 1_048_576;
 
     fn read(pieces: &[&[u8]]) -> RequestBody {
         let mut body = RequestBody::default();
@@ -157,21 +156,21 @@ mod tests {
     #[test]
     fn a_body_is_read_one_byte_past_the_limit_and_shown_up_to_it() {
         // LE-123, LE-257
-        for (event, limit) in [(VIEWER, 40_960), (ORIGIN, 1_048_576)] {
+        for limit in [VIEWER, ORIGIN] {
             let mut body = read(&[&vec![b'x'; limit]]);
-            assert!(body.wants_more(event), "it may end here or not");
+            assert!(body.wants_more(limit), "it may end here or not");
             body.end();
-            assert!(!body.wants_more(event));
-            let shown = body.shown(event);
+            assert!(!body.wants_more(limit));
+            let shown = body.shown(limit);
             assert_eq!((shown.data.len(), shown.truncated), (limit, false));
 
             let mut body = read(&[&vec![b'x'; limit], b"y"]);
-            assert!(!body.wants_more(event));
+            assert!(!body.wants_more(limit));
             for ended in [false, true] {
                 if ended {
                     body.end();
                 }
-                let shown = body.shown(event);
+                let shown = body.shown(limit);
                 assert_eq!((shown.data.len(), shown.truncated), (limit, true));
             }
         }

@@ -19,6 +19,8 @@ pub enum ResultType {
     Redirect,
     /// More than a limit of the node allows.
     LimitExceeded,
+    /// More than the node takes on at the same time (CF-517).
+    CapacityExceeded,
     /// Made by a viewer-request function.
     LambdaGeneratedResponse,
     /// A function's result was not acceptable.
@@ -37,13 +39,14 @@ pub enum ResultType {
 
 impl ResultType {
     /// Every value, in the order of [`Self::index`].
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Hit,
         Self::RefreshHit,
         Self::Miss,
         Self::Error,
         Self::Redirect,
         Self::LimitExceeded,
+        Self::CapacityExceeded,
         Self::LambdaGeneratedResponse,
         Self::LambdaValidationError,
         Self::LambdaExecutionError,
@@ -67,6 +70,7 @@ impl ResultType {
             Self::Error => "Error",
             Self::Redirect => "Redirect",
             Self::LimitExceeded => "LimitExceeded",
+            Self::CapacityExceeded => "CapacityExceeded",
             Self::LambdaGeneratedResponse => "LambdaGeneratedResponse",
             Self::LambdaValidationError => "LambdaValidationError",
             Self::LambdaExecutionError => "LambdaExecutionError",
@@ -102,6 +106,8 @@ pub enum Served {
     Redirect,
     /// Made by the node for a function that failed (CF-516).
     Fault(FaultClass),
+    /// Made by the node for a request that is more than it takes on at the same time (CF-517).
+    Overload,
     /// Made by the node for a request it refuses or an origin that fails; the word is the log detail of CF-705.
     NodeError(&'static str),
 }
@@ -114,6 +120,7 @@ impl Served {
             Self::GeneratedAtViewer => "LambdaGeneratedResponse",
             Self::GeneratedByFunction => "FunctionGeneratedResponse",
             Self::Redirect => "Redirect",
+            Self::Overload => "CapacityExceeded",
             Self::NodeError(_) => "Error",
             // CF-513, CF-261: a status of 400 or more is an Error, stored or not.
             _ if status >= 400 => "Error",
@@ -140,6 +147,7 @@ impl Served {
             Self::GeneratedByFunction => ResultType::FunctionGeneratedResponse,
             Self::Redirect => ResultType::Redirect,
             Self::NodeError("LimitExceeded") => ResultType::LimitExceeded,
+            Self::Overload => ResultType::CapacityExceeded,
             // LE-A26: a throttled call is `Error` with its own detail.
             Self::Fault(FaultClass::Limit) | Self::NodeError(_) => ResultType::Error,
             _ if status >= 400 => ResultType::Error,
@@ -247,6 +255,21 @@ mod tests {
                 "FunctionThrottledError",
             ),
             (Served::Redirect, 301, "Redirect", "Redirect", "Redirect"),
+            // CF-517, CF-765
+            (
+                Served::Overload,
+                503,
+                "CapacityExceeded",
+                "CapacityExceeded",
+                "CapacityExceeded",
+            ),
+            (
+                Served::NodeError("LimitExceeded"),
+                413,
+                "Error",
+                "LimitExceeded",
+                "LimitExceeded",
+            ),
             (
                 Served::NodeError("OriginDnsError"),
                 502,

@@ -1,27 +1,18 @@
-//! One record per request, for people (text), programs (JSON lines, CF-706) and `dev`; also of those that are refused for
-//! their size, which CloudFront leaves out (CF-814).
-//!
-//! Records are handed to a [`Writer`], so that a slow disk or terminal never holds up a request; what
-//! does not fit is dropped and counted (LE-352 asks the same of function logs).
+//! One record per request: for people (text), for programs (JSON lines, CF-706), as CloudFront has it
+//! ([`super::standard`]), and for `dev`; also of those that are refused for their size, which CloudFront leaves out
+//! (CF-814). Where records go is [`super::access_log`]'s.
 
 use std::{
-    io::{self, Write},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use fourfront_control::LogFormat;
-use fourfront_model::{CountryCode, EventType};
-use prometheus::IntCounter;
+use fourfront_cache::{Outcome, StaleCause};
+use fourfront_model::{CountryCode, Distribution, EventType, HeaderLine, StandardLogging};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 
-use super::writer::{Writer, WriterSettings};
-use crate::flow::{RequestId, Served};
-
-/// Records waiting to be written before new ones are dropped.
-const QUEUE: usize = 16_384;
-
-/// How long the end of the process waits for the last records to be written.
-const LAST_RECORDS: Duration = Duration::from_secs(2);
+use crate::flow::{RequestId, Served, server_timing::Tier};
 
 /// How one function call went.
 #[derive(Clone, Debug)]
@@ -70,12 +61,20 @@ pub struct AccessRecord {
     pub served: Served,
     /// Why the cache did not answer (CP-607).
     pub cache_reason: Option<&'static str>,
-    /// Body bytes sent, or bytes over a WebSocket.
-    pub bytes: u64,
     /// Bytes received over the WebSocket that the request became; `None` where it is an answer like any other (CF-409).
     pub websocket_bytes: Option<u64>,
+    /// How it was to come about when its first byte was sent, and with which status; `None` when none was sent (CF-704).
+    pub began_as: Option<(Served, u16)>,
+    /// Body bytes sent.
+    pub bytes: u64,
+    /// Bytes of the answer's head, as on HTTP/1.1.
+    pub head_bytes: u64,
+    /// Bytes received: the request's head, as on HTTP/1.1, and its body.
+    pub received: u64,
     /// From the request's head to the last byte queued.
     pub duration: Duration,
+    /// From the request's head to the head of the answer.
+    pub first_byte: Option<Duration>,
     /// Function calls in order.
     pub hooks: Vec<HookRecord>,
     /// From sending the request to the origin to the head of its answer.
@@ -84,16 +83,244 @@ pub struct AccessRecord {
     pub error: Option<String>,
     /// What CloudFront Functions noted at viewer-request and viewer-response, URL-encoded (LE-483).
     pub log_data: [Option<String>; 2],
+    /// Where the node is, where [`Wanted::Fields`] was said.
+    pub location: Option<Arc<str>>,
+    /// The distribution, where one was found.
+    pub distribution: Option<Arc<Distribution>>,
+    /// Fields of the viewer's head, where [`Wanted::Fields`] was said.
+    pub viewer_fields: Option<Box<ViewerFields>>,
+    /// Fields of the answer's, likewise.
+    pub answer_fields: Option<Box<AnswerFields>>,
+    /// What the cache did, likewise.
+    pub cached: Option<Box<Cached>>,
+}
+
+/// What of a viewer's head logs have fields for. Several lines of one name are one value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewerFields {
+    /// `Referer`.
+    pub referer: Option<Box<[u8]>>,
+    /// `User-Agent`.
+    pub user_agent: Option<Box<[u8]>>,
+    /// `Cookie`, where the configuration has it logged.
+    pub cookie: Option<Box<[u8]>>,
+    /// `X-Forwarded-For`.
+    pub forwarded_for: Option<Box<[u8]>>,
+}
+
+impl ViewerFields {
+    /// Those among header fields.
+    pub fn of(headers: &HeaderMap, cookies: bool) -> Self {
+        Self::collect(headers, cookies)
+    }
+
+    /// Those among lines.
+    pub fn of_lines(lines: &[HeaderLine], cookies: bool) -> Self {
+        Self::collect(lines.iter().map(|l| (&l.name, &l.value)), cookies)
+    }
+
+    fn collect<'v>(
+        lines: impl IntoIterator<Item = (&'v HeaderName, &'v HeaderValue)>,
+        cookies: bool,
+    ) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in lines {
+            let (field, separator): (_, &[u8]) = match *name {
+                header::REFERER => (&mut fields.referer, b", "),
+                header::USER_AGENT => (&mut fields.user_agent, b", "),
+                // RFC 9113 section 8.2.3
+                header::COOKIE if cookies => (&mut fields.cookie, b"; "),
+                _ if name.as_str() == "x-forwarded-for" => (&mut fields.forwarded_for, b", "),
+                _ => continue,
+            };
+            *field = Some(match field.take() {
+                None => value.as_bytes().into(),
+                Some(before) => [&*before, separator, value.as_bytes()].concat().into(),
+            });
+        }
+        fields
+    }
+
+    fn len(&self) -> usize {
+        let all = [
+            &self.referer,
+            &self.user_agent,
+            &self.cookie,
+            &self.forwarded_for,
+        ];
+        all.into_iter().flatten().map(|value| value.len()).sum()
+    }
+}
+
+/// What of an answer's head logs have fields for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerFields {
+    /// `Content-Type`.
+    pub content_type: Option<Box<[u8]>>,
+    /// `Content-Length`.
+    pub content_length: Option<Box<[u8]>>,
+    /// First and last position of `Content-Range`.
+    pub range: Option<(u64, u64)>,
+}
+
+impl AnswerFields {
+    /// Those among header fields.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let value = |name| headers.get(name).map(HeaderValue::as_bytes);
+        Self::from_values(
+            value(header::CONTENT_TYPE),
+            value(header::CONTENT_LENGTH),
+            value(header::CONTENT_RANGE),
+        )
+    }
+
+    /// Those in a head of HTTP/1.1.
+    pub fn of_head(head: &[u8]) -> Self {
+        let (mut content_type, mut length, mut range) = (None, None, None);
+        let mut rest = head;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            // All three begin so, and few others do.
+            let is_one = line.len() > 8 && line[..8].eq_ignore_ascii_case(b"content-");
+            let Some(colon) = memchr::memchr(b':', line).filter(|_| is_one) else {
+                continue;
+            };
+            let value = Some(line[colon + 1..].trim_ascii());
+            match &*line[8..colon].to_ascii_lowercase() {
+                b"type" => content_type = value,
+                b"length" => length = value,
+                b"range" => range = value,
+                _ => {}
+            }
+        }
+        Self::from_values(content_type, length, range)
+    }
+
+    fn from_values(
+        content_type: Option<&[u8]>,
+        length: Option<&[u8]>,
+        range: Option<&[u8]>,
+    ) -> Self {
+        Self {
+            content_type: content_type.map(Into::into),
+            content_length: length.map(Into::into),
+            range: range.and_then(|range| {
+                let range = std::str::from_utf8(range).ok()?.strip_prefix("bytes ")?;
+                let (first, last) = range.split_once('/')?.0.split_once('-')?;
+                Some((first.parse().ok()?, last.parse().ok()?))
+            }),
+        }
+    }
+}
+
+/// What the cache did, for the fields of our own (CF-706).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached {
+    /// Where the object was found.
+    pub tier: Option<Tier>,
+    /// Its key.
+    pub key: Option<[u8; 16]>,
+    /// How it went.
+    pub outcome: Option<Outcome>,
+}
+
+impl Cached {
+    /// Seconds of lifetime left; negative of a stale object.
+    fn ttl(&self) -> Option<i64> {
+        use fourfront_cache::Kept;
+        match self.outcome.as_ref()? {
+            Outcome::Hit { ttl } | Outcome::Stale { ttl, .. } | Outcome::Revalidated { ttl } => {
+                Some(*ttl)
+            }
+            Outcome::Fetched {
+                kept: Kept::Stored { ttl },
+                ..
+            } => Some(*ttl),
+            Outcome::Fetched { .. } | Outcome::Followed { .. } => None,
+        }
+    }
+
+    /// Why a stale object was served.
+    const fn stale_reason(&self) -> Option<&'static str> {
+        let Some(Outcome::Stale { cause, .. }) = &self.outcome else {
+            return None;
+        };
+        Some(match cause {
+            StaleCause::Revalidating => "revalidating",
+            StaleCause::HeldOff => "held-off",
+            StaleCause::Accepted => "accepted",
+            StaleCause::OriginFailed(_) => "origin-failed",
+        })
+    }
 }
 
 impl AccessRecord {
-    /// The JSON form (CF-706).
+    /// `cs(Host)`: the distribution's own domain name; empty when none was found (CF-703).
+    pub fn domain_name(&self) -> &str {
+        self.distribution.as_ref().map_or("", |d| &d.domain_name)
+    }
+
+    /// `x-edge-location`; empty where it is not known.
+    pub(super) fn location(&self) -> &str {
+        self.location.as_deref().unwrap_or_default()
+    }
+
+    /// `x-edge-result-type`: how it ended.
+    pub fn result_type(&self) -> &'static str {
+        self.served.result_type(self.status).as_str()
+    }
+
+    /// `x-edge-response-result-type`: how it was to end when its first byte was sent (CF-704).
+    pub fn response_result_type(&self) -> &'static str {
+        let (served, status) = self.began_as.unwrap_or((self.served, self.status));
+        served.result_type(status).as_str()
+    }
+
+    /// `x-edge-detailed-result-type` (CF-705).
+    pub fn detailed_result_type(&self) -> &'static str {
+        self.served.detail(self.status)
+    }
+
+    /// Roughly the bytes that it takes in memory.
+    pub(super) fn cost(&self) -> usize {
+        let texts = self.uri.len() + self.query.len() + self.host.len();
+        let fields = self.viewer_fields.as_ref().map_or(0, |fields| fields.len());
+        let data = self.log_data.iter().flatten().map(String::len);
+        let error = self.error.as_ref().map_or(0, String::len);
+        // Itself, its distribution's and behaviour's names, and what has few sizes.
+        1024 + texts + fields + error + data.sum::<usize>() + self.hooks.len() * 256
+    }
+
+    /// The JSON form, with cookies where the record has them (CF-706).
     pub fn to_json(&self) -> Value {
+        self.to_json_with(true)
+    }
+
+    /// The JSON form; cookies are in it only with `include_cookies`.
+    pub(super) fn to_json_with(&self, include_cookies: bool) -> Value {
         let mut record = Map::new();
         let mut put = |key: &str, value: Value| {
             record.insert(key.to_owned(), value);
         };
-        put("time", json!(rfc3339(self.time)));
+        let or_dash = |text: &str| json!(if text.is_empty() { "-" } else { text });
+        let lossy = |value: Option<&[u8]>| {
+            value.map_or_else(|| json!("-"), |v| json!(String::from_utf8_lossy(v)))
+        };
+        let viewer = self.viewer_fields.as_deref();
+        let answer = self.answer_fields.as_deref();
+        let at = Civil::of(self.time);
+        put(
+            "date",
+            json!(format!("{:04}-{:02}-{:02}", at.year, at.month, at.day)),
+        );
+        put(
+            "time",
+            json!(format!("{:02}:{:02}:{:02}", at.hour, at.minute, at.second)),
+        );
+        put("ff-time", json!(rfc3339(self.time)));
+        put("x-edge-location", or_dash(self.location()));
+        put("sc-bytes", json!(self.head_bytes + self.bytes));
         put(
             "x-edge-request-id",
             json!(
@@ -120,35 +347,88 @@ impl AccessRecord {
             self.viewer.map_or_else(|| json!("-"), |v| json!(v.port())),
         );
         put("cs-protocol", json!(self.scheme()));
-        put("cs-protocol-version", json!(version_name(self.version)));
+        put("cs-protocol-version", json!(self.version_name()));
         let (protocol, cipher) = self.tls.unwrap_or(("-", "-"));
         put("ssl-protocol", json!(protocol));
         put("ssl-cipher", json!(cipher));
         put("cs-method", json!(self.method));
-        put("x-host-header", json!(self.host));
-        put("cs-uri-stem", json!(self.uri));
+        put("cs(Host)", or_dash(self.domain_name()));
+        put("x-host-header", or_dash(&self.host));
+        put("cs-uri-stem", or_dash(&self.uri));
+        put("cs-uri-query", or_dash(&self.query));
         put(
-            "cs-uri-query",
-            json!(if self.query.is_empty() {
-                "-"
-            } else {
-                &self.query
-            }),
+            "cs(Referer)",
+            lossy(viewer.and_then(|v| v.referer.as_deref())),
         );
+        put(
+            "cs(User-Agent)",
+            lossy(viewer.and_then(|v| v.user_agent.as_deref())),
+        );
+        put(
+            "cs(Cookie)",
+            lossy(
+                viewer
+                    .and_then(|v| v.cookie.as_deref())
+                    .filter(|_| include_cookies),
+            ),
+        );
+        put(
+            "x-forwarded-for",
+            lossy(viewer.and_then(|v| v.forwarded_for.as_deref())),
+        );
+        put("cs-bytes", json!(self.received));
         put("sc-status", json!(self.status));
         put("sc-body-bytes", json!(self.bytes));
         if let Some(bytes) = self.websocket_bytes {
             put("cs-body-bytes", json!(bytes));
         }
+        put(
+            "sc-content-type",
+            lossy(answer.and_then(|a| a.content_type.as_deref())),
+        );
+        put(
+            "sc-content-len",
+            lossy(answer.and_then(|a| a.content_length.as_deref())),
+        );
+        let range = answer.and_then(|a| a.range);
+        let position = |at: Option<u64>| at.map_or_else(|| json!("-"), |at| json!(at));
+        put("sc-range-start", position(range.map(|r| r.0)));
+        put("sc-range-end", position(range.map(|r| r.1)));
         put("time-taken", json!(seconds(self.duration)));
         put(
-            "x-edge-result-type",
-            json!(self.served.result_type(self.status).as_str()),
+            "time-to-first-byte",
+            self.first_byte
+                .map_or_else(|| json!("-"), |t| json!(seconds(t))),
+        );
+        put("x-edge-result-type", json!(self.result_type()));
+        put(
+            "x-edge-response-result-type",
+            json!(self.response_result_type()),
         );
         put(
             "x-edge-detailed-result-type",
-            json!(self.served.detail(self.status)),
+            json!(self.detailed_result_type()),
         );
+        put("fle-status", json!("-"));
+        put("fle-encrypted-fields", json!("-"));
+        if let Some(cached) = &self.cached {
+            let is_cached = !matches!(cached.outcome, None | Some(Outcome::Fetched { .. }));
+            if let Some(tier) = cached.tier.filter(|_| is_cached) {
+                put("ff-tier", json!(tier.as_str()));
+            }
+            if let Some(ttl) = cached.ttl() {
+                put("ff-ttl", json!(ttl));
+            }
+            if let Some(key) = cached.key {
+                put(
+                    "ff-key",
+                    json!(format!("{:032x}", u128::from_be_bytes(key))),
+                );
+            }
+            if let Some(reason) = cached.stale_reason() {
+                put("ff-stale-reason", json!(reason));
+            }
+        }
         if let Some(reason) = self.cache_reason {
             put("ff-cache-reason", json!(reason));
         }
@@ -196,6 +476,17 @@ impl AccessRecord {
         }
     }
 
+    /// `cs-protocol-version`.
+    pub const fn version_name(&self) -> &'static str {
+        match self.version {
+            http::Version::HTTP_09 => "HTTP/0.9",
+            http::Version::HTTP_10 => "HTTP/1.0",
+            http::Version::HTTP_2 => "HTTP/2.0",
+            http::Version::HTTP_3 => "HTTP/3.0",
+            _ => "HTTP/1.1",
+        }
+    }
+
     /// One line for people: status, verdict, request, times.
     pub fn to_text(&self) -> String {
         use std::fmt::Write as _;
@@ -238,17 +529,6 @@ impl AccessRecord {
     }
 }
 
-/// `cs-protocol-version` (CF-703 field 24).
-const fn version_name(version: http::Version) -> &'static str {
-    match version {
-        http::Version::HTTP_09 => "HTTP/0.9",
-        http::Version::HTTP_10 => "HTTP/1.0",
-        http::Version::HTTP_2 => "HTTP/2.0",
-        http::Version::HTTP_3 => "HTTP/3.0",
-        _ => "HTTP/1.1",
-    }
-}
-
 fn seconds(d: Duration) -> f64 {
     (d.as_secs_f64() * 1e6).round() / 1e6
 }
@@ -257,40 +537,85 @@ fn millis(d: Duration) -> f64 {
     d.as_secs_f64() * 1e3
 }
 
+/// A moment in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Civil {
+    pub(super) year: u64,
+    pub(super) month: u64,
+    pub(super) day: u64,
+    pub(super) hour: u64,
+    pub(super) minute: u64,
+    pub(super) second: u64,
+    pub(super) millis: u32,
+}
+
+impl Civil {
+    pub(super) fn of(time: SystemTime) -> Self {
+        let since = time
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let (secs, millis) = (since.as_secs(), since.subsec_millis());
+        let (days, rest) = (secs / 86_400, secs % 86_400);
+        // Days to a civil date, by the 400-year cycle counted from March (H. Hinnant's algorithm).
+        let z = days + 719_468;
+        let era = z / 146_097;
+        let doe = z % 146_097;
+        let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+        let mp = (5 * doy + 2) / 153;
+        let month = if mp < 10 { mp + 3 } else { mp - 9 };
+        Self {
+            year: yoe + era * 400 + u64::from(month <= 2),
+            month,
+            day: doy - (153 * mp + 2) / 5 + 1,
+            hour: rest / 3_600,
+            minute: rest % 3_600 / 60,
+            second: rest % 60,
+            millis,
+        }
+    }
+}
+
 /// `2026-03-03T09:00:00.123Z`.
 pub fn rfc3339(time: SystemTime) -> String {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let (secs, ms) = (since.as_secs(), since.subsec_millis());
-    let (days, rest) = (secs / 86_400, secs % 86_400);
-    // Days to a civil date, by the 400-year cycle counted from March (H. Hinnant's algorithm).
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let doe = z % 146_097;
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = doy - (153 * mp + 2) / 5 + 1;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z",
-        rest / 3_600,
-        rest % 3_600 / 60,
-        rest % 60
-    )
+    let Civil {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        millis,
+    } = Civil::of(time);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// What of a request its record has to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing: no record is made.
+    Nothing,
+    /// What is in a line of text.
+    Line,
+    /// Also fields of heads, and what the cache did.
+    Fields {
+        /// Cookies among them.
+        cookies: bool,
+    },
 }
 
 /// Where access records go.
 pub trait AccessSink: Send + Sync {
+    /// What is wanted of a request to a distribution that has such a log.
+    fn wants(&self, _logging: Option<&StandardLogging>) -> Wanted {
+        Wanted::Fields { cookies: true }
+    }
+
     /// Takes one record. Never blocks.
     fn record(&self, record: AccessRecord);
 
-    /// Whether records go anywhere; when not, none need be made.
-    fn enabled(&self) -> bool {
-        true
-    }
+    /// Opens files anew, for who has moved them away.
+    fn reopen(&self) {}
 
     /// Writes what is waiting and ends; called once, when no request is being served any more.
     fn finish(&self) {}
@@ -301,72 +626,30 @@ pub trait AccessSink: Send + Sync {
 pub struct NoAccessLog;
 
 impl AccessSink for NoAccessLog {
+    fn wants(&self, _: Option<&StandardLogging>) -> Wanted {
+        Wanted::Nothing
+    }
+
     fn record(&self, _: AccessRecord) {}
-
-    fn enabled(&self) -> bool {
-        false
-    }
-}
-
-/// Writes records on a thread of its own.
-#[derive(Debug)]
-pub struct AccessLog {
-    writer: Writer<AccessRecord>,
-}
-
-impl AccessLog {
-    /// Starts the writer thread; `dropped` counts records that were not written.
-    ///
-    /// # Errors
-    /// When the thread cannot be started.
-    pub fn start(
-        format: LogFormat,
-        out: impl Write + Send + 'static,
-        dropped: IntCounter,
-    ) -> io::Result<Self> {
-        let settings = WriterSettings {
-            name: "access-log",
-            capacity: QUEUE,
-            dropped,
-        };
-        let append = move |record: &AccessRecord, line: &mut Vec<u8>| {
-            let text = match format {
-                LogFormat::Text => record.to_text(),
-                LogFormat::Json => record.to_json().to_string(),
-            };
-            line.extend_from_slice(text.as_bytes());
-            line.push(b'\n');
-        };
-        let report = |e: &io::Error| {
-            tracing::error!("access log: {e}; records are lost until it can be written again");
-        };
-        Ok(Self {
-            writer: Writer::start(settings, out, append, report)?,
-        })
-    }
-}
-
-impl AccessSink for AccessLog {
-    fn record(&self, record: AccessRecord) {
-        self.writer.push(record, 1);
-    }
-
-    fn finish(&self) {
-        if !self.writer.finish(LAST_RECORDS) {
-            tracing::warn!("access log: its reader has stopped; the last records are lost");
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use parking_lot::Mutex;
-
+pub(super) mod tests {
     use super::*;
 
-    fn record() -> AccessRecord {
+    /// A distribution that logs nothing.
+    pub(in crate::observe) fn distribution() -> Distribution {
+        let text = "distributions: { site: { id: ESITE, origins: { app: \"http://a.test\" } } }";
+        let loaded = fourfront_control::parse(
+            text,
+            std::path::Path::new("fourfront.yaml"),
+            std::path::Path::new("/"),
+            &|_| None,
+        );
+        (*loaded.unwrap().site.distributions()[0]).clone()
+    }
+
+    pub(in crate::observe) fn record() -> AccessRecord {
         AccessRecord {
             time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_772_528_400_123),
             request_id: None,
@@ -395,6 +678,15 @@ mod tests {
             origin: None,
             error: None,
             log_data: [None, None],
+            began_as: None,
+            head_bytes: 0,
+            received: 0,
+            first_byte: None,
+            location: Some("FFN00-C1".into()),
+            distribution: None,
+            viewer_fields: None,
+            answer_fields: None,
+            cached: None,
         }
     }
 
@@ -423,7 +715,14 @@ mod tests {
     fn json_uses_the_log_fields_of_cloudfront() {
         // CF-703, CF-706, LE-271
         let json = record().to_json();
-        assert_eq!(json["time"], "2026-03-03T09:00:00.123Z");
+        assert_eq!(
+            (&json["date"], &json["time"]),
+            (&json!("2026-03-03"), &json!("09:00:00"))
+        );
+        assert_eq!(json["ff-time"], "2026-03-03T09:00:00.123Z");
+        for name in crate::observe::standard::FIELDS {
+            assert!(json.get(name).is_some(), "{name}");
+        }
         assert_eq!(json["x-edge-result-type"], "LambdaExecutionError");
         assert_eq!(json["cs-uri-query"], "-");
         assert_eq!(json["c-country"], "DE");
@@ -452,42 +751,54 @@ mod tests {
         assert_eq!(at(1_735_689_599), "2024-12-31T23:59:59.000Z");
     }
 
-    /// An output that fails until it is repaired.
-    #[derive(Clone, Default)]
-    struct Disk(Arc<Mutex<(Vec<u8>, bool)>>);
-
-    impl Write for Disk {
-        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-            let (text, full) = &mut *self.0.lock();
-            if *full {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            text.extend_from_slice(buf);
-            Ok(buf.len())
+    #[test]
+    fn json_says_what_the_cache_did() {
+        // CF-706
+        let json = AccessRecord {
+            cached: Some(Box::new(Cached {
+                tier: Some(Tier::Disk),
+                key: Some([1; 16]),
+                outcome: Some(Outcome::Stale {
+                    ttl: -7,
+                    cause: StaleCause::HeldOff,
+                }),
+            })),
+            ..record()
         }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+        .to_json();
+        assert_eq!(json["ff-tier"], "disk");
+        assert_eq!(json["ff-ttl"], -7);
+        assert_eq!(json["ff-key"], "01".repeat(16));
+        assert_eq!(json["ff-stale-reason"], "held-off");
     }
 
     #[test]
-    fn records_are_written_in_order_and_past_a_full_disk() {
-        // CF-706
-        let disk = Disk::default();
-        let dropped = IntCounter::new("dropped", "Records").unwrap();
-        let log = AccessLog::start(LogFormat::Json, disk.clone(), dropped.clone()).unwrap();
-        disk.0.lock().1 = true;
-        log.record(record());
-        assert!(log.writer.flush(Duration::from_secs(60)));
-        disk.0.lock().1 = false;
-        log.record(AccessRecord {
-            status: 404,
-            ..record()
-        });
-        log.finish();
-        let text = String::from_utf8(disk.0.lock().0.clone()).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].contains("\"sc-status\":503") && lines[1].contains("\"sc-status\":404"));
-        assert_eq!((lines.len(), dropped.get()), (2, 0));
+    fn fields_of_a_head_are_found_in_either_form() {
+        // CF-703, RFC 9113 section 8.2.3
+        let head = b"HTTP/1.1 206 Partial Content\r\ncontent-type: text/html\r\nContent-Encoding: gzip\r\n\
+                     CONTENT-RANGE: bytes 5-9/100\r\nContent-Length:5\r\n\r\n";
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("text/html"));
+        headers.insert("content-range", HeaderValue::from_static("bytes 5-9/100"));
+        headers.insert("content-length", HeaderValue::from_static("5"));
+        let found = AnswerFields::of_head(head);
+        assert_eq!(found, AnswerFields::of(&headers));
+        assert_eq!(found.range, Some((5, 9)));
+        assert_eq!(found.content_length.as_deref(), Some(&b"5"[..]));
+        headers.insert("content-range", HeaderValue::from_static("bytes */100"));
+        assert_eq!(AnswerFields::of(&headers).range, None);
+
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("x-forwarded-for", "::1"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let found = ViewerFields::of(&headers, true);
+        assert_eq!(found.cookie.as_deref(), Some(&b"a=1; b=2"[..]));
+        assert_eq!(found.forwarded_for.as_deref(), Some(&b"::1"[..]));
+        assert_eq!(ViewerFields::of(&headers, false).cookie, None);
     }
 }

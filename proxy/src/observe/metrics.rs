@@ -1,8 +1,14 @@
-//! Prometheus metrics. Handles for a behaviour are looked up once per configuration, not
-//! per request: on the hot path a metric is one relaxed atomic add.
+//! Prometheus metrics. Handles for a behaviour are looked up once per configuration, or when they are first needed, not
+//! per request: on the hot path a metric is one relaxed atomic add. What CloudFront calls them is in [`super::mapping`].
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use fourfront_cache::{disk::DiskCounts, policy::Despite};
 use fourfront_hooks::pool::PoolStats;
+use http::Method;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -27,6 +33,11 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     bytes_sent: IntCounterVec,
+    bytes_received: IntCounterVec,
+    origin_served: HistogramVec,
+    refused: IntCounterVec,
+    open_connections: IntGauge,
+    compression_skipped: IntCounterVec,
     cache: IntCounterVec,
     stored_despite: IntCounterVec,
     hook_duration: HistogramVec,
@@ -56,23 +67,96 @@ pub struct Metrics {
     connection_ends: IntCounterVec,
 }
 
-/// The counters of one behaviour, resolved once per configuration.
+/// The label `method`: what CloudFront's metrics tell apart (CF-720).
+const METHODS: [&str; 3] = ["read", "upload", "other"];
+
+/// The label `status`: those that CloudFront's metrics name, and classes of the others. `000`: the viewer left before any
+/// byte.
+const STATUSES: [&str; 12] = [
+    "000", "1xx", "2xx", "3xx", "401", "403", "404", "4xx", "502", "503", "504", "5xx",
+];
+
+fn method_index(method: &Method) -> usize {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => 0,
+        Method::POST | Method::PUT => 1,
+        _ => 2,
+    }
+}
+
+const fn status_index(status: u16) -> usize {
+    match status {
+        0 => 0,
+        401 => 4,
+        403 => 5,
+        404 => 6,
+        502 => 8,
+        503 => 9,
+        504 => 10,
+        1..=199 => 1,
+        200..=299 => 2,
+        300..=399 => 3,
+        400..=499 => 7,
+        _ => 11,
+    }
+}
+
+/// A request that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// How it ended.
+    pub result: ResultType,
+    /// Its method.
+    pub method: &'a Method,
+    /// The status of its answer; 0 when there was none.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub sent: u64,
+    /// Bytes of its own.
+    pub received: u64,
+    /// From its head to the head of the answer, where that came from the origin.
+    pub origin_served: Option<Duration>,
+}
+
+/// The counters of one behaviour.
 #[derive(Clone, Debug)]
 pub struct BehaviorMetrics {
-    /// Indexed by [`ResultType`].
-    results: Vec<IntCounter>,
-    bytes: IntCounter,
+    of: IntCounterVec,
+    /// Indexed by [`ResultType`], method and status; there once they are needed, since most combinations never are.
+    requests: Arc<[OnceLock<IntCounter>]>,
+    sent: [IntCounter; METHODS.len()],
+    received: [IntCounter; METHODS.len()],
+    origin_served: Histogram,
     distribution: String,
     behavior: String,
 }
 
 impl BehaviorMetrics {
     /// Counts one finished request.
-    pub fn finished(&self, result: ResultType, body_bytes: u64) {
-        if let Some(counter) = self.results.get(result.index()) {
+    pub fn finished(&self, finished: &Finished<'_>) {
+        let (method, status) = (method_index(finished.method), status_index(finished.status));
+        let at = (finished.result.index() * METHODS.len() + method) * STATUSES.len() + status;
+        if let Some(counter) = self.requests.get(at) {
+            let counter = counter.get_or_init(|| {
+                self.of.with_label_values(&[
+                    &self.distribution,
+                    &self.behavior,
+                    finished.result.as_str(),
+                    METHODS[method],
+                    STATUSES[status],
+                ])
+            });
             counter.inc();
         }
-        self.bytes.inc_by(body_bytes);
+        if finished.sent > 0 {
+            self.sent[method].inc_by(finished.sent);
+        }
+        if finished.received > 0 {
+            self.received[method].inc_by(finished.received);
+        }
+        if let Some(after) = finished.origin_served {
+            self.origin_served.observe(after.as_secs_f64());
+        }
     }
 
     /// The distribution's id, as labelled.
@@ -105,13 +189,38 @@ impl Metrics {
             registry: Registry::new(),
             requests: counters(
                 "fourfront_requests_total",
-                "Viewer requests by distribution, behaviour and x-edge-result-type",
-                &["distribution", "behavior", "result"],
+                "Viewer requests by distribution, behaviour, x-edge-result-type, kind of method, and status or class of statuses",
+                &["distribution", "behavior", "result", "method", "status"],
             )?,
             bytes_sent: counters(
                 "fourfront_bytes_sent_total",
                 "Body bytes sent to viewers",
-                &["distribution", "behavior"],
+                &["distribution", "behavior", "method"],
+            )?,
+            bytes_received: counters(
+                "fourfront_bytes_received_total",
+                "Body bytes received from viewers",
+                &["distribution", "behavior", "method"],
+            )?,
+            origin_served: times(
+                "fourfront_origin_served_seconds",
+                "From a viewer's request to the head of its answer, where that came from the origin",
+                ORIGIN_BUCKETS,
+                &["distribution"],
+            )?,
+            refused: counters(
+                "fourfront_refused_total",
+                "What was refused because the node had as much as it may take on: requests or connections",
+                &["what"],
+            )?,
+            open_connections: IntGauge::new(
+                "fourfront_viewer_connections",
+                "Viewers' connections, idle ones included",
+            )?,
+            compression_skipped: counters(
+                "fourfront_compression_skipped_total",
+                "Bodies that were not compressed because as many were as may be at the same time",
+                &["distribution"],
             )?,
             cache: counters(
                 "fourfront_cache_total",
@@ -244,6 +353,11 @@ impl Metrics {
         let registry = &metrics.registry;
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.bytes_sent.clone()))?;
+        registry.register(Box::new(metrics.bytes_received.clone()))?;
+        registry.register(Box::new(metrics.origin_served.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.open_connections.clone()))?;
+        registry.register(Box::new(metrics.compression_skipped.clone()))?;
         registry.register(Box::new(metrics.cache.clone()))?;
         registry.register(Box::new(metrics.stored_despite.clone()))?;
         registry.register(Box::new(metrics.hook_duration.clone()))?;
@@ -280,15 +394,16 @@ impl Metrics {
 
     /// Resolves the counters of one behaviour.
     pub fn behavior(&self, distribution: &str, behavior: &str) -> BehaviorMetrics {
+        let of_method = |vec: &IntCounterVec| {
+            METHODS.map(|m| vec.with_label_values(&[distribution, behavior, m]))
+        };
+        let combinations = ResultType::ALL.len() * METHODS.len() * STATUSES.len();
         BehaviorMetrics {
-            results: ResultType::ALL
-                .iter()
-                .map(|r| {
-                    self.requests
-                        .with_label_values(&[distribution, behavior, r.as_str()])
-                })
-                .collect(),
-            bytes: self.bytes_sent.with_label_values(&[distribution, behavior]),
+            of: self.requests.clone(),
+            requests: (0..combinations).map(|_| OnceLock::new()).collect(),
+            sent: of_method(&self.bytes_sent),
+            received: of_method(&self.bytes_received),
+            origin_served: self.origin_served.with_label_values(&[distribution]),
             distribution: distribution.to_owned(),
             behavior: behavior.to_owned(),
         }
@@ -342,6 +457,23 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts what was refused because there was too much already: `requests` or `connections` (CF-773).
+    pub fn refused(&self, what: &'static str) {
+        self.refused.with_label_values(&[what]).inc();
+    }
+
+    /// Viewers' connections there are.
+    pub const fn open_connections(&self) -> &IntGauge {
+        &self.open_connections
+    }
+
+    /// Counts a body that was not compressed to spare the processors (CF-605).
+    pub fn compression_skipped(&self, distribution: &str) {
+        self.compression_skipped
+            .with_label_values(&[distribution])
+            .inc();
+    }
+
     /// Requests being served right now.
     pub const fn in_flight(&self) -> &IntGauge {
         &self.connections
@@ -389,7 +521,7 @@ impl Metrics {
         self.connection_ends.with_label_values(&[reason]).inc();
     }
 
-    /// Counts lines of one log, `access` or `stderr`, that were not written.
+    /// Counts lines of one log, `access`, `standard` or `stderr`, that were not written.
     pub fn log_dropped(&self, log: &'static str) -> IntCounter {
         self.log_dropped.with_label_values(&[log])
     }
@@ -460,19 +592,52 @@ mod tests {
 
     #[test]
     fn a_counted_request_shows_in_the_exposition() {
+        // CF-720
         let metrics = Metrics::new().unwrap();
-        metrics
-            .behavior("D1", "/api/*")
-            .finished(ResultType::Hit, 42);
+        let behavior = metrics.behavior("D1", "/api/*");
+        let get = Finished {
+            result: ResultType::Hit,
+            method: &Method::GET,
+            status: 206,
+            sent: 42,
+            received: 0,
+            origin_served: None,
+        };
+        behavior.finished(&get);
+        // Another configuration has the same counters.
+        metrics.behavior("D1", "/api/*").finished(&get);
+        behavior.finished(&Finished {
+            result: ResultType::Error,
+            method: &Method::PUT,
+            status: 403,
+            received: 7,
+            ..get
+        });
         let text = String::from_utf8(metrics.render().unwrap()).unwrap();
-        assert!(
-            text.contains(
-                r#"fourfront_requests_total{behavior="/api/*",distribution="D1",result="Hit"} 1"#
-            ),
-            "{text}"
-        );
-        assert!(
-            text.contains(r#"fourfront_bytes_sent_total{behavior="/api/*",distribution="D1"} 42"#)
-        );
+        for line in [
+            r#"fourfront_requests_total{behavior="/api/*",distribution="D1",method="read",result="Hit",status="2xx"} 2"#,
+            r#"fourfront_requests_total{behavior="/api/*",distribution="D1",method="upload",result="Error",status="403"} 1"#,
+            r#"fourfront_bytes_sent_total{behavior="/api/*",distribution="D1",method="read"} 84"#,
+            r#"fourfront_bytes_received_total{behavior="/api/*",distribution="D1",method="upload"} 7"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        let lines = text
+            .lines()
+            .filter(|l| l.starts_with("fourfront_requests_total{"));
+        assert_eq!(lines.count(), 2);
+    }
+
+    #[test]
+    fn every_status_has_its_label() {
+        let labels = [
+            0, 101, 204, 304, 400, 401, 403, 404, 494, 500, 502, 503, 504, 599,
+        ]
+        .map(|status| STATUSES[status_index(status)]);
+        let expected = [
+            "000", "1xx", "2xx", "3xx", "4xx", "401", "403", "404", "4xx", "5xx", "502", "503",
+            "504", "5xx",
+        ];
+        assert_eq!(labels, expected);
     }
 }

@@ -3,10 +3,15 @@
 //! label values come from configuration and enums, never from a request.
 
 pub mod access;
+pub mod access_log;
 pub mod admin;
+mod hourly;
+pub mod log_file;
 pub mod logs;
+pub mod mapping;
 pub mod metrics;
 pub mod pools;
+pub mod standard;
 pub mod writer;
 
 /// Field names shared by logs and access records.

@@ -54,6 +54,24 @@ enum Item<T> {
     End(SyncSender<()>),
 }
 
+/// What a [`Writer`]'s thread does with what is queued.
+pub(super) trait Sink<T>: Send + 'static {
+    /// Takes one thing.
+    fn take(&mut self, value: &T);
+
+    /// Whether so much waits to be written that it is time.
+    fn is_full(&self) -> bool;
+
+    /// Writes what waits.
+    fn write(&mut self);
+
+    /// After how long [`Self::write`] is to be called when nothing comes; `None` when there is no need.
+    fn wakes_after(&self) -> Option<Duration>;
+
+    /// Nothing comes any more: what cannot be written is given up and counted.
+    fn end(&mut self);
+}
+
 impl<T: Send + 'static> Writer<T> {
     /// Starts the thread. `format` appends one line, with its line feed; `report` is told once of each
     /// time the output begins to fail.
@@ -66,19 +84,28 @@ impl<T: Send + 'static> Writer<T> {
         format: impl Fn(&T, &mut Vec<u8>) + Send + 'static,
         report: impl Fn(&io::Error) + Send + 'static,
     ) -> io::Result<Self> {
-        let (queue, items) = channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
         let output = Output {
             out,
+            format,
             report,
             pending: Vec::new(),
             failing: false,
             dropped: settings.dropped.clone(),
         };
+        Self::start_with(settings, output)
+    }
+
+    /// Starts the thread with something else to do than to write lines.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(super) fn start_with(settings: WriterSettings, sink: impl Sink<T>) -> io::Result<Self> {
+        let (queue, items) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
         let taken = waiting.clone();
         let thread = thread::Builder::new()
             .name(settings.name.to_owned())
-            .spawn(move || write_all(&items, output, &format, &taken))?;
+            .spawn(move || write_all(&items, sink, &taken))?;
         Ok(Self {
             queue,
             waiting,
@@ -109,6 +136,13 @@ impl<T: Send + 'static> Writer<T> {
         self.ask(Item::Flush, within)
     }
 
+    /// Has the thread write what was pushed before, and waits for nothing.
+    pub fn wake(&self) {
+        // Nobody listens to the reply.
+        let (reply, _) = sync_channel(1);
+        let _ = self.queue.send(Item::Flush(reply));
+    }
+
     /// Like [`Self::flush`], and ends the thread. What is pushed later is dropped.
     pub fn finish(&self, within: Duration) -> bool {
         let ended = self.ask(Item::End, within);
@@ -134,65 +168,69 @@ pub fn unbuffered(stream: impl AsFd) -> io::Result<File> {
     stream.as_fd().try_clone_to_owned().map(File::from)
 }
 
-fn write_all<T, W: Write>(
-    items: &Receiver<Item<T>>,
-    mut output: Output<W, impl Fn(&io::Error)>,
-    format: &impl Fn(&T, &mut Vec<u8>),
-    waiting: &AtomicUsize,
-) {
+fn write_all<T>(items: &Receiver<Item<T>>, mut sink: impl Sink<T>, waiting: &AtomicUsize) {
     loop {
-        let mut next = if output.pending.is_empty() {
-            items.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            items.recv_timeout(RETRY)
+        let mut next = match sink.wakes_after() {
+            None => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(after) => items.recv_timeout(after),
         };
         // Written when the queue runs dry: prompt when quiet, batched under load.
         while let Ok(item) = next {
             match item {
                 Item::Line { value, cost } => {
                     waiting.fetch_sub(cost, Ordering::Relaxed);
-                    output.take(|line| format(&value, line));
-                    if output.pending.len() >= BATCH {
-                        output.write();
+                    sink.take(&value);
+                    if sink.is_full() {
+                        sink.write();
                     }
                 }
                 Item::Flush(reply) => {
-                    output.write();
+                    sink.write();
                     let _ = reply.send(());
                 }
                 Item::End(reply) => {
-                    output.write();
-                    output.give_up();
+                    sink.write();
+                    sink.end();
                     let _ = reply.send(());
                     return;
                 }
             }
             next = items.try_recv().map_err(|_| RecvTimeoutError::Timeout);
         }
-        output.write();
+        sink.write();
         if matches!(next, Err(RecvTimeoutError::Disconnected)) {
-            output.give_up();
+            sink.end();
             return;
         }
     }
 }
 
 /// Where lines go, and those that have not got there.
-struct Output<W, R> {
+struct Output<W, F, R> {
     out: W,
+    format: F,
     report: R,
     pending: Vec<u8>,
     failing: bool,
     dropped: IntCounter,
 }
 
-impl<W: Write, R: Fn(&io::Error)> Output<W, R> {
-    fn take(&mut self, format: impl FnOnce(&mut Vec<u8>)) {
+impl<T, W, F, R> Sink<T> for Output<W, F, R>
+where
+    W: Write + Send + 'static,
+    F: Fn(&T, &mut Vec<u8>) + Send + 'static,
+    R: Fn(&io::Error) + Send + 'static,
+{
+    fn take(&mut self, value: &T) {
         if self.failing && self.pending.len() >= BATCH {
             self.dropped.inc();
         } else {
-            format(&mut self.pending);
+            (self.format)(value, &mut self.pending);
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.pending.len() >= BATCH
     }
 
     /// Writes what is pending. After a failure the rest stays, so that no line is torn or written twice.
@@ -220,7 +258,11 @@ impl<W: Write, R: Fn(&io::Error)> Output<W, R> {
         }
     }
 
-    fn give_up(&mut self) {
+    fn wakes_after(&self) -> Option<Duration> {
+        (!self.pending.is_empty()).then_some(RETRY)
+    }
+
+    fn end(&mut self) {
         let lines = memchr::memchr_iter(b'\n', &self.pending).count();
         self.dropped.inc_by(lines as u64);
         self.pending.clear();

@@ -11,6 +11,7 @@ use crate::flow::{
     compression::{self, Answer, Asked, Choice, Coding, Compressed, Compressor, Levels},
     hook::ResponseParts,
 };
+use crate::node::InFlightGuard;
 
 /// A body longer than this is compressed on a thread of its own when all of it is at hand: it takes milliseconds. One that
 /// arrives is compressed piece by piece.
@@ -36,16 +37,17 @@ impl Edge {
             &parts.lines,
             length,
         );
-        let coding = match choice {
-            Choice::AsItIs => return (BodyPlan::Relay, None),
-            Choice::Varies => {
+        let (coding, at_work) = match self.spare(choice, route) {
+            Spared::AsItIs => return (BodyPlan::Relay, None),
+            Spared::Varies => {
                 compression::vary(&mut parts.lines);
                 return (BodyPlan::Relay, None);
             }
-            Choice::Compress(coding) => coding,
+            Spared::Compress(coding, at_work) => (coding, at_work),
         };
         let compressed = compression::relabel(&mut parts.lines, coding);
         let compressor = Compressor::new(coding, levels(route), length.unwrap_or_default());
+        let compressor = compressor.counted(at_work);
         (BodyPlan::Compress(Box::new(compressor)), Some(compressed))
     }
 
@@ -58,15 +60,16 @@ impl Edge {
         parts: &mut ResponseParts,
         body: Bytes,
     ) -> (BodyPlan, Option<Compressed>) {
-        let done = compress(
-            session,
-            background,
-            route,
-            parts.status,
-            &mut parts.lines,
-            body,
-        )
-        .await;
+        let done = self
+            .compress(
+                session,
+                background,
+                route,
+                parts.status,
+                &mut parts.lines,
+                body,
+            )
+            .await;
         (BodyPlan::Replace(done.0), done.1)
     }
 
@@ -81,42 +84,74 @@ impl Edge {
         let body = std::mem::take(&mut generated.body);
         let lines = &mut generated.lines;
         let compressed;
-        (generated.body, compressed) = compress(
-            session,
-            background,
-            &exchange.route,
-            generated.status,
-            lines,
-            body,
-        )
-        .await;
+        (generated.body, compressed) = self
+            .compress(
+                session,
+                background,
+                &exchange.route,
+                generated.status,
+                lines,
+                body,
+            )
+            .await;
         compressed
+    }
+
+    async fn compress(
+        &self,
+        session: &Session,
+        background: bool,
+        route: &Route,
+        status: u16,
+        lines: &mut Vec<HeaderLine>,
+        body: Bytes,
+    ) -> (Bytes, Option<Compressed>) {
+        let length = body.len() as u64;
+        let choice = choose(session, background, route, status, lines, Some(length));
+        let (coding, _at_work) = match self.spare(choice, route) {
+            Spared::AsItIs => return (body, None),
+            Spared::Varies => {
+                compression::vary(lines);
+                return (body, None);
+            }
+            Spared::Compress(coding, at_work) => (coding, at_work),
+        };
+        let Some(smaller) = whole(coding, levels(route), body.clone()).await else {
+            compression::vary(lines);
+            return (body, None);
+        };
+        let compressed = compression::relabel(lines, coding);
+        (smaller, Some(compressed))
+    }
+
+    /// What is left of a choice when as many bodies are compressed as may be at the same time (CF-605): one more then is sent
+    /// and stored as it is, and served so until it expires (CF-209). It varies all the same, since the next one may
+    /// be compressed.
+    ///
+    /// The number is a measure of the processors' load that knows no other cause, and bounds what encoders hold of memory.
+    fn spare(&self, choice: Choice, route: &Route) -> Spared {
+        let coding = match choice {
+            Choice::AsItIs => return Spared::AsItIs,
+            Choice::Varies => return Spared::Varies,
+            Choice::Compress(coding) => coding,
+        };
+        let most = route.snapshot().settings().compression.max_in_flight;
+        match self.node().load().compression(most) {
+            Some(at_work) => Spared::Compress(coding, at_work),
+            None => {
+                let distribution = &route.distribution().id;
+                self.node().metrics().compression_skipped(distribution);
+                Spared::Varies
+            }
+        }
     }
 }
 
-async fn compress(
-    session: &Session,
-    background: bool,
-    route: &Route,
-    status: u16,
-    lines: &mut Vec<HeaderLine>,
-    body: Bytes,
-) -> (Bytes, Option<Compressed>) {
-    let length = body.len() as u64;
-    let coding = match choose(session, background, route, status, lines, Some(length)) {
-        Choice::AsItIs => return (body, None),
-        Choice::Varies => {
-            compression::vary(lines);
-            return (body, None);
-        }
-        Choice::Compress(coding) => coding,
-    };
-    let Some(smaller) = whole(coding, levels(route), body.clone()).await else {
-        compression::vary(lines);
-        return (body, None);
-    };
-    let compressed = compression::relabel(lines, coding);
-    (smaller, Some(compressed))
+/// What becomes of a body once it is known whether there is a processor to spare.
+enum Spared {
+    AsItIs,
+    Varies,
+    Compress(Coding, InFlightGuard),
 }
 
 /// `None` when the runtime is shutting down.

@@ -28,7 +28,7 @@ use crate::{
         server_timing::Tier,
     },
     node::InFlightGuard,
-    observe::access::HookRecord,
+    observe::access::{HookRecord, ViewerFields},
 };
 
 /// The context of one request: the flow, and what the log line will say.
@@ -91,6 +91,8 @@ pub struct Ctx {
     pub(super) lease: Option<Lease>,
     /// Counts the request as being served.
     _in_flight: InFlightGuard,
+    /// Counts it among those that are limited, once it was taken on (CF-773).
+    pub(super) taken_on: Option<InFlightGuard>,
 }
 
 /// What takes the place of the answer Pingora is about to send.
@@ -133,9 +135,22 @@ pub struct Record {
     pub error: Option<String>,
     /// What CloudFront Functions noted with `cf.logCustomData` at viewer-request and viewer-response (LE-483).
     pub log_data: [Option<String>; 2],
+    /// How long the head of the answer took, and how the answer was to come about by then (CF-704).
+    pub began: Option<(Duration, Served, u16)>,
+    /// What logs tell of the viewer's head; kept only once a function changes it.
+    pub seen: Option<Box<ViewerFields>>,
+    /// Under which key the answer was looked for.
+    pub key: Option<[u8; 16]>,
 }
 
 impl Record {
+    /// The head of the answer is about to be sent.
+    pub(super) fn answers(&mut self, served: Served, status: u16) {
+        if self.began.is_none() {
+            self.began = Some((self.started.elapsed(), served, status));
+        }
+    }
+
     /// Whether the function at a trigger failed. The request goes on only where its association says so (LE-281).
     pub(super) fn passed_by(&self, event: EventType) -> bool {
         self.hooks
@@ -162,6 +177,9 @@ impl Ctx {
                 outcome: None,
                 error: None,
                 log_data: [None, None],
+                began: None,
+                seen: None,
+                key: None,
             },
             fault: None,
             origin: None,
@@ -189,6 +207,7 @@ impl Ctx {
             handed_over: false,
             lease: None,
             _in_flight: in_flight,
+            taken_on: None,
         }
     }
 

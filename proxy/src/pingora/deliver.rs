@@ -133,9 +133,10 @@ impl Edge {
             }
             None => {
                 head.insert_header("Server", identity.product())?;
+                let token = answer.served.x_cache(answer.status);
                 head.insert_header(
                     "X-Cache",
-                    format!("Error from {}", identity.x_cache_suffix()),
+                    format!("{token} from {}", identity.x_cache_suffix()),
                 )?;
                 let (node, domain) = (self.node().name(), identity.domain());
                 let via = format!("1.1 {node}.{domain} ({})", identity.product());
@@ -148,6 +149,7 @@ impl Edge {
             session.set_keepalive(None);
         }
         ctx.record.served = Some(answer.served);
+        ctx.record.answers(answer.served, answer.status);
         if ctx.record.error.is_none() {
             ctx.record.error = Some(fault.to_string());
         }
@@ -205,6 +207,7 @@ impl Edge {
             }
         }
         ctx.record.served = Some(served);
+        ctx.record.answers(served, head.status.as_u16());
         add_node_fields(&mut head, &exchange, served, outcome)?;
         // LE-168: HEAD gets the length and no body. 204 and 304 have neither.
         let bodyless = matches!(head.status.as_u16(), 204 | 304);

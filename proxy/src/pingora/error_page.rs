@@ -314,6 +314,7 @@ async fn relay(
     };
     // CF-597: the page is fetched all the same, for whoever comes with GET.
     let ends = left == Some(0) || session.req_header().method == Method::HEAD;
+    ctx.record.answers(failed.served, head.status.as_u16());
     session.write_response_header(head, ends).await?;
     ctx.record.served = Some(failed.served);
     if ends {

@@ -30,6 +30,7 @@ mod hook;
 mod interim;
 mod kept_head;
 mod origin_side;
+mod overload;
 mod pace;
 mod packed;
 mod parts;
@@ -222,6 +223,7 @@ impl ProxyHttp for Filters {
                 .variant_used(session.cache.cache_key(), most);
         }
         let freshness = self.judge_hit(session, meta, ctx)?;
+        ctx.record.tier = storage::tier_of(hit);
         Ok(parts::prepare(&self.0, session, meta, hit, freshness, ctx).await)
     }
 
@@ -366,8 +368,11 @@ impl ProxyHttp for Filters {
         ctx: &mut Ctx,
     ) -> Result<()> {
         self.on_answer(session, head, ctx).await?;
-        if ctx.answered {
+        if ctx.answered || head.status.is_informational() {
             return Ok(());
+        }
+        if let Flow::Deliver(deliver) = &ctx.flow {
+            ctx.record.answers(deliver.served, head.status.as_u16());
         }
         // CF-320: Pingora would send its own.
         if let (Some(date), Some(h1)) = (

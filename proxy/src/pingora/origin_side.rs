@@ -402,6 +402,7 @@ impl Edge {
                 peer::network(address, &target, authority)
             }
         };
+        let fetch = ctx.flow.fetch().map_err(|e| internal(&e))?;
         let peer = match websocket::sent(ctx.handshake.as_ref(), fetch) {
             Some(handshake) => handshake
                 .through(peer, self.dialler.clone())
@@ -490,7 +491,8 @@ impl Edge {
         self.note_latency(ctx);
         let mut fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         let mut parts = response_parts(head);
-        if let Err(fault) = response::check(&parts.lines) {
+        let quotas = &fetch.exchange.route.snapshot().settings().quotas;
+        if let Err(fault) = response::check(&parts.lines, quotas.max_origin_header_bytes) {
             ctx.flow = Flow::Fetch(Box::new(fetch));
             if self.fails_over(session, ctx, Failed::Fault(&fault)) {
                 return Err(pingora::Error::new(super::REFETCH).into_up());

@@ -12,9 +12,10 @@ use fourfront_origin::{
     failover::Failed,
     retry::{Progress, Retry, after_fault},
 };
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora::{
     Error, ErrorSource, ErrorType,
+    http::ResponseHeader,
     protocols::http::ServerSession as HttpSession,
     proxy::{FailToProxy, Session},
 };
@@ -29,7 +30,10 @@ use super::{
 };
 use crate::{
     flow::{Fault, Flow, Served, ViewerFault, viewer},
-    observe::access::AccessRecord,
+    observe::{
+        access::{AccessRecord, AnswerFields, Cached, ViewerFields, Wanted},
+        metrics::Finished,
+    },
     tls::TlsFacts,
 };
 
@@ -289,7 +293,11 @@ impl Edge {
                     "AbortedOrigin"
                 })
             }
-            Some(e) if status == 0 && viewer_is_gone(e) => Served::NodeError("ClientHungUpRequest"),
+            // Nothing has reached the viewer, which is gone then: no fault of ours leaves it without an answer. A fetch that is
+            // for the cache, too, goes on to its end, and there is no error (CF-703, CF-705).
+            _ if status == 0 && (error.is_some_and(viewer_is_gone) || !is_our_failure(served)) => {
+                Served::NodeError("ClientHungUpRequest")
+            }
             // The fetch has ended, but without its viewer (CF-224).
             None if ctx.viewer_left.load(Ordering::Relaxed) => Served::NodeError(VIEWER_GONE),
             _ => served,
@@ -306,6 +314,10 @@ impl Edge {
             served,
             bytes: session.body_bytes_sent() as u64,
             websocket_bytes: None,
+            viewer_headers: &request.headers,
+            head_received: viewer_side::head_bytes(session),
+            body_received: session.as_downstream().body_bytes_read() as u64,
+            sent: session.response_written().map_or(Sent::Nothing, Sent::Head),
         };
         self.ended(&ended, ctx);
     }
@@ -333,16 +345,40 @@ impl Edge {
     pub(super) fn ended(&self, ended: &Ended<'_>, ctx: &mut Ctx) {
         let exchange = ctx.flow.exchange();
         if let Some(exchange) = exchange {
-            exchange
-                .route
-                .metrics()
-                .finished(ended.served.result_type(ended.status), ended.bytes);
+            let began = ctx.record.began.map(|(after, ..)| after);
+            exchange.route.metrics().finished(&Finished {
+                result: ended.served.result_type(ended.status),
+                method: ended.method,
+                status: ended.status,
+                sent: ended.bytes,
+                received: ended.body_received,
+                origin_served: began.filter(|_| ended.served == Served::Miss),
+            });
         }
         let code = StatusCode::from_u16(ended.status).unwrap_or_default();
         let reason = self.count_verdict(ctx, code);
-        if !self.node().access().enabled() {
+        let wanted = self.wanted(ctx);
+        if wanted == Wanted::Nothing {
             return;
         }
+        let distribution = exchange.map(|e| e.route.distribution().clone());
+        let (viewer_fields, answer_fields, cached) =
+            match wanted {
+                Wanted::Fields { cookies } => (
+                    Some(ctx.record.seen.take().unwrap_or_else(|| {
+                        Box::new(ViewerFields::of(ended.viewer_headers, cookies))
+                    })),
+                    ended.sent.fields(),
+                    Some(Box::new(Cached {
+                        tier: ctx.record.tier,
+                        key: ctx.record.key,
+                        outcome: ctx.record.outcome.take(),
+                    })),
+                ),
+                Wanted::Line | Wanted::Nothing => (None, None, None),
+            };
+        // One that never got out has not begun.
+        let began = ctx.record.began.filter(|_| ended.status != 0);
         let target = ctx.record.original_target.as_deref();
         let (path, query) = split(target.unwrap_or(ended.target));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -371,7 +407,24 @@ impl Edge {
             origin: ctx.record.origin,
             error: ctx.record.error.take(),
             log_data: std::mem::take(&mut ctx.record.log_data),
+            began_as: began.map(|(_, served, status)| (served, status)),
+            first_byte: began.map(|(after, ..)| after),
+            head_bytes: ended.sent.bytes(),
+            received: ended.head_received + ended.body_received,
+            location: matches!(wanted, Wanted::Fields { .. })
+                .then(|| self.node().snapshot().pop().into()),
+            distribution,
+            viewer_fields,
+            answer_fields,
+            cached,
         });
+    }
+
+    /// What the logs want of a request.
+    pub(super) fn wanted(&self, ctx: &Ctx) -> Wanted {
+        let distribution = ctx.flow.exchange().map(|e| e.route.distribution());
+        let logging = distribution.and_then(|d| d.logging.as_ref());
+        self.node().access().wants(logging)
     }
 }
 
@@ -394,10 +447,62 @@ pub(super) struct Ended<'a> {
     pub(super) bytes: u64,
     /// Bytes that the viewer has sent over the WebSocket that the request became.
     pub(super) websocket_bytes: Option<u64>,
+    /// The viewer's fields, where the context has no others.
+    pub(super) viewer_headers: &'a HeaderMap,
+    /// Bytes of the request's head.
+    pub(super) head_received: u64,
+    /// And of its body, as far as that was read.
+    pub(super) body_received: u64,
+    /// The head that was sent.
+    pub(super) sent: Sent<'a>,
+}
+
+/// The head of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sent<'a> {
+    /// None was sent.
+    Nothing,
+    /// As Pingora has it.
+    Head(&'a ResponseHeader),
+    /// As it was written: how many bytes, and what is logged of it.
+    Written(u64, Option<&'a AnswerFields>),
+}
+
+impl Sent<'_> {
+    /// How many bytes it has on HTTP/1.1.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Written(bytes, _) => *bytes,
+            Self::Head(head) => {
+                let fields = head.headers.iter();
+                let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + 4);
+                let phrase = head.get_reason_phrase().map_or(0, str::len);
+                ("HTTP/1.1 200 \r\n\r\n".len() + phrase + fields.sum::<usize>()) as u64
+            }
+        }
+    }
+
+    fn fields(&self) -> Option<Box<AnswerFields>> {
+        match self {
+            Self::Nothing => None,
+            Self::Written(_, fields) => fields.map(|fields| Box::new(fields.clone())),
+            Self::Head(head) => Some(Box::new(AnswerFields::of(&head.headers))),
+        }
+    }
 }
 
 /// CF-705: the viewer left before it had all of the answer.
 pub(super) const VIEWER_GONE: &str = "ClientCommError";
+
+/// Whether an answer says that something has failed, other than its way to the viewer.
+fn is_our_failure(served: Served) -> bool {
+    match served {
+        Served::NodeError(detail) => detail != VIEWER_GONE,
+        Served::Fault(_) => true,
+        _ => false,
+    }
+}
 
 /// The fault behind an error that no filter of ours made.
 fn fault_of(error: &Error) -> Fault {

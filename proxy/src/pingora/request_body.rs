@@ -42,11 +42,12 @@ pub(super) async fn read(
         // A refresh is made without the body of the request that started it.
         ctx.body.end();
     }
-    if !ctx.body.wants_more(event) {
+    let shown = exchange.route.body_limits().at(event);
+    if !ctx.body.wants_more(shown) {
         return Ok(());
     }
     let limit = size_limit(exchange);
-    while ctx.body.wants_more(event) {
+    while ctx.body.wants_more(shown) {
         if session.is_body_done() {
             ctx.body.end();
             break;
@@ -82,7 +83,7 @@ pub(super) fn shown<'a>(
     exchange
         .route
         .includes_body(event)
-        .then(|| body.shown(event))
+        .then(|| body.shown(exchange.route.body_limits().at(event)))
 }
 
 /// Tells a viewer that waits for leave to send its body to go on, once (CF-372).

@@ -49,6 +49,7 @@ use pingora::{
 
 use beside::head_only_key;
 pub(super) use beside::{Beside, Borrowed};
+pub(super) use bodies::tier_of;
 use bodies::{DiskHit, FillHit, FillMiss, object_hit};
 pub(crate) use peek::Tier;
 pub(super) use peek::{StoredCopy, slot};

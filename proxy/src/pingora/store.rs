@@ -11,7 +11,7 @@ use fourfront_cache::{
         self, ByteRange, Despite, EdgeEncoding, HeadUpdate, Precondition, RangeAnswer,
         RequestFacts, ResponseFacts, Reuse, Storability, StoreRules, Varies,
     },
-    purge::{Stamp, Target, tags_of},
+    purge::{Stamp, Target, tags_within},
 };
 use fourfront_model::{CacheMode, GeneratedHeader, GeneratedHeaders, HeaderLines, is_cloudfront};
 use fourfront_origin::request::is_named;
@@ -36,7 +36,10 @@ use super::{
     storage::{Facts, StoredFacts, record},
     viewer_side::{is_borrowed, split},
 };
-use crate::flow::{Exchange, Flow, Generated, Route, Store, compression::Compressed};
+use crate::{
+    flow::{Exchange, Flow, Generated, Route, Store, compression::Compressed},
+    purge::tag_limits,
+};
 
 /// When a response was asked for, and when it came (RFC 9111 section 4.2.3).
 #[derive(Clone, Copy, Debug)]
@@ -405,7 +408,8 @@ impl Edge {
         let tags = distribution.cache_tags.as_ref().map(|tags| {
             let lines = head.headers.get_all(tags.header.as_str());
             let lines = lines.iter().map(HeaderValue::as_bytes);
-            tags_of(&tags.header, tags.separator, lines)
+            let limits = tag_limits(&route.snapshot().settings().quotas);
+            tags_within(&tags.header, tags.separator, limits, lines)
         });
         let mut stamp = Stamp::new(
             self.node().cache().invalidations().zone(&distribution.id),

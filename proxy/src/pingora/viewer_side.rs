@@ -44,6 +44,7 @@ use crate::{
         Exchange, Fault, Flow, Generated, Lookup, Route, Served, ViewerFacts, ViewerRequest, admit,
         generated, hook::RequestParts, is_reserved,
     },
+    observe::access::{ViewerFields, Wanted},
     tls::TlsFacts,
 };
 
@@ -165,7 +166,7 @@ impl Edge {
             version: request.version,
             headers: &request.headers,
             raw_head: &raw_head,
-            head_bytes: shared.map_or(raw_head.len() as u64, |s| s.head_bytes),
+            head_bytes: head_bytes(session),
             peer: peer_address(session),
             is_https: tls(session).is_some(),
             tls: tls(session),
@@ -174,6 +175,7 @@ impl Edge {
             limits: &snapshot.settings().limits,
             now: node.clock().now(),
         };
+        self.take_on(ctx, &snapshot, &facts)?;
         match admit(&snapshot, &facts) {
             Ok(mut state) => {
                 let server = session.as_downstream().server_addr();
@@ -265,6 +267,13 @@ impl Edge {
                     ctx.record.original_target = Some(target);
                     if seen.is_some() {
                         generated::take_back(&state.exchange, &mut changes);
+                    }
+                    if changes.headers_changed {
+                        let logging = state.exchange.route.distribution().logging.as_ref();
+                        if let Wanted::Fields { cookies } = self.node().access().wants(logging) {
+                            let seen = ViewerFields::of_lines(&request.lines, cookies);
+                            ctx.record.seen = Some(Box::new(seen));
+                        }
                     }
                     request = request.with(&changes);
                 }
@@ -367,12 +376,14 @@ impl Edge {
         let request = session.req_header();
         let keyed = Keyed::from(request);
         let (path, query) = split(keyed.target);
-        let route = &state.exchange.route;
-        let policy = &route.behavior().cache_policy;
+        let (exchange, path) = (&state.exchange, state.path(path));
+        let policy = &exchange.route.behavior().cache_policy;
         let secret = self.node().cache().secret();
-        let made_from = key_request(route, &keyed, state.path(path), query);
+        let generated = exchange.generated(exchange.route.generated().keyed);
+        let made_from = key_request(&exchange.route, &keyed, path, query, &generated);
         let key = cache_key(secret, policy, &made_from)
             .ok_or_else(|| ctx_internal(&"a cached method without a key"))?;
+        ctx.record.key = Some(*key.as_bytes());
         let mut key = pingora_key(&key);
         key.extensions.insert(Beside {
             codings: keys_of_one_coding(secret, policy, &made_from),
@@ -624,6 +635,11 @@ pub(super) fn tls(session: &Session) -> Option<&Arc<TlsFacts>> {
 pub(super) fn shared(session: &Session) -> Option<&Shared> {
     let shared = session.req_header().extensions.get::<Arc<Shared>>();
     shared.map(|shared| &**shared)
+}
+
+/// Bytes of the request's head (CF-360).
+pub(super) fn head_bytes(session: &Session) -> u64 {
+    shared(session).map_or_else(|| raw_head(session).len() as u64, |s| s.head_bytes)
 }
 
 /// Whether the request has a body, or may have one. On HTTP/2 the head need not say so; a GET or HEAD that has one goes

@@ -1,6 +1,7 @@
 //! `fourfront serve`: its listeners, its signals, and its output when nobody reads it.
 
 use std::{
+    io::Read as _,
     net::{SocketAddr, TcpStream},
     thread,
 };
@@ -258,4 +259,65 @@ fn a_reader_of_the_logs_that_stops_holds_up_neither_calls_nor_the_end() {
     assert!(metric(admin, "fourfront_log_dropped_total{log=\"stderr\"}") > 0);
     node.signal("TERM");
     assert_eq!(node.ended_unread(), Some(0));
+}
+
+#[test]
+fn a_log_that_is_moved_away_is_opened_anew_and_standard_logs_are_finished() {
+    // CF-045, CF-700, CF-703
+    let site = Site::answering("one");
+    let yaml = site.read("fourfront.yaml");
+    let settings = "threads: 1, log: { access_format: w3c, access_file: ./access.log }";
+    let yaml = yaml.replace("threads: 1", settings).replace(
+        "  site:\n",
+        "  site:\n    id: ESITE\n    logging: { bucket: ./logs, prefix: www/ }\n",
+    );
+    site.write("fourfront.yaml", &yaml);
+    let (node, viewer, admin) = serve(&site);
+    let lines = |name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(site.path().join(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    let path_of = |line: &String| line.split('\t').nth(7).map(str::to_owned);
+    let paths = |name: &str| -> Vec<String> { lines(name).iter().filter_map(path_of).collect() };
+    let zipped = || -> Vec<std::path::PathBuf> {
+        let found = std::fs::read_dir(site.path().join("logs/www"));
+        let found = found.into_iter().flatten().map(|e| e.unwrap().path());
+        found
+            .filter(|p| p.extension().is_some_and(|e| e == "gz"))
+            .collect()
+    };
+    get(viewer, "/1", &["User-Agent: a b"]);
+    wait_until("the line is written", || paths("access.log") == ["/1"]);
+    let first = lines("access.log");
+    assert!(first[0] == "#Version: 1.0" && first[1].starts_with("#Fields: date time "));
+    let fields: Vec<_> = first[2].split('\t').collect();
+    assert_eq!((fields.len(), fields[8], fields[10]), (33, "200", "a%20b"));
+    assert_eq!(fields[13], "LambdaGeneratedResponse");
+
+    std::fs::rename(site.path().join("access.log"), site.path().join("old.log")).unwrap();
+    node.signal("USR1");
+    wait_until("the log is opened anew", || lines("access.log").len() == 2);
+    wait_until("the standard log is finished", || zipped().len() == 1);
+    get(viewer, "/2", &[]);
+    wait_until("the line is written", || paths("access.log") == ["/2"]);
+    assert_eq!(paths("old.log"), ["/1"]);
+    assert_eq!(
+        metric(admin, "fourfront_log_dropped_total{log=\"standard\"}"),
+        0
+    );
+    node.signal("TERM");
+    assert_eq!(node.ended().code, Some(0));
+    let mut logged = Vec::new();
+    for path in zipped() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("ESITE.20"), "{name}");
+        let mut text = String::new();
+        let file = std::fs::File::open(&path).unwrap();
+        flate2::read::GzDecoder::new(file)
+            .read_to_string(&mut text)
+            .unwrap();
+        logged.extend(text.lines().map(str::to_owned).filter_map(|l| path_of(&l)));
+    }
+    logged.sort();
+    assert_eq!(logged, ["/1", "/2"]);
 }

@@ -16,7 +16,8 @@ use proptest::prelude::*;
 
 use super::{
     Batch, Cause, CreateError, Created, Invalidation, InvalidationId, Invalidations, Item,
-    JournalError, Kept, Limits, Page, Stamp, Standing, Target, journal::FILE, tag_names, tags_of,
+    JournalError, Kept, Limits, Page, Stamp, Standing, TagLimits, Target, journal::FILE, tag_names,
+    tags_of,
 };
 
 mod changes;
@@ -122,7 +123,10 @@ fn an_invalidation_tells_which_of_its_items_name_an_object() {
     assert!(naming(&world.create(&["/c"], true)).is_empty());
     // The names that count are the ones that hashes are made of (CF-671).
     let line = [&b"red, a b, Blue,,"[..]];
-    assert_eq!(tag_names(TagSeparator::Comma, line), ["red", "Blue"]);
+    assert_eq!(
+        tag_names(TagSeparator::Comma, TagLimits::default(), line),
+        ["red", "Blue"]
+    );
     assert_eq!(tags_of(HEADER, TagSeparator::Comma, line).len(), 2);
 }
 

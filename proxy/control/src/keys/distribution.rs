@@ -40,10 +40,7 @@ pub(crate) const DISTRIBUTION: Table = Table {
         read("viewer_certificate"),
         read("restrictions"),
         read("geo_restriction"),
-        refused(
-            "logging",
-            "not available yet: it needs CloudFront's log files; the node's own log is set under `node.log`",
-        ),
+        read("logging"),
         read("origin_groups"),
         warned(
             "web_acl_id",

@@ -8,6 +8,8 @@ pub(crate) const NODE: Table = Table {
         read("listen"),
         read("admin"),
         read("threads"),
+        read("max_requests"),
+        read("max_connections"),
         read("cache_memory"),
         read("cache_disk"),
         read("max_object_size"),
@@ -41,7 +43,11 @@ pub(crate) const RESOLVER: Table = Table {
 
 pub(crate) const COMPRESSION: Table = Table {
     what: "`node.compression`",
-    groups: &[&[read("gzip_level"), read("brotli_level")]],
+    groups: &[&[
+        read("gzip_level"),
+        read("brotli_level"),
+        read("max_in_flight"),
+    ]],
 };
 
 pub(crate) const CERTIFICATE: Table = Table {
@@ -71,7 +77,26 @@ pub(crate) const HOOKS: Table = Table {
 
 pub(crate) const LOG: Table = Table {
     what: "`node.log`",
-    groups: &[&[read("format"), read("level"), read("access")]],
+    groups: &[&[
+        read("format"),
+        read("level"),
+        read("access"),
+        read("access_format"),
+        read("access_file"),
+        read("include_cookies"),
+        read("directory"),
+    ]],
+};
+
+/// A distribution's (CF-045).
+pub(crate) const LOGGING: Table = Table {
+    what: "`logging`",
+    groups: &[&[
+        read("enabled"),
+        read("include_cookies"),
+        read("bucket"),
+        read("prefix"),
+    ]],
 };
 
 pub(crate) const LIMITS: Table = Table {
@@ -81,5 +106,12 @@ pub(crate) const LIMITS: Table = Table {
         read("max_url_bytes"),
         read("max_header_count"),
         read("max_body_bytes"),
+        read("max_origin_header_bytes"),
+        read("max_viewer_function_body"),
+        read("max_origin_function_body"),
+        read("max_cache_tags"),
+        read("max_cache_tag_length"),
+        read("max_invalidation_items"),
+        read("max_invalidation_wildcards"),
     ]],
 };

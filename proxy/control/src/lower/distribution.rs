@@ -7,7 +7,7 @@ use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathP
 use super::{
     Context, Shared,
     behavior::{self, Surroundings},
-    error_response, geo, headers, origin, origin_group, quotas, tls,
+    error_response, geo, headers, logging, origin, origin_group, quotas, tls,
 };
 use crate::{
     cursor::shorten,
@@ -63,6 +63,7 @@ impl Placed {
         let max_variants = raw.vary.and_then(|v| max_variants(&v, cache_mode, report));
         let error_responses = error_response::lower(raw.error_responses, report);
 
+        let logging = raw.logging.and_then(|l| logging::lower(l, context));
         let geo_restriction = raw.geo_restriction.and_then(|g| geo::lower(g, context));
 
         let origins: Vec<_> = raw
@@ -147,6 +148,7 @@ impl Placed {
                 viewer_certificate: certificate.unwrap_or_default(),
                 http_versions: raw.http_versions.unwrap_or_default(),
                 viewer_mtls,
+                logging,
             },
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),

@@ -43,6 +43,18 @@ pub(crate) fn own_dir(text: &Spanned<String>, context: &Context<'_>) -> Option<P
     Some(path)
 }
 
+/// A file of the node's own, which is made when it is first written; its directory has to be there.
+pub(crate) fn own_file(text: &Spanned<String>, context: &Context<'_>) -> Option<PathBuf> {
+    let path = context.resolve(&text.value);
+    let parent = path.parent().filter(|p| p.is_dir());
+    let is_name = !text.value.is_empty() && !text.value.contains('\0') && !path.is_dir();
+    if is_name && !path.exists() && parent.is_some() {
+        return Some(path);
+    }
+    // A named pipe or a terminal is as good as a file.
+    existing(text, context, "file", |m| !m.is_dir())
+}
+
 fn existing(
     text: &Spanned<String>,
     context: &Context<'_>,

@@ -13,6 +13,7 @@ mod geo;
 mod grants;
 mod headers;
 mod legacy;
+mod logging;
 mod named_policies;
 mod node;
 mod origin;
@@ -59,6 +60,8 @@ pub(crate) struct Context<'a> {
     pub(crate) certificates: Vec<String>,
     /// Whether viewers can come by HTTPS.
     pub(crate) has_https: bool,
+    /// Where directories stand for buckets (CF-045).
+    pub(crate) log_directory: Option<PathBuf>,
 }
 
 /// What is declared once and named by distributions.
@@ -80,6 +83,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
         response_headers: ResponseHeadersPolicies::lower(raw.response_headers_policies, report),
         certificates: tls::labels(&raw.node.viewers),
         has_https: raw.node.viewers.has_https(),
+        log_directory: node::log_directory(&raw.node, base_dir),
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);

@@ -1,13 +1,13 @@
 //! Node settings: defaults filled in, values held against each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fourfront_model::TrustedProxies;
 
 use super::{Context, files, tls};
 use crate::{
-    CompressionSettings, HookSettings, LogSettings, NodeSettings, RequestLimits, raw::RawNode,
-    report::Spanned,
+    CompressionSettings, HookSettings, LoadSettings, LogSettings, NodeSettings, RequestLimits,
+    raw::RawNode, report::Spanned,
 };
 
 /// CF-354. Every text that is no network is told of.
@@ -20,6 +20,20 @@ fn trusted_proxies(raw: &[Spanned<String>], context: &Context<'_>) -> TrustedPro
         faulty.is_none()
     });
     TrustedProxies::new(networks.map(|text| &*text.value)).unwrap_or_default()
+}
+
+/// The directory in which directories stand for buckets (CF-045).
+pub(crate) fn log_directory(raw: &RawNode, base_dir: &Path) -> Option<PathBuf> {
+    let given = raw
+        .log_directory
+        .as_ref()
+        .map(|dir| PathBuf::from(&dir.value));
+    let beside = raw
+        .data_dir
+        .as_ref()
+        .map(|dir| Path::new(&dir.value).join("logs"));
+    let path = given.or(beside)?;
+    Some(base_dir.join(path).components().collect())
 }
 
 pub(crate) fn lower(
@@ -106,6 +120,9 @@ pub(crate) fn lower(
     let trusted_proxies = trusted_proxies(&raw.trusted_proxies, context);
 
     let data_dir = raw.data_dir.and_then(|path| files::own_dir(&path, context));
+    if let Some(path) = &raw.log_directory {
+        files::own_dir(path, context);
+    }
 
     // NC-72
     let modules_dir = raw
@@ -115,16 +132,25 @@ pub(crate) fn lower(
 
     let viewers = tls::viewers(raw.viewers, listen, admin, context, watched);
 
+    let format = raw.log_format.unwrap_or(default.log.format);
+    let access_file = raw.access_file.and_then(|f| files::own_file(&f, context));
+
     let count = |value: Option<u64>| value.and_then(|v| usize::try_from(v).ok());
     let level = |value: Option<u64>| value.and_then(|v| u32::try_from(v).ok());
     NodeSettings {
         compression: CompressionSettings {
             gzip_level: level(raw.gzip_level).unwrap_or(default.compression.gzip_level),
             brotli_level: level(raw.brotli_level).unwrap_or(default.compression.brotli_level),
+            max_in_flight: count(raw.max_compressions).unwrap_or(default.compression.max_in_flight),
         },
         listen,
         admin,
         threads: count(raw.threads),
+        load: LoadSettings {
+            max_requests: count(raw.max_requests),
+            max_connections: count(raw.max_connections),
+        },
+        quotas: raw.quotas,
         cache_memory,
         max_object_size: raw.max_object_size.map(|m| m.value),
         cache_disk,
@@ -142,7 +168,11 @@ pub(crate) fn lower(
             compute_budget: raw.compute_budget.unwrap_or(default.hooks.compute_budget),
         },
         log: LogSettings {
-            format: raw.log_format.unwrap_or(default.log.format),
+            format,
+            access_format: raw.access_format.unwrap_or_else(|| format.into()),
+            access_file,
+            include_cookies: raw.include_cookies.unwrap_or(default.log.include_cookies),
+            directory: context.log_directory.clone(),
             level: raw.log_level.unwrap_or(default.log.level),
             access: raw.log_access.unwrap_or(default.log.access),
         },

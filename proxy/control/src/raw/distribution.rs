@@ -6,7 +6,7 @@ use fourfront_model::{
 };
 
 use super::{
-    Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawLegacy, RawModes,
+    Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawLegacy, RawLogging, RawModes,
     RawOriginGroup, RawOriginRequestPolicy, RawPolicy, RawPool, RawResponseHeadersPolicy, RawTtls,
     RawViewerCertificate, RawViewerMtls, api_associations, listed, signed::trusted_key_groups, tls,
 };
@@ -41,6 +41,7 @@ pub(crate) struct RawDistribution {
     pub(crate) viewer_certificate: Option<RawViewerCertificate>,
     pub(crate) http_versions: Option<HttpVersions>,
     pub(crate) viewer_mtls: Option<RawViewerMtls>,
+    pub(crate) logging: Option<RawLogging>,
 }
 
 /// `cdn_cc`.
@@ -275,6 +276,7 @@ impl RawDistribution {
             viewer_mtls: block
                 .get("viewer_mtls_config")
                 .and_then(RawViewerMtls::read),
+            logging: block.get("logging").and_then(RawLogging::read),
         })
     }
 }

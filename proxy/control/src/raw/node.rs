@@ -6,7 +6,7 @@ use fourfront_model::{LimitProfile, PopCode};
 
 use super::tls::RawViewers;
 use crate::{
-    LogFormat, LogLevel, ResolverSettings,
+    AccessFormat, LogFormat, LogLevel, Quotas, ResolverSettings,
     cursor::{Block, Cursor, shorten},
     keys,
     report::Spanned,
@@ -33,6 +33,14 @@ pub(crate) struct RawNode {
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) log_access: Option<bool>,
+    pub(crate) access_format: Option<AccessFormat>,
+    pub(crate) access_file: Option<Spanned<String>>,
+    pub(crate) include_cookies: Option<bool>,
+    pub(crate) log_directory: Option<Spanned<String>>,
+    pub(crate) max_requests: Option<u64>,
+    pub(crate) max_connections: Option<u64>,
+    pub(crate) max_compressions: Option<u64>,
+    pub(crate) quotas: Quotas,
     pub(crate) gzip_level: Option<u64>,
     pub(crate) brotli_level: Option<u64>,
     pub(crate) max_header_bytes: Option<Spanned<u64>>,
@@ -52,6 +60,12 @@ pub(crate) struct RawNode {
 /// More threads than any machine this runs on has cores; more is a slip.
 const MOST_THREADS: u64 = 1024;
 
+/// More at the same time than any machine has memory for.
+const MOST_AT_ONCE: u64 = 100_000_000;
+
+/// Bytes of a function's body: in base64 it has to fit into a result, which has 6 MiB at most (LE-136).
+const MOST_FUNCTION_BODY: u64 = 4 << 20;
+
 /// What the memory tier of the cache can be: less has no room for a usable object, and an object in memory is
 /// weighed with 32 bits.
 const LEAST_CACHE: u64 = 64 << 10;
@@ -65,10 +79,18 @@ impl RawNode {
     pub(crate) fn read(cursor: &Cursor<'_>) -> Option<Self> {
         let block = Block::open(cursor, &keys::NODE)?;
         let threads = |c: &Cursor<'_>| c.integer(1..=MOST_THREADS, "a number of threads");
+        let most = |key, what| {
+            let most = block
+                .get(key)
+                .and_then(|c| c.integer(1..=MOST_AT_ONCE, what));
+            most.map(|m| m.value)
+        };
         let mut raw = Self {
             listen: block.get("listen").and_then(address),
             admin: block.get("admin").and_then(address),
             threads: block.get("threads").and_then(threads).map(|t| t.value),
+            max_requests: most("max_requests", "a number of requests"),
+            max_connections: most("max_connections", "a number of connections"),
             cache_memory: block
                 .get("cache_memory")
                 .and_then(|c| c.size(LEAST_CACHE..=1 << 50)),
@@ -152,6 +174,10 @@ impl RawNode {
             };
             raw.gzip_level = level("gzip_level", 1..=9);
             raw.brotli_level = level("brotli_level", 0..=11);
+            raw.max_compressions = compression
+                .get("max_in_flight")
+                .and_then(|c| c.integer(1..=MOST_AT_ONCE, "a number of bodies"))
+                .map(|m| m.value);
         }
         if let Some(limits) = block
             .get("limits")
@@ -180,6 +206,18 @@ impl RawNode {
             .and_then(|c| c.choice(&levels))
             .map(|c| c.value);
         self.log_access = log.get("access").and_then(Cursor::boolean).map(|b| b.value);
+        let access_format = log.get("access_format").and_then(|c| {
+            c.choice(&[
+                ("text", Ok(AccessFormat::Text)),
+                ("json", Ok(AccessFormat::Json)),
+                ("w3c", Ok(AccessFormat::W3c)),
+            ])
+        });
+        self.access_format = access_format.map(|f| f.value);
+        self.access_file = log.get("access_file").and_then(Cursor::text);
+        let cookies = log.get("include_cookies").and_then(Cursor::boolean);
+        self.include_cookies = cookies.map(|b| b.value);
+        self.log_directory = log.get("directory").and_then(Cursor::text);
     }
 
     fn read_limits(&mut self, limits: &Block<'_>) {
@@ -198,6 +236,57 @@ impl RawNode {
             .get("max_body_bytes")
             .and_then(|c| c.size(0..=1 << 50))
             .map(|c| c.value);
+        self.read_quotas(limits);
+    }
+
+    /// CF-812. The ceilings are what the node's own forms can hold.
+    fn read_quotas(&mut self, limits: &Block<'_>) {
+        let size = |key, range| {
+            let size = limits.get(key).and_then(|c| c.size(range));
+            size.and_then(|s| usize::try_from(s.value).ok())
+        };
+        let number = |key, range, what| {
+            let number = limits.get(key).and_then(|c| c.integer(range, what));
+            number.and_then(|n| usize::try_from(n.value).ok())
+        };
+        let quotas = &mut self.quotas;
+        let given = [
+            (
+                &mut quotas.max_origin_header_bytes,
+                size("max_origin_header_bytes", 1 << 10..=1 << 20),
+            ),
+            (
+                &mut quotas.max_viewer_function_body,
+                size("max_viewer_function_body", 0..=MOST_FUNCTION_BODY),
+            ),
+            (
+                &mut quotas.max_origin_function_body,
+                size("max_origin_function_body", 0..=MOST_FUNCTION_BODY),
+            ),
+            (
+                &mut quotas.max_cache_tags,
+                number("max_cache_tags", 1..=255, "a number of tags"),
+            ),
+            (
+                &mut quotas.max_cache_tag_length,
+                number("max_cache_tag_length", 1..=4096, "a number of characters"),
+            ),
+            (
+                &mut quotas.max_invalidation_items,
+                number("max_invalidation_items", 1..=100_000, "a number of paths"),
+            ),
+            (
+                &mut quotas.max_invalidation_wildcards,
+                number(
+                    "max_invalidation_wildcards",
+                    0..=100_000,
+                    "a number of paths",
+                ),
+            ),
+        ];
+        for (quota, value) in given {
+            *quota = value.unwrap_or(*quota);
+        }
     }
 }
 

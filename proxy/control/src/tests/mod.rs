@@ -10,6 +10,7 @@ mod functions;
 mod geo;
 mod grants;
 mod legacy;
+mod logging;
 mod named_policies;
 mod node;
 mod origin_access;

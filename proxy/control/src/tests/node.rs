@@ -5,7 +5,7 @@ use std::time::Duration;
 use fourfront_model::{LimitProfile, TrustedProxies};
 
 use super::{accepted, refused};
-use crate::{LogFormat, LogLevel, NodeSettings};
+use crate::{LogFormat, LogLevel, NodeSettings, Quotas};
 
 fn with_node(settings: &str) -> String {
     let settings = settings.trim_matches('\n').replace('\n', "\n  ");
@@ -55,7 +55,10 @@ cache_disk: 2GiB
 max_object_size: 4096
 hooks: { threads: 4, concurrency: 7, idle_timeout: 1.5, local_egress: true, private_egress: true, modules_dir: rewrite, limit_profile: aws-2023 }
 log: { format: json, level: trace, access: false }
-limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0 }
+limits: { max_header_bytes: 64KiB, max_url_bytes: 4096, max_header_count: 10, max_body_bytes: 0, max_origin_header_bytes: 2KiB, max_viewer_function_body: 1, max_origin_function_body: 2, max_cache_tags: 3, max_cache_tag_length: 4, max_invalidation_items: 5, max_invalidation_wildcards: 6 }
+max_requests: 8
+max_connections: 9
+compression: { max_in_flight: 11 }
 shutdown_grace: 0.5
 origin_ca: ./ca.pem
 geo_database: ./ca.pem
@@ -92,6 +95,25 @@ data_dir: ./data",
         (node.limits.max_header_count, node.limits.max_body_bytes),
         (10, 0)
     );
+    // CF-812
+    assert_eq!(
+        node.quotas,
+        Quotas {
+            max_origin_header_bytes: 2048,
+            max_viewer_function_body: 1,
+            max_origin_function_body: 2,
+            max_cache_tags: 3,
+            max_cache_tag_length: 4,
+            max_invalidation_items: 5,
+            max_invalidation_wildcards: 6,
+        }
+    );
+    // CF-773, CF-605
+    assert_eq!(
+        (node.load.max_requests, node.load.max_connections),
+        (Some(8), Some(9))
+    );
+    assert_eq!(node.compression.max_in_flight, 11);
     assert_eq!(node.shutdown_grace, Duration::from_millis(500));
     assert!(node.origin_ca.unwrap().ends_with("ca.pem"));
     // CF-601, CF-377

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fourfront_model::{CacheMode, Compat, EventType, Selection, TrustedProxies};
 
 use crate::{
-    NodeSettings, ResolverSettings,
+    LoadSettings, NodeSettings, ResolverSettings,
     keys::{self, KeyKind},
     parse, parse_reporting,
     report::Report,
@@ -145,8 +145,14 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         trusted_proxies: TrustedProxies::new(["10.0.0.0/8", "2001:db8::/32"]).unwrap(),
         pop: Some("FRA56-C1".parse().unwrap()),
         data_dir: Some(dir.path().join("data")),
+        load: LoadSettings {
+            max_requests: Some(20_000),
+            max_connections: Some(100_000),
+        },
         ..NodeSettings::default()
     };
+    default.log.access_file = Some(dir.path().join("access.log"));
+    default.log.directory = Some(dir.path().join("logs"));
     default.viewers.listen_https = Some("0.0.0.0:8443".parse().unwrap());
     default.viewers.https_port = Some(443);
     default.viewers.certificates = loaded.node.viewers.certificates.clone();

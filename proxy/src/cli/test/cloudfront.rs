@@ -241,6 +241,7 @@ impl Shown {
             assigned: &origins[0],
             origins,
             max_request_bytes: fourfront_hooks::validate::DEFAULT_MAX_REQUEST_BYTES,
+            body_limits: fourfront_hooks::event::BodyLimits::default(),
         };
         cff::judge(&input, output)
     }

@@ -15,7 +15,7 @@ use fourfront_control::Loaded;
 use fourfront_hooks::{
     ExecutionFault, HookFault,
     bundle::{Bundle, ModulesDir, author_paths},
-    event::OriginObject,
+    event::{BodyLimits, OriginObject},
     log::AuthorPaths,
     pool::{Call, HookPool, PoolSettings},
     validate::{self, DEFAULT_MAX_REQUEST_BYTES},
@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use super::{Exit, say, start};
 use crate::{
-    flow::hook::verdict,
+    flow::{body_limits, hook::verdict},
     observe::logs::{self, StderrLog},
 };
 use shown::Shown;
@@ -170,6 +170,7 @@ struct Rules {
     strict_header_keys: bool,
     known_origins: Vec<OriginObject>,
     max_request_bytes: usize,
+    body_limits: BodyLimits,
 }
 
 impl Default for Rules {
@@ -179,6 +180,7 @@ impl Default for Rules {
             strict_header_keys: false,
             known_origins: Vec::new(),
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
+            body_limits: BodyLimits::default(),
         }
     }
 }
@@ -212,6 +214,7 @@ impl Rules {
                 .collect(),
             max_request_bytes: usize::try_from(loaded.node.limits.max_header_bytes)
                 .unwrap_or(usize::MAX),
+            body_limits: body_limits(&loaded.node.quotas),
         }
     }
 }

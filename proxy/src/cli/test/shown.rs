@@ -88,6 +88,7 @@ impl Shown {
             strict_header_keys: rules.strict_header_keys,
             known_origins: &rules.known_origins,
             max_request_bytes: rules.max_request_bytes,
+            body_limits: rules.body_limits,
             response: self
                 .response
                 .as_ref()

@@ -28,6 +28,7 @@ use crate::{
         reason,
         server_timing::Tier,
     },
+    observe::access::{AnswerFields, Wanted},
     pingora::{
         Edge,
         context::{Ctx, Record},
@@ -35,7 +36,7 @@ use crate::{
         hook,
         pace::PIECE,
         packed::{Has, Packed},
-        record::{Ended, VIEWER_GONE},
+        record::{Ended, Sent, VIEWER_GONE},
         response_policy::{self, SERVER_TIMING, asked_parts},
         storage::{Found, Head},
         viewer_side::{Asked, Keyed, split},
@@ -113,6 +114,16 @@ impl Edge {
             limits: &snapshot.settings().limits,
             now: self.node().clock().now(),
         };
+        if let Err(fault) = self.take_on(&mut ctx, &snapshot, &facts) {
+            return match failed_reply(&mut ctx, &fault, asked(head)) {
+                Some(reply) => {
+                    self.send(connection, head, &mut ctx, reply, keep_alive)
+                        .await
+                }
+                // Who asks for nobody that is known is told by Pingora's way.
+                None => Answer::NotHere(None),
+            };
+        }
         let mut state = match admit(&snapshot, &facts) {
             Ok(state) => state,
             Err(refusal) => return refused(*refusal, ctx),
@@ -158,7 +169,7 @@ impl Edge {
             Flow::Lookup(lookup) => self.find_fresh(head, changed.as_ref(), lookup, now).await,
             _ => None,
         };
-        let Some((object, tier)) = found else {
+        let Some((object, tier, key)) = found else {
             ctx.changed = changed;
             return Answer::NotHere(Some(Box::new(ctx)));
         };
@@ -170,6 +181,7 @@ impl Edge {
         };
         ctx.record.outcome = Some(outcome.clone());
         ctx.record.tier = Some(tier);
+        ctx.record.key = Some(key);
         ctx.flow = Flow::Deliver(Box::new(lookup.found(Served::Hit)));
         self.hit(
             connection, head, changed, &mut ctx, object, outcome, now, keep_alive,
@@ -184,7 +196,7 @@ impl Edge {
         changed: Option<&RequestParts>,
         lookup: &Lookup,
         now: SystemTime,
-    ) -> Option<(Arc<Object<Head>>, Tier)> {
+    ) -> Option<(Arc<Object<Head>>, Tier, [u8; 16])> {
         if lookup.bypass.is_some() || !lookup.asked.is_empty() {
             return None;
         }
@@ -208,9 +220,9 @@ impl Edge {
         let key = self.key_of(&keyed, lookup)?;
         let cache = self.node().cache();
         let object = match cache.stored(&key) {
-            Some(object) => (object, Tier::Memory),
+            Some(object) => (object, Tier::Memory, *key.as_bytes()),
             None if cache.has_disk() => match cache.find(&key).await? {
-                Found::Object(object) => (object, Tier::Disk),
+                Found::Object(object) => (object, Tier::Disk, *key.as_bytes()),
                 Found::OnDisk(_) => return None,
             },
             None => return None,
@@ -455,6 +467,14 @@ impl Edge {
         // HEAD, 204 and 304 have no body, whatever length the head tells (RFC 9110 section 6.4.1).
         let bodyless =
             head.method == Method::HEAD || matches!(status, 204 | 304) || body.len() == 0;
+        let fields = match self.wanted(ctx) {
+            Wanted::Fields { .. } => {
+                ctx.record.answers(served, status);
+                Some(AnswerFields::of_head(connection.out()))
+            }
+            Wanted::Line | Wanted::Nothing => None,
+        };
+        let head_bytes = connection.out().len() as u64;
         let (bytes, sent) = match body {
             _ if bodyless => connection.send(|| None).await,
             Content::Made(bytes) => {
@@ -483,6 +503,10 @@ impl Edge {
             },
             bytes,
             websocket_bytes: None,
+            viewer_headers: &head.headers,
+            head_received: head.bytes,
+            body_received: 0,
+            sent: Sent::Written(head_bytes, fields.as_ref()),
         };
         self.ended(&ended, ctx);
         Answer::Sent(keep_alive && !gone)

@@ -22,6 +22,7 @@ mod connection;
 mod h2;
 mod opening;
 mod outlet;
+mod refusal;
 mod request;
 mod secure;
 mod unread;
@@ -213,6 +214,11 @@ impl ServerApp for Direct {
     ) -> Option<Stream> {
         let _open = self.open.enter();
         let node = self.edge.node();
+        let most = node.snapshot().settings().load.max_connections;
+        let Some(_taken_on) = node.load().connection(most) else {
+            refusal::refuse(stream, node, self.is_secure, most.unwrap_or_default()).await;
+            return None;
+        };
         let mut stream = stream;
         let (has_header, is_h2_clear) = {
             let snapshot = node.snapshot();

@@ -20,9 +20,12 @@ use pingora::{
 };
 
 use super::{Adapter, Head, storage_error};
-use crate::pingora::{
-    disk::{Disk, Writing},
-    pace::PIECE,
+use crate::{
+    flow::server_timing::Tier,
+    pingora::{
+        disk::{Disk, Writing},
+        pace::PIECE,
+    },
 };
 
 pub(super) fn bounds(start: usize, end: Option<usize>) -> std::ops::Range<u64> {
@@ -38,6 +41,17 @@ pub(super) fn object_hit(object: &Object<Head>) -> Result<(CacheMeta, HitHandler
 pub(super) fn head_hit(object: &Object<Head>) -> Result<(CacheMeta, HitHandler)> {
     let hit = ObjectHit(object.body().read());
     Ok((object.head().meta()?, Box::new(hit)))
+}
+
+/// Where an object is read from; `None` of one that arrives or that is in both tiers.
+pub(in crate::pingora) fn tier_of(hit: &HitHandler) -> Option<Tier> {
+    if hit.as_any().is::<ObjectHit>() {
+        Some(Tier::Memory)
+    } else if hit.as_any().is::<DiskHit>() {
+        Some(Tier::Disk)
+    } else {
+        None
+    }
 }
 
 /// Reading an object from disk.

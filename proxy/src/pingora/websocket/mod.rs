@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use fourfront_cache::Reason;
 use fourfront_model::OriginKind;
 use fourfront_origin::{OriginFault, failover::Failed, request::is_named, response};
-use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora::{
     Error, Result,
     http::{RequestHeader, ResponseHeader},
@@ -31,7 +31,7 @@ use super::{
     deliver::{add_node_fields, apply_policy, ctx_internal, hide},
     direct::{Outlet, put_field, put_status},
     headers::{append_lines, lines},
-    record::Ended,
+    record::{Ended, Sent},
     viewer_side,
 };
 use crate::{
@@ -164,7 +164,9 @@ impl Edge {
             method: request.method.clone(),
             target: Bytes::copy_from_slice(request.raw_path()),
             host: request.headers.get(header::HOST).cloned(),
-            viewer: session.client_addr().and_then(|a| a.as_inet()).copied(),
+            peer: session.client_addr().and_then(|a| a.as_inet()).copied(),
+            headers: request.headers.clone(),
+            head_received: viewer_side::head_bytes(session),
             tls: viewer_side::tls(session).cloned(),
             passed: Passed::default(),
             ctx: begun,
@@ -200,7 +202,11 @@ pub(super) struct Socket {
     method: Method,
     target: Bytes,
     host: Option<HeaderValue>,
-    viewer: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
+    /// The viewer's fields.
+    headers: HeaderMap,
+    /// Bytes of the viewer's head.
+    head_received: u64,
     tls: Option<Arc<TlsFacts>>,
     /// So far, with the head.
     passed: Passed,
@@ -238,13 +244,17 @@ impl Drop for Socket {
             method: &self.method,
             target: &self.target,
             host: self.host.as_ref(),
-            viewer: self.viewer,
+            peer: self.peer,
             version: Version::HTTP_11,
             tls: self.tls.as_ref(),
             status: 101,
             served: Served::Miss,
             bytes: self.passed.to_viewer.saturating_sub(self.head.len() as u64),
             websocket_bytes: Some(self.passed.to_origin),
+            viewer_headers: &self.headers,
+            head_received: self.head_received,
+            body_received: self.passed.to_origin,
+            sent: Sent::Written(self.head.len() as u64, None),
         };
         self.edge.ended(&ended, &mut self.ctx);
     }
