@@ -79,6 +79,7 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
         is_https: facts.is_https,
         tls: facts.tls.cloned(),
         reused: facts.tls.is_some_and(|tls| tls.take_use()),
+        page_for: None,
     };
     match check_route(facts, &exchange) {
         Ok(()) => Ok(ViewerRequest { exchange }),
