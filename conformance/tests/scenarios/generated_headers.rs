@@ -500,3 +500,48 @@ async fn a_refresh_behind_the_viewers_back_says_the_same_of_the_viewer() {
         assert_eq!(seen.header("cloudfront-is-mobile-viewer"), Some("true"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_request_for_an_error_page_says_what_it_is_for() {
+    // CF-387, CF-592, CF-379
+    let origin = Origin::start(|seen| match seen.target.as_str() {
+        "/pages/404.html" => Reply::ok("page"),
+        _ => Reply::status(404).body("missing"),
+    })
+    .await;
+    let named = "[CloudFront-Error-Uri, CloudFront-Error-Args, CloudFront-Viewer-Http-Version]";
+    let edge = edge()
+        .function(
+            "move",
+            &handler("request.uri = '/moved'; request.querystring = 'n=1'; return request;"),
+        )
+        .distribution("custom_error_responses: [{ error_code: 404, response_code: 404, response_page_path: /pages/404.html }]")
+        .behavior("cache_policy: Managed-CachingDisabled")
+        .behavior(&format!("origin_request_policy: {{ headers: {named} }}"))
+        .path("/moves", &format!("origin_request_policy: {{ headers: {named} }}, on: {{ viewer-request: move }}"))
+        .start(&origin)
+        .await;
+    let version = ("Viewer-Http-Version", "1.1");
+    for (target, told_of_page) in [
+        (
+            "/a?b=c",
+            &[version, ("Error-Uri", "/a"), ("Error-Args", "b=c")][..],
+        ),
+        ("/a", &[version, ("Error-Uri", "/a")]),
+        // As the viewer sent it.
+        (
+            "/moves?x",
+            &[version, ("Error-Uri", "/moves"), ("Error-Args", "x")],
+        ),
+    ] {
+        let answer = edge.get(target).await;
+        assert_eq!((answer.status, answer.text()), (404, "page"), "{target}");
+        let seen = origin.seen();
+        let [.., failed, page] = &seen[..] else {
+            panic!("{seen:?}")
+        };
+        assert_eq!(told(failed), pairs(&[version]), "{target}");
+        assert_eq!(page.target, "/pages/404.html");
+        assert_eq!(told(page), pairs(told_of_page), "{target}");
+    }
+}

@@ -55,13 +55,17 @@ pub enum GeneratedHeader {
     ViewerHeaderOrder,
     /// CF-386.
     ViewerHeaderCount,
+    /// CF-387.
+    ErrorUri,
+    /// CF-387.
+    ErrorArgs,
 }
 
 use GeneratedHeader as H;
 
 impl GeneratedHeader {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::IsAndroidViewer,
         Self::IsDesktopViewer,
         Self::IsIosViewer,
@@ -85,6 +89,8 @@ impl GeneratedHeader {
         Self::ViewerTls,
         Self::ViewerHeaderOrder,
         Self::ViewerHeaderCount,
+        Self::ErrorUri,
+        Self::ErrorArgs,
     ];
 
     /// How it is written on HTTP/1.1 (CF-359), and its name in lower case.
@@ -146,6 +152,8 @@ impl GeneratedHeader {
                 "CloudFront-Viewer-Header-Count",
                 "cloudfront-viewer-header-count",
             ),
+            Self::ErrorUri => ("CloudFront-Error-Uri", "cloudfront-error-uri"),
+            Self::ErrorArgs => ("CloudFront-Error-Args", "cloudfront-error-args"),
         }
     }
 
@@ -170,8 +178,8 @@ impl GeneratedHeader {
         Self::ALL.into_iter().find(|h| h.name() == name)
     }
 
-    /// Whether a cache policy may name it (CF-121, CF section 4.5): what tells viewers apart one by one would make a
-    /// copy for each.
+    /// Whether a cache policy may name it (CF-121, CF section 4.5): what tells viewers apart one by one, or the errors
+    /// that one page stands for, would make a copy for each.
     pub const fn may_be_keyed(self) -> bool {
         !matches!(
             self,
@@ -180,6 +188,8 @@ impl GeneratedHeader {
                 | Self::ViewerTls
                 | Self::ViewerHeaderOrder
                 | Self::ViewerHeaderCount
+                | Self::ErrorUri
+                | Self::ErrorArgs
         )
     }
 
@@ -283,7 +293,7 @@ mod tests {
 
     #[test]
     fn names_are_spelled_once_and_found_again() {
-        // CF-359, CF-376..386
+        // CF-359, CF-376..383, CF-385..387
         for header in GeneratedHeader::ALL {
             let (key, name) = header.spelled();
             assert_eq!(name, key.to_ascii_lowercase());
@@ -312,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_tells_single_viewers_apart_is_not_keyed() {
-        // CF-121, CF-379, CF-380, CF-383, CF-385, CF-386
+        // CF-121, CF-379, CF-380, CF-383, CF-385..387
         let not = GeneratedHeader::ALL
             .into_iter()
             .filter(|h| !h.may_be_keyed());
@@ -324,6 +334,8 @@ mod tests {
                 "cloudfront-viewer-tls",
                 "cloudfront-viewer-header-order",
                 "cloudfront-viewer-header-count",
+                "cloudfront-error-uri",
+                "cloudfront-error-args",
             ]
         );
     }

@@ -95,6 +95,7 @@ fn begin(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>, route: Route) -> Exc
         is_https: facts.is_https,
         tls: facts.tls.cloned(),
         reused: facts.tls.is_some_and(|tls| tls.take_use()),
+        page_for: None,
     }
 }
 

@@ -237,6 +237,8 @@ pub struct Exchange {
     pub reused: bool,
     /// What generated headers need of the viewer's own request, where the distribution has such.
     pub sent: Option<Arc<Sent>>,
+    /// Of the request for an error page: path and query of the one that has failed, as its viewer sent them (CF-387).
+    pub page_for: Option<Bytes>,
 }
 
 impl Exchange {
@@ -284,6 +286,7 @@ impl Exchange {
                 reused: self.reused,
             }),
             sent: self.sent.as_deref(),
+            page_for: self.page_for.as_deref(),
             geo: self.route.snapshot().geo(),
         };
         known.lines(which)

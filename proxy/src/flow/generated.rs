@@ -118,6 +118,8 @@ pub struct Known<'a> {
     pub tls: Option<Handshake<'a>>,
     /// What it sent.
     pub sent: Option<&'a Sent>,
+    /// Path and query of the request for which a page is asked.
+    pub page_for: Option<&'a [u8]>,
     /// Where addresses are.
     pub geo: &'a GeoDatabases,
 }
@@ -200,8 +202,21 @@ impl Known<'_> {
             H::ViewerHeaderOrder => HeaderValue::from_bytes(&self.sent?.order).ok(),
             // CF-386
             H::ViewerHeaderCount => Some(self.sent?.count.into()),
+            H::ErrorUri | H::ErrorArgs => self.of_error(header),
             _ => None,
         }
+    }
+
+    /// CF-387, in the bytes that the viewer sent.
+    fn of_error(&self, header: H) -> Option<HeaderValue> {
+        let target = self.page_for?;
+        let (path, query) = match memchr::memchr(b'?', target) {
+            Some(at) => (&target[..at], &target[at + 1..]),
+            None => (target, &[][..]),
+        };
+        let part = if header == H::ErrorUri { path } else { query };
+        let part = Some(part).filter(|part| !part.is_empty())?;
+        HeaderValue::from_bytes(part).ok()
     }
 }
 
@@ -298,6 +313,7 @@ mod tests {
             version: Version::HTTP_11,
             tls: None,
             sent: None,
+            page_for: None,
             geo,
         }
     }
@@ -438,6 +454,25 @@ mod tests {
             "cloudfront-viewer-address",
         ]);
         assert_eq!(told, want);
+    }
+
+    #[test]
+    fn an_error_page_is_asked_for_in_the_name_of_what_failed() {
+        // CF-387
+        let geo = GeoDatabases::default();
+        for (target, uri, args) in [
+            (None, None, None),
+            (Some("/a%20b"), Some("/a%20b"), None),
+            (Some("/a?"), Some("/a"), None),
+            (Some("/a?b=c?d&e"), Some("/a"), Some("b=c?d&e")),
+        ] {
+            let known = Known {
+                page_for: target.map(str::as_bytes),
+                ..known(&geo)
+            };
+            let told = [H::ErrorUri, H::ErrorArgs].map(|h| value(&known, h));
+            assert_eq!(told.each_ref().map(Option::as_deref), [uri, args]);
+        }
     }
 
     #[test]

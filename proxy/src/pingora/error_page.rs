@@ -209,12 +209,15 @@ impl Edge {
             return Ok(None);
         };
         let (page, exchange) = (page.clone(), exchange.clone());
+        let sent = ctx.record.original_target.as_deref();
+        let target = sent.unwrap_or_else(|| session.req_header().raw_path());
         let calls = Arc::new(Calls::default());
         let asked = PageRequest {
             exchange: Exchange {
                 route: exchange.route.at(&page.path),
                 bare_query: false,
                 viewer_target: None,
+                page_for: Some(Bytes::copy_from_slice(target)),
                 ..exchange.clone()
             },
             head: request_for(session.req_header(), &page.path)?,

@@ -55,7 +55,7 @@ const NOT_FORWARDABLE: &[(&str, &str)] = &[
     ("client-cert*", OF_CERTIFICATE),
 ];
 
-/// `CloudFront-*` headers that CloudFront makes and this node does not (CF-384, CF-387, CF-388).
+/// `CloudFront-*` headers that CloudFront makes and this node does not (CF-384, CF-388).
 const NOT_GENERATED: &[(&str, &str)] = &[
     (
         "cloudfront-viewer-ja3-fingerprint",
@@ -66,10 +66,6 @@ const NOT_GENERATED: &[(&str, &str)] = &[
         "the TLS library does not show all that a handshake began with",
     ),
     ("cloudfront-viewer-cert-*", OF_CERTIFICATE),
-    (
-        "cloudfront-error-*",
-        "not available yet: a page for an error is asked for without what it stands in for",
-    ),
 ];
 
 const HOP_BY_HOP: &str = "it belongs to one connection only";
@@ -97,7 +93,7 @@ pub(crate) fn key_names(names: Vec<Spanned<String>>, report: &Report) -> Vec<Str
     checked(names, report, |name| {
         let reason = match GeneratedHeader::from_name(name) {
             Some(header) if header.may_be_keyed() => return None,
-            Some(_) => "it tells viewers apart one by one",
+            Some(_) => "each copy would be for few requests",
             None => not_generated(name).or_else(|| reason_of(NOT_KEYABLE, name))?,
         };
         Some(format!("cannot be in a cache key: {reason}"))

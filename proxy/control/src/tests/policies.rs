@@ -131,17 +131,31 @@ fn headers_that_the_edge_does_not_generate_are_refused_by_name() {
     for (name, reason) in [
         (
             "CloudFront-Viewer-Address",
-            "it tells viewers apart one by one",
+            "each copy would be for few requests",
         ),
-        ("CloudFront-Viewer-ASN", "it tells viewers apart one by one"),
-        ("CloudFront-Viewer-TLS", "it tells viewers apart one by one"),
+        (
+            "CloudFront-Viewer-ASN",
+            "each copy would be for few requests",
+        ),
+        (
+            "CloudFront-Viewer-TLS",
+            "each copy would be for few requests",
+        ),
         (
             "CloudFront-Viewer-Header-Order",
-            "it tells viewers apart one by one",
+            "each copy would be for few requests",
+        ),
+        (
+            "CloudFront-Error-Uri",
+            "each copy would be for few requests",
+        ),
+        (
+            "CloudFront-Error-Args",
+            "each copy would be for few requests",
         ),
         (
             "CloudFront-Viewer-Header-Count",
-            "it tells viewers apart one by one",
+            "each copy would be for few requests",
         ),
     ] {
         refused(
@@ -166,10 +180,6 @@ fn headers_that_the_edge_does_not_generate_are_refused_by_name() {
         (
             "CloudFront-Viewer-Cert-Sha256",
             "not available yet: what a viewer's certificate says",
-        ),
-        (
-            "CloudFront-Error-Uri",
-            "not available yet: a page for an error",
         ),
         (
             "CloudFront-Viewer-Continent",
