@@ -56,7 +56,8 @@ pub enum Address {
 }
 
 /// How a TLS connection is made. The versions offered are 1.2 and 1.3, always (CF-422): what allows 1.2 can be
-/// reached, and what does not is refused here.
+/// reached, and what does not is refused here. Cipher suites are those of the TLS library: ECDHE with AES-GCM or ChaCha20,
+/// without CloudFront's older ones, which have CBC or no forward secrecy (CF-425).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// The name the certificate has to carry; sent as SNI unless it is an IP address (CF-423). Never
