@@ -86,7 +86,7 @@ mod tests {
         let (mut near, mut far) = pair().await;
         let soon = Instant::now() + Duration::from_millis(20);
         drop(Deadline::new(near.as_raw_fd(), soon));
-        tokio::time::sleep_until(soon + Duration::from_millis(20)).await;
+        sleep_until(soon + Duration::from_millis(20)).await;
         far.write_all(b"x").await.unwrap();
         assert_eq!(near.read(&mut [0; 1]).await.unwrap(), 1);
         assert!(Deadline::new(-1, soon).is_none());
