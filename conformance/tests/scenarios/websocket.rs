@@ -45,8 +45,8 @@ struct Echo {
 
 impl Echo {
     async fn start(tls: Option<OriginTls>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("a bound listener").port();
         let heads: Arc<Mutex<Vec<String>>> = Arc::default();
         let (counter, count) = watch::channel(0);
         let (kept, counter) = (heads.clone(), Arc::new(counter));
@@ -84,9 +84,9 @@ impl Echo {
         let answer = |request: &WsRequest, mut response: WsResponse| {
             let mut head = format!("{}\n", request.uri());
             for (name, value) in request.headers() {
-                head += &format!("{name}: {}\n", value.to_str().unwrap());
+                head += &format!("{name}: {}\n", value.to_str().expect("ASCII"));
             }
-            heads.lock().unwrap().push(head);
+            heads.lock().expect("no panic").push(head);
             let fields = response.headers_mut();
             fields.insert("Sec-WebSocket-Protocol", HeaderValue::from_static("chat"));
             fields.insert("X-Origin", HeaderValue::from_static("echo"));
@@ -98,14 +98,10 @@ impl Echo {
         };
         counter.send_modify(|n| *n += 1);
         while let Some(Ok(message)) = socket.next().await {
-            match message {
-                Message::Text(_) | Message::Binary(_) => {
-                    if socket.send(message).await.is_err() {
-                        return;
-                    }
-                }
-                // The library answers the rest by itself.
-                _ => {}
+            // The library answers the rest by itself.
+            let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
+            if is_data && socket.send(message).await.is_err() {
+                return;
             }
         }
     }
@@ -117,7 +113,7 @@ impl Echo {
     fn head(&self) -> String {
         self.heads
             .lock()
-            .unwrap()
+            .expect("no panic")
             .last()
             .cloned()
             .expect("a handshake")
@@ -137,7 +133,7 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(WebSocketStream<S>, Answer), WsError> {
     let mut request = format!("ws://viewer.test{target}")
         .into_client_request()
-        .unwrap();
+        .expect("a URL");
     let fields = request.headers_mut();
     fields.insert("Sec-WebSocket-Protocol", HeaderValue::from_static("chat"));
     tokio::time::timeout(PATIENCE, client_async(request, stream))
@@ -146,7 +142,9 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 async fn dial(edge: &Running) -> TcpStream {
-    TcpStream::connect(edge.address()).await.unwrap()
+    TcpStream::connect(edge.address())
+        .await
+        .expect("a listening node")
 }
 
 /// A WebSocket through a node.
@@ -172,8 +170,10 @@ async fn refused(edge: &Running, target: &str) -> (u16, String, String) {
 
 async fn says<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, text: &str) {
     let exchange = async {
-        socket.send(Message::text(text)).await.unwrap();
-        socket.next().await.unwrap().unwrap()
+        let sent = socket.send(Message::text(text)).await;
+        sent.expect("an open connection");
+        let got = socket.next().await.expect("an open connection");
+        got.expect("a message")
     };
     let got = tokio::time::timeout(PATIENCE, exchange).await;
     assert_eq!(got.expect("an echo in time"), Message::text(text));
@@ -185,7 +185,8 @@ async fn closes<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S
         reason: "done".into(),
     };
     let exchange = async {
-        socket.close(Some(frame.clone())).await.unwrap();
+        let sent = socket.close(Some(frame.clone())).await;
+        sent.expect("an open connection");
         let Some(Ok(Message::Close(Some(answer)))) = socket.next().await else {
             panic!("no answer to a close")
         };
@@ -226,7 +227,7 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     tokio::time::timeout(PATIENCE, reading)
         .await
         .expect("bytes in time");
-    String::from_utf8(got).unwrap()
+    String::from_utf8(got).expect("text")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,7 +266,7 @@ async fn it_opens_and_carries_messages_both_ways() {
     }
 
     says(&mut socket, "hello").await;
-    let large: Vec<u8> = (0..1_000_000_u32).map(|n| n as u8).collect();
+    let large: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     socket.send(Message::binary(large.clone())).await.unwrap();
     let got = socket.next().await.unwrap().unwrap();
     assert_eq!(got.into_data(), large);

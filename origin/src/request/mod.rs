@@ -154,7 +154,8 @@ pub fn forwards_host(behavior: &CacheBehavior, origin: &Origin) -> bool {
 /// `X-Forwarded-For` and `CDN-Loop` continued (CF-352, CF-353, CF-356), names in canonical case with `Host`
 /// first (CF-359).
 ///
-/// WebSocket handshakes are not passed on: without `Upgrade` the origin gets a plain GET (CF-347, CF-408).
+/// `Upgrade` is not among them: what makes the request a WebSocket handshake is written by whoever sends it, where the rest
+/// of the handshake is (CF-347, CF-408).
 pub fn origin_request(
     viewer: &ViewerParts<'_>,
     behavior: &CacheBehavior,

@@ -81,7 +81,7 @@ fn set_options(options: &mut PeerOptions, target: &Target) {
     options.read_timeout = Some(target.read_timeout);
     options.write_timeout = Some(target.read_timeout);
     options.idle_timeout = Some(target.keepalive_timeout);
-    // An upgrade goes out as a plain GET (CF-408); the rest of the request is built by our own rules.
+    // What becomes of an upgrade is decided elsewhere (CF-408); the rest of the request is built by our own rules.
     options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
 }
 
