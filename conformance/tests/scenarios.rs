@@ -33,6 +33,7 @@ mod scenarios {
     mod invalidation;
     mod invalidation_api;
     mod invalidation_in_flight;
+    mod legacy;
     mod limits_of_results;
     mod node_fields;
     mod npm;
