@@ -67,7 +67,7 @@ fn check_warns_of_what_is_seldom_meant() {
         "{lines:?}"
     );
     assert!(
-        lines[0].contains("fourfront.yaml:5:5: distributions.site.default_cache_behavior: "),
+        lines[0].contains("fourfront.yaml:6:5: distributions.site.default_cache_behavior: "),
         "{lines:?}"
     );
     assert!(
