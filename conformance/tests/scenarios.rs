@@ -34,6 +34,7 @@ mod scenarios {
     mod invalidation;
     mod invalidation_api;
     mod invalidation_in_flight;
+    mod legacy;
     mod limits_of_results;
     mod load;
     mod logs_and_metrics;

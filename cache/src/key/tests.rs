@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use fourfront_model::{
-    GeneratedHeader, HeaderLines, OriginHeaders, OriginRequestPolicy, Selection, Ttl,
+    GeneratedHeader, HeaderLines, OriginHeaders, OriginRequestPolicy, Selection, Ttl, Wildcard,
 };
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use proptest::prelude::*;
 
 use super::*;
@@ -345,6 +345,52 @@ fn cookies_in_the_key() {
             "{selection:?} {lines:?}"
         );
     }
+}
+
+#[test]
+fn in_legacy_mode_gzip_is_all_there_is() {
+    // CF-210, CF-332
+    use OriginAcceptEncoding::{Remove, Send};
+    let legacy = OriginRequestPolicy {
+        headers: OriginHeaders::Legacy,
+        ..OriginRequestPolicy::default()
+    };
+    let policy = CachePolicy {
+        accept_encoding_gzip: true,
+        ..policy()
+    };
+    for (sent, key, origin) in [
+        (Some("br, gzip"), Some("gzip"), Send("gzip")),
+        (Some("gzip;q=0.5"), Some("gzip"), Send("gzip")),
+        (Some("br"), None, Remove),
+        (Some("gzip;q=0"), None, Remove),
+        (None, None, Remove),
+    ] {
+        let mut headers = HeaderMap::new();
+        if let Some(sent) = sent {
+            headers.insert(header::ACCEPT_ENCODING, sent.parse().unwrap());
+        }
+        let codings = Codings::of(&policy, &headers, Version::HTTP_11);
+        assert_eq!(codings.as_key(), key, "{sent:?}");
+        let forwarded =
+            forwarded_accept_encoding(&policy, Some(&legacy), &headers, Version::HTTP_11);
+        assert_eq!(forwarded, origin, "{sent:?}");
+    }
+}
+
+#[test]
+fn cookies_may_be_chosen_by_wildcards() {
+    // CF-196, CF-119
+    let wildcards = ["wp-*", "id?"].map(|w| Wildcard::new(w.to_owned()));
+    let policy = CachePolicy {
+        cookies: Selection::Wildcards(wildcards.to_vec()),
+        ..policy()
+    };
+    let mut headers = HeaderMap::new();
+    let sent = "wp-b=2; other=x; id1=1; id12=y; wp-a=3; CloudFront-Policy=z";
+    headers.insert(header::COOKIE, sent.parse().unwrap());
+    let forwarded = forwarded_cookies(&policy, None, Signatures::Ordinary, &headers);
+    assert_eq!(forwarded.unwrap(), "id1=1; wp-a=3; wp-b=2");
 }
 
 #[test]

@@ -45,6 +45,36 @@ async fn cookies_pass_only_where_cookies_are_forwarded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whether_cookies_are_replayed_can_be_said_in_either_mode() {
+    // CF-308
+    for mode in ["rfc9111", "cloudfront"] {
+        for (strip, on_hit) in [(true, None), (false, Some("a=1"))] {
+            let origin = Origin::start(|_| {
+                Reply::ok("x")
+                    .header("Cache-Control", "public, max-age=60")
+                    .header("Set-Cookie", "a=1")
+            })
+            .await;
+            let edge = Edge::new()
+                .top(&format!("strip_set_cookie_on_hit: {}", !strip))
+                .distribution(&format!("cache_mode: {mode}"))
+                .distribution(&format!("strip_set_cookie_on_hit: {strip}"))
+                .behavior("cache_policy: { min_ttl: 0, cookies: all }")
+                .start(&origin)
+                .await;
+            let miss = edge.get("/").await;
+            assert_eq!(miss.header("set-cookie"), Some("a=1"), "{mode} {strip}");
+            let hit = edge.get("/").await;
+            assert_eq!(
+                (hit.x_cache(), hit.header("set-cookie")),
+                ("Hit", on_hit),
+                "{mode} {strip}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fields_named_by_no_cache_go_to_the_first_viewer_alone() {
     // CF-246, CF-307, CF-836
     for mode in ["rfc9111", "cloudfront"] {

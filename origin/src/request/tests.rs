@@ -273,6 +273,69 @@ fn the_table_row_by_row() {
 }
 
 #[test]
+fn in_legacy_mode_more_is_sent_that_nothing_names() {
+    // CF-068, CF-330, CF-331, CF-332, CF-333, CF-334, CF-335, CF-337, CF-338, CF-339, CF-340, CF-342, CF-343, CF-345,
+    // CF-347, CF-348, CF-350, CF-351, CF-358: the table's column "legacy"
+    for (sent, names) in [
+        (
+            true,
+            &[
+                "X-Own",
+                "Cache-Control",
+                "Pragma",
+                "Date",
+                "From",
+                "Warning",
+                "Max-Forwards",
+                "Origin",
+                "Request-Range",
+                "DNT",
+            ][..],
+        ),
+        (
+            false,
+            &[
+                "Accept",
+                "Accept-Charset",
+                "Accept-Language",
+                "Referer",
+                "Accept-Encoding",
+                "Authorization",
+                "Cookie",
+                "Connection",
+                "Expect",
+                "Proxy-Authorization",
+                "TE",
+                "Trailer",
+                "Upgrade",
+                "X-Edge-Location",
+                "X-Forwarded-Proto",
+                "X-Real-IP",
+                "X-HTTP-Method-Override",
+                "CloudFront-Viewer-Country",
+            ],
+        ),
+    ] {
+        for name in names {
+            let given = get(&[(name, "v")]).naming(OriginHeaders::Legacy);
+            let expected = sent.then(|| "v".to_owned());
+            assert_eq!(given.sent(name), expected, "{name}");
+        }
+    }
+    let given = get(&[("Host", "www.example.test"), ("User-Agent", "v")]);
+    let given = given.naming(OriginHeaders::Legacy);
+    assert_eq!(given.sent("host").as_deref(), Some("origin.test"));
+    assert_eq!(given.sent("user-agent").as_deref(), Some("Fourfront"));
+    // What is listed is keyed, and so it is sent.
+    let mut given = get(&[("Host", "www.example.test"), ("Accept-Language", "pt")]);
+    let policy = Arc::make_mut(&mut given.behavior.cache_policy);
+    policy.headers = vec!["accept-language".into(), "host".into()];
+    let given = given.naming(OriginHeaders::Legacy);
+    assert_eq!(given.sent("host").as_deref(), Some("www.example.test"));
+    assert_eq!(given.sent("accept-language").as_deref(), Some("pt"));
+}
+
+#[test]
 fn a_bare_request_carries_the_nodes_own_fields_in_order() {
     // CF-340, CF-348, CF-352, CF-353, CF-356, CF-359, LE-091
     let viewer = get(&[("accept", "*/*"), ("host", "www.example.test")]);

@@ -16,6 +16,15 @@
 //!   distribution without aliases is that by itself; `default: false` prevents it (CF-035).
 //! - A distribution's id, unless given, is `E`, up to eight letters and digits of its name, and six
 //!   characters hashed from the name. It stays the same as long as the name does.
+//! - A distribution may name a document of CloudFront's API or the properties of a CloudFormation resource with `config:`
+//!   (CF-020, CF-021). Its members become the entry's, and what the entry gives itself goes before them, member by
+//!   member. What the document names by id or ARN is looked up in the site file: policies, key groups and origin
+//!   access controls by their key, `id` or name, certificates by their label, functions by their `arn` or by the name in
+//!   the ARN. Paths in errors are JSON pointers into the document (CF-024). Its `cache_mode` is `cloudfront` unless
+//!   said otherwise, and it may not leave out what the API does not let it leave out; `Comment` and `CallerReference`,
+//!   which do nothing here, are not missed.
+//! - Members that nobody knows are refused; in a document they are left out with a warning where the distribution says
+//!   `unknown_members: warn` (CF-022).
 //! - A setting left empty (`origin_path:` and nothing after it) counts as not given. A variable that expands
 //!   to nothing is an empty text instead.
 //! - Anchors, aliases and merge keys (`<<`) work; tags are refused.

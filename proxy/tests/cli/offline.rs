@@ -52,6 +52,31 @@ fn check_says_what_is_wrong_and_where() {
 }
 
 #[test]
+fn check_warns_of_what_is_seldom_meant() {
+    // CP-604, CF-026, CF-175
+    let site = Site::answering("x");
+    let yaml = site.read("fourfront.yaml");
+    let keyed = "origin: app\n      cache_policy: { headers: [User-Agent] }";
+    site.write("fourfront.yaml", &yaml.replace("origin: app", keyed));
+    let warned = run(&["check", &site.file("")], Path::new("/"));
+    assert_eq!(warned.code, Some(0), "{}", warned.stderr);
+    let lines: Vec<&str> = warned.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[0].starts_with("fourfront: warning: ") && lines[0].ends_with("(CF-175)"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[0].contains("fourfront.yaml:6:5: distributions.site.default_cache_behavior: "),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].ends_with("ok (1 distributions, 1 behaviours, 1 functions)"),
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn check_reads_the_certificate_authorities_that_serve_would() {
     // CP-604, CF-423
     let site = Site::answering("x");

@@ -64,6 +64,27 @@ fn hangup_reloads_the_site_file_or_keeps_the_old_one() {
 }
 
 #[test]
+fn what_is_seldom_meant_is_logged_at_start_and_at_reload() {
+    // CF-026, CF-175, CP-600
+    let site = Site::answering("one");
+    let yaml = site.read("fourfront.yaml");
+    let keyed = |name: &str| {
+        let policy = format!("origin: app\n      cache_policy: {{ headers: [{name}] }}");
+        yaml.replace("origin: app", &policy)
+    };
+    site.write("fourfront.yaml", &keyed("User-Agent"));
+    let node = Running::start(&["serve"], site.path());
+    let told = |lines: Vec<String>, name: &str| {
+        let warned = |line: &&String| line.contains(name) && line.contains("CF-175");
+        assert_eq!(lines.iter().filter(warned).count(), 1, "{lines:?}");
+    };
+    told(node.stderr_until("serving on "), "`user-agent`");
+    site.write("fourfront.yaml", &keyed("Date"));
+    node.signal("HUP");
+    told(node.stderr_until("reloaded"), "`date`");
+}
+
+#[test]
 fn terminating_finishes_what_runs_and_writes_what_was_logged() {
     // CP-600, CP-620
     let (origin, asked, let_go) = gated_origin("finished");

@@ -7,7 +7,7 @@ use crate::{
     report::{At, Report},
 };
 
-/// Behaviours of a distribution, beside the default one.
+/// Behaviours of a distribution, beside the default one (CF-042).
 const BEHAVIORS: usize = 75;
 const ORIGINS: usize = 100;
 const ORIGIN_GROUPS: usize = 10;

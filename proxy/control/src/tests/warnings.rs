@@ -159,7 +159,7 @@ fn many(count: usize, template: &str) -> String {
 
 #[test]
 fn what_is_beyond_an_accounts_quotas_is_warned_of_and_works() {
-    // CF-026
+    // CF-026, CF-042
     let at_most = [
         (
             "cache_behaviors",
