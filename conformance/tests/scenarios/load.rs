@@ -54,6 +54,8 @@ async fn requests_beyond_the_limit_are_answered_503_and_what_is_under_way_goes_o
         .await;
     // Stored, and still refused: it is the node that is busy.
     assert_eq!(edge.get("/stored").await.status, 200);
+    // A request is taken on until a moment after its answer is out.
+    until(|| edge.node().load().requests() == 0).await;
     let held: Vec<_> = (0..2)
         .map(|_| tokio::spawn(edge.request("GET", "/slow").send()))
         .collect();
@@ -109,6 +111,7 @@ async fn requests_beyond_the_limit_are_answered_503_and_what_is_under_way_goes_o
     }
     until(|| edge.node().load().requests() == 0).await;
     assert_eq!(edge.get("/stored").await.status, 200);
+    until(|| edge.node().load().requests() == 0).await;
     // A reload changes it.
     let unlimited = edge
         .site_file()
