@@ -16,6 +16,7 @@ enum Choice {
     AllExcept,
     All,
     AllViewer,
+    AllViewerAnd,
 }
 
 /// `headers_config` of a cache policy.
@@ -37,10 +38,7 @@ pub(crate) fn origin_headers(cursor: &Cursor<'_>) -> Option<RawHeaders> {
             ("none", Ok(Choice::None)),
             ("whitelist", Ok(Choice::Whitelist)),
             ("allViewer", Ok(Choice::AllViewer)),
-            (
-                "allViewerAndWhitelistCloudFront",
-                Err("not available yet: it needs generated `CloudFront-*` headers"),
-            ),
+            ("allViewerAndWhitelistCloudFront", Ok(Choice::AllViewerAnd)),
             ("allExcept", Ok(Choice::AllExcept)),
         ],
     )
@@ -56,6 +54,7 @@ fn headers(cursor: &Cursor<'_>, words: &[(&str, Result<Choice, &str>)]) -> Optio
     Some(match choice {
         Choice::None => RawHeaders::None,
         Choice::Whitelist => RawHeaders::Whitelist(names),
+        Choice::AllViewerAnd => RawHeaders::AllViewerAnd(names),
         Choice::AllExcept => RawHeaders::AllExcept(names),
         Choice::All | Choice::AllViewer => RawHeaders::AllViewer,
     })
@@ -95,7 +94,7 @@ fn selection(
         Choice::None => RawSelection::None,
         Choice::Whitelist => RawSelection::Whitelist(names),
         Choice::AllExcept => RawSelection::AllExcept(names),
-        Choice::All | Choice::AllViewer => RawSelection::All,
+        Choice::All | Choice::AllViewer | Choice::AllViewerAnd => RawSelection::All,
     })
 }
 
@@ -115,7 +114,10 @@ fn part(
     let names = block.get(list).map(|c| c.counted_texts("a list of names"));
     let names = names.unwrap_or_else(|| Some(Vec::new()));
     let (choice, names) = (choice?.value, names?);
-    let takes_names = matches!(choice, Choice::Whitelist | Choice::AllExcept);
+    let takes_names = matches!(
+        choice,
+        Choice::Whitelist | Choice::AllExcept | Choice::AllViewerAnd
+    );
     if takes_names == names.is_empty() {
         let fault = if takes_names {
             "needs a list of names"

@@ -196,12 +196,7 @@ fn faults_in_the_apis_form_are_told() {
 
 #[test]
 fn every_managed_id_resolves_or_is_refused_with_a_reason() {
-    // CF-025, CF-135..155. Those with generated headers in them are refused while there are none, CF-142 for good.
-    const GENERATING: [&str; 3] = [
-        "2e54312d-136d-493c-8eb9-b001f22f67d2",
-        "b689b0a8-53d0-40ab-baf2-68738e2966ac",
-        "33f36d7e-f396-46d9-90e0-52428a34d9dc",
-    ];
+    // CF-025, CF-135..155. CF-142 is refused for good.
     let cache = [
         ("CachingOptimized", "658327ea-f89d-4fab-a63d-7e88639e58f6"),
         (
@@ -224,9 +219,6 @@ fn every_managed_id_resolves_or_is_refused_with_a_reason() {
         ),
     ];
     for (name, id) in cache {
-        if GENERATING.contains(&id) {
-            continue;
-        }
         let found = managed_cache_policy(id).unwrap();
         assert_eq!(found.name.as_deref(), Some(name));
         for named in [name.to_owned(), format!("Managed-{name}"), id.to_owned()] {
@@ -257,9 +249,6 @@ fn every_managed_id_resolves_or_is_refused_with_a_reason() {
         ),
     ];
     for (name, id) in origin_request {
-        if GENERATING.contains(&id) {
-            continue;
-        }
         let found = managed_origin_request_policy(id).unwrap();
         assert_eq!(found.name.as_deref(), Some(name));
         let (_, policy) = policies("", &format!("origin_request_policy: {id}"));
