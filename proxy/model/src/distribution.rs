@@ -429,6 +429,7 @@ mod tests {
             viewer_certificate: ViewerCertificate::default(),
             http_versions: HttpVersions::default(),
             viewer_mtls: None,
+            logging: None,
         })
     }
 
