@@ -395,7 +395,7 @@ async fn an_answer_keeps_the_date_of_its_origin() {
 async fn a_node_says_where_it_is_in_answers_and_in_the_log() {
     // CF-502, CF-703
     let origin = plain().await;
-    let edge = Edge::new().node("location: FRA56-P4").start(&origin).await;
+    let edge = Edge::new().node("pop: FRA56-P4").start(&origin).await;
     let miss = edge.get("/").await;
     let hit = edge.get("/").await;
     let refused = edge.request("DELETE", "/").send().await;
