@@ -457,7 +457,7 @@ fn now() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shop_is_walked_through() {
-    // CF-001, CF-040, CF-043, CF-080, CF-090, CF-228, CF-432, CF-440, CF-553, CF-560, CF-590, CF-603, LE-001, LE-004
+    // CF-001, CF-040, CF-043, CF-080, CF-228, CF-432, CF-440, CF-553, CF-560, CF-590, CF-603, LE-001, LE-004
     let shop = Shop::open().await;
     shop.health().await;
     shop.assets().await;
