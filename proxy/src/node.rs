@@ -2,20 +2,23 @@
 //! metrics). A reload builds a whole new [`Snapshot`], warms its functions and swaps it in; a
 //! request keeps the one it began with (CF-027, LE-379).
 
+mod fields;
+mod in_flight;
+
 use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU16, Ordering},
     },
     time::Instant,
 };
 
 use arc_swap::ArcSwap;
 use fourfront_cache::{
-    CacheName, Reason,
-    policy::{ErrorTtls, OriginClass, targets},
+    Reason,
+    policy::{ErrorTtls, OriginClass},
     purge::{Invalidations, Kept, Limits},
 };
 use fourfront_control::{Loaded, NodeSettings};
@@ -30,9 +33,8 @@ use fourfront_model::{
 };
 use fourfront_origin::dir::DirRoot;
 use fourfront_signed::{KeyError, TrustedKeys};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use prometheus::{Histogram, IntCounter};
-use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
@@ -50,6 +52,9 @@ use crate::{
     purge::{self, PurgeAnswer, PurgeCall},
     tls::{OriginCaError, Renewal, ViewerTls, ViewerTlsError, check_origin_ca},
 };
+
+pub use fields::NodeFields;
+pub use in_flight::{InFlight, InFlightGuard};
 
 /// A function at one trigger of one behaviour, ready to run.
 #[derive(Clone, Debug)]
@@ -89,86 +94,6 @@ struct DistributionRuntime {
     generated: GeneratedHeaders,
     errors: [ErrorTtls; 2],
 }
-
-/// Field values that every answer of a distribution carries, made once (CF-500..504).
-#[derive(Debug)]
-pub struct NodeFields {
-    /// This node's name, as in `Via` and `Cache-Status`.
-    pub name: String,
-    /// The same, as `Cache-Status` writes it; `None` when it cannot.
-    pub cache_name: Option<CacheName>,
-    /// `Server` where the origin sent none.
-    pub server: HeaderValue,
-    /// `Via`.
-    pub via: HeaderValue,
-    /// `X-Amz-Cf-Pop`.
-    pub pop: HeaderValue,
-    /// Fields of stored and fetched answers that viewers do not get (CF-675, CF-801).
-    pub hidden: Box<[HeaderName]>,
-    x_cache: Vec<(&'static str, HeaderValue)>,
-    x_cache_other: HeaderValue,
-}
-
-impl NodeFields {
-    fn new(distribution: &Distribution, node_name: &str, pop: &PopCode) -> Self {
-        let identity = &distribution.identity;
-        let value = |text: &str| {
-            // Brand strings, the node's name and its location are checked ASCII; what is not becomes empty, never a panic.
-            HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
-        };
-        let name = format!("{node_name}.{}", identity.domain());
-        let x_cache = |token: &str| value(&format!("{token} from {}", identity.x_cache_suffix()));
-        Self {
-            server: value(identity.product()),
-            // CF-501: captures show 1.1 whatever the viewer spoke.
-            via: value(&format!("1.1 {name} ({})", identity.product())),
-            pop: value(pop.as_str()),
-            hidden: hidden(distribution).into(),
-            x_cache: X_CACHE_TOKENS.iter().map(|t| (*t, x_cache(t))).collect(),
-            x_cache_other: x_cache("Error"),
-            cache_name: CacheName::new(&name).ok(),
-            name,
-        }
-    }
-
-    /// The `X-Cache` value for a token (CF-500).
-    pub fn x_cache(&self, token: &str) -> HeaderValue {
-        self.x_cache
-            .iter()
-            .find(|(known, _)| *known == token)
-            .map_or_else(|| self.x_cache_other.clone(), |(_, value)| value.clone())
-    }
-}
-
-/// What is between origin and node alone, where the site file says so.
-fn hidden(distribution: &Distribution) -> Vec<HeaderName> {
-    let mut hidden = Vec::new();
-    if let Some(tags) = distribution.cache_tags.as_ref().filter(|tags| tags.hide) {
-        hidden.extend(tags.header.parse::<HeaderName>());
-    }
-    if distribution.cdn_cc.hide {
-        hidden.extend(targets(distribution.cdn_cc.field.clone()));
-    }
-    hidden
-}
-
-/// CF-510..516, most frequent first.
-const X_CACHE_TOKENS: [&str; 14] = [
-    "Hit",
-    "Miss",
-    "RefreshHit",
-    "LambdaGeneratedResponse",
-    "Error",
-    "Redirect",
-    "LambdaValidationError",
-    "LambdaExecutionError",
-    "LambdaLimitExceeded",
-    "FunctionGeneratedResponse",
-    "FunctionValidationError",
-    "FunctionExecutionError",
-    "FunctionThrottledError",
-    "CapacityExceeded",
-];
 
 /// One configuration, ready to serve.
 #[derive(Debug)]
@@ -545,59 +470,6 @@ impl Node {
     /// Says that the node accepts no new connections.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
-    }
-}
-
-/// Counts what is going on, requests being served or a worker's connections, for draining.
-#[derive(Debug, Default)]
-pub struct InFlight {
-    count: AtomicUsize,
-    idle: Notify,
-}
-
-impl InFlight {
-    /// Counts one more until the guard is dropped.
-    pub fn enter(self: &Arc<Self>) -> InFlightGuard {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        InFlightGuard(self.clone())
-    }
-
-    /// Likewise, unless there are `most` already.
-    pub fn try_enter(self: &Arc<Self>, most: usize) -> Option<InFlightGuard> {
-        let (set, seen) = (Ordering::AcqRel, Ordering::Acquire);
-        let entered = self
-            .count
-            .try_update(set, seen, |n| (n < most).then_some(n + 1));
-        entered.is_ok().then(|| InFlightGuard(self.clone()))
-    }
-
-    /// How many there are now.
-    pub fn count(&self) -> usize {
-        self.count.load(Ordering::Acquire)
-    }
-
-    /// Resolves when there is none.
-    pub async fn idle(&self) {
-        loop {
-            // Registered before the count is read, so that a request ending in between is not missed.
-            let ended = self.idle.notified();
-            if self.count() == 0 {
-                return;
-            }
-            ended.await;
-        }
-    }
-}
-
-/// One that is counted.
-#[derive(Debug)]
-pub struct InFlightGuard(Arc<InFlight>);
-
-impl Drop for InFlightGuard {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.idle.notify_waiters();
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod beside;
 mod bodies;
+mod facts;
 mod peek;
 mod segments;
 #[cfg(test)]
@@ -26,14 +27,12 @@ use fourfront_cache::{
     disk::DiskCounts,
     key::{CacheKey, KeySecret},
     memory::{FillReader, Filled, HeadRecord, Lookup, MemoryLimits, MemoryTier, Object},
-    policy::{EdgeEncoding, Freshness},
-    purge::{Invalidations, Stamp, Standing},
-    segments::{Arriving, Layout},
+    purge::Invalidations,
+    segments::Arriving,
     variants::Variants,
 };
 use fourfront_model::FinishFetch;
-use fourfront_origin::OriginFault;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, Method, header};
 use parking_lot::Mutex;
 use pingora::{
     Error, ErrorType, Result,
@@ -51,6 +50,7 @@ use beside::head_only_key;
 pub(super) use beside::{Beside, Borrowed};
 pub(super) use bodies::tier_of;
 use bodies::{DiskHit, FillHit, FillMiss, object_hit};
+pub(super) use facts::{Facts, StoredFacts};
 pub(crate) use peek::Tier;
 pub(super) use peek::{StoredCopy, slot};
 pub(super) use segments::{Coming, Fetch, Plan, Segmented, SegmentedHit, Unfetched, run_of};
@@ -62,149 +62,12 @@ use super::{
     packed::Packed,
     parts::Unsliced,
 };
-use crate::flow::compression::Compressed;
 
 /// A fill that takes longer than this no longer keeps others from trying (CF-405).
 const FILL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Keys that are remembered between a look-up and the key's lock.
 const MOST_LACKING: usize = 1024;
-
-/// What is kept beside a stored head, in the extensions of Pingora's record. Cloned with every hit, so it is
-/// one reference count.
-#[derive(Clone, Debug)]
-pub(super) struct StoredFacts(Arc<Facts>);
-
-/// See [`StoredFacts`].
-#[derive(Clone, Debug)]
-pub(super) struct Facts {
-    /// When it is fresh, by our policy; see [`Self::freshness`].
-    freshness: Freshness,
-    /// Whether it has been invalidated since it was fetched.
-    pub(super) stamp: Stamp,
-    /// Fields only the first viewer gets.
-    pub(super) unshared: Box<[HeaderName]>,
-    /// The failure this stands for: the origin gave no answer (CF-296). Each viewer gets a page of its own, with
-    /// its own request id (CF-780); what is stored is the first one's.
-    pub(super) fault: Option<Box<OriginFault>>,
-    /// Whether this is an error whose body was left out, since a page stands in for it (CF-592).
-    pub(super) has_no_body: bool,
-    /// How the body is cut, if it is stored in segments of its own: then the head is stored without it.
-    pub(super) layout: Option<Layout>,
-    /// What the origin called the body, if the node has compressed it.
-    pub(super) compressed: Option<Box<Compressed>>,
-}
-
-impl Facts {
-    /// How the body differs from the one the origin sent (CF-281).
-    pub(super) fn encoding(&self) -> EdgeEncoding<'_> {
-        match &self.compressed {
-            None => EdgeEncoding::AsReceived,
-            Some(compressed) => EdgeEncoding::Compressed {
-                origin_etag: compressed.origin_etag.as_ref(),
-            },
-        }
-    }
-
-    /// When it is fresh: by our policy, and no longer than until it was softly invalidated. Whether it may answer at all
-    /// is the stamp's to say.
-    pub(super) fn freshness(&self) -> Freshness {
-        match self.stamp.standing() {
-            Standing::Stale { since, .. } => self.freshness.ended(since),
-            Standing::Valid | Standing::Gone { .. } => self.freshness,
-        }
-    }
-
-    /// The same but for invalidations, for a record that keeps the stamp beside it.
-    pub(super) const fn kept_freshness(&self) -> Freshness {
-        self.freshness
-    }
-
-    /// The same, if nothing was invalidated: what most hits ask, and for them no more than a comparison.
-    pub(super) fn untouched(&self) -> Option<&Freshness> {
-        (self.stamp.standing() == Standing::Valid).then_some(&self.freshness)
-    }
-
-    /// Bytes that what it points to takes on the heap.
-    fn heap(&self) -> usize {
-        let compressed = self.compressed.as_deref();
-        let etag = compressed.and_then(|c| c.origin_etag.as_ref());
-        self.stamp.weight()
-            + size_of_val(&*self.unshared)
-            + compressed.map_or(0, size_of_val)
-            + etag.map_or(0, HeaderValue::len)
-    }
-
-    /// Whether nothing may answer from it any more (CF-660).
-    pub(super) fn is_gone(&self) -> bool {
-        matches!(self.stamp.standing(), Standing::Gone { .. })
-    }
-}
-
-impl StoredFacts {
-    pub(super) fn new(freshness: Freshness, unshared: Vec<HeaderName>, stamp: Stamp) -> Self {
-        Self(Arc::new(Facts {
-            freshness,
-            stamp,
-            unshared: unshared.into(),
-            fault: None,
-            has_no_body: false,
-            layout: None,
-            compressed: None,
-        }))
-    }
-
-    /// The same facts about a body that the node has compressed.
-    pub(super) fn with_compressed(&self, compressed: Option<Compressed>) -> Self {
-        Self(Arc::new(Facts {
-            compressed: compressed.map(Box::new),
-            ..Facts::clone(self)
-        }))
-    }
-
-    /// The same facts about an object whose body is cut like that.
-    pub(super) fn with_layout(&self, layout: Option<Layout>) -> Self {
-        Self(Arc::new(Facts {
-            layout,
-            ..Facts::clone(self)
-        }))
-    }
-
-    /// The same facts about an error without its body.
-    pub(super) fn without_body(&self) -> Self {
-        Self(Arc::new(Facts {
-            has_no_body: true,
-            ..Facts::clone(self)
-        }))
-    }
-
-    /// The same facts about the page for a failure.
-    pub(super) fn of_failure(&self, fault: OriginFault) -> Self {
-        Self(Arc::new(Facts {
-            fault: Some(Box::new(fault)),
-            ..Facts::clone(self)
-        }))
-    }
-
-    pub(super) fn of(meta: &CacheMeta) -> Option<Self> {
-        meta.extensions().get::<Self>().cloned()
-    }
-
-    fn held_off(&self, now: SystemTime, period: Duration) -> Self {
-        Self(Arc::new(Facts {
-            freshness: self.freshness.held_off(now, period),
-            ..Facts::clone(self)
-        }))
-    }
-}
-
-impl std::ops::Deref for StoredFacts {
-    type Target = Facts;
-
-    fn deref(&self) -> &Facts {
-        &self.0
-    }
-}
 
 /// A node's cache.
 ///

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use fourfront_cache::{
     key::CacheKey,
     memory::{HeadRecord as _, MemoryLimits, MemoryTier},
-    purge::{Target, tags_of},
+    purge::{Stamp, Target, tags_of},
 };
 use fourfront_model::TagSeparator;
 use http::HeaderValue;
