@@ -93,14 +93,22 @@ pub(crate) fn is_hop_by_hop(name: &str) -> bool {
 
 /// The lower-case names that `Connection` declares to be hop-by-hop (RFC 9110 section 7.6.1).
 pub(crate) fn nominated(lines: &[HeaderLine]) -> Vec<String> {
-    lines
+    let values = lines
         .iter()
         .filter(|l| l.name == http::header::CONNECTION)
-        .filter_map(|l| l.value.to_str().ok())
+        .map(|l| &l.value);
+    nominated_by(values).collect()
+}
+
+/// Likewise, by the values of `Connection`.
+pub(crate) fn nominated_by<'v>(
+    values: impl Iterator<Item = &'v HeaderValue>,
+) -> impl Iterator<Item = String> {
+    values
+        .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(','))
         .map(|token| token.trim().to_ascii_lowercase())
         .filter(|token| !token.is_empty() && !matters_to_everyone(token))
-        .collect()
 }
 
 /// Fields `Connection` may not take out, because the message changes its meaning, its length or its

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use fourfront_conformance::{Edge, Origin, Reply, Running, handler};
+use fourfront_conformance::{Edge, Origin, Reply, Running, handler, raw_exchange};
 
 /// An origin that answers with the value of one request field and varies by it.
 async fn echoing(field: &'static str, vary: &'static str) -> Origin {
@@ -518,4 +518,62 @@ async fn what_a_function_makes_in_the_origins_place_has_variants_too() {
         }
     }
     assert_eq!(origin.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_connection_takes_out_is_in_no_key() {
+    // CF-120, CF-335, RFC 9110 section 7.6.1: what an origin was not told is not what its answer is for.
+    for policy in [
+        "cache_policy: { min_ttl: 0, headers: [Accept-Language] }",
+        "origin_request_policy: { headers: [Accept-Language] }",
+    ] {
+        let origin = Origin::start(|request| {
+            Reply::ok(
+                request
+                    .header("accept-language")
+                    .unwrap_or("none")
+                    .to_owned(),
+            )
+            .header("Cache-Control", "max-age=60")
+            .header("Vary", "Accept-Language")
+        })
+        .await;
+        let edge = Edge::new().behavior(policy).start(&origin).await;
+        let taken_out = "GET / HTTP/1.1\r\nHost: a\r\nAccept-Language: de\r\nConnection: close, accept-language\r\n\r\n";
+        let answer = raw_exchange(edge.address(), taken_out.as_bytes(), b"").await;
+        assert!(answer.ends_with(b"none"), "{policy}");
+        let german = get_with(&edge, "/", &[("Accept-Language", "de")]).await;
+        assert_eq!(german.0, "Miss", "{policy}");
+        assert_eq!(origin.last().header("accept-language"), Some("de"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_another_variant_is_asked_for_each_time() {
+    // CF-529, CF-824
+    let origin = Origin::start(|request| {
+        let reply = Reply::ok("x").header("Cache-Control", "max-age=60");
+        match request.method.as_str() {
+            "HEAD" => reply,
+            _ => reply.header("Vary", "Accept-Language"),
+        }
+    })
+    .await;
+    let edge = Edge::new()
+        .behavior("origin_request_policy: { headers: [Accept-Language] }")
+        .start(&origin)
+        .await;
+    get_with(&edge, "/", &[("Accept-Language", "de")]).await;
+    for n in 2..4 {
+        let head = edge.request("HEAD", "/").header("Accept-Language", "fi");
+        let head = head.send().await;
+        assert_eq!((head.status, head.x_cache()), (200, "Miss"));
+        assert!(
+            head.header("cache-status")
+                .unwrap()
+                .contains("fwd=vary-miss"),
+            "{head:?}"
+        );
+        assert_eq!(origin.count(), n);
+    }
 }

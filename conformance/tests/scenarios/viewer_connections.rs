@@ -381,3 +381,71 @@ async fn failures_of_origins_and_functions_leave_the_connection_open() {
     );
     assert!(viewer.receive(true).await.is_none());
 }
+
+#[tokio::test]
+async fn a_body_behind_a_request_for_an_upgrade_is_no_request() {
+    // CF-368, RFC 9112 section 6.3: whoever is refused does not get in by its body.
+    let origin = Origin::start(|seen| Reply::ok(seen.target.clone())).await;
+    for settings in ["", "viewer_protocol_policy: https-only"] {
+        let mut edge = Edge::new();
+        if !settings.is_empty() {
+            edge = edge.behavior(settings);
+        }
+        let edge = edge.start(&origin).await;
+        let body = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.1\r\nX: ";
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: x\r\nContent-Length: {}\r\n\r\n{body}GET /next HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        let received = raw_exchange(edge.address(), request.as_bytes(), b"").await;
+        let text = String::from_utf8_lossy(&received);
+        assert!(text.starts_with("HTTP/1.1 403 "), "{settings}: {text}");
+        assert!(!text.contains("/evil") && !text.contains("/x"), "{text}");
+        let targets: Vec<_> = origin.seen().into_iter().map(|s| s.target).collect();
+        assert!(targets.iter().all(|t| t == "/next"), "{targets:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_while_a_fetch_fails_is_not_read_in_part() {
+    // CF-783, RFC 9112 section 9.3.2
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let origin = fourfront_conformance::RawOrigin::start(move |_| {
+        vec![
+            fourfront_conformance::Turn::Await(gate.clone()),
+            fourfront_conformance::Turn::Close,
+        ]
+    })
+    .await;
+    let edge = Edge::new().start_at(&origin.url()).await;
+    let mut viewer = TcpStream::connect(edge.address()).await.unwrap();
+    viewer
+        .write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    origin.received(1).await;
+    viewer
+        .write_all(b"GET /b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    // It has to have arrived before the origin fails, which nothing tells of.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    open.send(true).unwrap();
+    let mut received = Vec::new();
+    viewer.read_to_end(&mut received).await.unwrap();
+    let text = String::from_utf8_lossy(&received);
+    // Either nothing more is read on the connection, or all that came: never what is left of it.
+    assert!(
+        text.starts_with("HTTP/1.1 502 ") || text.is_empty(),
+        "{text}"
+    );
+    assert!(
+        !text.contains("HTTP/1.1 400 ") && !text.contains("HTTP/1.1 405 "),
+        "{text}"
+    );
+    assert!(
+        origin.heads().iter().all(|head| head.starts_with("GET /")),
+        "{:?}",
+        origin.heads()
+    );
+}

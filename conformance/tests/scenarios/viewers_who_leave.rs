@@ -100,6 +100,39 @@ async fn a_fetch_that_is_to_be_ended_is_ended_and_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_who_has_all_of_its_answer_may_go() {
+    // CF-224, CF-284: the condition is the node's to answer, and the body the cache's.
+    let (pieces, stream) = mpsc::unbounded_channel();
+    let stream = Arc::new(Mutex::new(Some(stream)));
+    let origin = Origin::start(move |_| {
+        let first = stream.try_lock().ok().and_then(|mut s| s.take());
+        let reply = first.map_or_else(|| Reply::ok("second"), Reply::stream);
+        let reply = reply.header("Cache-Control", "max-age=60");
+        reply.header("ETag", "\"1\"")
+    })
+    .await;
+    let edge = Edge::new().start(&origin).await;
+    pieces.send(Bytes::from_static(b"one ")).unwrap();
+    let request = edge.request("GET", "/").header("If-None-Match", "\"1\"");
+    assert_eq!(request.send().await.status, 304);
+    // Its connection is closed by now.
+    for piece in ["two ", "three ", "four"] {
+        pieces.send(Bytes::from_static(piece.as_bytes())).unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(pieces);
+    let answer = edge.get("/").await;
+    assert_eq!(
+        (answer.text(), answer.x_cache()),
+        ("one two three four", "Hit")
+    );
+    assert_eq!(origin.count(), 1);
+    assert_eq!(edge.recorded(1).await[0].status, 304);
+    let first = &edge.records()[0];
+    assert_ne!(first.served.detail(first.status), "ClientCommError");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_nearly_there_is_ended() {
     // CF-224
     for finish in ["60%", "4"] {

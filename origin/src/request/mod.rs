@@ -18,7 +18,7 @@ use bytes::Bytes;
 use fourfront_model::{
     CacheBehavior, HeaderLine, HeaderLines, Identity, Origin, OriginHeaders, OriginKind,
 };
-use http::{HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
 use crate::names;
 use table::{Fate, fate};
@@ -127,6 +127,15 @@ impl OriginRequest {
     }
 }
 
+/// The fields, in lower case, that a viewer's `Connection` takes out of its request, beside those that belong to a connection
+/// anyway (RFC 9110 section 7.6.1): they are nobody's then, neither a function's nor the key's nor the origin's.
+pub fn nominated(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(header::CONNECTION).iter();
+    names::nominated_by(values)
+        .filter(|name| name != "close" && !names::is_hop_by_hop(name))
+        .collect()
+}
+
 /// Whether the behaviour's policies name a request header (lower case): everything in the key is sent (CF-120),
 /// and so is what the origin request policy selects (CF-125, CF-127).
 pub fn is_named(behavior: &CacheBehavior, name: &str) -> bool {
@@ -204,11 +213,14 @@ fn user_agent(
     identity: &Identity,
 ) -> Option<HeaderLine> {
     let value = if is_named(behavior, "user-agent") {
+        // All of them, as the key has them.
         let lines = viewer.headers.iter();
-        lines
-            .filter(|l| l.name == header::USER_AGENT)
-            .map(|l| l.value.clone())
-            .next()?
+        let own = lines.filter(|l| l.name == header::USER_AGENT);
+        let values: Vec<&[u8]> = own.map(|l| l.value.as_bytes()).collect();
+        if values.is_empty() {
+            return None;
+        }
+        names::value(values.join(&b", "[..]))
     } else {
         names::value(identity.user_agent().into())
     };

@@ -81,7 +81,21 @@ fn network(text: &str) -> Result<IpNet, NetworkError> {
         true => IpNet::from_str(text).ok().map(|network| network.trunc()),
         false => text.parse::<IpAddr>().ok().map(IpNet::from),
     };
-    parsed.ok_or_else(|| NetworkError(text.to_owned()))
+    let parsed = parsed.ok_or_else(|| NetworkError(text.to_owned()))?;
+    Ok(canonical(parsed))
+}
+
+/// A network of IPv4 addresses that is written as one of IPv6 (RFC 4291 section 2.5.5.2), as the one that is meant.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = match network.addr() {
+        IpAddr::V6(address) if network.prefix_len() >= 96 => address.to_ipv4_mapped(),
+        _ => None,
+    };
+    let plain = mapped.and_then(|address| {
+        let prefix = network.prefix_len().checked_sub(96)?;
+        ipnet::Ipv4Net::new(address, prefix).ok()
+    });
+    plain.map_or(network, IpNet::from)
 }
 
 /// An address with or without a port; one of IPv6 with a port stands in brackets, as in `Forwarded` (RFC 7239 section 6).
@@ -104,6 +118,16 @@ mod tests {
         let trusted = TrustedProxies::new(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]).unwrap();
         let lists = lists.iter().map(|l| l.as_bytes());
         trusted.viewer(peer.parse().unwrap(), lists).to_string()
+    }
+
+    #[test]
+    fn networks_of_ipv4_may_be_written_as_those_of_ipv6() {
+        // CF-354
+        let trusted = TrustedProxies::new(["::ffff:10.0.0.0/104"]).unwrap();
+        assert_eq!(trusted, TrustedProxies::new(["10.0.0.0/8"]).unwrap());
+        assert!(trusted.trusts("10.1.2.3".parse().unwrap()));
+        assert!(trusted.trusts("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(!trusted.trusts("11.1.2.3".parse().unwrap()));
     }
 
     #[test]

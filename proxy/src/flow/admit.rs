@@ -85,7 +85,7 @@ fn begin(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>, route: Route) -> Exc
         route,
         request_id: RequestId::random(),
         viewer,
-        peer: facts.peer.ip(),
+        peer: facts.peer.ip().to_canonical(),
         // Known to whoever holds the connection.
         server: None,
         bare_query: memchr::memchr(b'?', facts.target) == facts.target.len().checked_sub(1),
@@ -239,11 +239,14 @@ fn country(snapshot: &Snapshot, route: &Route, viewer: IpAddr) -> Option<Country
 /// Who the viewer is (CF-354).
 pub(crate) fn viewer(snapshot: &Snapshot, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
     let trusted = &snapshot.settings().trusted_proxies;
-    if trusted.is_empty() {
-        return peer;
-    }
-    let lists = headers.get_all("x-forwarded-for").iter();
-    trusted.viewer(peer, lists.map(HeaderValue::as_bytes))
+    let viewer = if trusted.is_empty() {
+        peer
+    } else {
+        let lists = headers.get_all("x-forwarded-for").iter();
+        trusted.viewer(peer, lists.map(HeaderValue::as_bytes))
+    };
+    // An IPv4 address that a socket for both shows as one of IPv6 is one of IPv4, everywhere.
+    SocketAddr::new(viewer.ip().to_canonical(), viewer.port())
 }
 
 /// What generated headers need of the request as it came.

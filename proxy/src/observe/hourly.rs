@@ -41,7 +41,7 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long a failed write waits for the next try.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Files of past hours that wait for the disk; older ones are given up.
+/// Files of past hours that wait for the disk, of one distribution; older ones are given up.
 const MOST_UNFINISHED: usize = 24;
 
 /// Where files are made. The tests have one that fails.
@@ -82,7 +82,7 @@ pub(super) struct HourlyFiles<D: Disk> {
     dropped: IntCounter,
     open: HashMap<String, Hour<D::File>>,
     /// By when they were given up, oldest first.
-    unfinished: BTreeMap<u64, Hour<D::File>>,
+    unfinished: BTreeMap<u64, (String, Hour<D::File>)>,
     given_up: u64,
     /// Whether a file has a batch to be written.
     has_batch: bool,
@@ -130,7 +130,7 @@ impl<D: Disk> HourlyFiles<D> {
         if self.open.get(id).is_some_and(is_over)
             && let Some(over) = self.open.remove(id)
         {
-            self.finish(over);
+            self.finish(id, over);
         }
         let now = self.clock.now();
         let head = &self.head;
@@ -140,22 +140,24 @@ impl<D: Disk> HourlyFiles<D> {
     }
 
     /// Ends a file, now or when the disk takes it.
-    fn finish(&mut self, mut over: Hour<D::File>) {
+    fn finish(&mut self, id: &str, mut over: Hour<D::File>) {
         if over.finish(&self.disk) {
             return;
         }
         self.given_up += 1;
-        self.unfinished.insert(self.given_up, over);
-        if self.unfinished.len() > MOST_UNFINISHED
-            && let Some((_, oldest)) = self.unfinished.pop_first()
+        self.unfinished.insert(self.given_up, (id.to_owned(), over));
+        let own = self.unfinished.iter().filter(|(_, (of, _))| of == id);
+        let own: Vec<u64> = own.map(|(number, _)| *number).collect();
+        if own.len() > MOST_UNFINISHED
+            && let Some((_, oldest)) = own.first().and_then(|n| self.unfinished.remove(n))
         {
             self.dropped.inc_by(oldest.lines);
         }
     }
 
     fn finish_all(&mut self) {
-        for (_, open) in std::mem::take(&mut self.open) {
-            self.finish(open);
+        for (id, open) in std::mem::take(&mut self.open) {
+            self.finish(&id, open);
         }
     }
 }
@@ -200,14 +202,14 @@ impl<D: Disk> Sink<Arc<AccessRecord>> for HourlyFiles<D> {
         let over: Vec<String> = over.map(|(id, _)| id.clone()).collect();
         for id in over {
             if let Some(open) = self.open.remove(&id) {
-                self.finish(open);
+                self.finish(&id, open);
             }
         }
         for open in self.open.values_mut() {
             open.write(&self.disk, now);
         }
         let disk = &self.disk;
-        self.unfinished.retain(|_, over| !over.finish(disk));
+        self.unfinished.retain(|_, (_, over)| !over.finish(disk));
     }
 
     fn wakes_after(&self) -> Option<Duration> {
@@ -221,8 +223,8 @@ impl<D: Disk> Sink<Arc<AccessRecord>> for HourlyFiles<D> {
     fn end(&mut self) {
         self.finish_all();
         let disk = &self.disk;
-        self.unfinished.retain(|_, over| !over.finish(disk));
-        for (_, lost) in std::mem::take(&mut self.unfinished) {
+        self.unfinished.retain(|_, (_, over)| !over.finish(disk));
+        for (_, (_, lost)) in std::mem::take(&mut self.unfinished) {
             self.dropped.inc_by(lost.lines);
         }
     }
@@ -288,7 +290,12 @@ impl<F: Write> Hour<F> {
             self.file = None;
             disk.rename(&self.part, &self.path)
         });
-        let is_done = result.is_ok();
+        // Somebody has taken it away: there is nothing left to be named.
+        let is_gone = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
+        let is_done = match &result {
+            Ok(()) => true,
+            Err(e) => is_gone(e) && self.encoder.get_ref().is_empty(),
+        };
         self.note(result);
         is_done
     }

@@ -11,14 +11,23 @@
 
 use std::sync::atomic::Ordering;
 
-use pingora::{Error, ErrorType, proxy::Session};
+use http::{Method, StatusCode};
+use pingora::{Error, ErrorType, http::ResponseHeader, proxy::Session};
 
 use super::{Edge, context::Ctx, store::length};
 
 impl Edge {
     /// Notes that the viewer of a fetch for the cache has gone. One who has all of the answer may go.
     pub(super) fn viewer_left(session: &Session, ctx: &Ctx) {
-        let length = session.response_written().and_then(length);
+        let written = session.response_written();
+        let has_no_body = |head: &ResponseHeader| {
+            let status = head.status;
+            status == StatusCode::NOT_MODIFIED || status == StatusCode::NO_CONTENT
+        };
+        if session.req_header().method == Method::HEAD || written.is_some_and(has_no_body) {
+            return;
+        }
+        let length = written.and_then(length);
         if length.is_none_or(|length| (session.body_bytes_sent() as u64) < length) {
             ctx.viewer_left.store(true, Ordering::Relaxed);
         }

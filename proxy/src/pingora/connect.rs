@@ -139,6 +139,10 @@ impl Edge {
             (Retry::NextAddress, _) => {}
             _ => fetch.attempt = None,
         }
+        if retry == Retry::Uncounted {
+            // An idle connection that was closed says nothing of its server, which may be chosen again (CF-397).
+            fetch.at = None;
+        }
     }
 }
 

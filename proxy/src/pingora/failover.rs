@@ -85,6 +85,7 @@ impl Edge {
         let fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         // The budget is each origin's own, and so is the body.
         ctx.deadline = None;
+        ctx.lease = None;
         // What was decided was decided for the primary.
         ctx.decided = None;
         ctx.body.again();

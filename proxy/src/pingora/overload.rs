@@ -16,7 +16,7 @@ impl Edge {
     /// Takes a request on, if there is room. Without a limit, which is the default, nothing is counted.
     ///
     /// # Errors
-    /// The fault that it is answered with. What it would have belonged to stands in the context, where that is known.
+    /// The fault that it is answered with, to be counted by whoever answers. What it would have belonged to stands in the context, where that is known.
     pub(super) fn take_on(
         &self,
         ctx: &mut Ctx,
@@ -33,7 +33,6 @@ impl Edge {
         if ctx.taken_on.is_some() {
             return Ok(());
         }
-        self.node().metrics().refused("requests");
         if let Some(exchange) = unjudged(snapshot, facts) {
             ctx.flow = Flow::ViewerRequest(Box::new(ViewerRequest { exchange }));
         }

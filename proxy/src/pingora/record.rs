@@ -43,6 +43,12 @@ fn can_be_taken(session: &Session) -> bool {
     h1.is_some_and(|h1| Outlet::can_land(h1.stream()))
 }
 
+/// Whether nothing was taken from the viewer's connection but its request. Pingora takes a byte of the next one for a viewer who
+/// is gone, and that byte is lost.
+fn is_whole(ctx: &Ctx) -> bool {
+    !ctx.viewer_left.load(Ordering::Relaxed)
+}
+
 /// Whether anything of an answer is on its way to the viewer. Interim answers are none of it (CF-396).
 pub(super) fn viewer_has_bytes(session: &Session) -> bool {
     let written = session.response_written();
@@ -202,7 +208,8 @@ impl Edge {
         // After a fetch has failed Pingora gives the viewer's connection up, and so does a request whose body
         // was not read: say so, instead of letting the next request run into it.
         let fetched = matches!(ctx.flow, Flow::Fetch(_) | Flow::Store(_) | Flow::Deliver(_));
-        let stays = session.as_mut().is_body_done() && (!fetched || can_be_taken(session));
+        let stays =
+            session.as_mut().is_body_done() && (!fetched || can_be_taken(session)) && is_whole(ctx);
         if !stays {
             session.set_keepalive(None);
         }
@@ -247,7 +254,7 @@ impl Edge {
         ctx.record.outcome = Some(outcome.clone());
         ctx.flow = Flow::Deliver(Box::new(store.deliver()));
         // Pingora takes the fetch for failed, and gives the viewer's connection up.
-        let stays = session.as_mut().is_body_done() && can_be_taken(session);
+        let stays = session.as_mut().is_body_done() && can_be_taken(session) && is_whole(ctx);
         if !stays {
             session.set_keepalive(None);
         }

@@ -240,7 +240,9 @@ impl Edge {
         let request = session.req_header();
         let stored = session.cache.maybe_cache_meta();
         let of_get = stored.is_some_and(|stored| !is_borrowed(stored));
-        if of_get || store.not_modified.is_some() {
+        // What was looked for is one of several variants, whatever this answer says.
+        let of_variant = session.cache.cache_key().get_variance_key().is_some();
+        if of_get || of_variant || store.not_modified.is_some() {
             return Kept::Not(Refusal::Method);
         }
         if store.unhooked {

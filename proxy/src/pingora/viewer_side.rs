@@ -17,6 +17,7 @@ use fourfront_cache::{
 };
 use fourfront_hooks::cff::OriginChange;
 use fourfront_model::{EventType, HeaderLine};
+use fourfront_origin::request::nominated;
 use http::{HeaderMap, HeaderName, Method, Version, header, uri::Authority};
 use parking_lot::Mutex;
 use pingora::{
@@ -175,7 +176,8 @@ impl Edge {
             limits: &snapshot.settings().limits,
             now: node.clock().now(),
         };
-        self.take_on(ctx, &snapshot, &facts)?;
+        self.take_on(ctx, &snapshot, &facts)
+            .inspect_err(|_| node.metrics().refused("requests"))?;
         match admit(&snapshot, &facts) {
             Ok(mut state) => {
                 let server = session.as_downstream().server_addr();
@@ -654,6 +656,11 @@ pub(super) fn has_body(session: &Session) -> bool {
 
 /// Drops fields that only the edge may set (CF-358, LE-187).
 fn drop_reserved(request: &mut RequestHeader) {
+    if request.headers.contains_key(header::CONNECTION) {
+        for name in nominated(&request.headers) {
+            request.remove_header(name.as_str());
+        }
+    }
     if !request
         .headers
         .keys()

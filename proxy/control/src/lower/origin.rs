@@ -217,6 +217,12 @@ fn from_block(
 }
 
 /// To which addresses connections go, and who vouches for what is there (CF-398, CF-424, CF-808).
+/// Whether requests to a bucket go to a server that is reached without TLS.
+fn is_plain_endpoint(raw: &RawOriginBlock) -> bool {
+    let endpoint = raw.s3.as_ref().and_then(|s3| s3.endpoint.as_ref());
+    endpoint.is_some_and(|url| url.value.starts_with("http://"))
+}
+
 fn reach(
     origin: &mut Origin,
     raw: &RawOriginBlock,
@@ -236,7 +242,7 @@ fn reach(
             OriginKind::Custom(custom) => {
                 matches_viewer || custom.protocol == OriginProtocol::Https
             }
-            OriginKind::S3(_) => true,
+            OriginKind::S3(_) => !is_plain_endpoint(raw),
             OriginKind::Dir(_) => false,
         };
         if !is_secure {

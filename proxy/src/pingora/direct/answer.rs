@@ -117,6 +117,7 @@ impl Edge {
         if let Err(fault) = self.take_on(&mut ctx, &snapshot, &facts) {
             return match failed_reply(&mut ctx, &fault, asked(head)) {
                 Some(reply) => {
+                    self.node().metrics().refused("requests");
                     self.send(connection, head, &mut ctx, reply, keep_alive)
                         .await
                 }

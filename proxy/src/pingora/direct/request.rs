@@ -103,7 +103,8 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &mut Scratch) -> Parsed {
     read(buffer, length, method, target, scratch).map_or(Parsed::Other, Parsed::Head)
 }
 
-/// How many bytes the head of a request has that asks for another protocol; `None` of any other, and of what is no whole head.
+/// How many bytes the head of a request has that asks for another protocol; `None` of any other, of one with a body, and of what
+/// is no whole head. What stands behind a body is not to be told from it here.
 pub(super) fn asks_for_upgrade(buffer: &[u8]) -> Option<usize> {
     let mut slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut []);
@@ -111,9 +112,12 @@ pub(super) fn asks_for_upgrade(buffer: &[u8]) -> Option<usize> {
     let Ok(httparse::Status::Complete(length)) = parsed else {
         return None;
     };
-    let mut fields = request.headers.iter();
-    let asks = fields.any(|field| field.name.eq_ignore_ascii_case("upgrade"));
-    (asks && request.method == Some("GET")).then_some(length)
+    let has = |name| {
+        let mut names = request.headers.iter().map(|field| field.name);
+        names.any(|other| other.eq_ignore_ascii_case(name))
+    };
+    let has_body = has("content-length") || has("transfer-encoding");
+    (has("upgrade") && !has_body && request.method == Some("GET")).then_some(length)
 }
 
 /// Makes the head out of its parts; `None` when a field says that it is not for here.

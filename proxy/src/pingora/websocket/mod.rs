@@ -139,7 +139,9 @@ impl Edge {
         let edge = self.shared().ok_or_else(not_here)?;
         let fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         let behavior = fetch.exchange.route.behavior();
-        let fields = response::received(opened.lines, behavior, &fetch.origin);
+        let mut fields = response::received(opened.lines, behavior, &fetch.origin);
+        // RFC 9110 section 8.6, RFC 9112 section 6.1: it has no body.
+        fields.retain(|l| l.name != header::CONTENT_LENGTH && l.name != header::TRANSFER_ENCODING);
         let mut store = fetch.answered(BodyPlan::Relay);
         store.origin_status = Some(StatusCode::SWITCHING_PROTOCOLS);
         let outcome = store.outcome();
