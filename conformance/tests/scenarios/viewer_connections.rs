@@ -1,10 +1,11 @@
 //! Connections of viewers: what comes from memory and what needs an origin, in any order, on one and the same.
 
 use bytes::Bytes;
-use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Turn, handler};
+use fourfront_conformance::{Edge, Origin, RawOrigin, Reply, Turn, handler, raw_exchange};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::watch,
 };
 
 use super::signed::vectors::{self, Ask};
@@ -409,14 +410,8 @@ async fn a_body_behind_a_request_for_an_upgrade_is_no_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_while_a_fetch_fails_is_not_read_in_part() {
     // CF-783, RFC 9112 section 9.3.2
-    let (open, gate) = tokio::sync::watch::channel(false);
-    let origin = fourfront_conformance::RawOrigin::start(move |_| {
-        vec![
-            fourfront_conformance::Turn::Await(gate.clone()),
-            fourfront_conformance::Turn::Close,
-        ]
-    })
-    .await;
+    let (open, gate) = watch::channel(false);
+    let origin = RawOrigin::start(move |_| vec![Turn::Await(gate.clone()), Turn::Close]).await;
     let edge = Edge::new().start_at(&origin.url()).await;
     let mut viewer = TcpStream::connect(edge.address()).await.unwrap();
     viewer
