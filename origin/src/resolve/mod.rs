@@ -37,6 +37,9 @@ const LEAST_TTL: Duration = Duration::from_secs(1);
 const MOST_NEGATIVE_TTL: Duration = Duration::from_secs(30);
 const UNTIMED_NEGATIVE_TTL: Duration = Duration::from_secs(1);
 
+/// How long a question may take, whoever waits for it.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// How long a request waits for an answer when an older one is at hand, and for how long it is not asked again once that was in
 /// vain (RFC 8767 section 5: the client response timer and the failure recheck timer).
 const STALE_AFTER: Duration = Duration::from_secs(1);
@@ -100,7 +103,7 @@ impl Default for Lifetimes {
 /// Resolves and remembers names of origins.
 #[derive(Debug)]
 pub struct Resolver<L = Dns> {
-    lookup: L,
+    lookup: Arc<L>,
     lifetimes: Lifetimes,
     /// By [`IpAddressType`]: a question for one kind says nothing of the other.
     known: RwLock<[HashMap<Box<str>, Arc<Known>>; 3]>,
@@ -134,11 +137,11 @@ enum Verdict {
     Failed(String),
 }
 
-impl<L: Lookup> Resolver<L> {
+impl<L: Lookup + 'static> Resolver<L> {
     /// Asks `lookup`.
     pub fn new(lookup: L, lifetimes: Lifetimes) -> Self {
         Self {
-            lookup,
+            lookup: Arc::new(lookup),
             lifetimes,
             known: RwLock::default(),
         }
@@ -175,10 +178,11 @@ impl<L: Lookup> Resolver<L> {
         }
     }
 
-    /// Asks, or waits for whoever asks already.
+    /// Asks, or waits for whoever asks already. The question goes on when nobody waits any more: a name server that is always
+    /// slow is heard all the same (RFC 8767 section 5).
     async fn ask(
         &self,
-        known: &Known,
+        known: &Arc<Known>,
         host: &str,
         kinds: IpAddressType,
         timeout: Duration,
@@ -190,17 +194,23 @@ impl<L: Lookup> Resolver<L> {
             Some(_) => timeout.min(STALE_AFTER),
             None => timeout,
         };
-        let asking = async {
-            let _asking = known.asking.lock().await;
-            if let Some(verdict) = known.told_since(rounds) {
+        let (lookup, lifetimes) = (self.lookup.clone(), self.lifetimes);
+        let (of, name) = (known.clone(), host.to_owned());
+        let asking = tokio::spawn(async move {
+            let _asking = of.asking.lock().await;
+            if let Some(verdict) = of.told_since(rounds) {
                 return verdict;
             }
-            let found = self.lookup.lookup(host, kinds).await;
-            known.state().take(found, self.lifetimes, now)
-        };
+            let asked = tokio::time::timeout(LONGEST, lookup.lookup(&name, kinds));
+            let found = asked.await.unwrap_or_else(|_| {
+                let cause = "no answer".to_owned();
+                Err(LookupError::Failed { cause })
+            });
+            of.state().take(found, lifetimes, now)
+        });
         match tokio::time::timeout(patience, asking).await {
-            Ok(verdict) => Ok(verdict),
-            Err(_) => match stand_in {
+            Ok(Ok(verdict)) => Ok(verdict),
+            Ok(Err(_)) | Err(_) => match stand_in {
                 Some(addresses) => {
                     tracing::warn!(name = host, "no answer in time: the last one stands in");
                     known.state().hold(addresses.clone(), now);
@@ -222,6 +232,13 @@ impl<L: Lookup> Resolver<L> {
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let names = &mut all[of_kind];
         if names.len() >= MAX_NAMES {
+            names.retain(|_, known| known.current(now).is_some() || known.is_of_use(now));
+        }
+        if names.len() >= MAX_NAMES {
+            // Names that are none: whoever makes them up does not crowd out those that are.
+            names.retain(|_, known| known.is_of_use(now));
+        }
+        if names.len() >= MAX_NAMES {
             names.retain(|_, known| known.current(now).is_some());
         }
         if names.len() >= MAX_NAMES {
@@ -234,6 +251,13 @@ impl<L: Lookup> Resolver<L> {
 impl Known {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it has addresses that count, or may stand in.
+    fn is_of_use(&self, now: Instant) -> bool {
+        let state = self.state();
+        let last = state.last.as_ref();
+        last.is_some_and(|(_, until)| now < *until)
     }
 
     fn current(&self, now: Instant) -> Option<Verdict> {

@@ -141,6 +141,40 @@ async fn the_last_answer_stands_in_for_a_bounded_time() {
     assert!(at(75).await.contains("longer than the connection timeout"));
 }
 
+/// Answers with one address after the other, each after two seconds.
+#[derive(Default)]
+struct Slow(AtomicUsize);
+
+impl Lookup for Slow {
+    async fn lookup(&self, _: &str, _: IpAddressType) -> Result<Answer, LookupError> {
+        let n = self.0.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(2 * SECOND).await;
+        answer(&[&format!("192.0.2.{}", n + 1)], 30)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_server_that_is_always_slow_is_heard() {
+    // CF-398, RFC 8767 section 5
+    let lifetimes = Lifetimes {
+        most: 1000 * SECOND,
+        stale: 600 * SECOND,
+    };
+    let resolver = Resolver::new(Slow::default(), lifetimes);
+    let start = Instant::now();
+    let found = async |now| {
+        let found = resolver.resolve("a.test", 80, BOTH, 10 * SECOND, now).await;
+        found.unwrap()[0].to_string()
+    };
+    assert_eq!(found(start).await, "192.0.2.1:80");
+    // Nobody waits two seconds while there is an answer to stand in.
+    let later = start + 40 * SECOND;
+    assert_eq!(found(later).await, "192.0.2.1:80");
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(found(later + 3 * SECOND).await, "192.0.2.2:80");
+    assert_eq!(resolver.lookup.0.load(Ordering::Relaxed), 2);
+}
+
 #[tokio::test]
 async fn that_a_name_is_gone_is_an_answer() {
     // CF-398, CF-772
