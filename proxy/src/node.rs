@@ -351,6 +351,7 @@ impl Node {
             Ok((snapshot, table)) => {
                 self.tls.apply(table);
                 snapshot.origins.run(&self.origins);
+                current.origins.end_but(&snapshot.origins);
                 self.snapshot.store(Arc::new(snapshot));
                 self.metrics.reload("applied");
                 warn_of(loaded);

@@ -512,6 +512,24 @@ async fn what_is_known_of_servers_outlives_a_reload_that_leaves_them_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pool_of_before_is_probed_no_more_however_long_its_requests_take() {
+    // CF-808, CF-027
+    let ((one, _), (two, _)) = (server("one").await, server("two").await);
+    let probes = "health_check: { path: /up, interval: 0.05, unhealthy_after: 1 }";
+    let edge = edge(&[&one, &two], probes).start_at("").await;
+    until("both are probed", || one.count() > 0 && two.count() > 0).await;
+    // As an open WebSocket does.
+    let held = edge.node().snapshot();
+    let gone = format!("'{}', ", one.address());
+    edge.reload(&edge.site_file().replace(&gone, "")).unwrap();
+    let (ones, twos) = (one.count(), two.count());
+    until("the new pool is probed", || two.count() > twos + 5).await;
+    // One probe may have been on its way.
+    assert!(one.count() <= ones + 1, "{} {ones}", one.count());
+    drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_names_another_server_leaves_the_pool() {
     // CF-808, LE-116
     let ((one, _), (two, _)) = (server("one").await, server("two").await);

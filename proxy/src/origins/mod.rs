@@ -282,6 +282,17 @@ impl OriginsOf {
         }
     }
 
+    /// Ends looking and probing for pools that the next configuration does not have. Requests of this one may go on for hours, with
+    /// what is known of their servers by now.
+    pub(crate) fn end_but(&self, next: &Self) {
+        for entry in &self.pools {
+            let goes_on = next.pools.iter().any(|n| Arc::ptr_eq(&n.task, &entry.task));
+            if let Some(Task(running)) = entry.task.get().filter(|_| !goes_on) {
+                running.abort();
+            }
+        }
+    }
+
     /// The pool of an origin of this configuration, as it is or as a function left it.
     pub fn pool(&self, origin: &Origin) -> Option<&Arc<Pool>> {
         let key = origin.pool.as_ref()?;
