@@ -202,11 +202,13 @@ class Idle:
     """Viewers that have asked once and keep their connections."""
 
     def __init__(self, port, count):
-        self.sockets = []
-        for _ in range(count):
-            viewer = socket.create_connection(("127.0.0.1", port))
+        self.sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+        self.ask()
+
+    def ask(self):
+        """Each asks once: a node closes what has been silent for 75 seconds."""
+        for viewer in self.sockets:
             viewer.sendall(b"GET /hit HTTP/1.1\r\nHost: load.test\r\n\r\n")
-            self.sockets.append(viewer)
         for viewer in self.sockets:
             answer = b""
             while not answer.endswith(b"x\n"):
@@ -267,6 +269,7 @@ def crowd(node, options):
     before = node.held()[1]
     idle = Idle(node.plain, options.idle)
     step(f"beside {options.idle} idle", node, figures(node.viewer(15, options.rate), 15), memory)
+    idle.ask()
     workers = 2
     command = [sys.executable, "-c", ATTACKERS, str(node.port), str(options.attackers // workers), str(options.seconds + 2)]
     attack = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
