@@ -38,7 +38,7 @@ type Script = Arc<dyn Fn(usize) -> Vec<Turn> + Send + Sync>;
 #[derive(Debug)]
 pub struct RawOrigin {
     address: SocketAddr,
-    heads: Arc<Mutex<Vec<String>>>,
+    heads: Arc<Mutex<Vec<Vec<u8>>>>,
     count: watch::Receiver<usize>,
     accepted: watch::Receiver<usize>,
     task: JoinHandle<()>,
@@ -56,7 +56,7 @@ impl RawOrigin {
         let address = listener
             .local_addr()
             .expect("a bound listener has an address");
-        let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heads: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
         let (counter, count) = watch::channel(0);
         let (accepts, accepted) = watch::channel(0);
         let state = (heads.clone(), Arc::new(counter), Arc::new(script) as Script);
@@ -110,11 +110,16 @@ impl RawOrigin {
     }
 
     /// The request heads, as received.
+    pub fn raw_heads(&self) -> Vec<Vec<u8>> {
+        let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.clone()
+    }
+
+    /// The same as text.
     pub fn heads(&self) -> Vec<String> {
-        self.heads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let heads = self.raw_heads();
+        let text = |head: &Vec<u8>| String::from_utf8_lossy(head).into_owned();
+        heads.iter().map(text).collect()
     }
 }
 
@@ -126,7 +131,7 @@ impl Drop for RawOrigin {
 
 async fn serve(
     mut stream: TcpStream,
-    heads: &Mutex<Vec<String>>,
+    heads: &Mutex<Vec<Vec<u8>>>,
     counter: &watch::Sender<usize>,
     script: &Script,
 ) {
@@ -146,7 +151,7 @@ async fn serve(
         heads
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(String::from_utf8_lossy(&head).into_owned());
+            .push(head);
         counter.send_modify(|n| *n += 1);
         let number = *counter.borrow();
         for turn in script(number) {

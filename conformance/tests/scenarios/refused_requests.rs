@@ -1,6 +1,6 @@
 //! Requests the node refuses before anything else: smuggling shapes, limits, unknown hosts (CF section 9).
 
-use fourfront_conformance::{ALL_METHODS, Edge, Origin, Reply, raw_exchange};
+use fourfront_conformance::{ALL_METHODS, Edge, Origin, RawOrigin, Reply, Turn, raw_exchange};
 
 async fn status_of(edge: &fourfront_conformance::Running, request: &[u8]) -> String {
     let received = raw_exchange(edge.address(), request, b"\r\n\r\n").await;
@@ -283,31 +283,59 @@ async fn requests_that_go_in_circles_end() {
     assert_eq!(twice.status, 403);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn targets_that_are_not_utf8_get_400_and_reach_no_function() {
-    // LE-236, LE-567, CF-326: the HTTP parser reads a request line as text, and what is no text ends there.
-    let origin = Origin::start(|_| Reply::ok("x")).await;
+/// What an origin gets as the target of a request for `target`, and what a function that runs `code` logs.
+async fn passed_on(target: &[u8], event: &str, code: &str) -> (Vec<u8>, Vec<String>) {
+    let origin = RawOrigin::start(|_| {
+        vec![Turn::send(
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nCache-Control: max-age=60\r\n\r\nx",
+        )]
+    })
+    .await;
     let edge = Edge::new()
-        .function("see", &fourfront_conformance::logging())
-        .behavior("on: { viewer-request: see, origin-request: see }")
-        .start(&origin)
+        .hook(event, code)
+        .behavior("cache_policy: { min_ttl: 0, query_strings: all }")
+        .start_at(&origin.url())
         .await;
-    let targets: [&[u8]; 3] = [b"/caf\xe9", b"/a?q=\xe9", b"/caf\xc3\xa9/caf\xe9"];
-    for target in targets {
-        let request = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
-        // The connection ends with the answer.
+    let request = [
+        b"GET ",
+        target,
+        b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ]
+    .concat();
+    for token in ["Miss", "Hit"] {
         let received = raw_exchange(edge.address(), &request, b"").await;
         let text = String::from_utf8_lossy(&received);
-        assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{text}");
-        assert!(
-            text.to_ascii_lowercase().contains("connection: close"),
-            "{text}"
-        );
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+        assert!(text.contains(&format!("X-Cache: {token} ")), "{text}");
     }
-    assert_eq!((edge.logs().len(), origin.count()), (0, 0));
-    // Escaped, the same byte passes.
-    assert_eq!(edge.get("/caf%E9").await.status, 200);
-    assert_eq!(origin.last().target, "/caf%E9");
+    // What is escaped is another object.
+    let escaped = b"GET /caf%E9 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let received = raw_exchange(edge.address(), escaped, b"").await;
+    assert!(String::from_utf8_lossy(&received).contains("X-Cache: Miss "));
+    let head = origin.raw_heads().remove(0);
+    let sent = head.split(|b| *b == b' ').nth(1).unwrap_or_default();
+    let logs = edge.logs().into_iter().map(|line| line.message);
+    (sent.to_vec(), logs.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_that_are_not_utf8_pass_as_they_came_or_as_functions_leave_them() {
+    // LE-235, LE-236, LE-567, CF-326
+    let see = "console.log(request.uri + ' ' + request.querystring); return request;";
+    for target in [&b"/caf\xe9"[..], b"/caf\xe9?q=\xe9", b"/a?q=\xe9&r=%E9"] {
+        for event in ["viewer-request", "origin-request"] {
+            let (sent, logs) = passed_on(target, event, see).await;
+            assert_eq!(sent, target, "{event}");
+            // As ISO-8859-1.
+            let seen: String = target.iter().map(|b| char::from(*b)).collect();
+            let (path, query) = seen.split_once('?').unwrap_or((&seen, ""));
+            assert_eq!(logs[0], format!("{path} {query}"), "{event}");
+        }
+    }
+    // What a function changes goes as UTF-8, and the rest as it came.
+    let change = "request.uri = request.uri + '/new'; return request;";
+    let (sent, _) = passed_on(b"/caf\xe9?q=\xe9", "origin-request", change).await;
+    assert_eq!(sent, b"/caf\xc3\xa9/new?q=\xe9");
 }
 
 #[tokio::test(flavor = "multi_thread")]

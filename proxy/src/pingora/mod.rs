@@ -184,8 +184,10 @@ impl ProxyHttp for Filters {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         pace::set(session);
-        if let Some(h1) = session.as_downstream().as_http1() {
-            Outlet::is_read(h1.stream());
+        let h1 = session.as_downstream().as_http1();
+        if let Some(target) = h1.and_then(|h1| Outlet::is_read(h1.stream())) {
+            // CF-326: the bytes that came.
+            session.req_header_mut().set_raw_path(&target)?;
         }
         self.on_request(session, ctx).await
     }

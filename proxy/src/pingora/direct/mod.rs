@@ -26,6 +26,7 @@ mod refusal;
 mod request;
 mod secure;
 mod unread;
+mod untext;
 mod wire;
 
 use std::{
@@ -180,13 +181,14 @@ impl Direct {
     async fn hand_on(
         &self,
         stream: Stream,
-        prefix: BytesMut,
+        mut prefix: BytesMut,
         begun: Option<Box<Ctx>>,
         shutdown: &ShutdownWatch,
     ) -> Option<Landed> {
         let landing = Landing::default();
         let outlet = Outlet::new(stream)
             .unread(self.edge.clone())
+            .target(untext::escape(&mut prefix))
             .landing(landing.clone());
         let mut session = ServerSession::new_http1(Box::new(outlet));
         // As Pingora itself begins a connection; the request's own wish comes on top.

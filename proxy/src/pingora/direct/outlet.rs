@@ -16,6 +16,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::HeaderValue;
 use parking_lot::Mutex;
 use pingora::protocols::{
@@ -41,6 +42,8 @@ pub(in crate::pingora) struct Outlet {
     date: Mutex<Option<Dated>>,
     /// Likewise.
     unread: Mutex<Unread>,
+    /// The target of the request as it came, where Pingora is shown another one. Likewise.
+    target: Mutex<Option<Bytes>>,
     /// Where the connection comes back to, where Pingora does not give it back.
     landing: Option<Landing>,
     /// The WebSocket that it becomes, likewise.
@@ -92,6 +95,7 @@ impl Outlet {
             inner,
             date: Mutex::new(None),
             unread: Mutex::new(Unread::No),
+            target: Mutex::new(None),
             landing: None,
             socket: Mutex::new(None),
         }
@@ -143,11 +147,17 @@ impl Outlet {
         self
     }
 
-    /// The request was read: what is written from here on is its answer.
-    pub(in crate::pingora) fn is_read(stream: &Stream) {
-        if let Some(outlet) = stream.as_any().downcast_ref::<Self>() {
-            *outlet.unread.lock() = Unread::No;
-        }
+    /// With the target of the request, where Pingora is shown another one.
+    pub(super) fn target(mut self, target: Option<Bytes>) -> Self {
+        *self.target.get_mut() = target;
+        self
+    }
+
+    /// The request was read: what is written from here on is its answer. Its target, where Pingora was shown another one.
+    pub(in crate::pingora) fn is_read(stream: &Stream) -> Option<Bytes> {
+        let outlet = stream.as_any().downcast_ref::<Self>()?;
+        *outlet.unread.lock() = Unread::No;
+        outlet.target.lock().take()
     }
 
     /// Writes the page in place of the answer that `buf` is, if it is one to a request that was not read.
@@ -465,7 +475,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(room);
         let mut stream: Stream = Box::new(Outlet::new(Box::new(near)).unread(Arc::new(Page)));
         if read {
-            Outlet::is_read(&stream);
+            let _ = Outlet::is_read(&stream);
         }
         let reading = tokio::spawn(async move {
             let mut all = String::new();
