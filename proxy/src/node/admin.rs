@@ -1,0 +1,80 @@
+//! What a node tells and does for who runs it.
+
+use std::sync::atomic::Ordering;
+
+use super::Node;
+use crate::{
+    explain,
+    observe::admin::Admin,
+    purge::{self, PurgeAnswer, PurgeCall},
+};
+
+#[async_trait::async_trait]
+impl Admin for Node {
+    fn metrics(&self) -> Result<Vec<u8>, String> {
+        self.metrics
+            .in_flight()
+            .set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
+        self.metrics
+            .open_connections()
+            .set(i64::try_from(self.load.connections()).unwrap_or(i64::MAX));
+        // What was stored a moment ago counts, too.
+        self.cache.settle();
+        self.metrics.set_gauges(
+            &self.hooks.stats(),
+            self.cache.weighed_bytes(),
+            self.cache.entry_count(),
+        );
+        self.metrics.set_certificates(&self.tls.expiries());
+        self.metrics
+            .set_pools(self.snapshot.load().origins().standings());
+        if let Some((objects, counts, is_on)) = self.cache.disk() {
+            self.metrics.set_disk(objects, &counts, is_on);
+        }
+        self.metrics
+            .set_invalidated_names(self.cache.invalidations().names());
+        self.metrics.render().map_err(|e| e.to_string())
+    }
+
+    fn ready(&self) -> bool {
+        !self.draining.load(Ordering::SeqCst)
+    }
+
+    fn purge(&self, call: PurgeCall) -> PurgeAnswer {
+        purge::answer(self, call, self.clock.now())
+    }
+
+    async fn explain(&self, body: Vec<u8>) -> PurgeAnswer {
+        explain::answer(self, &body, self.clock.now()).await
+    }
+
+    fn status(&self) -> String {
+        self.cache.settle();
+        let snapshot = self.snapshot.load();
+        let distributions: Vec<_> = snapshot
+            .site
+            .distributions()
+            .iter()
+            .map(|d| {
+                serde_json::json!({
+                    "id": d.id,
+                    "domain_name": d.domain_name,
+                    "aliases": d.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "behaviors": d.all_behaviors().map(|b| b.path_pattern.as_str()).collect::<Vec<_>>(),
+                    "pools": snapshot.origins().told(&d.id),
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "name": self.name,
+            "ready": self.ready(),
+            "uptime_seconds": self.started.elapsed().as_secs(),
+            "isolates": self.hooks.stats().isolates,
+            "cached_objects": self.cache.entry_count(),
+            "cached_bytes": self.cache.weighed_bytes(),
+            "distributions": distributions,
+        })
+        .to_string()
+    }
+}
