@@ -29,7 +29,7 @@ use fourfront_hooks::{
     pool::{Egress, HookPool, Prepared},
 };
 use fourfront_model::{
-    Compat, Distribution, EventType, Function, FunctionName, GeneratedHeaders, OnError, OriginKind,
+    Compat, Distribution, EventType, Function, FunctionKey, GeneratedHeaders, OnError, OriginKind,
     PopCode, Site,
 };
 use fourfront_origin::dir::DirRoot;
@@ -99,7 +99,7 @@ pub struct Snapshot {
     site: Arc<Site>,
     settings: NodeSettings,
     distributions: Vec<DistributionRuntime>,
-    functions: HashMap<(FunctionName, bool), Arc<Prepared>>,
+    functions: HashMap<(FunctionKey, bool), Arc<Prepared>>,
     modules: Option<Arc<ModulesDir>>,
     dirs: HashMap<PathBuf, Arc<DirRoot>>,
     origins: OriginsOf,
@@ -172,7 +172,7 @@ pub enum SnapshotError {
         /// Where in the site file: `functions` or `cloudfront_functions`.
         section: &'static str,
         /// Its name.
-        name: FunctionName,
+        name: String,
         /// Why.
         fault: ExecutionFault,
         /// Stack frames on lines of their own, or empty.
@@ -541,7 +541,7 @@ fn build_snapshot(
             .flat_map(|b| b.functions.iter())
         {
             let function = &association.function;
-            let key = (function.name.clone(), relaxed);
+            let key = (function.key(), relaxed);
             if functions.contains_key(&key) {
                 continue;
             }
@@ -550,7 +550,7 @@ fn build_snapshot(
                 Ok(prepared) => {
                     functions.insert(key, prepared);
                 }
-                Err(fault) => errors.push(function_error(loaded, &function.name, fault)),
+                Err(fault) => errors.push(function_error(loaded, function, fault)),
             }
         }
         for origin in &distribution.origins {
@@ -589,7 +589,7 @@ fn build_snapshot(
                     hooks: EventType::ALL.map(|event| {
                         let association = b.functions.at(event)?;
                         let function = association.function.clone();
-                        let prepared = functions.get(&(function.name.clone(), relaxed))?.clone();
+                        let prepared = functions.get(&(function.key(), relaxed))?.clone();
                         let duration = metrics.hook(function.name.as_str(), event.as_str());
                         Some(Hook {
                             prepared,
@@ -691,19 +691,13 @@ fn warn_of(loaded: &Loaded) {
     }
 }
 
-fn function_error(loaded: &Loaded, name: &FunctionName, fault: ExecutionFault) -> SnapshotError {
+fn function_error(loaded: &Loaded, function: &Function, fault: ExecutionFault) -> SnapshotError {
     let location = loaded
         .function_locations
-        .get(name)
+        .get(&function.key())
         .map_or_else(String::new, ToString::to_string);
     // Whoever reads this looks into the files that the site file names.
-    let source = loaded.site.functions().iter().find(|f| f.name == *name);
-    let named = |text: &str| {
-        source.map_or_else(
-            || text.to_owned(),
-            |f| author_paths(&f.source, text).into_owned(),
-        )
-    };
+    let named = |text: &str| author_paths(&function.source, text).into_owned();
     let (fault, stack) = match fault {
         ExecutionFault::Load {
             error_type,
@@ -725,14 +719,14 @@ fn function_error(loaded: &Loaded, name: &FunctionName, fault: ExecutionFault) -
     } else {
         format!("\n{}", named(&stack))
     };
-    let section = match source.map(|f| f.cloudfront().is_some()) {
-        Some(true) => "cloudfront_functions",
-        _ => "functions",
+    let section = match function.cloudfront() {
+        Some(_) => "cloudfront_functions",
+        None => "functions",
     };
     SnapshotError::Function {
         location,
         section,
-        name: name.clone(),
+        name: function.name.to_string(),
         fault,
         stack,
     }

@@ -32,6 +32,13 @@ struct Section {
     table: &'static Table,
 }
 
+impl Section {
+    /// That of a part of the site file, if its entries may name documents.
+    fn named(name: &str) -> Option<&'static Self> {
+        SECTIONS.iter().find(|s| s.name == name)
+    }
+}
+
 const SECTIONS: &[Section] = &[
     Section {
         name: "distributions",
@@ -127,18 +134,33 @@ fn splice_one(
         e.key == "unknown_members" && matches!(&e.value.kind, NodeKind::Scalar(s) if s == "warn")
     });
     match read(&document, named, &at, is_lenient, section, report) {
-        Some(members) => {
-            for member in members {
-                if !gives(own, &member.key, section.table) {
-                    // One left empty is not given.
-                    own.retain(|e| !is_empty_one(e, &member.key, section.table));
-                    own.push(member);
-                }
-            }
-        }
+        Some(members) => adopt(own, members, section),
         None => entry.kind = NodeKind::Faulty,
     }
     Some(document)
+}
+
+/// Gives an entry the members of its document that it does not give itself.
+fn adopt(own: &mut Vec<Entry>, members: Vec<Entry>, section: &Section) {
+    for member in members {
+        if !gives(own, &member.key, section.table) {
+            // One left empty is not given.
+            own.retain(|e| !is_empty_one(e, &member.key, section.table));
+            own.push(member);
+        }
+    }
+}
+
+/// Gives an entry of a part of the site file the members of a document that is at hand as a tree. `false` for a part
+/// whose entries have no documents.
+pub(crate) fn adopt_tree(part: &str, own: &mut Vec<Entry>, document: Node) -> bool {
+    match (Section::named(part), document.kind) {
+        (Some(section), NodeKind::Mapping(members)) => {
+            adopt(own, members, section);
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Whether an entry has a member of its own, in whatever spelling. One left empty is not given.

@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod cursor;
+mod deployed;
 mod documents;
 mod error;
 mod expand;
@@ -52,8 +53,9 @@ use std::{
     sync::Arc,
 };
 
-use fourfront_model::{FunctionName, Site};
+use fourfront_model::{FunctionKey, Site};
 
+pub use deployed::{Deployed, Part};
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use settings::{
     AccessFormat, CertificateFiles, CompressionSettings, HookSettings, LoadSettings, LogFormat,
@@ -75,7 +77,7 @@ pub struct Loaded {
     /// What `node:` sets.
     pub node: NodeSettings,
     /// Where each function is declared, for errors found when its code is loaded.
-    pub function_locations: HashMap<FunctionName, Location>,
+    pub function_locations: HashMap<FunctionKey, Location>,
     /// Files and directories a change of which should lead to a reload, sorted: the site file (when it was
     /// read from disk), documents that it names, function code, certificate authorities. Directories count with all
     /// that is in them.
@@ -90,9 +92,21 @@ pub struct Loaded {
 /// # Errors
 /// Every fault found, with its place.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, SiteErrors> {
+    load_with(path, env, &[])
+}
+
+/// Like [`load`], together with what was deployed to the node.
+///
+/// # Errors
+/// Every fault found in either, with its place.
+pub fn load_with(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    deployed: &[Deployed],
+) -> Result<Loaded, SiteErrors> {
     let text = read_text(path)?;
     let base_dir = path.parent().unwrap_or_else(|| Path::new(""));
-    let mut loaded = parse(&text, path, base_dir, env)?;
+    let mut loaded = parse_with(&text, path, base_dir, env, deployed)?;
     loaded.watched.push(path.to_path_buf());
     loaded.watched.sort();
     Ok(loaded)
@@ -109,8 +123,22 @@ pub fn parse(
     base_dir: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, SiteErrors> {
+    parse_with(text, origin, base_dir, env, &[])
+}
+
+/// Like [`parse`], together with what was deployed to the node.
+///
+/// # Errors
+/// Every fault found in either, with its place.
+pub fn parse_with(
+    text: &str,
+    origin: &Path,
+    base_dir: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    deployed: &[Deployed],
+) -> Result<Loaded, SiteErrors> {
     let report = Report::new(origin);
-    match parse_reporting(text, base_dir, env, &report) {
+    match parse_reporting(text, base_dir, env, deployed, &report) {
         Some(loaded) if report.is_clean() => Ok(loaded),
         _ => Err(report.into_errors()),
     }
@@ -120,6 +148,7 @@ fn parse_reporting(
     text: &str,
     base_dir: &Path,
     env: &dyn Fn(&str) -> Option<String>,
+    deployed: &[Deployed],
     report: &Report,
 ) -> Option<Loaded> {
     if text.len() > MAX_FILE {
@@ -134,6 +163,7 @@ fn parse_reporting(
     };
     let mut tree = tree::read(site, report)?;
     let documents = documents::splice(&mut tree, base_dir, report);
+    deployed::splice(&mut tree, deployed, report);
     let raw = RawSite::read(&Cursor::root(&tree, report))?;
     let mut loaded = lower::lower(raw, base_dir, report)?;
     loaded.watched.extend(documents);

@@ -4,18 +4,24 @@ use std::{cell::RefCell, path::Path, sync::Arc};
 
 use crate::{Location, SiteError, SiteErrors, SiteWarning};
 
-/// One of the files that are read: the site file, or a document that it names.
+/// One of the files that are read: the site file, a document that it names, or an entry that was deployed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FileId(usize);
+pub(crate) struct FileId {
+    index: usize,
+    is_document: bool,
+}
 
 impl FileId {
     /// The site file itself.
-    pub(crate) const SITE: Self = Self(0);
+    pub(crate) const SITE: Self = Self {
+        index: 0,
+        is_document: false,
+    };
 
     /// Whether this is a document in the form of CloudFront's API (CF-020). What it may leave out is what the API
     /// lets it leave out, and its paths are JSON pointers (CF-024).
     pub(crate) fn is_document(self) -> bool {
-        self != Self::SITE
+        self.is_document
     }
 
     /// The path of a member.
@@ -125,18 +131,30 @@ impl Report {
 
     /// Takes up a document.
     pub(crate) fn add_document(&self, path: &Path, lenient: bool) -> FileId {
+        self.add(path, lenient, true)
+    }
+
+    /// Takes up an entry in the site file's own form that stands elsewhere.
+    pub(crate) fn add_entry(&self, label: &Path) -> FileId {
+        self.add(label, false, false)
+    }
+
+    fn add(&self, path: &Path, lenient: bool, is_document: bool) -> FileId {
         let mut sources = self.sources.borrow_mut();
         sources.push(Source {
             path: path.into(),
             root: String::new(),
             lenient,
         });
-        FileId(sources.len() - 1)
+        FileId {
+            index: sources.len() - 1,
+            is_document,
+        }
     }
 
     /// Says where in a document the configuration stands.
     pub(crate) fn set_root(&self, file: FileId, pointer: String) {
-        if let Some(source) = self.sources.borrow_mut().get_mut(file.0) {
+        if let Some(source) = self.sources.borrow_mut().get_mut(file.index) {
             source.root = pointer;
         }
     }
@@ -145,20 +163,20 @@ impl Report {
     pub(crate) fn root(&self, file: FileId) -> String {
         let sources = self.sources.borrow();
         sources
-            .get(file.0)
+            .get(file.index)
             .map_or_else(String::new, |s| s.root.clone())
     }
 
     /// Whether members of a file that nobody knows are warned of and not refused (CF-022).
     pub(crate) fn is_lenient(&self, file: FileId) -> bool {
         let sources = self.sources.borrow();
-        sources.get(file.0).is_some_and(|s| s.lenient)
+        sources.get(file.index).is_some_and(|s| s.lenient)
     }
 
     pub(crate) fn location(&self, at: &At) -> Location {
         let sources = self.sources.borrow();
         // INVARIANT: ids are indices, handed out by this report alone.
-        let source = sources.get(at.file.0).or_else(|| sources.first());
+        let source = sources.get(at.file.index).or_else(|| sources.first());
         Location {
             file: source.map_or_else(|| Path::new("").into(), |s| Arc::clone(&s.path)),
             line: at.line,

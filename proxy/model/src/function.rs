@@ -224,7 +224,7 @@ pub enum FunctionSource {
 /// A function as configured, of either kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
-    /// Unique within a site.
+    /// Unique within a site, together with its version.
     pub name: FunctionName,
     /// What `context.functionVersion` reports (LE-327).
     pub version: FunctionVersion,
@@ -246,6 +246,31 @@ pub struct Function {
     pub credentials: Option<Credentials>,
     /// Whether it is a Lambda@Edge-style function or a CloudFront Function.
     pub kind: FunctionKind,
+}
+
+/// One version of a function: what is unique within a site.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FunctionKey {
+    /// Which function.
+    pub name: FunctionName,
+    /// Which version of it (LE-371).
+    pub version: FunctionVersion,
+}
+
+impl fmt::Display for FunctionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.version)
+    }
+}
+
+impl Function {
+    /// Which version of which function it is.
+    pub fn key(&self) -> FunctionKey {
+        FunctionKey {
+            name: self.name.clone(),
+            version: self.version,
+        }
+    }
 }
 
 /// AWS credentials that an operator grants a function, where AWS would give it those of its role (LE-342).

@@ -53,7 +53,7 @@ pub use error_response::{CustomErrorResponse, ErrorPage};
 pub use finish_fetch::FinishFetch;
 pub use function::{
     Compat, Credentials, EventType, Function, FunctionAssociation, FunctionAssociations,
-    FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
+    FunctionKey, FunctionName, FunctionNameError, FunctionSource, FunctionVersion, HandlerPath,
     HandlerPathError, LimitProfile, OnError, UnknownEventType,
 };
 pub use generated::{GeneratedHeader, GeneratedHeaders, is_cloudfront};

@@ -5,6 +5,8 @@ use super::{Table, ignored, read, refused, refused_unless};
 pub(crate) const FUNCTION: Table = Table {
     what: "a function",
     groups: &[&[
+        read("name"),
+        read("version"),
         read("file"),
         read("dir"),
         read("zip"),

@@ -3,13 +3,14 @@
 
 use std::{
     cell::Cell,
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use fourfront_model::{
-    Compat, EventType, Function, FunctionKind, FunctionName, FunctionSource, FunctionVersion,
+    Compat, EventType, Function, FunctionKey, FunctionKind, FunctionName, FunctionSource, FunctionVersion,
     HandlerPath, LimitProfile,
 };
 
@@ -74,6 +75,20 @@ impl Functions {
             .into_iter()
             .map(|named| DeclaredCloudFront::lower(named, stores, context))
             .collect();
+        let mut versions: HashMap<FunctionKey, &At> = HashMap::new();
+        for (function, at) in declared
+            .iter()
+            .filter_map(|d| Some((d.function.as_ref()?, &d.at)))
+        {
+            if let Some(first) = versions.insert(function.key(), at) {
+                let line = context.report.line(first, at);
+                let message = format!(
+                    "version {} of `{}` is already declared on {line}",
+                    function.version, function.name
+                );
+                context.report.error(at, message);
+            }
+        }
         for function in &cloudfront {
             // `on` names functions of both kinds.
             if let Some(other) = declared.iter().find(|d| d.name == function.name) {
@@ -148,12 +163,12 @@ impl Functions {
     pub(crate) fn locations(
         &self,
         report: &Report,
-    ) -> impl Iterator<Item = (FunctionName, Location)> {
+    ) -> impl Iterator<Item = (FunctionKey, Location)> {
         let declared = self.declared.iter().map(|d| (&d.function, &d.at));
         let cloudfront = self.cloudfront.iter().map(|d| (&d.function, &d.at));
         declared.chain(cloudfront).filter_map(|(function, at)| {
-            let name = function.as_ref()?.name.clone();
-            Some((name, report.location(at)))
+            let key = function.as_ref()?.key();
+            Some((key, report.location(at)))
         })
     }
 
@@ -186,9 +201,11 @@ impl Declared {
             ),
             None => (None, None, None),
         };
-        let parsed = name.value.parse::<FunctionName>();
+        let own = value.as_ref().and_then(|raw| raw.name.as_ref());
+        let own = own.unwrap_or(&name);
+        let parsed = own.value.parse::<FunctionName>();
         if let Err(e) = &parsed {
-            context.report.error(&name.at, e.to_string());
+            context.report.error(&own.at, e.to_string());
         }
         let arn = value.as_ref().and_then(|raw| raw.arn.as_ref());
         let arn = arn.and_then(|arn| arns::LAMBDA.declared(arn, context.report));
@@ -363,8 +380,8 @@ fn lower_one(
     };
     Some(Function {
         name: name?,
-        // A site file holds one version of each function: the code as it lies (LE-371).
-        version: FunctionVersion(1),
+        // Unless it says otherwise, a site file holds one version of each function: the code as it lies (LE-371).
+        version: version(raw.version.as_ref()),
         source: source?,
         handler: handler?,
         timeout: raw.timeout.map(|t| t.value),
@@ -375,6 +392,11 @@ fn lower_one(
         credentials,
         kind: FunctionKind::Lambda,
     })
+}
+
+fn version(given: Option<&Spanned<u64>>) -> FunctionVersion {
+    let given = given.and_then(|v| u32::try_from(v.value).ok());
+    FunctionVersion(given.unwrap_or(1))
 }
 
 fn source(raw: &RawSource, context: &Context<'_>) -> Option<FunctionSource> {

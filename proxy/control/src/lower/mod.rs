@@ -114,7 +114,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
     }
     distribution::check_names_are_free(&distributions, report);
     let fallback = distribution::fallback(&distributions, report);
-    if distributions.is_empty() && report.is_clean() {
+    if distributions.is_empty() && node.data_dir.is_none() && report.is_clean() {
         report.error_help(
             &raw.at.member("distributions"),
             "no distribution is configured",

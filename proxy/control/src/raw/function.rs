@@ -12,6 +12,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct RawFunction {
     pub(crate) at: At,
+    /// What it is called, where that is not the entry's key: there may be several versions.
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) version: Option<Spanned<u64>>,
     pub(crate) source: Option<RawSource>,
     pub(crate) handler: Option<Spanned<String>>,
     pub(crate) timeout: Option<Spanned<Duration>>,
@@ -60,6 +63,8 @@ impl RawFunction {
         if cursor.scalar().is_some() {
             return Some(Self {
                 at: cursor.at.clone(),
+                name: None,
+                version: None,
                 source: cursor.text().map(RawSource::File),
                 handler: None,
                 timeout: None,
@@ -83,6 +88,10 @@ impl RawFunction {
             .unwrap_or_default();
         Some(Self {
             at: cursor.at.clone(),
+            name: block.get("name").and_then(Cursor::text),
+            version: block
+                .get("version")
+                .and_then(|c| c.integer(1..=u64::from(u32::MAX), "the number of a version")),
             source: source(&block),
             handler: block.get("handler").and_then(Cursor::text),
             // 15 minutes is Lambda's own bound; the trigger's is checked where the function is attached.

@@ -104,8 +104,12 @@ impl RawSite {
         let functions = block.get("functions").map_or_else(Vec::new, |c| {
             named(c, "a map of function names", RawFunction::read)
         });
+        let node = block.get("node").and_then(RawNode::read);
+        let node = node.unwrap_or_default();
         let distributions = match block.get("distributions") {
             Some(c) => named(c, "a map of distribution names", RawDistribution::read),
+            // They can be deployed.
+            None if node.data_dir.is_some() => Vec::new(),
             None => {
                 root.report.error_help(
                     &root.at.member("distributions"),
@@ -117,10 +121,7 @@ impl RawSite {
         };
         Some(Self {
             at: root.at.clone(),
-            node: block
-                .get("node")
-                .and_then(RawNode::read)
-                .unwrap_or_default(),
+            node,
             functions,
             cloudfront_functions: block
                 .get("cloudfront_functions")

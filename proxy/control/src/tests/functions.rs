@@ -60,7 +60,7 @@ fn a_function_is_a_file_or_a_directory() {
     );
     assert_eq!((functions[0].timeout, functions[0].memory_mb), (None, None));
     assert_eq!(functions[0].version, FunctionVersion(1));
-    let location = &loaded.function_locations[&functions[2].name];
+    let location = &loaded.function_locations[&functions[2].key()];
     assert_eq!(location.to_string(), "fourfront.yaml:4:3");
 }
 

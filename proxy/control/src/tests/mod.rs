@@ -3,6 +3,7 @@
 mod associations;
 mod behaviors;
 mod cloudfront_functions;
+mod deployed;
 mod distributions;
 mod documents;
 mod error_responses;

@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 
 use super::{accepted, env, parse_in, refused, site_dir};
+use fourfront_model::{FunctionKey, FunctionVersion};
+
 use crate::load;
 
 const OK: &str = "distributions: { site: { origins: { app: \"http://127.0.0.1:3000\" } } }\n";
@@ -305,7 +307,11 @@ fn load_reads_the_file_and_watches_it() {
     ];
     expected.sort();
     assert_eq!(loaded.watched, expected);
-    let location = &loaded.function_locations[&"rewrite".parse().unwrap()];
+    let rewrite = FunctionKey {
+        name: "rewrite".parse().unwrap(),
+        version: FunctionVersion(1),
+    };
+    let location = &loaded.function_locations[&rewrite];
     assert_eq!(location.to_string(), format!("{}:1:31", path.display()));
 }
 
