@@ -48,7 +48,7 @@ use crate::{
     },
     origins::{Origins, OriginsError, OriginsOf},
     pingora::{CacheStorage, DiskPlace},
-    tls::{OriginCaError, Renewal, ViewerTls, ViewerTlsError, check_origin_ca},
+    tls::{OriginCaError, Renewal, Table, ViewerTls, ViewerTlsError, check_origin_ca},
 };
 
 pub use fields::NodeFields;
@@ -157,6 +157,20 @@ impl Snapshot {
     /// The opened directory of a `dir:` origin.
     pub fn dir(&self, path: &std::path::Path) -> Option<&Arc<DirRoot>> {
         self.dirs.get(path)
+    }
+}
+
+/// A configuration that is ready to serve and does not yet.
+pub struct NextSnapshot {
+    snapshot: Snapshot,
+    table: Option<Table>,
+}
+
+impl std::fmt::Debug for NextSnapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NextSnapshot")
+            .field("snapshot", &self.snapshot)
+            .finish_non_exhaustive()
     }
 }
 
@@ -327,6 +341,26 @@ impl Node {
     /// # Errors
     /// As [`Self::new`]; the node goes on with what it has.
     pub fn reload(&self, loaded: &Loaded) -> Result<(), Vec<SnapshotError>> {
+        match self.prepare(loaded) {
+            Ok(next) => {
+                self.activate(next);
+                self.metrics.reload("applied");
+                warn_of(loaded);
+                Ok(())
+            }
+            Err(errors) => {
+                self.metrics.reload("refused");
+                Err(errors)
+            }
+        }
+    }
+
+    /// Makes a configuration ready to serve: loads and warms its functions, resolves its origins. Nothing that serves
+    /// changes. What is returned is to be activated before another is prepared, or dropped.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn prepare(&self, loaded: &Loaded) -> Result<NextSnapshot, Vec<SnapshotError>> {
         let current = self.snapshot.load();
         let snapshot = build_snapshot(
             loaded,
@@ -337,29 +371,23 @@ impl Node {
             Some(&current),
         );
         let table = viewer_tls(self.tls.prepare(loaded));
-        let next = match (snapshot, table) {
-            (Ok(snapshot), Ok(table)) => Ok((snapshot, table)),
+        match (snapshot, table) {
+            (Ok(snapshot), Ok(table)) => Ok(NextSnapshot { snapshot, table }),
             (Err(mut errors), table) => {
                 errors.extend(table.err().into_iter().flatten());
                 Err(errors)
             }
             (Ok(_), Err(errors)) => Err(errors),
-        };
-        match next {
-            Ok((snapshot, table)) => {
-                self.tls.apply(table);
-                snapshot.origins.run(&self.origins);
-                current.origins.end_but(&snapshot.origins);
-                self.snapshot.store(Arc::new(snapshot));
-                self.metrics.reload("applied");
-                warn_of(loaded);
-                Ok(())
-            }
-            Err(errors) => {
-                self.metrics.reload("refused");
-                Err(errors)
-            }
         }
+    }
+
+    /// Swaps in what was prepared: requests that begin afterwards are served by it (CP-505).
+    pub fn activate(&self, next: NextSnapshot) {
+        let current = self.snapshot.load();
+        self.tls.apply(next.table);
+        next.snapshot.origins.run(&self.origins);
+        current.origins.end_but(&next.snapshot.origins);
+        self.snapshot.store(Arc::new(next.snapshot));
     }
 
     /// Loads certificates whose files have changed, and says so in log and metrics. What cannot be used is not: the

@@ -9,6 +9,7 @@ use fourfront_hooks::{
 };
 use fourfront_model::{
     CffRuntime, CloudFrontFunction, Compat, EventType, Function, FunctionKind, KeyValueStore,
+    StoreContents, StoreData,
 };
 use serde_json::{Value, json};
 
@@ -28,13 +29,15 @@ pub(crate) fn store() -> Arc<KeyValueStore> {
     Arc::new(KeyValueStore {
         name: "routes".into(),
         id: "0a1b".into(),
-        path: "routes.json".into(),
-        entries: entries
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into_iter()
-            .collect::<BTreeMap<_, _>>(),
-        created: SystemTime::UNIX_EPOCH,
-        last_updated: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400),
+        path: Some("routes.json".into()),
+        data: StoreData::new(StoreContents {
+            entries: entries
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
+            created: SystemTime::UNIX_EPOCH,
+            last_updated: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400),
+        }),
     })
 }
 

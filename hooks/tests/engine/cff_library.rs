@@ -1,11 +1,11 @@
 //! What the runtimes of CloudFront Functions offer (LE section 8): globals, modules, stores and origin helpers.
 
 use fourfront_hooks::FaultClass;
-use fourfront_model::{CffRuntime, Compat};
+use fourfront_model::{CffRuntime, Compat, StoreContents};
 use serde_json::{Value, json};
 
 use super::{
-    cff::{V1, V2, cff, cff_function, load_in, value, value_in_both},
+    cff::{V1, V2, cff, cff_function, load_in, store, value, value_in_both},
     harness::POOL,
 };
 
@@ -370,4 +370,19 @@ async fn origin_helpers_are_noted_beside_the_result_and_the_last_one_counts() {
         .await
         .expect("it answers");
     assert_eq!(answer, json!({ "result": { "uri": "/" } }));
+}
+
+#[tokio::test]
+async fn a_changed_store_is_read_by_the_next_run_of_the_same_function() {
+    // CP-204
+    let store = store();
+    let code = "import cf from 'cloudfront';\nasync function handler() { return { value: await cf.kvs().get('plain'), keys: (await cf.kvs().meta()).keyCount }; }";
+    let function = cff_function(V2, Some(store.clone()));
+    let cff = load_in(&POOL, &function, Compat::Strict, code).unwrap();
+    assert_eq!(cff.ok().await, json!({ "value": "text", "keys": 3 }));
+    store.data.set(StoreContents {
+        entries: [("plain".to_owned(), "other".to_owned())].into(),
+        ..StoreContents::clone(&store.data.now())
+    });
+    assert_eq!(cff.ok().await, json!({ "value": "other", "keys": 1 }));
 }

@@ -4,8 +4,9 @@
 //! by the same code, and what a file declares and what was deployed can name each other. An entry's name is taken once:
 //! a deployed entry that clashes with one of the file is a fault of the site file, which came second.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use fourfront_model::KeyValueStore;
 use serde_json::Value;
 
 use crate::{
@@ -21,8 +22,6 @@ pub enum Part {
     Functions,
     /// `cloudfront_functions`.
     CloudFrontFunctions,
-    /// `stores`.
-    Stores,
     /// `public_keys`.
     PublicKeys,
     /// `key_groups`.
@@ -45,7 +44,6 @@ impl Part {
         match self {
             Self::Functions => "functions",
             Self::CloudFrontFunctions => "cloudfront_functions",
-            Self::Stores => "stores",
             Self::PublicKeys => "public_keys",
             Self::KeyGroups => "key_groups",
             Self::OriginAccessControls => "origin_access_controls",
@@ -55,6 +53,15 @@ impl Part {
             Self::Distributions => "distributions",
         }
     }
+}
+
+/// All that was deployed to a node.
+#[derive(Clone, Debug, Default)]
+pub struct Deployment {
+    /// What becomes part of the site file's tree.
+    pub entries: Vec<Deployed>,
+    /// Key-value stores, whose data goes past any file.
+    pub stores: Vec<Arc<KeyValueStore>>,
 }
 
 /// One deployed entry.

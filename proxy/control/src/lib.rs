@@ -55,7 +55,7 @@ use std::{
 
 use fourfront_model::{FunctionKey, Site};
 
-pub use deployed::{Deployed, Part};
+pub use deployed::{Deployed, Deployment, Part};
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use settings::{
     AccessFormat, CertificateFiles, CompressionSettings, HookSettings, LoadSettings, LogFormat,
@@ -92,7 +92,7 @@ pub struct Loaded {
 /// # Errors
 /// Every fault found, with its place.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, SiteErrors> {
-    load_with(path, env, &[])
+    load_with(path, env, &Deployment::default())
 }
 
 /// Like [`load`], together with what was deployed to the node.
@@ -102,7 +102,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded,
 pub fn load_with(
     path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
-    deployed: &[Deployed],
+    deployed: &Deployment,
 ) -> Result<Loaded, SiteErrors> {
     let text = read_text(path)?;
     let base_dir = path.parent().unwrap_or_else(|| Path::new(""));
@@ -123,7 +123,7 @@ pub fn parse(
     base_dir: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, SiteErrors> {
-    parse_with(text, origin, base_dir, env, &[])
+    parse_with(text, origin, base_dir, env, &Deployment::default())
 }
 
 /// Like [`parse`], together with what was deployed to the node.
@@ -135,7 +135,7 @@ pub fn parse_with(
     origin: &Path,
     base_dir: &Path,
     env: &dyn Fn(&str) -> Option<String>,
-    deployed: &[Deployed],
+    deployed: &Deployment,
 ) -> Result<Loaded, SiteErrors> {
     let report = Report::new(origin);
     match parse_reporting(text, base_dir, env, deployed, &report) {
@@ -148,7 +148,7 @@ fn parse_reporting(
     text: &str,
     base_dir: &Path,
     env: &dyn Fn(&str) -> Option<String>,
-    deployed: &[Deployed],
+    deployed: &Deployment,
     report: &Report,
 ) -> Option<Loaded> {
     if text.len() > MAX_FILE {
@@ -163,9 +163,9 @@ fn parse_reporting(
     };
     let mut tree = tree::read(site, report)?;
     let documents = documents::splice(&mut tree, base_dir, report);
-    deployed::splice(&mut tree, deployed, report);
+    deployed::splice(&mut tree, &deployed.entries, report);
     let raw = RawSite::read(&Cursor::root(&tree, report))?;
-    let mut loaded = lower::lower(raw, base_dir, report)?;
+    let mut loaded = lower::lower(raw, &deployed.stores, base_dir, report)?;
     loaded.watched.extend(documents);
     loaded.watched.sort();
     loaded.watched.dedup();

@@ -1,6 +1,12 @@
 //! CloudFront Functions and the key-value stores they read (LE section 8).
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::SystemTime,
+};
 
 /// The two runtimes of CloudFront Functions (LE section 8.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,15 +72,22 @@ pub const CFF_MAX_CODE_BYTES: usize = 10 * 1024;
 /// MiB of memory a CloudFront Function may use (LE-435).
 pub const CFF_MEMORY_MB: u32 = 2;
 
-/// A key-value store as one version of a site knows it: functions only read (LE-474).
+/// A key-value store: functions only read (LE-474).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyValueStore {
     /// Its name in the site file.
     pub name: String,
     /// The id by which functions may ask for it (LE-470); the name unless configured.
     pub id: String,
-    /// The file its data comes from.
-    pub path: PathBuf,
+    /// The file its data comes from; `None` for one that was deployed.
+    pub path: Option<PathBuf>,
+    /// What it holds.
+    pub data: StoreData,
+}
+
+/// What a store holds at some moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreContents {
     /// Keys and values.
     pub entries: BTreeMap<String, String>,
     /// What `meta()` tells of its making (LE-472).
@@ -82,6 +95,49 @@ pub struct KeyValueStore {
     /// What `meta()` tells of its last change (LE-472).
     pub last_updated: SystemTime,
 }
+
+/// The contents of a store, shared by all versions of a site that know it. A change is seen by what begins afterwards; what
+/// runs keeps what it began with (CP-204).
+#[derive(Clone)]
+pub struct StoreData(Arc<RwLock<Arc<StoreContents>>>);
+
+impl StoreData {
+    /// Contents that can be changed through any copy of what is returned.
+    pub fn new(contents: StoreContents) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(contents))))
+    }
+
+    /// What it holds now.
+    pub fn now(&self) -> Arc<StoreContents> {
+        // Nothing panics while the lock is held.
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&held)
+    }
+
+    /// Replaces what it holds.
+    pub fn set(&self, contents: StoreContents) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(contents);
+    }
+}
+
+impl fmt::Debug for StoreData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let now = self.now();
+        f.debug_struct("StoreData")
+            .field("keys", &now.entries.len())
+            .field("last_updated", &now.last_updated)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The same data, or such that nobody could tell it from the other.
+impl PartialEq for StoreData {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.now() == other.now()
+    }
+}
+
+impl Eq for StoreData {}
 
 /// Why data does not fit into a store (LE-474).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -192,15 +248,35 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_seen_by_what_begins_after_it() {
+        // CP-204
+        let holding = |value: &str| StoreContents {
+            entries: BTreeMap::from([("k".to_owned(), value.to_owned())]),
+            created: SystemTime::UNIX_EPOCH,
+            last_updated: SystemTime::UNIX_EPOCH,
+        };
+        let data = StoreData::new(holding("1"));
+        let (same, equal, before) = (data.clone(), StoreData::new(holding("1")), data.now());
+        assert_eq!(data, equal);
+        data.set(holding("2"));
+        assert_eq!(before.entries["k"], "1");
+        assert_eq!(same.now().entries["k"], "2");
+        assert_eq!(data, same);
+        assert_ne!(data, equal);
+    }
+
+    #[test]
     fn a_store_is_called_by_id_name_or_arn() {
         // LE-470
         let store = KeyValueStore {
             name: "routes".into(),
             id: "0a1b".into(),
-            path: "routes.json".into(),
-            entries: BTreeMap::new(),
-            created: SystemTime::UNIX_EPOCH,
-            last_updated: SystemTime::UNIX_EPOCH,
+            path: Some("routes.json".into()),
+            data: StoreData::new(StoreContents {
+                entries: BTreeMap::new(),
+                created: SystemTime::UNIX_EPOCH,
+                last_updated: SystemTime::UNIX_EPOCH,
+            }),
         };
         for id in [
             "routes",

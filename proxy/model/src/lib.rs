@@ -38,7 +38,7 @@ pub use behavior::{
 };
 pub use cloudfront_function::{
     CFF_MAX_CODE_BYTES, CFF_MEMORY_MB, CffRuntime, CloudFrontFunction, FunctionKind, KeyValueStore,
-    StoreQuotaError,
+    StoreContents, StoreData, StoreQuotaError,
 };
 pub use cors::{
     ALL_METHODS, AllowHeaders, AllowOrigins, Asked, CorsPolicy, OriginPattern, OriginPatternError,

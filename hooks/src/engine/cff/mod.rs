@@ -32,7 +32,7 @@ use std::{
 };
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
-use fourfront_model::{CffRuntime, CloudFrontFunction, KeyValueStore};
+use fourfront_model::{CffRuntime, CloudFrontFunction, KeyValueStore, StoreContents};
 
 pub(crate) use compute::Compute;
 pub use compute::ComputeLimits;
@@ -74,6 +74,8 @@ pub(super) struct Run {
     limits: Arc<Limits>,
     place: Place,
     request_id: RefCell<String>,
+    /// What the store held when the run began (CP-204).
+    stored: RefCell<Option<Arc<StoreContents>>>,
     lines: RefCell<Vec<(SystemTime, String)>>,
     log_left: Cell<usize>,
 }
@@ -85,6 +87,10 @@ impl Run {
 
     fn store(&self) -> Option<&KeyValueStore> {
         self.function()?.store.as_deref()
+    }
+
+    fn stored(&self) -> Option<Arc<StoreContents>> {
+        self.stored.borrow().clone()
     }
 
     fn runtime(&self) -> CffRuntime {
@@ -166,6 +172,7 @@ impl CffIsolate {
             limits: limits.clone(),
             place,
             request_id: RefCell::default(),
+            stored: RefCell::default(),
             lines: RefCell::default(),
             log_left: Cell::new(MAX_LOG),
         });
@@ -351,6 +358,7 @@ impl CffIsolate {
         let mut id = run.request_id.borrow_mut();
         id.clear();
         id.push_str(request_id);
+        *run.stored.borrow_mut() = run.store().map(|store| store.data.now());
         run.lines.borrow_mut().clear();
         run.log_left.set(MAX_LOG);
         run.limits.set_timeout(limit);

@@ -251,7 +251,7 @@ fn kvs_get(
 ) {
     let Some(run) = run(scope) else { return };
     let key = text(scope, args.get(0));
-    if let Some(value) = run.store().and_then(|store| store.entries.get(&key)) {
+    if let Some(value) = run.stored().as_ref().and_then(|s| s.entries.get(&key)) {
         give_text(scope, rv, value);
     }
 }
@@ -263,7 +263,7 @@ fn kvs_meta(
     rv: v8::ReturnValue<'_>,
 ) {
     let Some(run) = run(scope) else { return };
-    let Some(store) = run.store() else { return };
+    let Some(store) = run.stored() else { return };
     let meta = serde_json::json!({
         "creationDateTime": iso8601(store.created),
         "lastUpdatedDateTime": iso8601(store.last_updated),

@@ -10,8 +10,8 @@ use std::{
 };
 
 use fourfront_model::{
-    Compat, EventType, Function, FunctionKey, FunctionKind, FunctionName, FunctionSource, FunctionVersion,
-    HandlerPath, LimitProfile,
+    Compat, EventType, Function, FunctionKey, FunctionKind, FunctionName, FunctionSource,
+    FunctionVersion, HandlerPath, LimitProfile,
 };
 
 use super::{

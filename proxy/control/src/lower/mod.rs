@@ -34,7 +34,7 @@ use std::{
     sync::Arc,
 };
 
-use fourfront_model::{Compat, LimitProfile, Site};
+use fourfront_model::{Compat, KeyValueStore, LimitProfile, Site};
 
 use crate::{Loaded, raw::RawSite, report::Report};
 
@@ -72,7 +72,12 @@ pub(crate) struct Shared<'a> {
 }
 
 /// Lowers a whole file. `None` means that errors were reported.
-pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Loaded> {
+pub(crate) fn lower(
+    raw: RawSite,
+    deployed: &[Arc<KeyValueStore>],
+    base_dir: &Path,
+    report: &Report,
+) -> Option<Loaded> {
     quotas::site(&raw, report);
     let context = Context {
         report,
@@ -87,7 +92,7 @@ pub(crate) fn lower(raw: RawSite, base_dir: &Path, report: &Report) -> Option<Lo
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);
-    let stores = Stores::lower(raw.stores, &context);
+    let stores = Stores::lower(raw.stores, deployed, &context);
     watched.extend(stores.paths());
     let functions = Functions::lower(raw.functions, raw.cloudfront_functions, &stores, &context);
     watched.extend(functions.paths());

@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use fourfront_model::KeyValueStore;
+use fourfront_model::{KeyValueStore, StoreContents, StoreData};
 use serde::Deserialize;
 
 use super::{Context, files};
@@ -43,16 +43,25 @@ struct Pair {
 }
 
 impl Stores {
-    pub(crate) fn lower(raw: Vec<Named<RawStore>>, context: &Context<'_>) -> Self {
+    pub(crate) fn lower(
+        raw: Vec<Named<RawStore>>,
+        deployed: &[Arc<KeyValueStore>],
+        context: &Context<'_>,
+    ) -> Self {
         let one = |named: Named<RawStore>| {
             let store = named
                 .value
                 .and_then(|raw| lower_one(&named.name, &raw, context));
             (named.name.value, store.map(Arc::new))
         };
-        Self {
-            declared: raw.into_iter().map(one).collect(),
-        }
+        let mut declared: Vec<_> = raw.into_iter().map(one).collect();
+        // Those of the file go before deployed ones of the same name: its functions mean them.
+        declared.extend(
+            deployed
+                .iter()
+                .map(|store| (store.name.clone(), Some(Arc::clone(store)))),
+        );
+        Self { declared }
     }
 
     /// The store a function names.
@@ -79,7 +88,7 @@ impl Stores {
     pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
         self.declared
             .iter()
-            .filter_map(|(_, store)| Some(store.as_ref()?.path.clone()))
+            .filter_map(|(_, store)| store.as_ref()?.path.clone())
     }
 }
 
@@ -109,11 +118,13 @@ fn lower_one(
         Ok((entries, changed)) => Some(KeyValueStore {
             name: name.value.clone(),
             id: raw.id.as_ref().map_or(&name.value, |id| &id.value).clone(),
-            path,
-            entries,
-            // A file does not tell everywhere when it was made; its last change is known.
-            created: changed,
-            last_updated: changed,
+            path: Some(path),
+            data: StoreData::new(StoreContents {
+                entries,
+                // A file does not tell everywhere when it was made; its last change is known.
+                created: changed,
+                last_updated: changed,
+            }),
         }),
         Err(cause) => {
             let message = format!("`{}` is not the data of a store: {cause}", file.value);

@@ -32,7 +32,10 @@ fn a_function_is_a_file_a_runtime_and_a_store() {
     );
     let store = named("reading").store.unwrap();
     assert_eq!((store.name.as_str(), store.id.as_str()), ("routes", "0a1b"));
-    assert_eq!(store.entries.get("/old").map(String::as_str), Some("/new"));
+    assert_eq!(
+        store.data.now().entries.get("/old").map(String::as_str),
+        Some("/new")
+    );
     let on = &loaded.site.distributions()[0].default_behavior.functions;
     assert!(
         on.at(EventType::ViewerRequest)

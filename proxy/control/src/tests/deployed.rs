@@ -6,7 +6,7 @@ use fourfront_model::{CacheMode, FunctionVersion};
 use serde_json::{Value, json};
 
 use super::{env, site_dir};
-use crate::{Deployed, Loaded, Part, SiteErrors, parse_with};
+use crate::{Deployed, Deployment, Loaded, Part, SiteErrors, parse_with};
 
 const NODE: &str = "node: { data_dir: ./data }\n";
 
@@ -41,8 +41,12 @@ fn distribution(origin: &str) -> Value {
 }
 
 fn load(text: &str, deployed: &[Deployed]) -> Result<Loaded, SiteErrors> {
+    let deployment = Deployment {
+        entries: deployed.to_vec(),
+        stores: Vec::new(),
+    };
     let dir = site_dir();
-    parse_with(text, Path::new("site.yaml"), dir.path(), &env, deployed)
+    parse_with(text, Path::new("site.yaml"), dir.path(), &env, &deployment)
 }
 
 #[test]
@@ -56,7 +60,8 @@ fn a_node_that_takes_deployments_may_begin_with_none() {
 #[test]
 fn documents_and_versions_of_functions_are_served_beside_the_file() {
     // CP-110, CP-130, LE-371: each version is a function of its own
-    let arn = |version: u32| format!("arn:aws:lambda:us-east-1:000000000000:function:edge:{version}");
+    let arn =
+        |version: u32| format!("arn:aws:lambda:us-east-1:000000000000:function:edge:{version}");
     let function = |version: u32| {
         let settings = json!({
             "name": "edge", "version": version, "file": "./auth.js", "arn": arn(version),
@@ -69,7 +74,12 @@ fn documents_and_versions_of_functions_are_served_beside_the_file() {
         "Items": [{ "EventType": "viewer-request", "LambdaFunctionARN": arn(2) }],
     });
     let deployed = [
-        entry(Part::Distributions, "E1", json!({ "id": "E1" }), Some(config)),
+        entry(
+            Part::Distributions,
+            "E1",
+            json!({ "id": "E1" }),
+            Some(config),
+        ),
         function(1),
         function(2),
     ];
@@ -80,7 +90,10 @@ fn documents_and_versions_of_functions_are_served_beside_the_file() {
     let ids: Vec<_> = loaded.site.distributions().iter().map(|d| &d.id).collect();
     assert_eq!(ids.len(), 2);
     let ours = &loaded.site.distributions()[1];
-    assert_eq!((ours.id.as_str(), ours.cache_mode), ("E1", CacheMode::Cloudfront));
+    assert_eq!(
+        (ours.id.as_str(), ours.cache_mode),
+        ("E1", CacheMode::Cloudfront)
+    );
     let (_, association) = ours.default_behavior.functions.iter().next().unwrap();
     assert_eq!(association.function.name.as_str(), "edge");
     assert_eq!(association.function.version, FunctionVersion(2));
@@ -93,18 +106,28 @@ fn faults_of_what_was_deployed_are_named_by_it() {
     let mut config = distribution("one.example.test");
     config["DefaultCacheBehavior"]["TargetOriginId"] = json!("nowhere");
     config["Novelty"] = json!({ "Enabled": true });
-    let deployed = [entry(Part::Distributions, "E1", json!({ "id": "E1" }), Some(config))];
+    let deployed = [entry(
+        Part::Distributions,
+        "E1",
+        json!({ "id": "E1" }),
+        Some(config),
+    )];
     let errors = load(NODE, &deployed).unwrap_err();
     assert_eq!(errors.0.len(), 1, "{errors}");
     assert_eq!(errors.0[0].path, "/DefaultCacheBehavior/TargetOriginId");
-    assert!(errors.to_string().starts_with("distributions E1: "), "{errors}");
+    assert!(
+        errors.to_string().starts_with("distributions E1: "),
+        "{errors}"
+    );
     assert!(errors.0[0].message.starts_with("NoSuchOrigin"), "{errors}");
 }
 
 #[test]
 fn a_name_is_the_files_or_the_deployed_ones() {
     // CP-640
-    let file = format!("{NODE}distributions: {{ E1: {{ origins: {{ app: \"http://127.0.0.1:3000\" }} }} }}\n");
+    let file = format!(
+        "{NODE}distributions: {{ E1: {{ origins: {{ app: \"http://127.0.0.1:3000\" }} }} }}\n"
+    );
     let config = distribution("one.example.test");
     let deployed = [entry(Part::Distributions, "E1", json!({}), Some(config))];
     let errors = load(&file, &deployed).unwrap_err().to_string();

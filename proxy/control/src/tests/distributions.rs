@@ -426,7 +426,10 @@ fn the_example_of_the_contract_is_accepted_but_for_what_is_not_there_yet() {
     let redirects = &on.at(EventType::ViewerRequest).unwrap().function;
     let store = redirects.cloudfront().unwrap().store.as_ref().unwrap();
     assert_eq!(
-        (store.name.as_str(), store.entries["/old"].as_str()),
+        (
+            store.name.as_str(),
+            store.data.now().entries["/old"].as_str()
+        ),
         ("routes", "/new")
     );
 }

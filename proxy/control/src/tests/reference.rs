@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fourfront_model::{CacheMode, Compat, EventType, Selection, TrustedProxies};
 
 use crate::{
-    LoadSettings, NodeSettings, ResolverSettings,
+    Deployment, LoadSettings, NodeSettings, ResolverSettings,
     keys::{self, KeyKind},
     parse, parse_reporting,
     report::Report,
@@ -166,7 +166,16 @@ fn node_defaults_in_the_reference_are_the_defaults() {
 fn every_setting_stands_in_the_reference() {
     let dir = reference_dir();
     let report = Report::new(Path::new("fourfront.reference.yaml"));
-    assert!(parse_reporting(REFERENCE, dir.path(), &|_| None, &[], &report).is_some());
+    assert!(
+        parse_reporting(
+            REFERENCE,
+            dir.path(),
+            &|_| None,
+            &Deployment::default(),
+            &report
+        )
+        .is_some()
+    );
     let seen = report.seen.borrow();
     let refused = REFERENCE
         .split_once("# --- Refused for now")
@@ -201,7 +210,13 @@ fn every_table_is_listed() {
     // `seen` names each block the reader opened; one that is missing from `keys::ALL` would go unchecked.
     let dir = reference_dir();
     let report = Report::new(Path::new("r"));
-    parse_reporting(REFERENCE, dir.path(), &|_| None, &[], &report);
+    parse_reporting(
+        REFERENCE,
+        dir.path(),
+        &|_| None,
+        &Deployment::default(),
+        &report,
+    );
     for (what, _) in report.seen.borrow().iter() {
         assert!(keys::ALL.iter().any(|t| t.what == *what), "{what}");
     }
