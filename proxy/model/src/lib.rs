@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod behavior;
+mod civil;
 mod cloudfront_function;
 mod cors;
 mod distribution;
@@ -36,6 +37,7 @@ mod wildcard;
 pub use behavior::{
     AllowedMethods, CacheBehavior, CachedMethods, Failover, PathPatternSlot, ViewerProtocolPolicy,
 };
+pub use civil::{Civil, rfc3339};
 pub use cloudfront_function::{
     CFF_MAX_CODE_BYTES, CFF_MEMORY_MB, CffRuntime, CloudFrontFunction, FunctionKind, KeyValueStore,
     StoreContents, StoreData, StoreQuotaError,

@@ -12,8 +12,8 @@ use fourfront_model::{CountryCode, Distribution, EventType, HeaderLine, Standard
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 
-pub(super) use super::civil::Civil;
-pub use super::civil::rfc3339;
+pub(super) use fourfront_model::Civil;
+pub use fourfront_model::rfc3339;
 use crate::flow::{RequestId, Served, server_timing::Tier};
 
 /// How one function call went.

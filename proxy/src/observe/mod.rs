@@ -5,7 +5,6 @@
 pub mod access;
 pub mod access_log;
 pub mod admin;
-mod civil;
 mod hourly;
 pub mod log_file;
 pub mod logs;

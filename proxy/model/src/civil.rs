@@ -4,18 +4,26 @@ use std::time::SystemTime;
 
 /// A moment in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Civil {
-    pub(super) year: u64,
-    pub(super) month: u64,
-    pub(super) day: u64,
-    pub(super) hour: u64,
-    pub(super) minute: u64,
-    pub(super) second: u64,
-    pub(super) millis: u32,
+pub struct Civil {
+    /// Of the Gregorian calendar.
+    pub year: u64,
+    /// 1 to 12.
+    pub month: u64,
+    /// 1 to 31.
+    pub day: u64,
+    /// 0 to 23.
+    pub hour: u64,
+    /// 0 to 59.
+    pub minute: u64,
+    /// 0 to 59: a leap second is no second of its own.
+    pub second: u64,
+    /// 0 to 999.
+    pub millis: u32,
 }
 
 impl Civil {
-    pub(super) fn of(time: SystemTime) -> Self {
+    /// The moment of a time; what was before 1970 counts as its first moment.
+    pub fn of(time: SystemTime) -> Self {
         let since = time
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();

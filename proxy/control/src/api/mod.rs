@@ -1,0 +1,355 @@
+//! The control plane of a node: the AWS-compatible API and the native one on the same documents (CP sections 1 to 5, 12).
+//!
+//! A call is worked out on the documents as they are ([`tx`]), what it would write is composed with the node's site file into
+//! a configuration ([`compose`]) and made ready by the node ([`plane`]); then it is written, durably, and swapped in; then it
+//! is answered. So nothing is answered that is not in force, nothing is in force that is not durable, and a function that
+//! does not load changes nothing. Calls that write wait for each other; those that read wait for nobody.
+
+mod arn;
+mod associations;
+mod cloudfront;
+mod compose;
+mod error;
+mod iam;
+mod keys;
+mod lambda;
+mod page;
+pub mod plane;
+mod stores;
+mod sts;
+mod time;
+mod tx;
+mod wire;
+
+use std::{path::PathBuf, sync::Arc};
+
+use fourfront_aws::Service;
+use fourfront_store::{AuditEntry, Kind, Store};
+use parking_lot::Mutex;
+use serde_json::Value;
+
+pub use arn::Account;
+pub use error::ApiError;
+pub use tx::{ApiSettings, Caller};
+
+use plane::{DataPlane, PlaneFault};
+use stores::Stores;
+use tx::{Around, Output, Tx};
+
+use crate::{Deployment, Loaded, SiteErrors, load_with};
+
+/// Makes a link to an artifact that works for a while, from the API's origin and the artifact's SHA-256 (CP-070).
+pub type Links = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
+
+/// The variables of `${VAR}` in the site file.
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The site file that stands beside what was deployed.
+pub struct SiteFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What `${VAR}` stands for.
+    pub env: Environment,
+}
+
+impl std::fmt::Debug for SiteFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SiteFile").field(&self.path).finish()
+    }
+}
+
+/// The control plane of a node.
+pub struct Control {
+    store: Store,
+    plane: Arc<dyn DataPlane>,
+    site: SiteFile,
+    settings: ApiSettings,
+    links: Links,
+    stores: Arc<Stores>,
+    /// Held while a call that writes is worked out.
+    writing: Mutex<()>,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+/// Why the site file and what was deployed do not make a configuration that serves.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The stored documents cannot be read.
+    #[error("{0}")]
+    Documents(ApiError),
+    /// The file, or what was deployed beside it, is at fault.
+    #[error("{0}")]
+    Site(#[from] SiteErrors),
+    /// The node cannot serve it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Plane(Vec<PlaneFault>),
+}
+
+/// What was deployed so far, opened before there is a node that serves it.
+#[derive(Debug)]
+pub struct Opened {
+    store: Store,
+    settings: ApiSettings,
+    stores: Arc<Stores>,
+}
+
+impl Opened {
+    /// Takes up a store.
+    pub fn new(store: Store, settings: ApiSettings) -> Self {
+        Self {
+            store,
+            settings,
+            stores: Arc::default(),
+        }
+    }
+
+    /// What it holds of what is served.
+    ///
+    /// # Errors
+    /// A stored document cannot be read.
+    pub fn deployment(&self) -> Result<Deployment, ApiError> {
+        let caller = Caller::node(0);
+        let around = Around {
+            store: &self.store,
+            plane: &plane::Nowhere,
+            stores: &self.stores,
+            settings: &self.settings,
+            caller: &caller,
+            links: &|_, _| String::new(),
+        };
+        compose::deployment(&Tx::new(around))
+    }
+
+    /// The control plane in front of a node that serves it.
+    pub fn control(self, plane: Arc<dyn DataPlane>, site: SiteFile, links: Links) -> Control {
+        Control {
+            store: self.store,
+            plane,
+            site,
+            settings: self.settings,
+            links,
+            stores: self.stores,
+            writing: Mutex::new(()),
+        }
+    }
+}
+
+impl Control {
+    /// The documents.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the API goes by.
+    pub const fn settings(&self) -> &ApiSettings {
+        &self.settings
+    }
+
+    /// Answers a call of an AWS-shaped service: members of the operation's output. Blocks on the disk, and on the compiling of
+    /// functions where what is served changes.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing has changed then, except after a failure of the disk.
+    pub fn call(
+        &self,
+        service: Service,
+        operation: &str,
+        input: &Value,
+        caller: &Caller,
+    ) -> Result<Value, ApiError> {
+        let audit = AuditEntry {
+            at: caller.now,
+            key: caller.key_id.as_str().into(),
+            source: caller.source.as_str().into(),
+            operation: format!("{}:{operation}", service.signing_name()).into(),
+            resource: resource(input).into(),
+            outcome: "ok".into(),
+            ..AuditEntry::default()
+        };
+        if service == Service::KeyValueStore {
+            let tx = Tx::new(self.around(caller));
+            let is_write = keys::is_write(operation);
+            return keys::call(&tx, operation, input, is_write.then_some(audit));
+        }
+        if reads(operation) {
+            let mut tx = Tx::new(self.around(caller));
+            let output = work_out(&mut tx, service, operation, input)?;
+            return Ok(tagged(output, |kind, id| {
+                let found = self.store.get(kind, id);
+                found.map_or_else(String::new, |document| document.etag())
+            }));
+        }
+        let _writing = self.writing.lock();
+        let mut tx = Tx::new(self.around(caller));
+        let output = work_out(&mut tx, service, operation, input)?;
+        let committed = self.commit(tx, Some(audit))?;
+        Ok(tagged(output, |kind, id| {
+            let revision = committed.iter().find(|(k, i, _)| k == kind && &**i == id);
+            let revision = revision.and_then(|(.., revision)| *revision);
+            match revision {
+                Some(revision) => fourfront_store::etag(kind, id, revision),
+                None => String::new(),
+            }
+        }))
+    }
+
+    /// Serves what the site file and the documents say now. The configuration as it was loaded, for who tells about it.
+    ///
+    /// # Errors
+    /// Why it cannot be served; what is served stays.
+    pub fn reload(&self, now: u64) -> Result<Loaded, ReloadError> {
+        let _writing = self.writing.lock();
+        let caller = Caller::node(now);
+        let tx = Tx::new(self.around(&caller));
+        let deployment = compose::deployment(&tx).map_err(ReloadError::Documents)?;
+        let loaded = load_with(&self.site.path, &*self.site.env, &deployment)?;
+        let activate = self.plane.prepare(&loaded).map_err(ReloadError::Plane)?;
+        activate();
+        Ok(loaded)
+    }
+
+    fn around<'a>(&'a self, caller: &'a Caller) -> Around<'a> {
+        Around {
+            store: &self.store,
+            plane: &*self.plane,
+            stores: &self.stores,
+            settings: &self.settings,
+            caller,
+            links: &*self.links,
+        }
+    }
+
+    /// Makes what a call would write ready, writes it and swaps it in. The revisions of what was written.
+    fn commit(
+        &self,
+        tx: Tx<'_>,
+        audit: Option<AuditEntry>,
+    ) -> Result<Vec<(Kind, Arc<str>, Option<u64>)>, ApiError> {
+        if !tx.changes_anything() {
+            return Ok(Vec::new());
+        }
+        let activate = if tx.changes_what_is_served() {
+            Some(self.prepare(&tx)?)
+        } else {
+            None
+        };
+        let caller = tx.caller;
+        let mut batch = tx.into_batch();
+        batch.author = caller.key_id.as_str().into();
+        batch.now = caller.now;
+        batch.audit = audit;
+        let names: Vec<_> = batch
+            .changes
+            .iter()
+            .map(|change| (change.kind.clone(), change.id.clone()))
+            .collect();
+        let committed = self.store.write(batch)?;
+        if let Some(activate) = activate {
+            activate();
+        }
+        let revisions = committed.revisions;
+        Ok(names
+            .into_iter()
+            .zip(revisions)
+            .map(|((kind, id), revision)| (kind, id, revision))
+            .collect())
+    }
+
+    fn prepare(&self, tx: &Tx<'_>) -> Result<Box<dyn FnOnce() + Send>, ApiError> {
+        let deployment = compose::deployment(tx)?;
+        let loaded = load_with(&self.site.path, &*self.site.env, &deployment)
+            .map_err(|errors| refused(&errors))?;
+        self.plane.prepare(&loaded).map_err(|faults| {
+            let message: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            let code = match faults.iter().find_map(|fault| fault.function.as_ref()) {
+                Some(_) => "InvalidLambdaFunctionAssociation",
+                None => "InvalidArgument",
+            };
+            ApiError::cloudfront(code, message.join("\n"))
+        })
+    }
+}
+
+impl Caller {
+    /// The node itself.
+    fn node(now: u64) -> Self {
+        Self {
+            key_id: "node".to_owned(),
+            now,
+            origin: String::new(),
+            source: "local".to_owned(),
+        }
+    }
+}
+
+fn work_out(
+    tx: &mut Tx<'_>,
+    service: Service,
+    operation: &str,
+    input: &Value,
+) -> Result<Output, ApiError> {
+    match service {
+        Service::CloudFront => cloudfront::call(tx, operation, input),
+        Service::Lambda => lambda::call(tx, operation, input),
+        Service::Sts => sts::call(tx, operation).map(Output::plain),
+        Service::Iam => iam::call(tx, operation, input).map(Output::plain),
+        Service::KeyValueStore | Service::Logs => Err(ApiError::new(
+            400,
+            "UnsupportedOperation",
+            format!("{operation} is not available yet (CP-016)"),
+        )),
+    }
+}
+
+/// Whether an operation changes no document. An invalidation changes the cache, and a test or an invocation nothing.
+fn reads(operation: &str) -> bool {
+    ["Get", "List", "Describe", "Test", "Invoke", "CreateInvalidation"]
+        .iter()
+        .any(|verb| operation.starts_with(verb))
+}
+
+/// Puts the ETag of a document into the answer about it.
+fn tagged(output: Output, etag: impl FnOnce(&Kind, &str) -> String) -> Value {
+    let mut value = output.value;
+    if let Some((kind, id)) = output.etag_of {
+        let etag = etag(&kind, &id);
+        if !etag.is_empty() {
+            value["ETag"] = Value::String(etag);
+        }
+    }
+    value
+}
+
+/// What a call is about, for the audit log.
+fn resource(input: &Value) -> &str {
+    let members = [
+        "FunctionName", "Name", "Id", "DistributionId", "Resource", "KvsARN", "RoleName",
+    ];
+    members
+        .into_iter()
+        .find_map(|member| input[member].as_str())
+        .unwrap_or_default()
+}
+
+/// What keeps a configuration from being loaded, in the words of CloudFront's API: the loader begins its messages with the
+/// API's names of faults where there are such (CF-024, CP-118).
+fn refused(errors: &SiteErrors) -> ApiError {
+    let first = errors.0.first();
+    let message = first.map_or_else(String::new, |error| {
+        let place = match error.path.is_empty() {
+            true => error.location.to_string(),
+            false => format!("{}: {}", error.location, error.path),
+        };
+        format!("{place}: {}", error.message)
+    });
+    let code = first
+        .and_then(|error| error.message.split_once(": "))
+        .map(|(code, _)| code)
+        .filter(|code| Service::CloudFront.status_of(code).is_some());
+    ApiError::cloudfront(code.unwrap_or("InvalidArgument").to_owned(), message)
+}
