@@ -30,6 +30,7 @@
 //! - Anchors, aliases and merge keys (`<<`) work; tags are refused.
 #![forbid(unsafe_code)]
 
+pub mod api;
 mod cursor;
 mod deployed;
 mod documents;

@@ -12,9 +12,9 @@ use fourfront_model::{CountryCode, Distribution, EventType, HeaderLine, Standard
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 
+use crate::flow::{RequestId, Served, server_timing::Tier};
 pub(super) use fourfront_model::Civil;
 pub use fourfront_model::rfc3339;
-use crate::flow::{RequestId, Served, server_timing::Tier};
 
 /// How one function call went.
 #[derive(Clone, Debug)]

@@ -81,7 +81,12 @@ mod tests {
         // CP-048
         let id = letter_id('E');
         assert_eq!(id.len(), 14);
-        assert!(id.starts_with('E') && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()));
+        assert!(
+            id.starts_with('E')
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        );
         let label = domain_label();
         assert!(label.starts_with('d') && label.len() == 14);
         assert_eq!(label, label.to_ascii_lowercase());

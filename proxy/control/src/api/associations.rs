@@ -61,7 +61,10 @@ pub(crate) fn check(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
             if association.event.starts_with("origin-") {
                 return Err(ApiError::cloudfront(
                     "InvalidFunctionAssociation",
-                    format!("{place}: a CloudFront Function runs at viewer-request and viewer-response, not at {}", association.event),
+                    format!(
+                        "{place}: a CloudFront Function runs at viewer-request and viewer-response, not at {}",
+                        association.event
+                    ),
                 ));
             }
         }
@@ -69,7 +72,9 @@ pub(crate) fn check(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
         if cloudfront.iter().any(|a| is_viewer(&a)) && lambda.iter().any(|a| is_viewer(&a)) {
             return Err(ApiError::cloudfront(
                 "InvalidFunctionAssociation",
-                format!("{place}: CloudFront Functions and Lambda functions cannot both be associated with viewer events of one behavior"),
+                format!(
+                    "{place}: CloudFront Functions and Lambda functions cannot both be associated with viewer events of one behavior"
+                ),
             ));
         }
         for association in &lambda {
@@ -89,14 +94,23 @@ fn check_events(
     if associations.len() > most {
         return Err(ApiError::cloudfront(
             code,
-            format!("{place}: {} associations, and at most {most} are allowed", associations.len()),
+            format!(
+                "{place}: {} associations, and at most {most} are allowed",
+                associations.len()
+            ),
         ));
     }
     for (index, association) in associations.iter().enumerate() {
-        if associations[..index].iter().any(|a| a.event == association.event) {
+        if associations[..index]
+            .iter()
+            .any(|a| a.event == association.event)
+        {
             return Err(ApiError::cloudfront(
                 code,
-                format!("{place}: the event {} is associated twice", association.event),
+                format!(
+                    "{place}: the event {} is associated twice",
+                    association.event
+                ),
             ));
         }
     }
@@ -105,9 +119,16 @@ fn check_events(
 
 /// CP-130, CP-132, CP-134.
 fn check_lambda(tx: &Tx<'_>, place: &str, association: &Association<'_>) -> Result<(), ApiError> {
-    let Association { event, arn, include_body } = association;
+    let Association {
+        event,
+        arn,
+        include_body,
+    } = association;
     let refuse = |what: String| {
-        ApiError::cloudfront("InvalidLambdaFunctionAssociation", format!("{place}: {arn}: {what}"))
+        ApiError::cloudfront(
+            "InvalidLambdaFunctionAssociation",
+            format!("{place}: {arn}: {what}"),
+        )
     };
     if !arn.starts_with("arn:") {
         return Err(refuse("the function ARN is no ARN".to_owned()));
@@ -131,12 +152,19 @@ fn check_lambda(tx: &Tx<'_>, place: &str, association: &Association<'_>) -> Resu
         return Err(refuse("there is no such function version".to_owned()));
     };
     if *include_body && event.ends_with("-response") {
-        return Err(refuse(format!("IncludeBody is for request events, not for {event}")));
+        return Err(refuse(format!(
+            "IncludeBody is for request events, not for {event}"
+        )));
     }
     let config = &version.body.code.config;
-    let runtime = config.get("Runtime").and_then(Value::as_str).unwrap_or_default();
+    let runtime = config
+        .get("Runtime")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if !lambda::is_javascript(runtime) {
-        return Err(refuse(format!("the runtime {runtime} does not run at the edge: functions are JavaScript, nodejs18.x or later")));
+        return Err(refuse(format!(
+            "the runtime {runtime} does not run at the edge: functions are JavaScript, nodejs18.x or later"
+        )));
     }
     let is_filled = |value: &Value| match value {
         Value::Object(members) => members.values().any(|v| match v {
@@ -155,12 +183,20 @@ fn check_lambda(tx: &Tx<'_>, place: &str, association: &Association<'_>) -> Resu
         ("DeadLetterConfig", "a dead letter queue"),
     ] {
         if config.get(member).is_some_and(is_filled) {
-            return Err(refuse(format!("the function has {what}, which functions at the edge cannot have")));
+            return Err(refuse(format!(
+                "the function has {what}, which functions at the edge cannot have"
+            )));
         }
     }
-    let is_arm = |value: &Value| value.as_array().is_some_and(|a| a.iter().any(|a| a == "arm64"));
+    let is_arm = |value: &Value| {
+        value
+            .as_array()
+            .is_some_and(|a| a.iter().any(|a| a == "arm64"))
+    };
     if config.get("Architectures").is_some_and(is_arm) {
-        return Err(refuse("the function is for arm64; functions at the edge are for x86_64".to_owned()));
+        return Err(refuse(
+            "the function is for arm64; functions at the edge are for x86_64".to_owned(),
+        ));
     }
     Ok(())
 }

@@ -26,8 +26,16 @@ pub(crate) fn deployment(tx: &Tx<'_>) -> Result<Deployment, ApiError> {
     let mut cloudfront = BTreeSet::new();
     for distribution in &distributions {
         for (_, behavior) in associations::behaviors(&distribution.body.config) {
-            lambda.extend(associations::lambda_of(behavior).iter().map(|a| a.arn.to_owned()));
-            cloudfront.extend(associations::cloudfront_of(behavior).iter().map(|a| a.arn.to_owned()));
+            lambda.extend(
+                associations::lambda_of(behavior)
+                    .iter()
+                    .map(|a| a.arn.to_owned()),
+            );
+            cloudfront.extend(
+                associations::cloudfront_of(behavior)
+                    .iter()
+                    .map(|a| a.arn.to_owned()),
+            );
         }
     }
     for arn in &lambda {
@@ -35,14 +43,21 @@ pub(crate) fn deployment(tx: &Tx<'_>) -> Result<Deployment, ApiError> {
     }
     let stores = tx.list::<StoreDocument>(&Kind::KeyValueStore)?;
     for function in tx.list::<FunctionDocument>(&Kind::CloudfrontFunction)? {
-        let arn = tx.settings.account.cloudfront(&format!("function/{}", function.id));
+        let arn = tx
+            .settings
+            .account
+            .cloudfront(&format!("function/{}", function.id));
         if cloudfront.contains(&arn) {
-            deployment.entries.extend(cloudfront_function(tx, &arn, &function, &stores));
+            deployment
+                .entries
+                .extend(cloudfront_function(tx, &arn, &function, &stores));
         }
     }
-    deployment
-        .stores
-        .extend(stores.iter().map(|s| tx.stores.of(tx.store, &s.id, &s.body)));
+    deployment.stores.extend(
+        stores
+            .iter()
+            .map(|s| tx.stores.of(tx.store, &s.id, &s.body)),
+    );
     keys(tx, &mut deployment)?;
     access_controls(tx, &distributions, &mut deployment)?;
     for (kind, part) in [
@@ -78,7 +93,10 @@ fn version(tx: &Tx<'_>, arn: &str) -> Result<Option<Deployed>, ApiError> {
     let Ok(reference) = FunctionRef::parse(arn, &tx.settings.account) else {
         return Ok(None);
     };
-    let number = reference.qualifier.as_deref().and_then(|q| q.parse::<u32>().ok());
+    let number = reference
+        .qualifier
+        .as_deref()
+        .and_then(|q| q.parse::<u32>().ok());
     let Some(number) = number else {
         return Ok(None);
     };
@@ -175,7 +193,10 @@ fn access_controls(
     deployment: &mut Deployment,
 ) -> Result<(), ApiError> {
     let origins = distributions.iter().flat_map(|d| {
-        d.body.config["Origins"]["Items"].as_array().into_iter().flatten()
+        d.body.config["Origins"]["Items"]
+            .as_array()
+            .into_iter()
+            .flatten()
     });
     let named: BTreeSet<&str> = origins
         .filter_map(|origin| origin["OriginAccessControlId"].as_str())

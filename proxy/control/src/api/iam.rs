@@ -75,13 +75,22 @@ fn shown(tx: &Tx<'_>, name: &str, role: &Role) -> Value {
 
 fn tags(role: &Role) -> Value {
     let tags = role.tags.iter();
-    json!(tags.map(|(k, v)| json!({ "Key": k, "Value": v })).collect::<Vec<_>>())
+    json!(
+        tags.map(|(k, v)| json!({ "Key": k, "Value": v }))
+            .collect::<Vec<_>>()
+    )
 }
 
 fn check_json(document: &str) -> Result<(), ApiError> {
-    serde_json::from_str::<Value>(document).map(|_| ()).map_err(|e| {
-        ApiError::new(400, "MalformedPolicyDocument", format!("The policy is no JSON: {e}"))
-    })
+    serde_json::from_str::<Value>(document)
+        .map(|_| ())
+        .map_err(|e| {
+            ApiError::new(
+                400,
+                "MalformedPolicyDocument",
+                format!("The policy is no JSON: {e}"),
+            )
+        })
 }
 
 /// Answers an operation of IAM.
@@ -89,7 +98,11 @@ pub(super) fn call(tx: &mut Tx<'_>, operation: &str, input: &Value) -> Result<Va
     if operation == "CreateRole" {
         return create(tx, input);
     }
-    let Stored { id: name, body: mut role, .. } = existing(tx, input)?;
+    let Stored {
+        id: name,
+        body: mut role,
+        ..
+    } = existing(tx, input)?;
     let policy = text(input, "PolicyName").to_owned();
     let arn = text(input, "PolicyArn").to_owned();
     let answer = match operation {
@@ -101,7 +114,8 @@ pub(super) fn call(tx: &mut Tx<'_>, operation: &str, input: &Value) -> Result<Va
         }
         "GetRolePolicy" => {
             let document = role.policies.get(&policy);
-            let document = document.ok_or_else(|| missing(&format!("The role policy with name {policy}")))?;
+            let document =
+                document.ok_or_else(|| missing(&format!("The role policy with name {policy}")))?;
             return Ok(json!({
                 "RoleName": name, "PolicyName": policy, "PolicyDocument": encoded(document),
             }));
@@ -207,11 +221,17 @@ fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Value, ApiError> {
     let tags = input["Tags"].as_array().into_iter().flatten();
     let role = Role {
         id: format!("AROA{}", &letter_id('A')[1..]),
-        path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+        path: if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path.to_owned()
+        },
         trust: trust.to_owned(),
         description: input["Description"].as_str().map(str::to_owned),
         max_session: input["MaxSessionDuration"].as_u64().unwrap_or(3_600),
-        tags: tags.map(|t| (text(t, "Key").to_owned(), text(t, "Value").to_owned())).collect(),
+        tags: tags
+            .map(|t| (text(t, "Key").to_owned(), text(t, "Value").to_owned()))
+            .collect(),
         policies: BTreeMap::new(),
         attached: Vec::new(),
         created: tx.caller.now,

@@ -29,11 +29,20 @@ pub(super) fn call(
             let put = (text(input, "Key").into(), text(input, "Value").into());
             write(tx, &store, input, vec![put], Vec::new(), audit)
         }
-        "DeleteKey" => write(tx, &store, input, Vec::new(), vec![text(input, "Key").into()], audit),
+        "DeleteKey" => write(
+            tx,
+            &store,
+            input,
+            Vec::new(),
+            vec![text(input, "Key").into()],
+            audit,
+        ),
         "UpdateKeys" => {
             let listed = |member: &str| input[member].as_array().cloned().unwrap_or_default();
             let puts = listed("Puts");
-            let puts = puts.iter().map(|p| (text(p, "Key").into(), text(p, "Value").into()));
+            let puts = puts
+                .iter()
+                .map(|p| (text(p, "Key").into(), text(p, "Value").into()));
             let deletes = listed("Deletes");
             let deletes = deletes.iter().map(|d| text(d, "Key").into());
             write(tx, &store, input, puts.collect(), deletes.collect(), audit)
@@ -62,24 +71,37 @@ fn existing(tx: &Tx<'_>, input: &Value) -> Result<Stored<StoreDocument>, ApiErro
         return Err(ApiError::new(
             400,
             "ValidationException",
-            format!("1 validation error detected: Value '{arn}' at 'kvsARN' failed to satisfy constraint: Member must be the ARN of a key value store"),
+            format!(
+                "1 validation error detected: Value '{arn}' at 'kvsARN' failed to satisfy constraint: Member must be the ARN of a key value store"
+            ),
         ));
     };
     if *account != tx.settings.account.id {
         // CP-006
-        return Err(ApiError::store_data("AccessDeniedException", format!("{arn} belongs to another account")));
+        return Err(ApiError::store_data(
+            "AccessDeniedException",
+            format!("{arn} belongs to another account"),
+        ));
     }
     let missing = || {
-        ApiError::store_data("ResourceNotFoundException", format!("Key value store not found: {arn}"))
+        ApiError::store_data(
+            "ResourceNotFoundException",
+            format!("Key value store not found: {arn}"),
+        )
     };
     let id = name.strip_prefix("key-value-store/").ok_or_else(missing)?;
     let all = tx.list::<StoreDocument>(&Kind::KeyValueStore)?;
-    all.into_iter().find(|s| s.body.id == id).ok_or_else(missing)
+    all.into_iter()
+        .find(|s| s.body.id == id)
+        .ok_or_else(missing)
 }
 
 fn data(tx: &Tx<'_>, store: &Stored<StoreDocument>) -> Result<Arc<KvsData>, ApiError> {
     tx.store.kvs_snapshot(&store.body.id).ok_or_else(|| {
-        ApiError::internal(format!("the data of the key value store {} is not there", store.id))
+        ApiError::internal(format!(
+            "the data of the key value store {} is not there",
+            store.id
+        ))
     })
 }
 
@@ -114,14 +136,20 @@ fn get(tx: &Tx<'_>, store: &Stored<StoreDocument>, input: &Value) -> Result<Valu
 fn list(tx: &Tx<'_>, store: &Stored<StoreDocument>, input: &Value) -> Result<Value, ApiError> {
     let data = data(tx, store)?;
     let most = &input["MaxResults"];
-    let most = most.as_u64().or_else(|| most.as_str().and_then(|t| t.parse().ok()));
+    let most = most
+        .as_u64()
+        .or_else(|| most.as_str().and_then(|t| t.parse().ok()));
     let most = usize::try_from(most.unwrap_or(10).clamp(1, 50)).unwrap_or(50);
     let listing = format!("keys of {}", store.body.id);
     let markers = tx.store.markers();
     let after = match text(input, "NextToken") {
         "" => None,
         token => Some(markers.open(&listing, token).map_err(|_| {
-            ApiError::new(400, "ValidationException", "NextToken: none of this store's")
+            ApiError::new(
+                400,
+                "ValidationException",
+                "NextToken: none of this store's",
+            )
         })?),
     };
     let mut entries = data.entries(after.as_deref());

@@ -72,7 +72,9 @@ pub struct Control {
 
 impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Control").field("site", &self.site).finish_non_exhaustive()
+        f.debug_struct("Control")
+            .field("site", &self.site)
+            .finish_non_exhaustive()
     }
 }
 
@@ -190,11 +192,9 @@ impl Control {
         let committed = self.commit(tx, Some(audit))?;
         Ok(tagged(output, |kind, id| {
             let revision = committed.iter().find(|(k, i, _)| k == kind && &**i == id);
-            let revision = revision.and_then(|(.., revision)| *revision);
-            match revision {
-                Some(revision) => fourfront_store::etag(kind, id, revision),
-                None => String::new(),
-            }
+            revision.map_or_else(String::new, |(.., revision)| {
+                fourfront_store::etag(kind, id, *revision)
+            })
         }))
     }
 
@@ -229,7 +229,7 @@ impl Control {
         &self,
         tx: Tx<'_>,
         audit: Option<AuditEntry>,
-    ) -> Result<Vec<(Kind, Arc<str>, Option<u64>)>, ApiError> {
+    ) -> Result<Vec<(Kind, Arc<str>, u64)>, ApiError> {
         if !tx.changes_anything() {
             return Ok(Vec::new());
         }
@@ -308,9 +308,16 @@ fn work_out(
 
 /// Whether an operation changes no document. An invalidation changes the cache, and a test or an invocation nothing.
 fn reads(operation: &str) -> bool {
-    ["Get", "List", "Describe", "Test", "Invoke", "CreateInvalidation"]
-        .iter()
-        .any(|verb| operation.starts_with(verb))
+    [
+        "Get",
+        "List",
+        "Describe",
+        "Test",
+        "Invoke",
+        "CreateInvalidation",
+    ]
+    .iter()
+    .any(|verb| operation.starts_with(verb))
 }
 
 /// Puts the ETag of a document into the answer about it.
@@ -328,7 +335,13 @@ fn tagged(output: Output, etag: impl FnOnce(&Kind, &str) -> String) -> Value {
 /// What a call is about, for the audit log.
 fn resource(input: &Value) -> &str {
     let members = [
-        "FunctionName", "Name", "Id", "DistributionId", "Resource", "KvsARN", "RoleName",
+        "FunctionName",
+        "Name",
+        "Id",
+        "DistributionId",
+        "Resource",
+        "KvsARN",
+        "RoleName",
     ];
     members
         .into_iter()

@@ -24,9 +24,9 @@ pub(crate) fn page(
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
     let markers = tx.store.markers();
     if let Some(marker) = marker.filter(|m| !m.is_empty()) {
-        let after = markers
-            .open(listing, marker)
-            .map_err(|_| ApiError::new(400, "InvalidArgument", "the marker is none of this list's"))?;
+        let after = markers.open(listing, marker).map_err(|_| {
+            ApiError::new(400, "InvalidArgument", "the marker is none of this list's")
+        })?;
         all.retain(|(position, _)| *position > after);
     }
     let next = match all.get(most.max(1) - 1) {

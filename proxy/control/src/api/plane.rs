@@ -183,6 +183,11 @@ impl DataPlane for Nowhere {
     }
 
     fn purge(&self, _: PurgeCall, _: SystemTime) -> PurgeAnswer {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", NOWHERE).answer()
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            NOWHERE,
+        )
+        .answer()
     }
 }

@@ -15,7 +15,12 @@ pub(crate) struct Stores(Mutex<HashMap<String, Arc<KeyValueStore>>>);
 
 impl Stores {
     /// The store as functions know it.
-    pub(crate) fn of(&self, store: &Store, name: &str, document: &StoreDocument) -> Arc<KeyValueStore> {
+    pub(crate) fn of(
+        &self,
+        store: &Store,
+        name: &str,
+        document: &StoreDocument,
+    ) -> Arc<KeyValueStore> {
         let mut cells = self.0.lock();
         if let Some(cell) = cells.get(&document.id).filter(|cell| cell.name == name) {
             return Arc::clone(cell);
@@ -48,7 +53,9 @@ impl Stores {
 fn contents(data: Option<&KvsData>) -> StoreContents {
     let entries = data.into_iter().flat_map(|data| data.entries(None));
     StoreContents {
-        entries: entries.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+        entries: entries
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect(),
         created: time::of_millis(data.map_or(0, KvsData::created_at)),
         last_updated: time::of_millis(data.map_or(0, KvsData::modified_at)),
     }

@@ -15,6 +15,10 @@ pub(super) fn call(tx: &Tx<'_>, operation: &str) -> Result<Value, ApiError> {
                 "Arn": format!("arn:aws:iam::{account}:user/{key}"),
             }))
         }
-        _ => Err(ApiError::new(400, "InvalidAction", format!("{operation} is not available (CP-016)"))),
+        _ => Err(ApiError::new(
+            400,
+            "InvalidAction",
+            format!("{operation} is not available (CP-016)"),
+        )),
     }
 }

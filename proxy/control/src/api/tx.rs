@@ -155,14 +155,19 @@ impl<'a> Tx<'a> {
                 "no directory stands for the bucket: set `node.artifacts.{bucket}`"
             ));
         };
-        if key.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+        if key
+            .split('/')
+            .any(|part| part.is_empty() || part == "." || part == "..")
+        {
             return Err("the key is no path in it".to_owned());
         }
         let path = directory.join(key);
         let said = |e: std::io::Error| format!("{}: {e}", path.display());
         let size = std::fs::metadata(&path).map_err(said)?.len();
         if size > MOST_ARTIFACT {
-            return Err(format!("it has {size} bytes, and at most {MOST_ARTIFACT} are taken"));
+            return Err(format!(
+                "it has {size} bytes, and at most {MOST_ARTIFACT} are taken"
+            ));
         }
         std::fs::read(&path).map_err(said)
     }
@@ -193,7 +198,10 @@ impl<'a> Tx<'a> {
             for (_, behavior) in associations::behaviors(&distribution.body.config) {
                 for association in associations::lambda_of(behavior) {
                     let named = FunctionRef::parse(association.arn, &self.settings.account);
-                    let version = named.ok().filter(|r| r.name == name).and_then(|r| r.qualifier);
+                    let version = named
+                        .ok()
+                        .filter(|r| r.name == name)
+                        .and_then(|r| r.qualifier);
                     versions.extend(version.and_then(|v| v.parse::<u32>().ok()));
                 }
             }
@@ -237,7 +245,10 @@ impl<'a> Tx<'a> {
     }
 
     /// Every document of a kind as this call sees it, in the order of their ids.
-    pub(crate) fn list<T: DeserializeOwned>(&self, kind: &Kind) -> Result<Vec<Stored<T>>, ApiError> {
+    pub(crate) fn list<T: DeserializeOwned>(
+        &self,
+        kind: &Kind,
+    ) -> Result<Vec<Stored<T>>, ApiError> {
         let mut all = BTreeMap::new();
         for document in self.current.list(kind, None, usize::MAX) {
             let body = document.body.as_deref().unwrap_or_default();

@@ -7,7 +7,11 @@ use super::ApiError;
 
 /// The shape of an operation's member.
 fn shape(operation: &str, member: &str) -> Option<&'static Shape> {
-    Service::CloudFront.operation(operation)?.input?.member(member).map(|m| m.shape)
+    Service::CloudFront
+        .operation(operation)?
+        .input?
+        .member(member)
+        .map(|m| m.shape)
 }
 
 /// A `DistributionConfig` as it is to be acted on: without members that are empty and mean nothing (CP-021).

@@ -60,7 +60,10 @@ pub(super) fn create(
         // CP-111
         return Err(ApiError::cloudfront(
             "DistributionAlreadyExists",
-            format!("The caller reference that you are using to create a distribution is associated with another distribution. Already exists: {}", other.id),
+            format!(
+                "The caller reference that you are using to create a distribution is associated with another distribution. Already exists: {}",
+                other.id
+            ),
         ));
     }
     let id = match tags.get(tagging::ID) {
@@ -84,13 +87,19 @@ fn fixed_id(id: &str, all: &[Stored<DistributionDocument>]) -> Result<String, Ap
     if id.is_empty() || id.len() > 64 || !id.bytes().all(named) {
         return Err(ApiError::cloudfront(
             "InvalidArgument",
-            format!("the tag {} gives `{id}`, and an id is 1 to 64 characters of A-Z, a-z, 0-9, `-` and `_` (CP-049)", tagging::ID),
+            format!(
+                "the tag {} gives `{id}`, and an id is 1 to 64 characters of A-Z, a-z, 0-9, `-` and `_` (CP-049)",
+                tagging::ID
+            ),
         ));
     }
     match all.iter().any(|d| d.id == id) {
         true => Err(ApiError::cloudfront(
             "DistributionAlreadyExists",
-            format!("the tag {} gives the id of another distribution: {id}", tagging::ID),
+            format!(
+                "the tag {} gives the id of another distribution: {id}",
+                tagging::ID
+            ),
         )),
         false => Ok(id.to_owned()),
     }
@@ -127,7 +136,10 @@ fn check(tx: &Tx<'_>, document: &DistributionDocument) -> Result<(), ApiError> {
         check_policy_or_legacy(&place, behavior)?;
     }
     associations::check(tx, config)?;
-    if let Some(policy) = config["ContinuousDeploymentPolicyId"].as_str().filter(|p| !p.is_empty()) {
+    if let Some(policy) = config["ContinuousDeploymentPolicyId"]
+        .as_str()
+        .filter(|p| !p.is_empty())
+    {
         let found: Option<Stored<FamilyDocument>> =
             tx.get(&Kind::ContinuousDeploymentPolicy, policy)?;
         if found.is_none() {
@@ -143,7 +155,11 @@ fn check(tx: &Tx<'_>, document: &DistributionDocument) -> Result<(), ApiError> {
             ));
         }
     }
-    if document.is_staging() && config["Aliases"]["Items"].as_array().is_some_and(|a| !a.is_empty()) {
+    if document.is_staging()
+        && config["Aliases"]["Items"]
+            .as_array()
+            .is_some_and(|a| !a.is_empty())
+    {
         return Err(ApiError::cloudfront(
             "InvalidArgument",
             "Aliases: a staging distribution has none (CP-122)",
@@ -154,7 +170,9 @@ fn check(tx: &Tx<'_>, document: &DistributionDocument) -> Result<(), ApiError> {
 
 /// CP-119.
 fn check_policy_or_legacy(place: &str, behavior: &Value) -> Result<(), ApiError> {
-    let policy = behavior["CachePolicyId"].as_str().is_some_and(|p| !p.is_empty());
+    let policy = behavior["CachePolicyId"]
+        .as_str()
+        .is_some_and(|p| !p.is_empty());
     let legacy: Vec<&str> = ["ForwardedValues", "MinTTL", "DefaultTTL", "MaxTTL"]
         .into_iter()
         .filter(|member| behavior.get(*member).is_some())
@@ -162,11 +180,15 @@ fn check_policy_or_legacy(place: &str, behavior: &Value) -> Result<(), ApiError>
     match (policy, legacy.as_slice()) {
         (true, [first, ..]) => Err(ApiError::cloudfront(
             "InvalidArgument",
-            format!("The parameter {first} cannot be used when a cache policy is associated to the cache behavior: {place}."),
+            format!(
+                "The parameter {first} cannot be used when a cache policy is associated to the cache behavior: {place}."
+            ),
         )),
         (false, members) if !members.contains(&"ForwardedValues") => Err(ApiError::cloudfront(
             "InvalidArgument",
-            format!("The parameter ForwardedValues is required: {place} has neither CachePolicyId nor ForwardedValues."),
+            format!(
+                "The parameter ForwardedValues is required: {place} has neither CachePolicyId nor ForwardedValues."
+            ),
         )),
         _ => Ok(()),
     }
@@ -175,7 +197,10 @@ fn check_policy_or_legacy(place: &str, behavior: &Value) -> Result<(), ApiError>
 fn existing(tx: &Tx<'_>, id: &str) -> Result<Stored<DistributionDocument>, ApiError> {
     let found = tx.get(&Kind::Distribution, id)?;
     found.ok_or_else(|| {
-        ApiError::cloudfront("NoSuchDistribution", "The specified distribution does not exist.")
+        ApiError::cloudfront(
+            "NoSuchDistribution",
+            "The specified distribution does not exist.",
+        )
     })
 }
 
@@ -280,8 +305,14 @@ pub(super) fn promote(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError
     // `If-Match` has both ETags, the primary's first.
     let given = text(input, "IfMatch");
     let (first, second) = given.split_once(',').unwrap_or((given, ""));
-    check_match(&json!({ "IfMatch": first }), &primary.etag(&Kind::Distribution))?;
-    check_match(&json!({ "IfMatch": second }), &staging.etag(&Kind::Distribution))?;
+    check_match(
+        &json!({ "IfMatch": first }),
+        &primary.etag(&Kind::Distribution),
+    )?;
+    check_match(
+        &json!({ "IfMatch": second }),
+        &staging.etag(&Kind::Distribution),
+    )?;
     if !staging.body.is_staging() {
         return Err(ApiError::cloudfront(
             "InvalidArgument",
@@ -289,7 +320,12 @@ pub(super) fn promote(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError
         ));
     }
     let mut config = staging.body.config.clone();
-    for member in ["Aliases", "CallerReference", "ContinuousDeploymentPolicyId", "Staging"] {
+    for member in [
+        "Aliases",
+        "CallerReference",
+        "ContinuousDeploymentPolicyId",
+        "Staging",
+    ] {
         match primary.body.config.get(member) {
             Some(value) => config[member] = value.clone(),
             None => {
@@ -338,7 +374,10 @@ fn active_groups(tx: &Tx<'_>, config: &Value) -> Result<Value, ApiError> {
     for id in ids {
         let group: Option<Stored<FamilyDocument>> = tx.get(&Kind::KeyGroup, id)?;
         let Some(group) = group else { continue };
-        let keys = group.body.config["Items"].as_array().cloned().unwrap_or_default();
+        let keys = group.body.config["Items"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         items.push(json!({
             "KeyGroupId": id,
             "KeyPairIds": { "Quantity": keys.len(), "Items": keys },

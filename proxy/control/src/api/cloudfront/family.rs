@@ -207,7 +207,10 @@ impl Family {
     }
 
     fn no_such(&self, id: &str) -> ApiError {
-        ApiError::cloudfront(self.missing, format!("The specified {} does not exist: {id}", self.name))
+        ApiError::cloudfront(
+            self.missing,
+            format!("The specified {} does not exist: {id}", self.name),
+        )
     }
 
     fn existing(&self, tx: &Tx<'_>, id: &str) -> Result<Stored<FamilyDocument>, ApiError> {
@@ -289,7 +292,10 @@ impl Family {
         if let Some(user) = self.user_of(tx, id)? {
             return Err(ApiError::cloudfront(
                 self.in_use,
-                format!("Cannot delete the {} {id}: it is in use by {user}.", self.name),
+                format!(
+                    "Cannot delete the {} {id}: it is in use by {user}.",
+                    self.name
+                ),
             ));
         }
         tx.delete(self.kind.clone(), id);
@@ -378,11 +384,13 @@ impl Family {
         config: &Value,
         before: Option<&Stored<FamilyDocument>>,
     ) -> Result<(), ApiError> {
-            let all = tx.list::<FamilyDocument>(&self.kind)?;
+        let all = tx.list::<FamilyDocument>(&self.kind)?;
         let others = || all.iter().filter(|o| before.is_none_or(|b| b.id != o.id));
         if let Some(member) = self.named_by {
             let name = text(config, member);
-            let is_managed = managed::all(&self.kind).iter().any(|m| text(&m.config, member) == name);
+            let is_managed = managed::all(&self.kind)
+                .iter()
+                .any(|m| text(&m.config, member) == name);
             if is_managed || others().any(|o| text(&o.body.config, member) == name) {
                 return Err(ApiError::cloudfront(
                     self.exists,
@@ -413,7 +421,10 @@ impl Family {
             Kind::KeyGroup => {
                 let keys = config["Items"].as_array().cloned().unwrap_or_default();
                 if keys.is_empty() {
-                    return Err(ApiError::cloudfront("InvalidArgument", "Items: a key group has a public key at least"));
+                    return Err(ApiError::cloudfront(
+                        "InvalidArgument",
+                        "Items: a key group has a public key at least",
+                    ));
                 }
                 for key in keys.iter().filter_map(Value::as_str) {
                     if tx.get::<FamilyDocument>(&Kind::PublicKey, key)?.is_none() {
@@ -443,7 +454,10 @@ impl Family {
                     Kind::PublicKey => "CannotChangeImmutablePublicKeyFields",
                     _ => "IllegalUpdate",
                 };
-                return Err(ApiError::cloudfront(code, format!("{member} cannot be changed.")));
+                return Err(ApiError::cloudfront(
+                    code,
+                    format!("{member} cannot be changed."),
+                ));
             }
         }
         Ok(())
@@ -454,9 +468,14 @@ impl Family {
         if self.kind == Kind::PublicKey {
             let groups = tx.list::<FamilyDocument>(&Kind::KeyGroup)?;
             let holds = |g: &&Stored<FamilyDocument>| {
-                g.body.config["Items"].as_array().is_some_and(|keys| keys.iter().any(|k| k == id))
+                g.body.config["Items"]
+                    .as_array()
+                    .is_some_and(|keys| keys.iter().any(|k| k == id))
             };
-            return Ok(groups.iter().find(holds).map(|g| format!("key group {}", g.id)));
+            return Ok(groups
+                .iter()
+                .find(holds)
+                .map(|g| format!("key group {}", g.id)));
         }
         for distribution in tx.list::<DistributionDocument>(&Kind::Distribution)? {
             if self.is_used_by(&distribution.body.config, id) {
@@ -493,7 +512,10 @@ impl Family {
 /// CP-122.
 fn check_deployment(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
     let invalid = |message: String| ApiError::cloudfront("InvalidArgument", message);
-    let names = config["StagingDistributionDnsNames"]["Items"].as_array().cloned().unwrap_or_default();
+    let names = config["StagingDistributionDnsNames"]["Items"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let staging: Vec<_> = tx
         .list::<DistributionDocument>(&Kind::Distribution)?
         .into_iter()
@@ -502,7 +524,9 @@ fn check_deployment(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
         .collect();
     for name in names.iter().filter_map(Value::as_str) {
         if !staging.iter().any(|domain| domain == name) {
-            return Err(invalid(format!("StagingDistributionDnsNames: {name} is the name of no staging distribution")));
+            return Err(invalid(format!(
+                "StagingDistributionDnsNames: {name} is the name of no staging distribution"
+            )));
         }
     }
     let traffic = &config["TrafficConfig"];
@@ -512,17 +536,23 @@ fn check_deployment(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
             let weight = traffic["SingleWeightConfig"]["Weight"].as_f64();
             match weight {
                 Some(weight) if (0.0..=0.15).contains(&weight) => Ok(()),
-                _ => Err(invalid("SingleWeightConfig.Weight: from 0 to 0.15".to_owned())),
+                _ => Err(invalid(
+                    "SingleWeightConfig.Weight: from 0 to 0.15".to_owned(),
+                )),
             }
         }
         "SingleHeader" => {
             let header = text(&traffic["SingleHeaderConfig"], "Header");
             match header.to_ascii_lowercase().starts_with("aws-cf-cd-") {
                 true => Ok(()),
-                false => Err(invalid("SingleHeaderConfig.Header: the name begins with aws-cf-cd-".to_owned())),
+                false => Err(invalid(
+                    "SingleHeaderConfig.Header: the name begins with aws-cf-cd-".to_owned(),
+                )),
             }
         }
-        other => Err(invalid(format!("TrafficConfig.Type: `{other}` is neither SingleWeight nor SingleHeader"))),
+        other => Err(invalid(format!(
+            "TrafficConfig.Type: `{other}` is neither SingleWeight nor SingleHeader"
+        ))),
     }
 }
 
@@ -542,9 +572,13 @@ mod tests {
     #[test]
     fn operations_find_their_family() {
         // CP section 3.2
-        let listing = |operation: &str| FAMILIES.iter().find(|f| f.lists(operation)).map(|f| f.name);
+        let listing =
+            |operation: &str| FAMILIES.iter().find(|f| f.lists(operation)).map(|f| f.name);
         assert_eq!(listing("ListCachePolicies"), Some("CachePolicy"));
-        assert_eq!(listing("ListOriginRequestPolicies"), Some("OriginRequestPolicy"));
+        assert_eq!(
+            listing("ListOriginRequestPolicies"),
+            Some("OriginRequestPolicy")
+        );
         assert_eq!(listing("ListPublicKeys"), Some("PublicKey"));
         assert_eq!(
             listing("ListCloudFrontOriginAccessIdentities"),

@@ -68,17 +68,29 @@ const DEVELOPMENT: &str = "DEVELOPMENT";
 const LIVE: &str = "LIVE";
 
 fn existing(tx: &Tx<'_>, name: &str) -> Result<Stored<FunctionDocument>, ApiError> {
-    tx.get(&Kind::CloudfrontFunction, name)?.ok_or_else(|| missing(name))
+    tx.get(&Kind::CloudfrontFunction, name)?
+        .ok_or_else(|| missing(name))
 }
 
 fn missing(name: &str) -> ApiError {
-    ApiError::cloudfront("NoSuchFunctionExists", format!("The specified function does not exist: {name}"))
+    ApiError::cloudfront(
+        "NoSuchFunctionExists",
+        format!("The specified function does not exist: {name}"),
+    )
 }
 
 /// The stage that a call names, the one of development if it names none (CP-150).
-fn stage<'d>(document: &'d FunctionDocument, input: &Value, name: &str) -> Result<(&'d Stage, &'static str), ApiError> {
+fn stage<'d>(
+    document: &'d FunctionDocument,
+    input: &Value,
+    name: &str,
+) -> Result<(&'d Stage, &'static str), ApiError> {
     match input["Stage"].as_str() {
-        Some(LIVE) => document.live.as_ref().map(|s| (s, LIVE)).ok_or_else(|| missing(name)),
+        Some(LIVE) => document
+            .live
+            .as_ref()
+            .map(|s| (s, LIVE))
+            .ok_or_else(|| missing(name)),
         _ => Ok((&document.development, DEVELOPMENT)),
     }
 }
@@ -91,7 +103,11 @@ fn users(tx: &Tx<'_>, name: &str) -> Result<Vec<String>, ApiError> {
         associations::behaviors(config)
             .any(|(_, b)| associations::cloudfront_of(b).iter().any(|a| a.arn == arn))
     };
-    Ok(all.into_iter().filter(|d| uses(&d.body.config)).map(|d| d.id).collect())
+    Ok(all
+        .into_iter()
+        .filter(|d| uses(&d.body.config))
+        .map(|d| d.id)
+        .collect())
 }
 
 /// `FunctionSummary`.
@@ -129,26 +145,43 @@ fn read(tx: &Tx<'_>, input: &Value) -> Result<(Value, String), ApiError> {
     let runtime = text(&config, "Runtime");
     let runtime = CffRuntime::from_name(runtime)
         .ok_or_else(|| invalid(format!("Runtime: `{runtime}` is none of CloudFront's")))?;
-    let stores = config["KeyValueStoreAssociations"]["Items"].as_array().cloned().unwrap_or_default();
+    let stores = config["KeyValueStoreAssociations"]["Items"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     if stores.len() > 1 {
-        return Err(invalid("KeyValueStoreAssociations: a function is associated with one key value store at most".to_owned()));
+        return Err(invalid(
+            "KeyValueStoreAssociations: a function is associated with one key value store at most"
+                .to_owned(),
+        ));
     }
     if let Some(store) = stores.first() {
         if runtime == CffRuntime::V1 {
-            return Err(invalid("KeyValueStoreAssociations: cloudfront-js-1.0 has no key value stores".to_owned()));
+            return Err(invalid(
+                "KeyValueStoreAssociations: cloudfront-js-1.0 has no key value stores".to_owned(),
+            ));
         }
         let arn = text(store, "KeyValueStoreARN");
         if store_of(tx, arn)?.is_none() {
-            return Err(invalid(format!("KeyValueStoreAssociations: there is no key value store {arn}")));
+            return Err(invalid(format!(
+                "KeyValueStoreAssociations: there is no key value store {arn}"
+            )));
         }
     }
-    let code = STANDARD
-        .decode(text(input, "FunctionCode"))
-        .map_err(|e| ApiError::new(400, "MalformedInput", format!("FunctionCode is not base64: {e}")))?;
+    let code = STANDARD.decode(text(input, "FunctionCode")).map_err(|e| {
+        ApiError::new(
+            400,
+            "MalformedInput",
+            format!("FunctionCode is not base64: {e}"),
+        )
+    })?;
     if code.len() > CFF_MAX_CODE_BYTES {
         return Err(ApiError::cloudfront(
             "FunctionSizeLimitExceeded",
-            format!("FunctionCode has {} bytes, and {CFF_MAX_CODE_BYTES} are allowed.", code.len()),
+            format!(
+                "FunctionCode has {} bytes, and {CFF_MAX_CODE_BYTES} are allowed.",
+                code.len()
+            ),
         ));
     }
     if code.is_empty() {
@@ -161,22 +194,39 @@ fn read(tx: &Tx<'_>, input: &Value) -> Result<(Value, String), ApiError> {
 /// The store with an ARN.
 pub(crate) fn store_of(tx: &Tx<'_>, arn: &str) -> Result<Option<Stored<StoreDocument>>, ApiError> {
     let all = tx.list::<StoreDocument>(&Kind::KeyValueStore)?;
-    Ok(all.into_iter().find(|s| s.body.arn(&tx.settings.account) == arn))
+    Ok(all
+        .into_iter()
+        .find(|s| s.body.arn(&tx.settings.account) == arn))
 }
 
 /// `CreateFunction`.
 pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let name = text(input, "Name");
     if name.parse::<FunctionName>().is_err() {
-        return Err(ApiError::cloudfront("InvalidArgument", format!("Name: `{name}` is not 1 to 64 characters of A-Z, a-z, 0-9, `-` and `_`")));
+        return Err(ApiError::cloudfront(
+            "InvalidArgument",
+            format!("Name: `{name}` is not 1 to 64 characters of A-Z, a-z, 0-9, `-` and `_`"),
+        ));
     }
-    if tx.get::<FunctionDocument>(&Kind::CloudfrontFunction, name)?.is_some() {
-        return Err(ApiError::cloudfront("FunctionAlreadyExists", format!("A function with the name {name} already exists.")));
+    if tx
+        .get::<FunctionDocument>(&Kind::CloudfrontFunction, name)?
+        .is_some()
+    {
+        return Err(ApiError::cloudfront(
+            "FunctionAlreadyExists",
+            format!("A function with the name {name} already exists."),
+        ));
     }
     let (config, sha256) = read(tx, input)?;
     let now = tx.caller.now;
     let document = FunctionDocument {
-        development: Stage { config, sha256, write: now, created: now, modified: now },
+        development: Stage {
+            config,
+            sha256,
+            write: now,
+            created: now,
+            modified: now,
+        },
         live: None,
         writes: now,
         tags: tagging::read(&input["Tags"]),
@@ -194,7 +244,9 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
 /// `UpdateFunction`.
 pub(super) fn update(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let name = text(input, "Name");
-    let Stored { body: mut document, .. } = existing(tx, name)?;
+    let Stored {
+        body: mut document, ..
+    } = existing(tx, name)?;
     check_match(input, &document.development.etag(name))?;
     let (config, sha256) = read(tx, input)?;
     // Higher than every one before, also when the clock went back.
@@ -250,10 +302,15 @@ pub(super) fn get(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
 /// `PublishFunction` (CP-150, CP-151).
 pub(super) fn publish(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let name = text(input, "Name");
-    let Stored { body: mut document, .. } = existing(tx, name)?;
+    let Stored {
+        body: mut document, ..
+    } = existing(tx, name)?;
     check_match(input, &document.development.etag(name))?;
     document.writes = tx.caller.now.max(document.writes + 1);
-    let first = document.live.as_ref().map_or(tx.caller.now, |live| live.created);
+    let first = document
+        .live
+        .as_ref()
+        .map_or(tx.caller.now, |live| live.created);
     document.live = Some(Stage {
         write: document.writes,
         created: first,
@@ -272,11 +329,18 @@ pub(super) fn test(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let document = existing(tx, name)?.body;
     let (stage, called) = stage(&document, input, name)?;
     check_match(input, &stage.etag(name))?;
-    let event = STANDARD
-        .decode(text(input, "EventObject"))
-        .map_err(|e| ApiError::new(400, "MalformedInput", format!("EventObject is not base64: {e}")))?;
+    let event = STANDARD.decode(text(input, "EventObject")).map_err(|e| {
+        ApiError::new(
+            400,
+            "MalformedInput",
+            format!("EventObject is not base64: {e}"),
+        )
+    })?;
     if serde_json::from_slice::<Value>(&event).is_err() {
-        return Err(ApiError::cloudfront("InvalidArgument", "EventObject is not JSON"));
+        return Err(ApiError::cloudfront(
+            "InvalidArgument",
+            "EventObject is not JSON",
+        ));
     }
     let function = model_function(tx, name, stage)?;
     let tested = tx
@@ -298,13 +362,18 @@ pub(super) fn test(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
 /// A stage as the engine runs it.
 pub(crate) fn model_function(tx: &Tx<'_>, name: &str, stage: &Stage) -> Result<Function, ApiError> {
     let internal = |what: String| ApiError::internal(format!("function {name}: {what}"));
-    let blob: BlobId = stage.sha256.parse().map_err(|_| internal("its code has no name".to_owned()))?;
+    let blob: BlobId = stage
+        .sha256
+        .parse()
+        .map_err(|_| internal("its code has no name".to_owned()))?;
     let store = match stage.store() {
         None => None,
         Some(arn) => store_of(tx, arn)?.map(|found| tx.stores.of(tx.store, &found.id, &found.body)),
     };
     Ok(Function {
-        name: name.parse::<FunctionName>().map_err(|e| internal(e.to_string()))?,
+        name: name
+            .parse::<FunctionName>()
+            .map_err(|e| internal(e.to_string()))?,
         version: FunctionVersion(1),
         source: FunctionSource::File(tx.store.blob_path(&blob)),
         handler: HandlerPath::default(),
@@ -347,7 +416,10 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
             (None, true) => continue,
             (_, false) => (&document.development, DEVELOPMENT),
         };
-        all.push((found.id.clone(), summary(tx, &found.id, document, stage, called)?));
+        all.push((
+            found.id.clone(),
+            summary(tx, &found.id, document, stage, called)?,
+        ));
     }
     let list = listed(tx, "functions", all, input)?;
     Ok(Output::plain(json!({ "FunctionList": list })))

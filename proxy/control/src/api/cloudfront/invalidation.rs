@@ -27,7 +27,10 @@ pub(super) fn create(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let id = text(input, "DistributionId");
     check_distribution(tx, id)?;
     let batch = &input["InvalidationBatch"];
-    let items = batch["Paths"]["Items"].as_array().cloned().unwrap_or_default();
+    let items = batch["Paths"]["Items"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let quantity = batch["Paths"]["Quantity"].as_u64();
     if quantity != Some(items.len() as u64) {
         return Err(ApiError::cloudfront(
@@ -52,7 +55,9 @@ pub(super) fn create(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
         "tags": tags,
         "caller_reference": text(batch, "CallerReference"),
     });
-    let answer = tx.plane.purge(PurgeCall::Create(call.to_string().into_bytes()), tx.now());
+    let answer = tx
+        .plane
+        .purge(PurgeCall::Create(call.to_string().into_bytes()), tx.now());
     let told = told(answer)?;
     let invalidation = shown(&told);
     let location = format!(
@@ -60,7 +65,9 @@ pub(super) fn create(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
         tx.origin(),
         text(&invalidation, "Id")
     );
-    Ok(Output::plain(json!({ "Invalidation": invalidation, "Location": location })))
+    Ok(Output::plain(
+        json!({ "Invalidation": invalidation, "Location": location }),
+    ))
 }
 
 /// `GetInvalidation`.
@@ -84,12 +91,17 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let distribution = text(input, "DistributionId");
     check_distribution(tx, distribution)?;
     let given = &input["MaxItems"];
-    let given = given.as_u64().or_else(|| given.as_str().and_then(|t| t.parse().ok()));
+    let given = given
+        .as_u64()
+        .or_else(|| given.as_str().and_then(|t| t.parse().ok()));
     let most = given.unwrap_or(100).clamp(1, 100);
     let marker = text(input, "Marker");
     let safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if !marker.bytes().all(safe) {
-        return Err(ApiError::cloudfront("InvalidArgument", "Marker: none of this list's"));
+        return Err(ApiError::cloudfront(
+            "InvalidArgument",
+            "Marker: none of this list's",
+        ));
     }
     let mut query = format!("distribution={distribution}&max_items={most}");
     if !marker.is_empty() {

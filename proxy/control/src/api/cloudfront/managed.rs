@@ -48,7 +48,12 @@ pub(super) fn all(kind: &Kind) -> &'static [Managed] {
     // A test reads the file; an unreadable one would leave out the lists and nothing else.
     let read = || serde_json::from_str(include_str!("managed.json")).unwrap_or_else(|_| json!({}));
     let parsed = || {
-        ["cache_policies", "origin_request_policies", "response_headers_policies"].map(|section| {
+        [
+            "cache_policies",
+            "origin_request_policies",
+            "response_headers_policies",
+        ]
+        .map(|section| {
             let items = ALL.get_or_init(read)[section].as_array();
             let items = items.into_iter().flatten();
             items

@@ -34,7 +34,10 @@ impl StoreDocument {
 
 fn existing(tx: &Tx<'_>, name: &str) -> Result<Stored<StoreDocument>, ApiError> {
     tx.get(&Kind::KeyValueStore, name)?.ok_or_else(|| {
-        ApiError::cloudfront("EntityNotFound", format!("The key value store entity was not found: {name}"))
+        ApiError::cloudfront(
+            "EntityNotFound",
+            format!("The key value store entity was not found: {name}"),
+        )
     })
 }
 
@@ -54,10 +57,19 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
     let name = text(input, "Name");
     let named = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(named) {
-        return Err(ApiError::cloudfront("InvalidArgument", format!("Name: `{name}` is not 1 to 64 characters of A-Z, a-z, 0-9, `-` and `_`")));
+        return Err(ApiError::cloudfront(
+            "InvalidArgument",
+            format!("Name: `{name}` is not 1 to 64 characters of A-Z, a-z, 0-9, `-` and `_`"),
+        ));
     }
-    if tx.get::<StoreDocument>(&Kind::KeyValueStore, name)?.is_some() {
-        return Err(ApiError::cloudfront("EntityAlreadyExists", format!("The key value store already exists: {name}")));
+    if tx
+        .get::<StoreDocument>(&Kind::KeyValueStore, name)?
+        .is_some()
+    {
+        return Err(ApiError::cloudfront(
+            "EntityAlreadyExists",
+            format!("The key value store already exists: {name}"),
+        ));
     }
     let entries = match input.get("ImportSource") {
         None | Some(Value::Null) => Vec::new(),
@@ -83,11 +95,18 @@ type Entries = Vec<(std::sync::Arc<str>, std::sync::Arc<str>)>;
 
 /// What an import source holds.
 fn import(tx: &Tx<'_>, source: &Value) -> Result<Entries, ApiError> {
-    let invalid = |message: String| ApiError::cloudfront("InvalidArgument", format!("ImportSource: {message}"));
+    let invalid = |message: String| {
+        ApiError::cloudfront("InvalidArgument", format!("ImportSource: {message}"))
+    };
     let arn = text(source, "SourceARN");
-    let object = arn.strip_prefix("arn:aws:s3:::").and_then(|rest| rest.split_once('/'));
-    let (bucket, key) = object.ok_or_else(|| invalid(format!("`{arn}` is no ARN of an object in a bucket")))?;
-    let bytes = tx.artifact(bucket, key).map_err(|why| invalid(format!("s3://{bucket}/{key}: {why} (CP-075)")))?;
+    let object = arn
+        .strip_prefix("arn:aws:s3:::")
+        .and_then(|rest| rest.split_once('/'));
+    let (bucket, key) =
+        object.ok_or_else(|| invalid(format!("`{arn}` is no ARN of an object in a bucket")))?;
+    let bytes = tx
+        .artifact(bucket, key)
+        .map_err(|why| invalid(format!("s3://{bucket}/{key}: {why} (CP-075)")))?;
     read_import(&bytes).map_err(invalid)
 }
 
@@ -113,7 +132,10 @@ pub(crate) fn read_import(bytes: &[u8]) -> Result<Entries, String> {
         entries.insert(key, value);
     }
     fourfront_model::KeyValueStore::check_quotas(&entries).map_err(|e| e.to_string())?;
-    Ok(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    Ok(entries
+        .into_iter()
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect())
 }
 
 /// `DescribeKeyValueStore`.
@@ -146,11 +168,21 @@ pub(super) fn delete(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
     check_match(input, &found.etag(&Kind::KeyValueStore))?;
     let arn = found.body.arn(&tx.settings.account);
     for function in tx.list::<FunctionDocument>(&Kind::CloudfrontFunction)? {
-        let stages = [Some(&function.body.development), function.body.live.as_ref()];
-        if stages.into_iter().flatten().any(|stage| stage.store() == Some(arn.as_str())) {
+        let stages = [
+            Some(&function.body.development),
+            function.body.live.as_ref(),
+        ];
+        if stages
+            .into_iter()
+            .flatten()
+            .any(|stage| stage.store() == Some(arn.as_str()))
+        {
             return Err(ApiError::cloudfront(
                 "CannotDeleteEntityWhileInUse",
-                format!("The key value store cannot be deleted: function {} is associated with it.", function.id),
+                format!(
+                    "The key value store cannot be deleted: function {} is associated with it.",
+                    function.id
+                ),
             ));
         }
     }

@@ -32,7 +32,10 @@ enum Resource {
 fn resource(tx: &Tx<'_>, input: &Value) -> Result<Resource, ApiError> {
     let arn = text(input, "Resource");
     let invalid = || {
-        ApiError::cloudfront("InvalidArgument", format!("Resource: `{arn}` is no ARN of a resource of CloudFront"))
+        ApiError::cloudfront(
+            "InvalidArgument",
+            format!("Resource: `{arn}` is no ARN of a resource of CloudFront"),
+        )
     };
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", _, "cloudfront", _, owner, name] = parts.as_slice() else {
@@ -40,7 +43,11 @@ fn resource(tx: &Tx<'_>, input: &Value) -> Result<Resource, ApiError> {
     };
     if *owner != tx.settings.account.id {
         // CP-006
-        return Err(ApiError::new(403, "AccessDenied", format!("{arn} belongs to another account")));
+        return Err(ApiError::new(
+            403,
+            "AccessDenied",
+            format!("{arn} belongs to another account"),
+        ));
     }
     let (kind, id) = name.split_once('/').ok_or_else(invalid)?;
     match kind {
@@ -52,7 +59,10 @@ fn resource(tx: &Tx<'_>, input: &Value) -> Result<Resource, ApiError> {
 }
 
 fn missing(arn: &str) -> ApiError {
-    ApiError::cloudfront("NoSuchResource", format!("there is no resource {arn} that can have tags"))
+    ApiError::cloudfront(
+        "NoSuchResource",
+        format!("there is no resource {arn} that can have tags"),
+    )
 }
 
 /// Reads the tags of a resource, changes them, and writes them back if that changed them.
@@ -108,8 +118,13 @@ pub(super) fn add(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
 
 /// `UntagResource`.
 pub(super) fn remove(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
-    let keys = input["TagKeys"]["Items"].as_array().cloned().unwrap_or_default();
-    with_tags(tx, input, |tags| tags.retain(|key, _| !keys.iter().any(|k| k == key)))?;
+    let keys = input["TagKeys"]["Items"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    with_tags(tx, input, |tags| {
+        tags.retain(|key, _| !keys.iter().any(|k| k == key))
+    })?;
     Ok(Output::plain(json!({})))
 }
 

@@ -17,7 +17,10 @@ fn id(reference: &FunctionRef, name: &str) -> String {
 
 fn missing(tx: &Tx<'_>, reference: &FunctionRef, name: &str) -> ApiError {
     let arn = tx.settings.account.lambda(&reference.name);
-    ApiError::lambda("ResourceNotFoundException", format!("Cannot find alias arn: {arn}:{name}"))
+    ApiError::lambda(
+        "ResourceNotFoundException",
+        format!("Cannot find alias arn: {arn}:{name}"),
+    )
 }
 
 fn shown(tx: &Tx<'_>, reference: &FunctionRef, alias: &Alias) -> Value {
@@ -102,8 +105,11 @@ pub(super) fn get(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
 /// `UpdateAlias`.
 pub(super) fn update(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let reference = FunctionRef::of(tx, input)?;
-    let Stored { body: mut alias, id, .. } =
-        existing(tx, &reference, text(input, "Name").unwrap_or_default())?;
+    let Stored {
+        body: mut alias,
+        id,
+        ..
+    } = existing(tx, &reference, text(input, "Name").unwrap_or_default())?;
     check_revision(text(input, "RevisionId"), &alias.revision_id, "GetAlias")?;
     if let Some(version) = text(input, "FunctionVersion") {
         check_version(tx, &reference, version)?;

@@ -16,7 +16,9 @@ const MOST_UNZIPPED: u64 = 262_144_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CodeFault {
     /// Too long as it is.
-    #[error("Request must be smaller than {MOST_ZIPPED} bytes for the zip of a function's code, and it has {0}")]
+    #[error(
+        "Request must be smaller than {MOST_ZIPPED} bytes for the zip of a function's code, and it has {0}"
+    )]
     Zipped(u64),
     /// Too long when unzipped.
     #[error("Unzipped size must be smaller than {MOST_UNZIPPED} bytes")]
@@ -55,7 +57,10 @@ impl CodeCheck {
                 what,
             };
             let path = name.trim_start_matches("./");
-            if path.starts_with('/') || path.split('/').any(|part| part == "..") || path.contains('\\') {
+            if path.starts_with('/')
+                || path.split('/').any(|part| part == "..")
+                || path.contains('\\')
+            {
                 return Err(refuse("leads out of the function's directory"));
             }
             if !names.insert(path.trim_end_matches('/').to_owned()) {
@@ -65,7 +70,9 @@ impl CodeCheck {
                 let mut target = String::new();
                 let read = entry.by_ref().take(4_096).read_to_string(&mut target);
                 if read.is_err() || leaves(path, &target) {
-                    return Err(refuse("is a link that leads out of the function's directory"));
+                    return Err(refuse(
+                        "is a link that leads out of the function's directory",
+                    ));
                 }
             }
             total = total.saturating_add(entry.size());
@@ -128,7 +135,10 @@ mod tests {
         }
         for (name, target) in [("a", "/etc/passwd"), ("a", "../b"), ("a/b", "../../c")] {
             let fault = check(|zip| zip.add_symlink(name, target, plain).unwrap()).unwrap_err();
-            assert!(fault.to_string().contains("a link that leads out"), "{fault}");
+            assert!(
+                fault.to_string().contains("a link that leads out"),
+                "{fault}"
+            );
         }
     }
 
@@ -136,7 +146,12 @@ mod tests {
     fn what_is_no_zip_or_too_long_is_refused() {
         // CP-071
         let fault = CodeCheck::check(Cursor::new(b"no zip at all"), 13).unwrap_err();
-        assert!(fault.to_string().starts_with("Could not unzip uploaded file"), "{fault}");
+        assert!(
+            fault
+                .to_string()
+                .starts_with("Could not unzip uploaded file"),
+            "{fault}"
+        );
         let fault = CodeCheck::check(Cursor::new(b""), MOST_ZIPPED + 1).unwrap_err();
         assert_eq!(fault, CodeFault::Zipped(MOST_ZIPPED + 1));
     }

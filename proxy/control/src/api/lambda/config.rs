@@ -30,7 +30,15 @@ const KEPT: &[&str] = &[
 const MOST_ENVIRONMENT: usize = 4_096;
 
 /// The runtimes that Lambda knows by these names and that are not JavaScript: stored, and not to be associated (CP-073).
-const OTHER_RUNTIMES: &[&str] = &["python", "java", "dotnet", "dotnetcore", "go", "ruby", "provided"];
+const OTHER_RUNTIMES: &[&str] = &[
+    "python",
+    "java",
+    "dotnet",
+    "dotnetcore",
+    "go",
+    "ruby",
+    "provided",
+];
 
 /// Takes over what a call gives.
 pub(super) fn take(config: &mut Map<String, Value>, input: &Value) -> Result<(), ApiError> {
@@ -62,16 +70,18 @@ pub(super) fn take(config: &mut Map<String, Value>, input: &Value) -> Result<(),
 
 fn check_runtime(runtime: &str) -> Result<(), ApiError> {
     let other = OTHER_RUNTIMES.iter().any(|family| {
-        runtime
-            .strip_prefix(family)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
+        runtime.strip_prefix(family).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        })
     });
     if is_javascript(runtime) || other {
         return Ok(());
     }
     Err(ApiError::lambda(
         "InvalidParameterValueException",
-        format!("Value {runtime} at 'runtime' failed to satisfy constraint: Member must be a runtime of Lambda's, such as nodejs22.x"),
+        format!(
+            "Value {runtime} at 'runtime' failed to satisfy constraint: Member must be a runtime of Lambda's, such as nodejs22.x"
+        ),
     ))
 }
 
@@ -136,7 +146,9 @@ pub(super) fn shown(
             // Each is told as an object with its ARN.
             "Layers" => {
                 let layers = value.as_array().into_iter().flatten();
-                let layers: Vec<Value> = layers.map(|arn| json!({ "Arn": arn, "CodeSize": 0 })).collect();
+                let layers: Vec<Value> = layers
+                    .map(|arn| json!({ "Arn": arn, "CodeSize": 0 }))
+                    .collect();
                 if !layers.is_empty() {
                     shown[member] = json!(layers);
                 }
@@ -148,7 +160,11 @@ pub(super) fn shown(
                 });
             }
             // Without a variable there is none.
-            "Environment" if value.get("Variables").and_then(Value::as_object).is_none_or(Map::is_empty) => {}
+            "Environment"
+                if value
+                    .get("Variables")
+                    .and_then(Value::as_object)
+                    .is_none_or(Map::is_empty) => {}
             _ => shown[member] = value.clone(),
         }
     }
@@ -167,7 +183,12 @@ pub(super) enum Named {
 /// SHA-256 as Lambda tells it (CP-063).
 pub(crate) fn base64_of_hex(hex: &str) -> String {
     use base64::Engine as _;
-    let nibble = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
+    let nibble = |b: u8| {
+        char::from(b)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+            .unwrap_or(0)
+    };
     let bytes: Vec<u8> = hex
         .as_bytes()
         .chunks_exact(2)
@@ -186,8 +207,17 @@ mod tests {
         for runtime in ["nodejs18.x", "nodejs24.x"] {
             assert!(is_javascript(runtime) && check_runtime(runtime).is_ok());
         }
-        for runtime in ["python3.12", "provided.al2023", "java21", "dotnet8", "go1.x"] {
-            assert!(!is_javascript(runtime) && check_runtime(runtime).is_ok(), "{runtime}");
+        for runtime in [
+            "python3.12",
+            "provided.al2023",
+            "java21",
+            "dotnet8",
+            "go1.x",
+        ] {
+            assert!(
+                !is_javascript(runtime) && check_runtime(runtime).is_ok(),
+                "{runtime}"
+            );
         }
         for runtime in ["nodejs", "cobol85", "pythonic", ""] {
             assert_eq!(
@@ -201,7 +231,8 @@ mod tests {
     #[test]
     fn an_environment_has_four_kilobytes() {
         // CP-072
-        let with = |bytes: usize| json!({ "Environment": { "Variables": { "A": "x".repeat(bytes) } } });
+        let with =
+            |bytes: usize| json!({ "Environment": { "Variables": { "A": "x".repeat(bytes) } } });
         assert!(take(&mut Map::new(), &with(4_095)).is_ok());
         let fault = take(&mut Map::new(), &with(4_096)).unwrap_err();
         assert_eq!(fault.code, "InvalidParameterValueException");
@@ -211,6 +242,9 @@ mod tests {
     fn checksums_are_told_in_base64() {
         // CP-063
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(base64_of_hex(empty), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+        assert_eq!(
+            base64_of_hex(empty),
+            "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+        );
     }
 }

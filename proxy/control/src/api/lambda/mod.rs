@@ -19,7 +19,8 @@ use fourfront_store::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub(crate) use code::{CodeCheck, CodeFault};
+use code::{CodeCheck, CodeFault};
+pub(crate) use config::is_javascript;
 pub(crate) use invoke::model_function;
 pub(crate) use reference::{FunctionRef, LATEST};
 
@@ -116,6 +117,7 @@ pub(super) fn call(tx: &mut Tx<'_>, operation: &str, input: &Value) -> Result<Ou
             function(tx, &reference)?;
             Ok(Output::plain(json!({})))
         }
+        "Invoke" => invoke::call(tx, input),
         "CreateAlias" => aliases::create(tx, input),
         "GetAlias" => aliases::get(tx, input),
         "UpdateAlias" => aliases::update(tx, input),
@@ -138,7 +140,10 @@ fn function(tx: &Tx<'_>, reference: &FunctionRef) -> Result<Stored<LambdaFunctio
     let found = tx.get(&Kind::Lambda, &reference.name)?;
     found.ok_or_else(|| {
         let arn = reference.arn(&tx.settings.account);
-        ApiError::lambda("ResourceNotFoundException", format!("Function not found: {arn}"))
+        ApiError::lambda(
+            "ResourceNotFoundException",
+            format!("Function not found: {arn}"),
+        )
     })
 }
 
@@ -150,7 +155,10 @@ fn code_at(
     let function = function(tx, reference)?;
     let missing = || {
         let arn = reference.arn(&tx.settings.account);
-        ApiError::lambda("ResourceNotFoundException", format!("Function not found: {arn}"))
+        ApiError::lambda(
+            "ResourceNotFoundException",
+            format!("Function not found: {arn}"),
+        )
     };
     let qualifier = reference.qualifier.as_deref();
     let mut number = match qualifier {

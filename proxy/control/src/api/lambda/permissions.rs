@@ -22,7 +22,12 @@ fn none() -> ApiError {
 pub(super) fn add(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let reference = FunctionRef::of(tx, input)?;
     // The version or alias has to be there.
-    let (Stored { body: mut function, .. }, ..) = code_at(tx, &reference)?;
+    let (
+        Stored {
+            body: mut function, ..
+        },
+        ..,
+    ) = code_at(tx, &reference)?;
     let qualifier = reference.qualifier.clone().unwrap_or_default();
     let policy = function.policies.entry(qualifier).or_default();
     check_revision(text(input, "RevisionId"), &policy.revision_id, "GetPolicy")?;
@@ -30,7 +35,9 @@ pub(super) fn add(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     if policy.statements.iter().any(|s| s["Sid"] == json!(sid)) {
         return Err(ApiError::lambda(
             "ResourceConflictException",
-            format!("The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing statement."),
+            format!(
+                "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing statement."
+            ),
         ));
     }
     let principal = text(input, "Principal").unwrap_or_default();
@@ -47,7 +54,10 @@ pub(super) fn add(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     });
     let mut conditions = serde_json::Map::new();
     if let Some(source) = input.get("SourceAccount") {
-        conditions.insert("StringEquals".to_owned(), json!({ "AWS:SourceAccount": source }));
+        conditions.insert(
+            "StringEquals".to_owned(),
+            json!({ "AWS:SourceAccount": source }),
+        );
     }
     if let Some(source) = input.get("SourceArn") {
         conditions.insert("ArnLike".to_owned(), json!({ "AWS:SourceArn": source }));
@@ -64,7 +74,9 @@ pub(super) fn add(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
 /// `RemovePermission`.
 pub(super) fn remove(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let reference = FunctionRef::of(tx, input)?;
-    let Stored { body: mut function, .. } = function(tx, &reference)?;
+    let Stored {
+        body: mut function, ..
+    } = function(tx, &reference)?;
     let qualifier = reference.qualifier.unwrap_or_default();
     let sid = text(input, "StatementId").unwrap_or_default();
     let policy = function.policies.get_mut(&qualifier);

@@ -54,7 +54,10 @@ impl FunctionRef {
             // CP-006
             return Err(ApiError::lambda(
                 "AccessDeniedException",
-                format!("the function belongs to account {owner}, and this node's is {}", account.id),
+                format!(
+                    "the function belongs to account {owner}, and this node's is {}",
+                    account.id
+                ),
             ));
         }
         let (name, qualifier) = match rest {
@@ -89,7 +92,10 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     }
     let named = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if name.is_empty() || !name.bytes().all(named) {
-        return Err(invalid(name, "1 to 64 characters of A-Z, a-z, 0-9, `-` and `_`"));
+        return Err(invalid(
+            name,
+            "1 to 64 characters of A-Z, a-z, 0-9, `-` and `_`",
+        ));
     }
     Ok(())
 }
@@ -148,7 +154,10 @@ mod tests {
         for (text, qualifier) in [
             ("edge:3", "3"),
             ("function:edge:live", "live"),
-            ("arn:aws:lambda:us-gov-west-1:000000000000:function:edge:$LATEST", LATEST),
+            (
+                "arn:aws:lambda:us-gov-west-1:000000000000:function:edge:$LATEST",
+                LATEST,
+            ),
         ] {
             assert_eq!(parse(text), Ok(named(Some(qualifier))), "{text}");
         }
@@ -162,14 +171,21 @@ mod tests {
             ("", "ValidationException"),
             ("a b", "ValidationException"),
             ("edge:1:2", "ValidationException"),
-            ("arn:aws:lambda:nowhere:000000000000:function:edge", "ValidationException"),
+            (
+                "arn:aws:lambda:nowhere:000000000000:function:edge",
+                "ValidationException",
+            ),
             ("111111111111:function:edge", "AccessDeniedException"),
             (
                 "arn:aws:lambda:us-east-1:111111111111:function:edge",
                 "AccessDeniedException",
             ),
         ] {
-            assert_eq!(FunctionRef::parse(text, &account).unwrap_err().code, code, "{text}");
+            assert_eq!(
+                FunctionRef::parse(text, &account).unwrap_err().code,
+                code,
+                "{text}"
+            );
         }
         let long = FunctionRef::parse(&"a".repeat(65), &account).unwrap_err();
         assert_eq!(long.code, "InvalidParameterValueException");

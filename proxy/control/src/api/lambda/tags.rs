@@ -30,7 +30,9 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
 
 /// `TagResource`.
 pub(super) fn add(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
-    let Stored { body: mut function, .. } = of(tx, input)?;
+    let Stored {
+        body: mut function, ..
+    } = of(tx, input)?;
     for (key, value) in input["Tags"].as_object().into_iter().flatten() {
         let value = value.as_str().unwrap_or_default();
         function.tags.insert(key.clone(), value.to_owned());
@@ -41,7 +43,9 @@ pub(super) fn add(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
 
 /// `UntagResource`: a key that is not there is no fault.
 pub(super) fn remove(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
-    let Stored { body: mut function, .. } = of(tx, input)?;
+    let Stored {
+        body: mut function, ..
+    } = of(tx, input)?;
     for key in input["TagKeys"].as_array().into_iter().flatten() {
         function.tags.remove(key.as_str().unwrap_or_default());
     }

@@ -1,6 +1,6 @@
 //! Functions and their versions: written, published, told of, deleted (CP-060..081).
 
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fourfront_store::Kind;
@@ -36,7 +36,9 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
         if text(input, member).is_none_or(str::is_empty) {
             return Err(ApiError::lambda(
                 "InvalidParameterValueException",
-                format!("{member} is mandatory for functions created with deployment packages: give a {what}"),
+                format!(
+                    "{member} is mandatory for functions created with deployment packages: give a {what}"
+                ),
             ));
         }
     }
@@ -73,8 +75,14 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
 /// `UpdateFunctionCode`.
 pub(super) fn update_code(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let reference = FunctionRef::of(tx, input)?;
-    let Stored { body: mut function, .. } = function(tx, &reference)?;
-    check_revision(text(input, "RevisionId"), &function.latest.revision_id, "GetFunction")?;
+    let Stored {
+        body: mut function, ..
+    } = function(tx, &reference)?;
+    check_revision(
+        text(input, "RevisionId"),
+        &function.latest.revision_id,
+        "GetFunction",
+    )?;
     let (sha256, size) = stored_code(tx, input)?;
     let mut code = Code {
         sha256,
@@ -84,7 +92,8 @@ pub(super) fn update_code(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiE
         ..function.latest.clone()
     };
     if let Some(architectures) = input.get("Architectures") {
-        code.config.insert("Architectures".to_owned(), architectures.clone());
+        code.config
+            .insert("Architectures".to_owned(), architectures.clone());
     }
     code.load_error = tx.load_error(&function.name, &code);
     let account = &tx.settings.account;
@@ -106,7 +115,9 @@ pub(super) fn update_code(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiE
 /// `UpdateFunctionConfiguration`.
 pub(super) fn update_configuration(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let reference = FunctionRef::of(tx, input)?;
-    let Stored { body: mut function, .. } = function(tx, &reference)?;
+    let Stored {
+        body: mut function, ..
+    } = function(tx, &reference)?;
     check_revision(
         text(input, "RevisionId"),
         &function.latest.revision_id,
@@ -125,14 +136,22 @@ pub(super) fn update_configuration(tx: &mut Tx<'_>, input: &Value) -> Result<Out
 /// `PublishVersion`.
 pub(super) fn publish(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let reference = FunctionRef::of(tx, input)?;
-    let Stored { body: mut function, .. } = function(tx, &reference)?;
-    check_revision(text(input, "RevisionId"), &function.latest.revision_id, "GetFunction")?;
+    let Stored {
+        body: mut function, ..
+    } = function(tx, &reference)?;
+    check_revision(
+        text(input, "RevisionId"),
+        &function.latest.revision_id,
+        "GetFunction",
+    )?;
     let expected = text(input, "CodeSha256").filter(|sum| !sum.is_empty());
     let found = config::base64_of_hex(&function.latest.sha256);
     if let Some(expected) = expected.filter(|sum| *sum != found) {
         return Err(ApiError::lambda(
             "InvalidParameterValueException",
-            format!("CodeSHA256 ({expected}) is different from current CodeSHA256 in $LATEST ({found}). Please try again with the CodeSHA256 in $LATEST."),
+            format!(
+                "CodeSHA256 ({expected}) is different from current CodeSHA256 in $LATEST ({found}). Please try again with the CodeSHA256 in $LATEST."
+            ),
         ));
     }
     let (number, code) = publish_latest(tx, &mut function, text(input, "Description"))?;
@@ -154,7 +173,8 @@ fn publish_latest(
     };
     let mut code = function.latest.clone();
     if let Some(description) = description {
-        code.config.insert("Description".to_owned(), json!(description));
+        code.config
+            .insert("Description".to_owned(), json!(description));
     }
     let is_same = |version: &Version| {
         let others = |config: &Map<String, Value>| {
@@ -176,7 +196,11 @@ fn publish_latest(
         number,
         code,
     };
-    tx.put(Kind::LambdaVersion, &version_id(&function.name, number), &version)?;
+    tx.put(
+        Kind::LambdaVersion,
+        &version_id(&function.name, number),
+        &version,
+    )?;
     function.last_version = number;
     Ok((number, version.code))
 }
@@ -233,7 +257,13 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
         all.push((format!("{}:", function.name), latest));
         if with_versions {
             for version in versions_of(tx, &function.name)? {
-                let shown = listed(&function, Some(version.number), &version.code, true, account);
+                let shown = listed(
+                    &function,
+                    Some(version.number),
+                    &version.code,
+                    true,
+                    account,
+                );
                 all.push((format!("{}:{:010}", function.name, version.number), shown));
             }
         }
@@ -254,7 +284,13 @@ pub(super) fn list_versions(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiErr
     let latest = listed(&function, None, &function.latest, true, account);
     let mut all = vec![("0000000000".to_owned(), latest)];
     for version in versions_of(tx, &function.name)? {
-        let shown = listed(&function, Some(version.number), &version.code, true, account);
+        let shown = listed(
+            &function,
+            Some(version.number),
+            &version.code,
+            true,
+            account,
+        );
         all.push((format!("{:010}", version.number), shown));
     }
     let listing = format!("versions of {}", function.name);
@@ -286,7 +322,12 @@ fn listed(
     };
     let mut shown = config::shown(function, version, code, named, account);
     if let Some(members) = shown.as_object_mut() {
-        for member in ["State", "StateReason", "LastUpdateStatus", "RuntimeVersionConfig"] {
+        for member in [
+            "State",
+            "StateReason",
+            "LastUpdateStatus",
+            "RuntimeVersionConfig",
+        ] {
             members.remove(member);
         }
     }
@@ -313,7 +354,9 @@ pub(super) fn delete(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
     let replicated = |version: u32| {
         ApiError::lambda(
             "InvalidParameterValueException",
-            format!("Lambda was unable to delete {arn}:{version} because it is a replicated function. Please see our documentation for Deleting Lambda@Edge Functions and Replicas."),
+            format!(
+                "Lambda was unable to delete {arn}:{version} because it is a replicated function. Please see our documentation for Deleting Lambda@Edge Functions and Replicas."
+            ),
         )
     };
     let associated = tx.associated_versions(&found.name)?;
@@ -323,7 +366,10 @@ pub(super) fn delete(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
                 return Err(replicated(*version));
             }
             for version in versions_of(tx, &found.name)? {
-                tx.delete(Kind::LambdaVersion, &version_id(&found.name, version.number));
+                tx.delete(
+                    Kind::LambdaVersion,
+                    &version_id(&found.name, version.number),
+                );
             }
             for alias in tx.list::<super::Alias>(&Kind::LambdaAlias)? {
                 if alias.id.split(':').next() == Some(found.name.as_str()) {
@@ -358,7 +404,10 @@ pub(super) fn delete(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
                 }) {
                     return Err(ApiError::lambda(
                         "ResourceConflictException",
-                        format!("version {number} is what alias {} stands for", alias.body.name),
+                        format!(
+                            "version {number} is what alias {} stands for",
+                            alias.body.name
+                        ),
                     ));
                 }
                 tx.delete(Kind::LambdaVersion, &id);
@@ -379,21 +428,30 @@ pub(super) fn get_concurrency(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiE
 
 /// `PutFunctionConcurrency`.
 pub(super) fn put_concurrency(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
-    let Stored { body: mut function, .. } = function(tx, &FunctionRef::of(tx, input)?)?;
+    let Stored {
+        body: mut function, ..
+    } = function(tx, &FunctionRef::of(tx, input)?)?;
     let most = input["ReservedConcurrentExecutions"].as_u64().unwrap_or(0);
     let most = u32::try_from(most).map_err(|_| {
-        ApiError::lambda("InvalidParameterValueException", "ReservedConcurrentExecutions is too large")
+        ApiError::lambda(
+            "InvalidParameterValueException",
+            "ReservedConcurrentExecutions is too large",
+        )
     })?;
     function.concurrency = Some(most);
     tx.put(Kind::Lambda, &function.name, &function)?;
     // Functions are served in versions, which it holds for, too.
     tx.serves_anew();
-    Ok(Output::plain(json!({ "ReservedConcurrentExecutions": most })))
+    Ok(Output::plain(
+        json!({ "ReservedConcurrentExecutions": most }),
+    ))
 }
 
 /// `DeleteFunctionConcurrency`.
 pub(super) fn delete_concurrency(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
-    let Stored { body: mut function, .. } = function(tx, &FunctionRef::of(tx, input)?)?;
+    let Stored {
+        body: mut function, ..
+    } = function(tx, &FunctionRef::of(tx, input)?)?;
     function.concurrency = None;
     tx.put(Kind::Lambda, &function.name, &function)?;
     tx.serves_anew();
@@ -469,10 +527,6 @@ fn keep(tx: &Tx<'_>, zip: &[u8]) -> Result<(String, u64), ApiError> {
         }
         _ => ApiError::lambda("InvalidParameterValueException", fault.to_string()),
     })?;
-    let mut writer = tx.store.blob_writer()?;
-    writer
-        .write_all(zip)
-        .map_err(|e| ApiError::internal(format!("the code cannot be kept: {e}")))?;
-    let blob = writer.finish()?;
-    Ok((blob.sha256.to_string(), size))
+    let blob = tx.store.blob_put(zip)?;
+    Ok((blob.to_string(), size))
 }
