@@ -10,7 +10,9 @@ mod associations;
 mod cloudfront;
 mod compose;
 mod error;
+pub mod front;
 mod iam;
+mod keychain;
 mod keys;
 mod lambda;
 mod page;
@@ -30,6 +32,7 @@ use serde_json::Value;
 
 pub use arn::Account;
 pub use error::ApiError;
+pub use keychain::{KeyInfo, Keychain};
 pub use tx::{ApiSettings, Caller};
 
 use plane::{DataPlane, PlaneFault};
@@ -211,6 +214,19 @@ impl Control {
         let activate = self.plane.prepare(&loaded).map_err(ReloadError::Plane)?;
         activate();
         Ok(loaded)
+    }
+
+    /// The name of the key-value store with an ARN, if there is one.
+    pub(crate) fn store_named_by(&self, arn: &str) -> Option<String> {
+        let caller = Caller::node(0);
+        let tx = Tx::new(self.around(&caller));
+        let all = tx
+            .list::<cloudfront::StoreDocument>(&Kind::KeyValueStore)
+            .ok()?;
+        let found = all
+            .into_iter()
+            .find(|s| s.body.arn(&self.settings.account) == arn);
+        found.map(|s| s.id)
     }
 
     fn around<'a>(&'a self, caller: &'a Caller) -> Around<'a> {

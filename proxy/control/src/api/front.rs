@@ -1,0 +1,648 @@
+//! The admin endpoint as requests come to it: whose they are, who sends them and whether they may, what they say, what they
+//! are answered (CP section 1, section 8). Sockets are the listener's.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use fourfront_auth::{
+    Action, AuthFault, AuthMode, Gate, LinkSigner, Principal, RequestHead, Resource, Source, Window,
+};
+use fourfront_aws::{
+    Asked, Dispatch, Operation, Protocol, Reply, Routed, Service, WireAnswer, dispatch, encode,
+    encode_error, route, route_named,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    ApiError, Caller, Control, arn::uuid, keychain::Keychain, lambda::FunctionRef, plane::Problem,
+    time,
+};
+
+/// A request without its body.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Its method.
+    pub method: Method,
+    /// The path as it came, without the query.
+    pub path: String,
+    /// The query as it came, without the `?`.
+    pub query: String,
+    /// Its fields; `host` is among them.
+    pub headers: HeaderMap,
+    /// Whether it came by TLS.
+    pub over_tls: bool,
+    /// From where.
+    pub source: Source,
+    /// When.
+    pub now: SystemTime,
+}
+
+/// Why a body was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// It is longer than was allowed.
+    #[error("the body has more than {0} bytes (CP-010)")]
+    TooLarge(usize),
+    /// It broke off.
+    #[error("the body cannot be read: {0}")]
+    Broken(String),
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields but for `Date` and the length.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl From<WireAnswer> for Answer {
+    fn from(answer: WireAnswer) -> Self {
+        Self {
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
+        }
+    }
+}
+
+impl Answer {
+    /// A JSON document of the native API, or a problem (RFC 9457).
+    pub fn json(status: StatusCode, body: &Value) -> Self {
+        let media_type = match status.is_success() {
+            true => "application/json",
+            false => "application/problem+json",
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        Self {
+            status,
+            headers,
+            body: format!("{body}\n").into(),
+        }
+    }
+
+    /// A problem document.
+    pub fn problem(problem: Problem) -> Self {
+        let answer = problem.answer();
+        Self::json(answer.status, &answer.body)
+    }
+}
+
+/// Who sends a request of the native API, and what with it.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Who.
+    pub principal: Principal,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The admin endpoint.
+#[derive(Debug)]
+pub struct Front {
+    control: Arc<Control>,
+    gate: Gate<Keychain>,
+}
+
+/// Longest body of a call of the native API that brings no artifact, in bytes. A plan names what it brings.
+const MOST_NATIVE: usize = 8 << 20;
+/// Longest artifact.
+const MOST_ARTIFACT: usize = 52_428_800;
+
+impl Front {
+    /// The endpoint in front of a control plane.
+    pub fn new(
+        control: Arc<Control>,
+        keys: Keychain,
+        mode: AuthMode,
+        window: Window,
+        links: LinkSigner,
+    ) -> Self {
+        Self {
+            control,
+            gate: Gate::new(keys, mode, window, links),
+        }
+    }
+
+    /// The control plane.
+    pub const fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// The keys.
+    pub const fn keys(&self) -> &Keychain {
+        self.gate.store()
+    }
+
+    /// Answers a request of an AWS-shaped service. `body` reads at most so many bytes.
+    pub async fn aws<F>(self: &Arc<Self>, head: Head, body: impl FnOnce(usize) -> F) -> Answer
+    where
+        F: Future<Output = Result<Bytes, BodyFault>>,
+    {
+        let id = uuid();
+        let mut answer = self.aws_inner(&head, body, &id).await;
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            answer.headers.insert("x-amzn-requestid", id);
+        }
+        answer
+    }
+
+    async fn aws_inner<F>(
+        self: &Arc<Self>,
+        head: &Head,
+        body: impl FnOnce(usize) -> F,
+        id: &str,
+    ) -> Answer
+    where
+        F: Future<Output = Result<Bytes, BodyFault>>,
+    {
+        let target = text(&head.headers, "x-amz-target");
+        let scope = scope(head);
+        let asked = Asked {
+            scope: scope.as_deref(),
+            method: head.method.as_str(),
+            path: &head.path,
+            query: &head.query,
+            target: target.as_deref(),
+            form: None,
+        };
+        let service = match dispatch(asked) {
+            Dispatch::Service(service) => service,
+            Dispatch::Mismatch(service) => {
+                return refuse(service, &Dispatch::mismatch(service), id);
+            }
+            Dispatch::Foreign(name) => {
+                let message = format!(
+                    "this node does not speak for the service `{name}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts and iam (CP-236)"
+                );
+                return refuse_plain(
+                    Service::CloudFront,
+                    400,
+                    "UnsupportedOperation",
+                    message,
+                    id,
+                );
+            }
+            // Forms tell STS from IAM by their body, which is read below.
+            Dispatch::Native | Dispatch::Unknown
+                if head.method == Method::POST && head.path == "/" =>
+            {
+                Service::Sts
+            }
+            Dispatch::Native | Dispatch::Unknown => {
+                let message = format!("no service has the path `{}`", head.path);
+                return refuse_plain(
+                    Service::CloudFront,
+                    404,
+                    "UnknownOperationException",
+                    message,
+                    id,
+                );
+            }
+        };
+        let request = RequestHead {
+            method: head.method.as_str(),
+            raw_path: head.path.as_bytes(),
+            raw_query: head.query.as_bytes(),
+            headers: &head.headers,
+            over_tls: head.over_tls,
+        };
+        let admission =
+            match self
+                .gate
+                .admit(&request, auth_service(service), head.source, head.now)
+            {
+                Ok(admission) => admission,
+                Err(fault) => return refuse_fault(service, &fault, id),
+            };
+        // Paths tell the operation before the body is read; how long that may be depends on it.
+        let routed = match service.protocol() {
+            Protocol::RestXml | Protocol::RestJson => {
+                let routed = route(service, head.method.as_str(), &head.path, &head.query);
+                match routed {
+                    Ok(routed) => Some(routed),
+                    Err(e) => return refuse(service, &e.answer(service), id),
+                }
+            }
+            Protocol::Query | Protocol::Json11 => None,
+        };
+        let limit = routed
+            .as_ref()
+            .map_or(1 << 20, |r| r.operation.body_limit());
+        let raw = match body(limit).await {
+            Ok(raw) => raw,
+            Err(fault) => return refuse_body(service, &fault, id),
+        };
+        let principal = match admission.finish(&sha256(&raw)) {
+            Ok(principal) => principal,
+            Err(fault) => return refuse_fault(service, &fault, id),
+        };
+        let unpacked = match fourfront_aws::unpack(&head.headers, &raw, limit) {
+            Ok(unpacked) => unpacked,
+            Err(e) => {
+                let status = match e {
+                    fourfront_aws::BodyError::TooLarge => 413,
+                    fourfront_aws::BodyError::Coding => 415,
+                    fourfront_aws::BodyError::Broken => 400,
+                };
+                return refuse_plain(service, status, "MalformedInput", e.to_string(), id);
+            }
+        };
+        let (service, routed) = match routed {
+            Some(routed) => (service, routed),
+            None => match named(head, service, target.as_deref(), &unpacked) {
+                Ok(named) => named,
+                Err((service, e)) => return refuse(service, &e, id),
+            },
+        };
+        let decoded = match fourfront_aws::decode(&routed, &head.headers, &unpacked) {
+            Ok(decoded) => decoded,
+            Err(e) => return refuse(service, &e, id),
+        };
+        let operation = routed.operation;
+        if let Err(fault) = self.authorize(&principal, service, operation.name, &decoded.input) {
+            return refuse_fault(service, &fault, id);
+        }
+        for unknown in &decoded.unknown {
+            // CP-023
+            tracing_note(service, operation, unknown);
+        }
+        let caller = self.caller(head, &principal);
+        let reply = Reply {
+            request_id: id,
+            namespace: decoded.namespace.as_deref(),
+        };
+        let called = {
+            let (front, input, caller) = (Arc::clone(self), decoded.input, caller);
+            let call = move || front.control.call(service, operation.name, &input, &caller);
+            blocking(call).await
+        };
+        match called {
+            Ok(output) => match encode(operation, &reply, &output) {
+                Ok(answer) => answer.into(),
+                Err(e) => refuse_plain(service, 500, "InternalError", e.to_string(), id),
+            },
+            Err(e) => encode_error(service, &wire(e), &reply).into(),
+        }
+    }
+
+    /// Lets in a request of the native API, or says why not. `path` is what follows `/_fourfront/v1/`.
+    ///
+    /// # Errors
+    /// The answer to give.
+    pub async fn admit_native<F>(
+        &self,
+        head: &Head,
+        path: &str,
+        body: impl FnOnce(usize) -> F,
+    ) -> Result<Admitted, Answer>
+    where
+        F: Future<Output = Result<Bytes, BodyFault>>,
+    {
+        let request = RequestHead {
+            method: head.method.as_str(),
+            raw_path: head.path.as_bytes(),
+            raw_query: head.query.as_bytes(),
+            headers: &head.headers,
+            over_tls: head.over_tls,
+        };
+        let refused = |fault: AuthFault| native_fault(&fault);
+        let service = fourfront_auth::Service::Native;
+        let admission = self
+            .gate
+            .admit(&request, service, head.source, head.now)
+            .map_err(refused)?;
+        let action = Action::of_native(head.method.as_str(), path);
+        let resource = native_resource(path);
+        let may = |principal: &Principal| {
+            let verdict = principal.authorize(action, resource);
+            verdict.map_err(|denied| native_fault(&AuthFault::from(denied)))
+        };
+        // Nothing is read from who may not do it anyway.
+        may(admission.claimed())?;
+        let limit = match path.starts_with("artifacts/") {
+            true => MOST_ARTIFACT,
+            false => MOST_NATIVE,
+        };
+        let body = body(limit).await.map_err(|fault| match fault {
+            BodyFault::TooLarge(_) => Answer::problem(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLarge",
+                fault.to_string(),
+            )),
+            BodyFault::Broken(_) => Answer::problem(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "MalformedInput",
+                fault.to_string(),
+            )),
+        })?;
+        let principal = admission.finish(&sha256(&body)).map_err(refused)?;
+        may(&principal)?;
+        Ok(Admitted { principal, body })
+    }
+
+    /// Who a principal is to the API.
+    pub fn caller(&self, head: &Head, principal: &Principal) -> Caller {
+        let scheme = if head.over_tls { "https" } else { "http" };
+        let host = text(&head.headers, "host").unwrap_or_default();
+        Caller {
+            key_id: principal.name(),
+            now: time::millis(head.now),
+            origin: format!("{scheme}://{host}"),
+            source: match head.source {
+                Source::Address(address) => address.to_string(),
+                Source::Socket { peer_uid, .. } => format!("uid {peer_uid}"),
+            },
+        }
+    }
+
+    fn authorize(
+        &self,
+        principal: &Principal,
+        service: Service,
+        operation: &str,
+        input: &Value,
+    ) -> Result<(), AuthFault> {
+        let action = Action::of_operation(auth_service(service), operation);
+        let named = Named::of(&self.control, service, operation, input);
+        principal
+            .authorize(action, named.resource())
+            .map_err(AuthFault::from)
+    }
+}
+
+/// What an operation is about, by name.
+enum Named {
+    Any,
+    Shared,
+    Distribution(String),
+    Function(String),
+    Store(String),
+}
+
+impl Named {
+    fn of(control: &Control, service: Service, operation: &str, input: &Value) -> Self {
+        let member = |name: &str| input[name].as_str().map(str::to_owned);
+        let account = &control.settings().account;
+        match service {
+            Service::Lambda => {
+                let name = member("FunctionName").or_else(|| member("Resource"));
+                let parsed = name.and_then(|n| FunctionRef::parse(&n, account).ok());
+                parsed.map_or(Self::Any, |reference| Self::Function(reference.name))
+            }
+            Service::KeyValueStore => {
+                let arn = member("KvsARN").unwrap_or_default();
+                control.store_named_by(&arn).map_or(Self::Any, Self::Store)
+            }
+            Service::CloudFront if operation.ends_with("KeyValueStore") => {
+                member("Name").map_or(Self::Any, Self::Store)
+            }
+            Service::CloudFront if operation.ends_with("Function") => {
+                member("Name").map_or(Self::Any, Self::Function)
+            }
+            Service::CloudFront if operation.contains("Invalidation") => {
+                member("DistributionId").map_or(Self::Any, Self::Distribution)
+            }
+            Service::CloudFront if operation.contains("Distribution") => member("Id")
+                .or_else(|| member("PrimaryDistributionId"))
+                .map_or(Self::Any, Self::Distribution),
+            Service::CloudFront
+                if operation.contains("TagResource") || operation == "ListTagsForResource" =>
+            {
+                let arn = member("Resource").unwrap_or_default();
+                match arn.split_once(":distribution/") {
+                    Some((_, id)) => Self::Distribution(id.to_owned()),
+                    None => match arn.split_once(":function/") {
+                        Some((_, name)) => Self::Function(name.to_owned()),
+                        None => Self::Any,
+                    },
+                }
+            }
+            Service::CloudFront => Self::Shared,
+            Service::Sts | Service::Iam | Service::Logs => Self::Any,
+        }
+    }
+
+    fn resource(&self) -> Resource<'_> {
+        match self {
+            Self::Any => Resource::Any,
+            Self::Shared => Resource::Shared,
+            Self::Distribution(id) => Resource::Distribution(id),
+            Self::Function(name) => Resource::Function(name),
+            Self::Store(name) => Resource::Store(name),
+        }
+    }
+}
+
+fn native_resource(path: &str) -> Resource<'_> {
+    let mut parts = path.split('/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("kv"), Some(store), _) => Resource::Store(store),
+        (Some("config"), Some("distribution"), Some(id)) => Resource::Distribution(id),
+        (Some("config"), Some("lambda" | "cloudfront-function"), Some(name)) => {
+            Resource::Function(name)
+        }
+        _ => Resource::Any,
+    }
+}
+
+/// The operation of a request that names it in its body or in a field, and which service that makes it (CP-002).
+fn named(
+    head: &Head,
+    service: Service,
+    target: Option<&str>,
+    body: &[u8],
+) -> Result<(Service, Routed), (Service, fourfront_aws::ApiError)> {
+    if let Some(target) = target {
+        let name = target.rsplit('.').next().unwrap_or_default();
+        let routed = route_named(service, name, Vec::new());
+        return routed
+            .map(|routed| (service, routed))
+            .map_err(|e| (service, e.answer(service)));
+    }
+    let form = String::from_utf8_lossy(body);
+    let asked = Asked {
+        scope: None,
+        method: head.method.as_str(),
+        path: &head.path,
+        query: &head.query,
+        target: None,
+        form: Some(&form),
+    };
+    let service = match (scope(head), dispatch(asked)) {
+        (None, Dispatch::Service(service)) => service,
+        _ => service,
+    };
+    let given = match form.is_empty() {
+        true => head.query.as_str(),
+        false => &form,
+    };
+    let pairs = fourfront_aws::pairs(given).map_err(|e| (service, e.answer(service)))?;
+    let action = pairs.iter().find(|(name, _)| name == "Action");
+    let action = action.map(|(_, value)| value.clone()).unwrap_or_default();
+    route_named(service, &action, pairs)
+        .map(|routed| (service, routed))
+        .map_err(|e| (service, e.answer(service)))
+}
+
+/// The service in the scope of a signature, if there is one.
+fn scope(head: &Head) -> Option<String> {
+    let request = RequestHead {
+        method: head.method.as_str(),
+        raw_path: head.path.as_bytes(),
+        raw_query: head.query.as_bytes(),
+        headers: &head.headers,
+        over_tls: head.over_tls,
+    };
+    let presented = fourfront_auth::Presented::parse(&request).ok()??;
+    Some(presented.service().to_owned())
+}
+
+const fn auth_service(service: Service) -> fourfront_auth::Service {
+    match service {
+        Service::CloudFront => fourfront_auth::Service::CloudFront,
+        Service::Lambda => fourfront_auth::Service::Lambda,
+        Service::KeyValueStore => fourfront_auth::Service::KeyValueStore,
+        Service::Sts => fourfront_auth::Service::Sts,
+        Service::Iam => fourfront_auth::Service::Iam,
+        Service::Logs => fourfront_auth::Service::Logs,
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get(name)?.to_str().ok()?;
+    Some(value.to_owned())
+}
+
+fn sha256(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
+fn wire(error: ApiError) -> fourfront_aws::ApiError {
+    fourfront_aws::ApiError {
+        status: error.status,
+        code: error.code,
+        message: error.message,
+        retry_after: None,
+    }
+}
+
+fn refuse(service: Service, error: &fourfront_aws::ApiError, id: &str) -> Answer {
+    let reply = Reply {
+        request_id: id,
+        namespace: None,
+    };
+    encode_error(service, error, &reply).into()
+}
+
+fn refuse_plain(
+    service: Service,
+    status: u16,
+    code: &'static str,
+    message: String,
+    id: &str,
+) -> Answer {
+    refuse(service, &wire(ApiError::new(status, code, message)), id)
+}
+
+fn refuse_fault(service: Service, fault: &AuthFault, id: &str) -> Answer {
+    let of = auth_service(service);
+    let error = ApiError::new(fault.status(), fault.code(of), fault.message(of));
+    let mut error = wire(error);
+    if let AuthFault::TooManyFailures { retry_after } = fault {
+        error.retry_after = u32::try_from(retry_after.as_secs().max(1))
+            .ok()
+            .map(Into::into);
+    }
+    refuse(service, &error, id)
+}
+
+fn refuse_body(service: Service, fault: &BodyFault, id: &str) -> Answer {
+    match fault {
+        BodyFault::TooLarge(_) => refuse_plain(
+            service,
+            413,
+            "RequestEntityTooLargeException",
+            fault.to_string(),
+            id,
+        ),
+        BodyFault::Broken(_) => refuse_plain(service, 400, "MalformedInput", fault.to_string(), id),
+    }
+}
+
+/// A refusal of the native API.
+fn native_fault(fault: &AuthFault) -> Answer {
+    let service = fourfront_auth::Service::Native;
+    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::FORBIDDEN);
+    let mut answer = Answer::problem(Problem::new(
+        status,
+        fault.code(service),
+        fault.message(service),
+    ));
+    if let AuthFault::TooManyFailures { retry_after } = fault {
+        let seconds = HeaderValue::from(retry_after.as_secs().max(1));
+        answer.headers.insert(header::RETRY_AFTER, seconds);
+    }
+    answer
+}
+
+/// Runs what waits for the disk or compiles functions; others do not wait for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|e| Err(ApiError::internal(e.to_string())))
+}
+
+fn tracing_note(service: Service, operation: &Operation, unknown: &str) {
+    tracing::warn!(
+        "{}:{}: the member {unknown} is not known here: it is kept, told and has no effect (CP-023)",
+        service.signing_name(),
+        operation.name
+    );
+}
+
+/// Makes links to artifacts.
+pub fn links(
+    signer: LinkSigner,
+    now: impl Fn() -> SystemTime + Send + Sync + 'static,
+) -> super::Links {
+    Box::new(move |origin, sha256| {
+        let authority = origin.split_once("://").map_or(origin, |(_, rest)| rest);
+        let id = sha256.parse::<fourfront_store::BlobId>().ok();
+        let link = id.and_then(|id| signer.artifact(id.as_bytes(), authority, now()).ok());
+        format!("{origin}{}", link.unwrap_or_default())
+    })
+}
+
+/// How far clocks may be apart, as the setting says; 15 minutes where it says nothing (CP-412).
+pub fn window(minutes: Option<u8>) -> Window {
+    minutes.and_then(Window::minutes).unwrap_or_default()
+}
+
+/// The longest that a body may take to come, so that a caller who stops sending holds nothing.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A status document's part that the control plane knows.
+pub fn status(control: &Control) -> Value {
+    let snapshot = control.store().snapshot();
+    let count = |kind: &fourfront_store::Kind| snapshot.count(kind);
+    json!({
+        "sequence": snapshot.sequence(),
+        "functions": count(&fourfront_store::Kind::Lambda),
+        "function_versions": count(&fourfront_store::Kind::LambdaVersion),
+        "cloudfront_functions": count(&fourfront_store::Kind::CloudfrontFunction),
+        "key_value_stores": count(&fourfront_store::Kind::KeyValueStore),
+        "distributions": count(&fourfront_store::Kind::Distribution),
+    })
+}
