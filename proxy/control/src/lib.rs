@@ -59,8 +59,9 @@ use fourfront_model::{FunctionKey, Site};
 pub use deployed::{Deployed, Deployment, Part};
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use settings::{
-    AccessFormat, CertificateFiles, CompressionSettings, HookSettings, LoadSettings, LogFormat,
-    LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits, ResolverSettings, ViewerSettings,
+    AccessFormat, AdminAuth, CertificateFiles, CompressionSettings, ControlSettings, HookSettings,
+    LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
+    ResolverSettings, ViewerSettings,
 };
 
 use cursor::Cursor;

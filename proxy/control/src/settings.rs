@@ -1,16 +1,18 @@
 //! What the `node:` block sets: listeners, memory, limits (CP-640). These are read at start; the site part
 //! of the file can change under a running node.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use fourfront_model::{LimitProfile, PopCode, TrustedProxies};
+
+use crate::api::Account;
 
 /// Node settings, each with its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSettings {
     /// Viewer listener, plain HTTP. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
-    /// Admin listener (health, metrics), always on a loopback address. Default `127.0.0.1:9400`.
+    /// Admin listener. Default `127.0.0.1:9400`.
     pub admin: SocketAddr,
     /// Proxy worker threads; `None` is one per core.
     pub threads: Option<usize>,
@@ -49,6 +51,8 @@ pub struct NodeSettings {
     pub data_dir: Option<PathBuf>,
     /// How viewers connect.
     pub viewers: ViewerSettings,
+    /// Who may change what it serves, and what resources are called there.
+    pub control: ControlSettings,
 }
 
 impl Default for NodeSettings {
@@ -74,8 +78,40 @@ impl Default for NodeSettings {
             pop: None,
             data_dir: None,
             viewers: ViewerSettings::default(),
+            control: ControlSettings::default(),
         }
     }
+}
+
+/// Who is let in at the admin listener (CP-400).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AdminAuth {
+    /// Who signs with a key of the node's, or comes by its socket.
+    #[default]
+    SigV4,
+    /// Whoever reaches it, which only this machine may.
+    Any,
+}
+
+/// The admin endpoint, where the node keeps control state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ControlSettings {
+    /// Who is let in. Default `sigv4`.
+    pub auth: AdminAuth,
+    /// Whether it may be reached from elsewhere without TLS (CP-401). Default false.
+    pub insecure: bool,
+    /// The Unix socket for the node's own user and root; `None` is `admin.sock` in the data directory.
+    pub socket: Option<PathBuf>,
+    /// What it shows on TLS; without, it speaks plain HTTP.
+    pub certificate: Option<CertificateFiles>,
+    /// Account, region and domain in names of resources.
+    pub account: Account,
+    /// Minutes that a caller's clock may be off. Default 15 (CP-412).
+    pub clock_skew: Option<u8>,
+    /// What stored secrets are sealed with; `None` is `master.key` in the data directory, made at the first start (CP-430).
+    pub master_key_file: Option<PathBuf>,
+    /// Directories that stand for buckets which code and imports come from (CP-075).
+    pub artifacts: BTreeMap<String, PathBuf>,
 }
 
 /// How names of origins are resolved (CF-398).

@@ -41,12 +41,12 @@ impl Account {
 }
 
 /// A letter and 13 of `[A-Z0-9]`: ids of distributions (`E`), invalidations (`I`), public keys (`K`) (CP-048).
-pub fn letter_id(letter: char) -> String {
+pub(crate) fn letter_id(letter: char) -> String {
     random(letter, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 }
 
 /// The label of a domain name: `d` and 13 of `[a-z0-9]` (CP-048).
-pub fn domain_label() -> String {
+pub(crate) fn domain_label() -> String {
     random('d', b"abcdefghijklmnopqrstuvwxyz0123456789")
 }
 
@@ -57,7 +57,7 @@ fn random(letter: char, alphabet: &[u8]) -> String {
 }
 
 /// A UUID of version 4 (RFC 9562 section 5.4).
-pub fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let mut bytes: [u8; 16] = rand::random();
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;

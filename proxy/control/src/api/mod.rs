@@ -265,6 +265,14 @@ impl Control {
             .map(|change| (change.kind.clone(), change.id.clone()))
             .collect();
         let committed = self.store.write(batch)?;
+        let stores: Vec<_> = self.store.list(&Kind::KeyValueStore, None, usize::MAX);
+        self.stores.keep(|id| {
+            let named = |document: &Arc<fourfront_store::Document>| {
+                let body = document.body.as_deref().unwrap_or_default();
+                serde_json::from_slice::<cloudfront::StoreDocument>(body).is_ok_and(|s| s.id == id)
+            };
+            stores.iter().any(named)
+        });
         if let Some(activate) = activate {
             activate();
         }

@@ -5,23 +5,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fourfront_model::rfc3339;
 
 /// Milliseconds since 1970.
-pub fn millis(time: SystemTime) -> u64 {
+pub(crate) fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The time so many milliseconds after 1970.
-pub fn of_millis(millis: u64) -> SystemTime {
+pub(crate) fn of_millis(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)
 }
 
 /// `2026-11-22T23:58:11.990Z` (CP-025).
-pub fn iso(millis: u64) -> String {
+pub(crate) fn iso(millis: u64) -> String {
     rfc3339(of_millis(millis))
 }
 
 /// `2026-11-22T23:58:11.990+0000`, as Lambda writes it (CP-032).
-pub fn lambda(millis: u64) -> String {
+pub(crate) fn lambda(millis: u64) -> String {
     format!("{}+0000", iso(millis).trim_end_matches('Z'))
 }
 

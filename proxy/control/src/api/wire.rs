@@ -3,8 +3,6 @@
 use fourfront_aws::{Service, Shape};
 use serde_json::Value;
 
-use super::ApiError;
-
 /// The shape of an operation's member.
 fn shape(operation: &str, member: &str) -> Option<&'static Shape> {
     Service::CloudFront

@@ -20,7 +20,7 @@ pub(crate) use distribution::{
     RESTRICTIONS, TRUST_STORE, VARY, VIEWER_CERTIFICATE, VIEWER_MTLS,
 };
 pub(crate) use node::{
-    CERTIFICATE, COMPRESSION, HOOKS, HTTP2, LIMITS, LOG, LOGGING, NODE, RESOLVER,
+    ADMIN, CERTIFICATE, COMPRESSION, HOOKS, HTTP2, LIMITS, LOG, LOGGING, NODE, RESOLVER,
 };
 pub(crate) use origin::{
     CUSTOM_HEADER, CUSTOM_ORIGIN, EJECTION, FAILOVER_CRITERIA, GROUP_MEMBER, HEALTH_CHECK, ORIGIN,
@@ -175,6 +175,7 @@ pub(crate) const SITE: Table = Table {
 pub(crate) const ALL: &[&Table] = &[
     &SITE,
     &NODE,
+    &ADMIN,
     &CERTIFICATE,
     &HTTP2,
     &RESOLVER,

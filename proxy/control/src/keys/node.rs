@@ -7,6 +7,7 @@ pub(crate) const NODE: Table = Table {
     groups: &[&[
         read("listen"),
         read("admin"),
+        read("artifacts"),
         read("threads"),
         read("max_requests"),
         read("max_connections"),
@@ -33,6 +34,22 @@ pub(crate) const NODE: Table = Table {
         refused("fleet", "not available yet: it needs fleet state"),
         read("trusted_proxies"),
         read("pop"),
+    ]],
+};
+
+pub(crate) const ADMIN: Table = Table {
+    what: "`node.admin`",
+    groups: &[&[
+        read("listen"),
+        read("auth"),
+        read("insecure"),
+        read("socket"),
+        read("certificate"),
+        read("account_id"),
+        read("region"),
+        read("domain_suffix"),
+        read("clock_skew"),
+        read("master_key_file"),
     ]],
 };
 

@@ -1,6 +1,7 @@
 //! Stage three: what was written becomes the model. Names are looked up, numbers held against each other,
 //! files looked for; what leaves this stage is not checked again anywhere.
 
+mod admin;
 mod arns;
 mod behavior;
 mod behavior_policies;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fourfront_model::TrustedProxies;
 
-use super::{Context, files, tls};
+use super::{Context, admin, files, tls};
 use crate::{
     CompressionSettings, HookSettings, LoadSettings, LogSettings, NodeSettings, RequestLimits,
     raw::RawNode, report::Spanned,
@@ -45,18 +45,14 @@ pub(crate) fn lower(
     let default = NodeSettings::default();
     let default_limits = RequestLimits::default();
 
-    if let Some(admin) = raw.admin.as_ref().filter(|a| !a.value.ip().is_loopback()) {
-        report.error_help(
-            &admin.at,
-            format!("`{}` is not a loopback address", admin.value),
-            "the admin listener has no authentication: use 127.0.0.1 or [::1]".to_owned(),
-        );
-    }
     let listen = raw.listen.as_ref().map_or(default.listen, |l| l.value);
-    let admin = raw.admin.as_ref().map_or(default.admin, |a| a.value);
+    let admin_at = raw.admin.listen.as_ref().map(|l| l.at.clone());
+    let admin = raw.admin.listen.as_ref();
+    let admin = admin.map_or(default.admin, |a| a.value);
+    let control = admin::lower(raw.admin, admin, raw.data_dir.is_some(), context);
     let same_port = listen.port() == admin.port() && listen.port() != 0;
     let overlap = listen.ip() == admin.ip() || listen.ip().is_unspecified();
-    if let Some(at) = raw.admin.map(|a| a.at).or_else(|| raw.listen.map(|l| l.at))
+    if let Some(at) = admin_at.or_else(|| raw.listen.map(|l| l.at))
         && same_port
         && overlap
     {
@@ -191,5 +187,6 @@ pub(crate) fn lower(
         pop: raw.pop.map(|p| p.value),
         data_dir,
         viewers,
+        control,
     }
 }

@@ -100,7 +100,10 @@ pub(crate) fn viewers(
     }
 }
 
-fn certificate(named: Named<RawCertificate>, context: &Context<'_>) -> Option<CertificateFiles> {
+pub(super) fn certificate(
+    named: Named<RawCertificate>,
+    context: &Context<'_>,
+) -> Option<CertificateFiles> {
     let raw = named.value?;
     let cert = raw.cert.and_then(|p| files::existing_file(&p, context));
     let key = raw.key.and_then(|p| files::existing_file(&p, context));

@@ -1,6 +1,7 @@
 //! Stage two: the tree read into types that mirror the file. Every key is known, every value has its type
 //! and its place; whether names exist, numbers agree and files are there is stage three (`lower`).
 
+mod admin;
 mod api_associations;
 mod cloudfront_function;
 mod distribution;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use fourfront_model::{CacheMode, Compat, FinishFetch, Identity, RangeSlice, RequestCc};
 
+pub(crate) use admin::RawAdmin;
 pub(crate) use cloudfront_function::{RawCloudFrontFunction, RawStore};
 pub(crate) use distribution::{
     NamedBy, RawAssociation, RawBehavior, RawCacheTags, RawCdnCc, RawCustomOrigin, RawDistribution,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use fourfront_model::{LimitProfile, PopCode};
 
-use super::tls::RawViewers;
+use super::{RawAdmin, tls::RawViewers};
 use crate::{
     AccessFormat, LogFormat, LogLevel, Quotas, ResolverSettings,
     cursor::{Block, Cursor, shorten},
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct RawNode {
     pub(crate) listen: Option<Spanned<SocketAddr>>,
-    pub(crate) admin: Option<Spanned<SocketAddr>>,
+    pub(crate) admin: RawAdmin,
     pub(crate) threads: Option<u64>,
     pub(crate) cache_memory: Option<Spanned<u64>>,
     pub(crate) max_object_size: Option<Spanned<u64>>,
@@ -87,7 +87,7 @@ impl RawNode {
         };
         let mut raw = Self {
             listen: block.get("listen").and_then(address),
-            admin: block.get("admin").and_then(address),
+            admin: RawAdmin::read(&block),
             threads: block.get("threads").and_then(threads).map(|t| t.value),
             max_requests: most("max_requests", "a number of requests"),
             max_connections: most("max_connections", "a number of connections"),

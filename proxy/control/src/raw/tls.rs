@@ -131,7 +131,7 @@ impl RawViewers {
 }
 
 impl RawCertificate {
-    fn read(cursor: &Cursor<'_>) -> Option<Self> {
+    pub(super) fn read(cursor: &Cursor<'_>) -> Option<Self> {
         if !cursor.is_mapping() {
             cursor.expected("a block with `cert` and `key`");
             return None;

@@ -28,6 +28,7 @@ fn reference_dir() -> tempfile::TempDir {
         "certs/api-ca.pem",
         "certs/site.pem",
         "certs/site.key",
+        "certs/master.key",
         "certs/shop.pem",
         "certs/shop.key",
         "certs/viewers.pem",

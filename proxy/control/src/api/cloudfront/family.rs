@@ -13,11 +13,11 @@ use crate::api::{
 };
 
 /// One family.
-pub(crate) struct Family {
+pub(super) struct Family {
     /// Of its documents.
-    pub(crate) kind: Kind,
+    kind: Kind,
     /// `CachePolicy`: operations, members and errors are named after it.
-    pub(crate) name: &'static str,
+    name: &'static str,
     /// `CachePolicyConfig`.
     config: &'static str,
     /// `CachePolicyList`.
@@ -47,7 +47,7 @@ pub(crate) struct FamilyDocument {
 }
 
 /// All families.
-pub(crate) const FAMILIES: &[Family] = &[
+const FAMILIES: &[Family] = &[
     Family {
         kind: Kind::CachePolicy,
         name: "CachePolicy",
@@ -190,11 +190,6 @@ pub(super) fn call(
 }
 
 impl Family {
-    /// The family that documents of a kind belong to.
-    pub(crate) fn of(kind: &Kind) -> Option<&'static Self> {
-        FAMILIES.iter().find(|family| family.kind == *kind)
-    }
-
     /// `ListCachePolicies`, `ListPublicKeys`.
     fn lists(&self, operation: &str) -> bool {
         let Some(plural) = operation.strip_prefix("List") else {

@@ -12,7 +12,7 @@ mod tagging;
 use serde_json::{Value, json};
 
 pub(crate) use distribution::DistributionDocument;
-pub(crate) use family::{FAMILIES, Family, FamilyDocument};
+pub(crate) use family::FamilyDocument;
 pub(crate) use function::FunctionDocument;
 pub(crate) use store::StoreDocument;
 
