@@ -12,6 +12,7 @@ mod geo;
 mod grants;
 mod legacy;
 mod logging;
+mod managed_documents;
 mod named_policies;
 mod node;
 mod origin_access;
