@@ -20,5 +20,6 @@ pub mod node;
 pub mod observe;
 pub mod origins;
 pub mod pingora;
+pub mod plane;
 pub mod purge;
 pub mod tls;

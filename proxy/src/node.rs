@@ -144,6 +144,11 @@ impl Snapshot {
         &self.geo
     }
 
+    /// Packages that every function finds (NC-72).
+    pub const fn modules(&self) -> Option<&Arc<ModulesDir>> {
+        self.modules.as_ref()
+    }
+
     /// Where the node says it is (CF-502).
     pub fn pop(&self) -> &str {
         self.pop.as_str()
@@ -187,6 +192,8 @@ pub enum SnapshotError {
         section: &'static str,
         /// Its name.
         name: String,
+        /// Which version it is.
+        key: FunctionKey,
         /// Why.
         fault: ExecutionFault,
         /// Stack frames on lines of their own, or empty.
@@ -755,6 +762,7 @@ fn function_error(loaded: &Loaded, function: &Function, fault: ExecutionFault) -
         location,
         section,
         name: function.name.to_string(),
+        key: function.key(),
         fault,
         stack,
     }

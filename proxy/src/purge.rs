@@ -8,6 +8,7 @@ use fourfront_cache::purge::{
     Batch, CreateError, Created, Invalidation, Item, ItemError, Tag, TagLimits, Target,
 };
 use fourfront_control::Quotas;
+pub use fourfront_control::api::plane::{Problem, PurgeAnswer, PurgeCall};
 use fourfront_model::{Compat, Distribution};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -18,77 +19,6 @@ use crate::{node::Node, observe::access::rfc3339};
 const MOST_REFERENCE: usize = 1_024;
 /// Invalidations on one page at most (CP-044).
 const MOST_LISTED: usize = 100;
-
-/// What is asked of the invalidation API (CP-620).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PurgeCall {
-    /// `POST purge` with this body. Waits for the disk.
-    Create(Vec<u8>),
-    /// `GET purge`, with its query.
-    List(String),
-    /// `GET purge/{id}`.
-    Get(String),
-}
-
-/// What is told: a JSON document, by its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PurgeAnswer {
-    /// 200, 201 or the status of a problem.
-    pub status: StatusCode,
-    /// What was asked for, or a problem document (RFC 9457, CP-621).
-    pub body: Value,
-    /// Where a new invalidation is found.
-    pub location: Option<String>,
-}
-
-/// Why a call is refused. `code` is stable, `detail` names what and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    status: StatusCode,
-    code: &'static str,
-    detail: String,
-    /// Where in the request.
-    field: Option<String>,
-}
-
-impl Problem {
-    /// A refusal.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            field: None,
-        }
-    }
-
-    /// A refusal of one member of the request.
-    pub(crate) fn invalid(field: &str, detail: impl Into<String>) -> Self {
-        Self {
-            field: Some(field.to_owned()),
-            ..Self::new(StatusCode::BAD_REQUEST, "InvalidArgument", detail)
-        }
-    }
-
-    /// As a problem document (CP-621).
-    pub fn answer(self) -> PurgeAnswer {
-        let mut body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or_default(),
-            "status": self.status.as_u16(),
-            "code": self.code,
-            "detail": self.detail,
-        });
-        if let Some(field) = self.field {
-            body["field"] = json!(field);
-        }
-        PurgeAnswer {
-            status: self.status,
-            body,
-            location: None,
-        }
-    }
-}
 
 /// Answers a call about a node's invalidations, at the time `now`.
 pub fn answer(node: &Node, call: PurgeCall, now: SystemTime) -> PurgeAnswer {
@@ -167,7 +97,7 @@ fn refused(error: CreateError) -> Problem {
     let detail = error.to_string();
     match error {
         CreateError::ReferenceUsed { .. } => Problem {
-            code: "InvalidationBatchAlreadyExists",
+            code: "InvalidationBatchAlreadyExists".to_owned(),
             ..Problem::invalid("caller_reference", detail)
         },
         CreateError::NoTags { .. } => Problem::invalid("tags", detail),

@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod metrics;
 pub mod pools;
 pub mod standard;
+pub mod tap;
 pub mod writer;
 
 /// Field names shared by logs and access records.

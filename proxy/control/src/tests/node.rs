@@ -159,7 +159,7 @@ fn each_bad_value_is_refused() {
         ),
         (
             "admin: 0.0.0.0:9400",
-            "2:10: node.admin: `0.0.0.0:9400` is not a loopback address (help: the admin listener has no authentication",
+            "2:10: node.admin: `0.0.0.0:9400` is not a loopback address, and nobody could say who may speak there (help: set `data_dir:`",
         ),
         (
             "admin: 10.0.0.1:9400",
