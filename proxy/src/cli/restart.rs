@@ -9,6 +9,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
     let NodeSettings {
         listen,
         admin,
+        metrics,
         threads,
         cache_memory,
         max_object_size,
@@ -73,6 +74,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
             *listen_https != now.viewers.listen_https,
         ),
         ("node.admin", *admin != now.admin),
+        ("node.metrics", *metrics != now.metrics),
         ("node.threads", *threads != now.threads),
         ("node.cache_memory", *cache_memory != now.cache_memory),
         (

@@ -7,6 +7,7 @@ pub(crate) const NODE: Table = Table {
     groups: &[&[
         read("listen"),
         read("admin"),
+        read("metrics"),
         read("threads"),
         read("max_requests"),
         read("max_connections"),
