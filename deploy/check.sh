@@ -24,6 +24,18 @@ if have promtool; then
   say "alert rules"
   promtool check rules prometheus/fourfront.rules.yaml
   promtool test rules prometheus/fourfront.rules.test.yaml
+  if have python3; then
+    say "queries of the dashboard"
+    python3 - grafana/fourfront.json >"$made/dashboard.yaml" <<'EOF'
+import json, re, sys
+panels = json.load(open(sys.argv[1], encoding="utf-8"))["panels"]
+queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+queries = [re.sub(r"\$(instance|distribution)", ".*", q.replace("$__rate_interval", "5m")) for q in queries]
+rules = [{"record": f"dashboard:query{n}", "expr": query} for n, query in enumerate(queries)]
+print(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+EOF
+    promtool check rules "$made/dashboard.yaml"
+  fi
 fi
 
 if have yamllint; then
