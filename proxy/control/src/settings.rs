@@ -14,6 +14,8 @@ pub struct NodeSettings {
     pub listen: SocketAddr,
     /// Admin listener. Default `127.0.0.1:9400`.
     pub admin: SocketAddr,
+    /// Listener for health, readiness and metrics alone, on any address (CP-620); `None` without one.
+    pub metrics: Option<SocketAddr>,
     /// Proxy worker threads; `None` is one per core.
     pub threads: Option<usize>,
     /// How much it takes on at the same time.
@@ -60,6 +62,7 @@ impl Default for NodeSettings {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 9400)),
+            metrics: None,
             threads: None,
             load: LoadSettings::default(),
             cache_memory: 256 << 20,

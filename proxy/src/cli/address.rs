@@ -78,15 +78,7 @@ impl NodeAddress {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        let exchange = timeout(PATIENCE, self.exchange(method, path, body));
-        let unreachable = |cause: String| {
-            let message = format!("no node at {}: {cause}", self.authority);
-            (Exit::Unreachable, message)
-        };
-        let answered = exchange
-            .await
-            .map_err(|_| unreachable("no answer".to_owned()))?;
-        let (status, body) = answered.map_err(|e| unreachable(e.to_string()))?;
+        let (status, body) = self.reach(method, path, body).await?;
         let document: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status.is_success() {
             return Ok(document);
@@ -102,6 +94,30 @@ impl NodeAddress {
         };
         let message = format!("{code}: {field}{}", text(&document, "detail"));
         Err((exit, message))
+    }
+
+    /// Asks, and gives the status of the answer and its text, whatever they are.
+    pub(super) async fn look(&self, path: &str) -> Result<(StatusCode, String), Failure> {
+        let (status, body) = self.reach(Method::GET, path, None).await?;
+        Ok((status, String::from_utf8_lossy(&body).trim().to_owned()))
+    }
+
+    /// Asks, and says it when there is no answer.
+    async fn reach(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let exchange = timeout(PATIENCE, self.exchange(method, path, body));
+        let unreachable = |cause: String| {
+            let message = format!("no node at {}: {cause}", self.authority);
+            (Exit::Unreachable, message)
+        };
+        let answered = exchange
+            .await
+            .map_err(|_| unreachable("no answer".to_owned()))?;
+        answered.map_err(|e| unreachable(e.to_string()))
     }
 
     async fn exchange(

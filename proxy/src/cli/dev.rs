@@ -65,6 +65,7 @@ fn read_site(path: &Path, listen: SocketAddr) -> Option<Loaded> {
     };
     // Without state, and beside a node that may have this file's (CP-601).
     loaded.node.data_dir = None;
+    loaded.node.metrics = None;
     // Who develops runs what functions call on the same machine (LE-346).
     loaded.node.hooks.local_egress = true;
     loaded.node.hooks.private_egress = true;

@@ -4,6 +4,8 @@ mod address;
 mod check;
 mod dev;
 mod explain;
+mod health;
+mod notify;
 mod purge;
 mod restart;
 mod serve;
@@ -56,6 +58,8 @@ enum Command {
     Purge(purge::PurgeArgs),
     /// Tell what a running node would do with a request, and why: its key, what is stored, verdict and lifetimes.
     Explain(explain::ExplainArgs),
+    /// Ask a running node whether it is alive, or ready: for health checks. Exit 1 where it is not, 3 where there is none.
+    Health(health::HealthArgs),
     /// Print the version.
     Version,
 }
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Purge(args) => purge::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Version => {
             println!("fourfront {}", env!("CARGO_PKG_VERSION"));
             Exit::Ok

@@ -9,6 +9,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
     let NodeSettings {
         listen,
         admin,
+        metrics,
         threads,
         cache_memory,
         max_object_size,
@@ -65,6 +66,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 h2_streams: _,
                 proxy_protocol: _,
             },
+        control,
     } = started;
     let differs = [
         ("node.listen", *listen != now.listen),
@@ -72,7 +74,11 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
             "node.listen_https",
             *listen_https != now.viewers.listen_https,
         ),
-        ("node.admin", *admin != now.admin),
+        ("node.metrics", *metrics != now.metrics),
+        (
+            "node.admin",
+            *admin != now.admin || *control != now.control,
+        ),
         ("node.threads", *threads != now.threads),
         ("node.cache_memory", *cache_memory != now.cache_memory),
         (

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    Exit, say,
+    Exit, notify, say,
     start::{self, StandardLog},
 };
 use crate::observe::logs;
@@ -64,21 +64,37 @@ pub(super) fn run(config: &Path) -> Exit {
     };
     let secure = listeners.viewer.secure_address();
     let secure = secure.map_or_else(String::new, |address| format!(" and https://{address}"));
-    say(&format!(
-        "serving on http://{}{secure}, admin on http://{}",
+    let metrics = listeners.metrics;
+    let metrics = metrics.map_or_else(String::new, |address| {
+        format!(", metrics on http://{address}")
+    });
+    let serving = format!(
+        "serving on http://{}{secure}, admin on http://{}{metrics}",
         listeners.viewer.address(),
         listeners.admin
-    ));
+    );
+    say(&serving);
+    notify::ready(&serving);
     let _renewing = start::renew_certificates(&node);
     let reload = || {
-        if let Some(note) = start::reload(&node, config, &loaded.node) {
-            say(&format!("{} reloaded{note}", config.display()));
+        notify::reloading();
+        match start::reload(&node, config, &loaded.node) {
+            Some(note) => {
+                say(&format!("{} reloaded{note}", config.display()));
+                notify::ready(&serving);
+            }
+            // It serves as before, so the service stays up; who asks for its status sees why.
+            None => notify::ready(
+                "the last reload was refused, see the log; the configuration before it stays",
+            ),
         }
     };
     signals.wait_for_stop(stops, reload, || node.access().reopen());
     // The last configuration decides: this is read now, not at start.
     let grace = node.snapshot().settings().shutdown_grace;
-    say(&format!("draining, at most {} s", grace.as_secs()));
+    let draining = format!("draining, at most {} s", grace.as_secs());
+    say(&draining);
+    notify::stopping(&draining);
     listeners.viewer.shutdown(grace);
     node.access().finish();
     Exit::Ok

@@ -176,6 +176,8 @@ pub(super) struct Listeners {
     pub(super) viewer: Listening,
     /// Where the admin listener was bound.
     pub(super) admin: SocketAddr,
+    /// Where the listener for probes and scrapers was bound, if there is one.
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 /// Starts the viewer and the admin listener; prints which address is taken when one is.
@@ -191,35 +193,57 @@ pub(super) fn start_listeners(node: &Arc<Node>, loaded: &Loaded) -> Option<Liste
             .map(|p| p.display().to_string()),
     };
     // Before the viewers' listener, which answers from the moment it is there.
-    let admin = loaded.node.admin;
-    let (admin_listener, admin) = bind_admin(admin)
-        .map_err(|e| say(&format!("node.admin: cannot listen on {admin}: {e}")))
-        .ok()?;
+    let (admin_listener, admin) = bind("node.admin", loaded.node.admin)?;
+    let metrics = match loaded.node.metrics {
+        Some(address) => Some(bind("node.metrics", address)?),
+        None => None,
+    };
     let viewer = serve(node, &settings).map_err(|e| say(&e)).ok()?;
     let target: Arc<dyn admin::Admin> = node.clone();
+    let (metrics_listener, metrics) = metrics.unzip();
     std::thread::Builder::new()
         .name("admin".to_owned())
-        .spawn(move || admin_thread(admin_listener, target))
+        .spawn(move || admin_thread(admin_listener, metrics_listener, target))
         .map_err(|e| say(&format!("cannot start the admin listener: {e}")))
         .ok()?;
-    Some(Listeners { viewer, admin })
+    Some(Listeners {
+        viewer,
+        admin,
+        metrics,
+    })
 }
 
-fn bind_admin(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    let bound = listener.local_addr()?;
-    Ok((listener, bound))
+/// Listens where a setting says; prints why it cannot.
+fn bind(setting: &str, address: SocketAddr) -> Option<(TcpListener, SocketAddr)> {
+    let listen = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let bound = listener.local_addr()?;
+        Ok::<_, io::Error>((listener, bound))
+    };
+    listen()
+        .map_err(|e| say(&format!("{setting}: cannot listen on {address}: {e}")))
+        .ok()
 }
 
-fn admin_thread(listener: TcpListener, target: Arc<dyn admin::Admin>) {
+fn admin_thread(
+    listener: TcpListener,
+    metrics: Option<TcpListener>,
+    target: Arc<dyn admin::Admin>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let result = runtime.and_then(|runtime| {
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            admin::serve(listener, target).await;
+            let metrics = metrics.map(tokio::net::TcpListener::from_std).transpose()?;
+            let probes = async {
+                if let Some(metrics) = metrics {
+                    admin::serve_probes(metrics, target.clone()).await;
+                }
+            };
+            tokio::join!(admin::serve(listener, target.clone()), probes);
             Ok(())
         })
     });

@@ -1,4 +1,5 @@
-//! The admin listener: health, readiness, metrics and invalidations on the loopback interface (CP-620).
+//! The admin listener: health, readiness, metrics and invalidations on the loopback interface (CP-620); and the one for
+//! probes and scrapers, which is for other machines and has the first three alone.
 
 use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
@@ -8,7 +9,11 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 
 use crate::purge::{Problem, PurgeAnswer, PurgeCall};
 
@@ -37,6 +42,50 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(listener: TcpListener, admin: Arc<dyn Admin>) {
     let accept = async || listener.accept().await.map(|(stream, _)| stream);
     accept_all(accept, |stream| serve_connection(stream, admin.clone())).await;
+}
+
+/// Connections to the listener for probes at the same time, and how long one may last. Whoever reaches it needs no
+/// credentials, so what it can hold of the node is bounded; probes and scrapers are few and ask within moments.
+const MOST_PROBES: usize = 64;
+const PROBE_TIME: Duration = Duration::from_secs(10);
+
+/// Serves health, readiness and metrics, one request to a connection, until the task is dropped.
+pub async fn serve_probes(listener: TcpListener, admin: Arc<dyn Admin>) {
+    let accept = async || listener.accept().await.map(|(stream, _)| stream);
+    let free = Arc::new(Semaphore::new(MOST_PROBES));
+    accept_all(accept, |stream| {
+        // One too many is closed unheard.
+        if let Ok(place) = free.clone().try_acquire_owned() {
+            let admin = admin.clone();
+            tokio::spawn(async move {
+                serve_probe(stream, admin, PROBE_TIME).await;
+                drop(place);
+            });
+        }
+    })
+    .await;
+}
+
+async fn serve_probe<S>(stream: S, admin: Arc<dyn Admin>, limit: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let path = request.uri().path();
+        let answered = match path {
+            "/health" | "/ready" | "/metrics" => answer(request.method(), path, admin.as_ref()),
+            _ => plain(
+                StatusCode::NOT_FOUND,
+                "no such resource: try /health, /ready or /metrics\n",
+            ),
+        };
+        std::future::ready(Ok::<_, Infallible>(answered))
+    });
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // Who is slow, or hangs up midway, is none of the node's business.
+    let _ = tokio::time::timeout(limit, connection).await;
 }
 
 /// Hands over each connection, past all errors.
@@ -210,32 +259,34 @@ fn purge_response(answer: PurgeAnswer) -> Response<Full<Bytes>> {
     response
 }
 
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+fn text(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static(content_type),
+    );
+    response
+}
+
+fn plain(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    text(status, PLAIN, body)
+}
+
 fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes>> {
-    let text = |status, content_type, body: Vec<u8>| {
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = status;
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            header::HeaderValue::from_static(content_type),
-        );
-        response
-    };
-    const PLAIN: &str = "text/plain; charset=utf-8";
     if method != Method::GET && method != Method::HEAD {
-        return text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            PLAIN,
-            b"only GET\n".to_vec(),
-        );
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
     }
     match path.strip_prefix("/_fourfront/v1").unwrap_or(path) {
-        "/health" => text(StatusCode::OK, PLAIN, b"ok\n".to_vec()),
-        "/ready" if admin.ready() => text(StatusCode::OK, PLAIN, b"ready\n".to_vec()),
-        "/ready" => text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            PLAIN,
-            b"draining\n".to_vec(),
-        ),
+        "/health" => plain(StatusCode::OK, "ok\n"),
+        "/ready" if admin.ready() => plain(StatusCode::OK, "ready\n"),
+        "/ready" => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/status" => text(
             StatusCode::OK,
             "application/json",
@@ -245,12 +296,10 @@ fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes
             Ok(body) => text(StatusCode::OK, "text/plain; version=0.0.4", body),
             Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, e.into_bytes()),
         },
-        _ => text(
+        _ => plain(
             StatusCode::NOT_FOUND,
-            PLAIN,
-            b"no such resource: try /health, /ready, /status, /metrics, /_fourfront/v1/purge or \
-              /_fourfront/v1/explain\n"
-                .to_vec(),
+            "no such resource: try /health, /ready, /status, /metrics, /_fourfront/v1/purge or \
+             /_fourfront/v1/explain\n",
         ),
     }
 }
@@ -397,6 +446,43 @@ mod tests {
                 .as_u16(),
             405
         );
+    }
+
+    /// What the listener for probes says to these bytes; as much as comes before it closes.
+    async fn probe(sent: &str, limit: Duration) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut near, far) = tokio::io::duplex(64 << 10);
+        near.write_all(sent.as_bytes()).await.unwrap();
+        let mut read = String::new();
+        let serving = serve_probe(far, Arc::new(Fixed(true)), limit);
+        let (_, told) = tokio::join!(serving, near.read_to_string(&mut read));
+        told.unwrap();
+        read
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn probes_learn_of_health_and_metrics_and_of_nothing_else() {
+        // CP-620
+        for (method, path, status) in [
+            ("GET", "/health", 200),
+            ("GET", "/ready", 200),
+            ("HEAD", "/metrics", 200),
+            ("GET", "/status", 404),
+            ("GET", "/_fourfront/v1/purge", 404),
+            ("GET", "/_fourfront/v1/status", 404),
+            ("POST", "/_fourfront/v1/purge", 404),
+            ("POST", "/_fourfront/v1/explain", 404),
+            ("POST", "/metrics", 405),
+        ] {
+            // Two at once: the second stays without an answer, the connection ends.
+            let one = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let told = probe(&one.repeat(2), PROBE_TIME).await;
+            let expected = format!("HTTP/1.1 {status} ");
+            assert!(told.starts_with(&expected), "{method} {path}: {told}");
+            assert_eq!(told.matches("HTTP/1.1 ").count(), 1, "{told}");
+        }
+        // Who never finishes a request is let go; the clock here runs ahead when nobody has anything to do.
+        assert_eq!(probe("GET /health HTTP/1.1\r\n", PROBE_TIME).await, "");
     }
 
     #[tokio::test]

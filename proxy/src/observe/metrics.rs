@@ -389,6 +389,21 @@ impl Metrics {
             .config
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
+        // There from the start with 0: of a counter that appears with its first event, `rate` and `increase` do not see that
+        // event, and an alert on something rare would miss it.
+        for (counters, values) in [
+            (&metrics.reloads, &["applied", "refused"][..]),
+            (&metrics.certificate_loads, &["applied", "refused"]),
+            (&metrics.refused, &["requests", "connections"]),
+            (
+                &metrics.handshakes,
+                &["full", "resumed", "failed", "timeout", "no_certificate"],
+            ),
+        ] {
+            for value in values {
+                counters.with_label_values(&[*value]);
+            }
+        }
         Ok(metrics)
     }
 
@@ -626,6 +641,21 @@ mod tests {
             .lines()
             .filter(|l| l.starts_with("fourfront_requests_total{"));
         assert_eq!(lines.count(), 2);
+    }
+
+    #[test]
+    fn what_is_rare_is_counted_from_nought() {
+        // CF-720
+        let metrics = Metrics::new().unwrap();
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        for line in [
+            r#"fourfront_reloads_total{outcome="refused"} 0"#,
+            r#"fourfront_certificate_loads_total{outcome="refused"} 0"#,
+            r#"fourfront_refused_total{what="connections"} 0"#,
+            r#"fourfront_tls_handshakes_total{outcome="no_certificate"} 0"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
     }
 
     #[test]

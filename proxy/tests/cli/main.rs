@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod cache_tests;
+mod deploy;
 mod dev;
 mod explain;
 mod offline;
@@ -13,4 +14,5 @@ mod purge;
 mod quickstart;
 mod roots;
 mod serve;
+mod service;
 mod starting;

@@ -8,6 +8,7 @@ pub(crate) const NODE: Table = Table {
         read("listen"),
         read("admin"),
         read("artifacts"),
+        read("metrics"),
         read("threads"),
         read("max_requests"),
         read("max_connections"),

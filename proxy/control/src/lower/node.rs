@@ -1,6 +1,9 @@
 //! Node settings: defaults filled in, values held against each other.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use fourfront_model::TrustedProxies;
 
@@ -36,6 +39,24 @@ pub(crate) fn log_directory(raw: &RawNode, base_dir: &Path) -> Option<PathBuf> {
     Some(base_dir.join(path).components().collect())
 }
 
+/// Two listeners cannot have one port of one address.
+fn separate_ports(
+    metrics: &Spanned<SocketAddr>,
+    others: &[(&str, SocketAddr)],
+    context: &Context<'_>,
+) {
+    let own = metrics.value;
+    for (name, other) in others {
+        let one_port = own.port() == other.port() && other.port() != 0;
+        let overlap =
+            own.ip() == other.ip() || own.ip().is_unspecified() || other.ip().is_unspecified();
+        if one_port && overlap {
+            let message = format!("`metrics` {own} and `{name}` {other} are one port");
+            context.report.error(&metrics.at, message);
+        }
+    }
+}
+
 pub(crate) fn lower(
     raw: RawNode,
     context: &Context<'_>,
@@ -58,6 +79,11 @@ pub(crate) fn lower(
     {
         let message = format!("`listen` {listen} and `admin` {admin} are one port");
         report.error(&at, message);
+    }
+
+    let metrics = raw.metrics.as_ref().map(|m| m.value);
+    if let Some(metrics) = &raw.metrics {
+        separate_ports(metrics, &[("listen", listen), ("admin", admin)], context);
     }
 
     let cache_memory = raw
@@ -127,6 +153,9 @@ pub(crate) fn lower(
     watched.extend(modules_dir.clone());
 
     let viewers = tls::viewers(raw.viewers, listen, admin, context, watched);
+    if let (Some(metrics), Some(https)) = (&raw.metrics, viewers.listen_https) {
+        separate_ports(metrics, &[("listen_https", https)], context);
+    }
 
     let format = raw.log_format.unwrap_or(default.log.format);
     let access_file = raw.access_file.and_then(|f| files::own_file(&f, context));
@@ -141,6 +170,7 @@ pub(crate) fn lower(
         },
         listen,
         admin,
+        metrics,
         threads: count(raw.threads),
         load: LoadSettings {
             max_requests: count(raw.max_requests),

@@ -17,6 +17,7 @@ use crate::{
 pub(crate) struct RawNode {
     pub(crate) listen: Option<Spanned<SocketAddr>>,
     pub(crate) admin: RawAdmin,
+    pub(crate) metrics: Option<Spanned<SocketAddr>>,
     pub(crate) threads: Option<u64>,
     pub(crate) cache_memory: Option<Spanned<u64>>,
     pub(crate) max_object_size: Option<Spanned<u64>>,
@@ -88,6 +89,7 @@ impl RawNode {
         let mut raw = Self {
             listen: block.get("listen").and_then(address),
             admin: RawAdmin::read(&block),
+            metrics: block.get("metrics").and_then(address),
             threads: block.get("threads").and_then(threads).map(|t| t.value),
             max_requests: most("max_requests", "a number of requests"),
             max_connections: most("max_connections", "a number of connections"),

@@ -49,6 +49,7 @@ fn every_node_setting_is_read() {
     let node = accepted(&with_node(
         "listen: \"[::1]:0\"
 admin: 127.0.0.2:0
+metrics: 0.0.0.0:9401
 threads: 3
 cache_memory: 1GiB
 cache_disk: 2GiB
@@ -69,6 +70,8 @@ data_dir: ./data",
     .node;
     assert_eq!(node.listen.to_string(), "[::1]:0");
     assert_eq!(node.admin.to_string(), "127.0.0.2:0");
+    // CP-620
+    assert_eq!(node.metrics, Some("0.0.0.0:9401".parse().unwrap()));
     assert_eq!(
         (node.threads, node.hooks.threads, node.hooks.concurrency),
         (Some(3), Some(4), 7)
@@ -172,6 +175,18 @@ fn each_bad_value_is_refused() {
         (
             "listen: 127.0.0.1:9400",
             "2:11: node.listen: `listen` 127.0.0.1:9400 and `admin` 127.0.0.1:9400 are one port",
+        ),
+        (
+            "metrics: 9401",
+            "2:12: node.metrics: `9401` is not an address to listen on",
+        ),
+        (
+            "metrics: 0.0.0.0:9400",
+            "2:12: node.metrics: `metrics` 0.0.0.0:9400 and `admin` 127.0.0.1:9400 are one port",
+        ),
+        (
+            "metrics: 127.0.0.1:8080",
+            "2:12: node.metrics: `metrics` 127.0.0.1:8080 and `listen` 0.0.0.0:8080 are one port",
         ),
         (
             "threads: 0",

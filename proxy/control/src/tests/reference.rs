@@ -129,6 +129,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     let loaded = parse(REFERENCE, Path::new("r"), dir.path(), &|_| None).unwrap();
     // Where the default is "none" or "one per core", the reference has to show some value.
     let mut default = NodeSettings {
+        metrics: Some("0.0.0.0:9401".parse().unwrap()),
         threads: Some(2),
         max_object_size: Some(64 << 20),
         cache_disk: Some(10 << 30),

@@ -1,0 +1,1 @@
+../../../kubernetes/security-headers.js
