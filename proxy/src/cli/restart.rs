@@ -75,10 +75,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
             *listen_https != now.viewers.listen_https,
         ),
         ("node.metrics", *metrics != now.metrics),
-        (
-            "node.admin",
-            *admin != now.admin || *control != now.control,
-        ),
+        ("node.admin", *admin != now.admin || *control != now.control),
         ("node.threads", *threads != now.threads),
         ("node.cache_memory", *cache_memory != now.cache_memory),
         (

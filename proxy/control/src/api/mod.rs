@@ -5,6 +5,7 @@
 //! is answered. So nothing is answered that is not in force, nothing is in force that is not durable, and a function that
 //! does not load changes nothing. Calls that write wait for each other; those that read wait for nobody.
 
+mod apply;
 mod arn;
 mod associations;
 mod cloudfront;
@@ -14,9 +15,12 @@ pub mod front;
 mod iam;
 mod keychain;
 mod keys;
+mod keys_api;
 mod lambda;
+pub mod native;
 mod page;
 pub mod plane;
+mod releases;
 mod stores;
 mod sts;
 mod time;
@@ -240,11 +244,45 @@ impl Control {
         }
     }
 
+    /// The ARN of the key-value store with a name, an id or that ARN.
+    pub(crate) fn arn_of_store(&self, name: &str) -> Option<String> {
+        let caller = Caller::node(0);
+        let tx = Tx::new(self.around(&caller));
+        let all = tx
+            .list::<cloudfront::StoreDocument>(&Kind::KeyValueStore)
+            .ok()?;
+        let account = &self.settings.account;
+        let is = |s: &tx::Stored<cloudfront::StoreDocument>| {
+            s.id == name || s.body.id == name || s.body.arn(account) == name
+        };
+        let found = all.into_iter().find(is);
+        found.map(|s| s.body.arn(account))
+    }
+
+    /// Commits a deploy.
+    fn commit_release(
+        &self,
+        tx: Tx<'_>,
+        audit: AuditEntry,
+        release: fourfront_store::ReleaseDraft,
+    ) -> Result<(), ApiError> {
+        self.commit_as(tx, Some(audit), Some(release)).map(|_| ())
+    }
+
     /// Makes what a call would write ready, writes it and swaps it in. The revisions of what was written.
     fn commit(
         &self,
         tx: Tx<'_>,
         audit: Option<AuditEntry>,
+    ) -> Result<Vec<(Kind, Arc<str>, u64)>, ApiError> {
+        self.commit_as(tx, audit, None)
+    }
+
+    fn commit_as(
+        &self,
+        tx: Tx<'_>,
+        audit: Option<AuditEntry>,
+        release: Option<fourfront_store::ReleaseDraft>,
     ) -> Result<Vec<(Kind, Arc<str>, u64)>, ApiError> {
         if !tx.changes_anything() {
             return Ok(Vec::new());
@@ -259,6 +297,7 @@ impl Control {
         batch.author = caller.key_id.as_str().into();
         batch.now = caller.now;
         batch.audit = audit;
+        batch.release = release;
         let names: Vec<_> = batch
             .changes
             .iter()

@@ -276,6 +276,18 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// Writes a document anew as it is, if it is there: it is part of a release.
+    pub(crate) fn touch(&mut self, kind: &Kind, id: &str) {
+        let key = (kind.clone(), id.to_owned());
+        if self.pending.contains_key(&key) {
+            return;
+        }
+        let found = self.current.get(kind, id);
+        if let Some(body) = found.and_then(|document| document.body.clone()) {
+            self.pending.insert(key, Some(body.to_vec()));
+        }
+    }
+
     /// Deletes a document when the call is done.
     pub(crate) fn delete(&mut self, kind: Kind, id: &str) {
         self.pending.insert((kind, id.to_owned()), None);

@@ -552,7 +552,7 @@ fn check_deployment(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
 }
 
 /// What stands for an access identity in policies of buckets: 96 hex digits.
-fn canonical_user(id: &str) -> String {
+pub(crate) fn canonical_user(id: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let first = Sha256::digest(id.as_bytes());

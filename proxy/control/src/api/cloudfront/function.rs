@@ -49,7 +49,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    fn etag(&self, name: &str) -> String {
+    pub(crate) fn etag(&self, name: &str) -> String {
         fourfront_store::etag(&Kind::CloudfrontFunction, name, self.write)
     }
 

@@ -12,7 +12,7 @@ mod tagging;
 use serde_json::{Value, json};
 
 pub(crate) use distribution::DistributionDocument;
-pub(crate) use family::FamilyDocument;
+pub(crate) use family::{FamilyDocument, canonical_user};
 pub(crate) use function::FunctionDocument;
 pub(crate) use store::StoreDocument;
 
@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Answers an operation of CloudFront's API.
-pub(super) fn call(tx: &mut Tx<'_>, operation: &str, input: &Value) -> Result<Output, ApiError> {
+pub(crate) fn call(tx: &mut Tx<'_>, operation: &str, input: &Value) -> Result<Output, ApiError> {
     if let Some(output) = family::call(tx, operation, input) {
         return output;
     }

@@ -75,15 +75,8 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
         None | Some(Value::Null) => Vec::new(),
         Some(source) => import(tx, source)?,
     };
-    let document = StoreDocument {
-        id: uuid(),
-        comment: text(input, "Comment").to_owned(),
-        tags: tagging::read(&input["Tags"]),
-        modified: tx.caller.now,
-    };
-    let id = document.id.as_str().into();
-    tx.change_data(KvsChange::Create { id, entries });
-    tx.put(Kind::KeyValueStore, name, &document)?;
+    let tags = tagging::read(&input["Tags"]);
+    let document = make(tx, name, text(input, "Comment"), tags, entries)?;
     let value = json!({
         "KeyValueStore": shown(tx, name, &document),
         "Location": format!("{}/2020-05-31/key-value-store/{name}", tx.origin()),
@@ -91,7 +84,27 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
     Ok(Output::tagged(value, Kind::KeyValueStore, name))
 }
 
-type Entries = Vec<(std::sync::Arc<str>, std::sync::Arc<str>)>;
+/// Makes a store with this data.
+pub(crate) fn make(
+    tx: &mut Tx<'_>,
+    name: &str,
+    comment: &str,
+    tags: BTreeMap<String, String>,
+    entries: Entries,
+) -> Result<StoreDocument, ApiError> {
+    let document = StoreDocument {
+        id: uuid(),
+        comment: comment.to_owned(),
+        tags,
+        modified: tx.caller.now,
+    };
+    let id = document.id.as_str().into();
+    tx.change_data(KvsChange::Create { id, entries });
+    tx.put(Kind::KeyValueStore, name, &document)?;
+    Ok(document)
+}
+
+pub(crate) type Entries = Vec<(std::sync::Arc<str>, std::sync::Arc<str>)>;
 
 /// What an import source holds.
 fn import(tx: &Tx<'_>, source: &Value) -> Result<Entries, ApiError> {

@@ -95,7 +95,7 @@ pub(crate) fn version_id(name: &str, number: u32) -> String {
 }
 
 /// Answers an operation of Lambda's API.
-pub(super) fn call(tx: &mut Tx<'_>, operation: &str, input: &Value) -> Result<Output, ApiError> {
+pub(crate) fn call(tx: &mut Tx<'_>, operation: &str, input: &Value) -> Result<Output, ApiError> {
     match operation {
         "CreateFunction" => versions::create(tx, input),
         "UpdateFunctionCode" => versions::update_code(tx, input),

@@ -1,0 +1,265 @@
+//! The native API beside what the node itself answers (CP-620): configuration documents, keys and values, artifacts, keys of
+//! callers, releases. JSON, with problem documents (CP-621).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fourfront_aws::Service;
+use fourfront_store::{BlobId, Kind};
+use http::{HeaderValue, Method, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::{
+    ApiError, Caller,
+    front::{Answer, Front, Head},
+    plane::Problem,
+    time,
+};
+
+/// Answers a request that was let in. `path` is what follows `/_fourfront/v1/`. Blocks.
+pub fn answer(
+    front: &Arc<Front>,
+    head: &Head,
+    path: &str,
+    body: &Bytes,
+    caller: &Caller,
+) -> Answer {
+    let parts: Vec<&str> = path.split('/').collect();
+    let answered = match (head.method.as_str(), parts.as_slice()) {
+        ("GET", ["config", kind]) => config_list(front, kind),
+        ("GET", ["config", kind, id @ ..]) => config_get(front, kind, &id.join("/")),
+        (_, ["kv", store]) => kv_store(front, head, &decoded(store), body, caller),
+        (_, ["kv", store, key @ ..]) => kv(
+            front,
+            head,
+            &decoded(store),
+            &decoded(&key.join("/")),
+            body,
+            caller,
+        ),
+        ("GET" | "HEAD", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
+        ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
+        (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body),
+        (_, ["releases" | "plan" | "stacks", ..]) => {
+            super::releases::answer(front, head, &parts, body, caller)
+        }
+        _ => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            format!("the native API has no `{} {path}`", head.method),
+        )),
+    };
+    match answered {
+        Ok((status, value)) => Answer::json(status, &value),
+        Err(problem) => Answer::problem(problem),
+    }
+}
+
+/// What a native call comes to.
+pub(crate) type Told = Result<(StatusCode, Value), Problem>;
+
+/// A segment of a path as it was meant.
+pub(crate) fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+/// A refusal in the native API's form.
+pub(crate) fn problem(error: ApiError) -> Problem {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Problem::new(status, error.code.into_owned(), error.message)
+}
+
+fn known_kind(kind: &str) -> Result<Kind, Problem> {
+    let shown = Kind::KNOWN.iter().find(|k| k.as_str() == kind);
+    let is_secret = kind == Kind::Credential.as_str();
+    shown.filter(|_| !is_secret).cloned().ok_or_else(|| {
+        let kinds: Vec<_> = Kind::KNOWN.iter().map(Kind::as_str).collect();
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "NoSuchKind",
+            format!("`{kind}` is none of {}", kinds.join(", ")),
+        )
+    })
+}
+
+fn shown(document: &fourfront_store::Document) -> Value {
+    let body = document.body.as_deref().unwrap_or_default();
+    json!({
+        "kind": document.kind.as_str(),
+        "id": &*document.id,
+        "revision": document.revision,
+        "etag": document.etag(),
+        "written": time::iso(document.written_at),
+        "author": &*document.author,
+        "body": serde_json::from_slice::<Value>(body).unwrap_or_default(),
+    })
+}
+
+fn config_list(front: &Front, kind: &str) -> Told {
+    let kind = known_kind(kind)?;
+    let all = front.control().store().list(&kind, None, usize::MAX);
+    let items: Vec<Value> = all.iter().map(|d| shown(d)).collect();
+    Ok((StatusCode::OK, json!({ "items": items })))
+}
+
+fn config_get(front: &Front, kind: &str, id: &str) -> Told {
+    let (kind, id) = (known_kind(kind)?, decoded(id));
+    match front.control().store().get(&kind, &id) {
+        Some(document) => Ok((StatusCode::OK, shown(&document))),
+        None => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            format!("there is no {kind} `{id}`"),
+        )),
+    }
+}
+
+/// The ARN of the store with a name or an id.
+fn store_arn(front: &Front, name: &str) -> Result<String, Problem> {
+    let control = front.control();
+    control.arn_of_store(name).ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "NoSuchStore",
+            format!("there is no key-value store `{name}`"),
+        )
+    })
+}
+
+fn data(front: &Front, operation: &str, input: &Value, caller: &Caller) -> Result<Value, Problem> {
+    front
+        .control()
+        .call(Service::KeyValueStore, operation, input, caller)
+        .map_err(problem)
+}
+
+fn etag(front: &Front, arn: &str, head: &Head, caller: &Caller) -> Result<Value, Problem> {
+    // Who does not say which version they mean mean the one that there is.
+    if let Some(given) = head.headers.get(header::IF_MATCH) {
+        return Ok(json!(given.to_str().unwrap_or_default()));
+    }
+    let described = data(
+        front,
+        "DescribeKeyValueStore",
+        &json!({ "KvsARN": arn }),
+        caller,
+    )?;
+    Ok(described["ETag"].clone())
+}
+
+/// `GET kv/{store}`: a page of its keys. `POST kv/{store}`: `{"puts": {..}, "deletes": [..]}`, all or nothing.
+fn kv_store(front: &Front, head: &Head, store: &str, body: &Bytes, caller: &Caller) -> Told {
+    let arn = store_arn(front, store)?;
+    if head.method == Method::GET {
+        let pairs = fourfront_aws::pairs(&head.query).unwrap_or_default();
+        let token = pairs
+            .iter()
+            .find(|(name, _)| name == "after")
+            .map(|(_, v)| v.as_str());
+        let input =
+            json!({ "KvsARN": arn, "MaxResults": 50, "NextToken": token.unwrap_or_default() });
+        let listed = data(front, "ListKeys", &input, caller)?;
+        let mut told = json!({ "items": listed["Items"] });
+        if let Some(next) = listed.get("NextToken") {
+            told["next"] = next.clone();
+        }
+        return Ok((StatusCode::OK, told));
+    }
+    if head.method != Method::POST {
+        return Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "GET or POST to `kv/` and the name of a store",
+        ));
+    }
+    let changes: Value = serde_json::from_slice(body)
+        .map_err(|e| Problem::invalid("", format!("the body is not JSON: {e}")))?;
+    let puts = changes["puts"].as_object().cloned().unwrap_or_default();
+    let puts: Vec<Value> = puts
+        .iter()
+        .map(|(key, value)| json!({ "Key": key, "Value": value }))
+        .collect();
+    let deletes = changes["deletes"].as_array().cloned().unwrap_or_default();
+    let deletes: Vec<Value> = deletes.iter().map(|key| json!({ "Key": key })).collect();
+    let if_match = etag(front, &arn, head, caller)?;
+    let input = json!({ "KvsARN": arn, "Puts": puts, "Deletes": deletes, "IfMatch": if_match });
+    let told = data(front, "UpdateKeys", &input, caller)?;
+    Ok((StatusCode::OK, told))
+}
+
+fn kv(front: &Front, head: &Head, store: &str, key: &str, body: &Bytes, caller: &Caller) -> Told {
+    let arn = store_arn(front, store)?;
+    match head.method.as_str() {
+        "GET" => {
+            let input = json!({ "KvsARN": arn, "Key": key });
+            let told = data(front, "GetKey", &input, caller)?;
+            Ok((
+                StatusCode::OK,
+                json!({ "key": key, "value": told["Value"] }),
+            ))
+        }
+        "PUT" => {
+            let value = std::str::from_utf8(body)
+                .map_err(|_| Problem::invalid("value", "the body is no UTF-8 text"))?;
+            let if_match = etag(front, &arn, head, caller)?;
+            let input = json!({ "KvsARN": arn, "Key": key, "Value": value, "IfMatch": if_match });
+            Ok((StatusCode::OK, data(front, "PutKey", &input, caller)?))
+        }
+        "DELETE" => {
+            let if_match = etag(front, &arn, head, caller)?;
+            let input = json!({ "KvsARN": arn, "Key": key, "IfMatch": if_match });
+            Ok((StatusCode::OK, data(front, "DeleteKey", &input, caller)?))
+        }
+        _ => Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "GET, PUT or DELETE a key",
+        )),
+    }
+}
+
+fn blob_id(hex: &str) -> Result<BlobId, Problem> {
+    hex.parse()
+        .map_err(|_| Problem::invalid("sha256", "64 digits of 0-9 and a-f"))
+}
+
+fn artifact_get(front: &Front, hex: &str) -> Answer {
+    let store = front.control().store();
+    let read = blob_id(hex).and_then(|id| {
+        let read = store.blob_read(&id).map_err(|e| problem(e.into()))?;
+        read.ok_or_else(|| {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "NotFound",
+                "there is no such artifact",
+            )
+        })
+    });
+    match read {
+        Ok(bytes) => {
+            let mut answer = Answer {
+                status: StatusCode::OK,
+                headers: http::HeaderMap::new(),
+                body: bytes.into(),
+            };
+            let media_type = HeaderValue::from_static("application/octet-stream");
+            answer.headers.insert(header::CONTENT_TYPE, media_type);
+            answer
+        }
+        Err(problem) => Answer::problem(problem),
+    }
+}
+
+fn artifact_put(front: &Front, hex: &str, body: &Bytes) -> Told {
+    let wanted = blob_id(hex)?;
+    if BlobId::of(body) != wanted {
+        return Err(Problem::invalid("sha256", "the body has another SHA-256"));
+    }
+    let store = front.control().store();
+    let id = store.blob_put(body).map_err(|e| problem(e.into()))?;
+    Ok((
+        StatusCode::CREATED,
+        json!({ "sha256": id.to_string(), "size": body.len() }),
+    ))
+}

@@ -1,0 +1,262 @@
+//! Deploys and what they leave behind: a release holds every document of its stack as the deploy left it, so that it can be
+//! put in force again as a whole (CP-301, CP-513, CP-603, CP-609).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fourfront_import::Plan;
+use fourfront_store::{AuditEntry, Kind, Release, ReleaseDraft};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    ApiError, Caller, Control,
+    apply::{self, Applied, Artifacts},
+    front::{Front, Head},
+    native::{Told, problem},
+    plane::Problem,
+    time,
+    tx::Tx,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deploy {
+    plan: Plan,
+    #[serde(default)]
+    artifacts: Artifacts,
+    #[serde(default)]
+    prune: bool,
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Activate {
+    message: String,
+}
+
+/// Answers a call about releases.
+pub(super) fn answer(
+    front: &Arc<Front>,
+    head: &Head,
+    parts: &[&str],
+    body: &Bytes,
+    caller: &Caller,
+) -> Told {
+    let control = front.control();
+    let deploy = || -> Result<Deploy, Problem> {
+        serde_json::from_slice(body).map_err(|e| Problem::invalid("", format!("not a deploy: {e}")))
+    };
+    match (head.method.as_str(), parts) {
+        ("POST", ["plan"]) => {
+            let told = control.plan(&deploy()?, caller).map_err(problem)?;
+            Ok((StatusCode::OK, told))
+        }
+        ("POST", ["releases"]) => {
+            let told = control.deploy(&deploy()?, caller).map_err(problem)?;
+            Ok((StatusCode::CREATED, told))
+        }
+        ("GET", ["releases"]) => {
+            let pairs = fourfront_aws::pairs(&head.query).unwrap_or_default();
+            let stack = pairs.iter().find(|(name, _)| name == "stack");
+            let releases = control.store().releases(stack.map(|(_, v)| v.as_str()));
+            let items: Vec<Value> = releases
+                .iter()
+                .map(|(_, release)| summary(release))
+                .collect();
+            Ok((StatusCode::OK, json!({ "items": items })))
+        }
+        ("GET", ["releases", id]) => {
+            let release = existing(control, id).map_err(problem)?;
+            let mut told = summary(&release);
+            let members = release.members.iter().map(|m| {
+                let body = m
+                    .body
+                    .as_deref()
+                    .and_then(|b| serde_json::from_str::<Value>(b).ok());
+                json!({ "kind": &*m.kind, "id": &*m.id, "revision": m.revision, "body": body })
+            });
+            told["members"] = json!(members.collect::<Vec<_>>());
+            Ok((StatusCode::OK, told))
+        }
+        ("POST", ["releases", id, "activate"]) => {
+            let asked: Activate = match body.is_empty() {
+                true => Activate::default(),
+                false => serde_json::from_slice(body)
+                    .map_err(|e| Problem::invalid("", format!("expected a message: {e}")))?,
+            };
+            let told = control
+                .activate(id, &asked.message, caller)
+                .map_err(problem)?;
+            Ok((StatusCode::OK, told))
+        }
+        _ => Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            format!(
+                "the native API has no `{} {}`",
+                Method::as_str(&head.method),
+                parts.join("/")
+            ),
+        )),
+    }
+}
+
+fn summary(release: &Release) -> Value {
+    json!({
+        "id": &*release.id,
+        "stack": &*release.stack,
+        "created": time::iso(release.created),
+        "author": &*release.author,
+        "message": &*release.message,
+    })
+}
+
+fn existing(control: &Control, id: &str) -> Result<Release, ApiError> {
+    let found = control.store().release(id)?;
+    found.ok_or_else(|| ApiError::new(404, "NoSuchRelease", format!("there is no release `{id}`")))
+}
+
+fn told(applied: &Applied) -> Value {
+    json!({ "steps": applied.steps, "urls": applied.urls })
+}
+
+impl Control {
+    /// What a deploy would do, with everything that could refuse it.
+    fn plan(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
+        let _writing = self.writing.lock();
+        let mut tx = Tx::new(self.around(caller));
+        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
+        if tx.changes_what_is_served() {
+            // What is made ready is dropped again.
+            self.prepare(&tx)?;
+        }
+        let mut answer = told(&applied);
+        answer["stack"] = json!(deploy.plan.stack);
+        answer["notes"] = json!(deploy.plan.notes);
+        Ok(answer)
+    }
+
+    fn deploy(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
+        let _writing = self.writing.lock();
+        let mut tx = Tx::new(self.around(caller));
+        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
+        let mut answer = told(&applied);
+        answer["stack"] = json!(deploy.plan.stack);
+        answer["notes"] = json!(deploy.plan.notes);
+        let changes = applied.steps.iter().any(|step| step.action != "keep");
+        if !changes {
+            // A deploy that changes nothing is none.
+            let newest = self
+                .store
+                .releases(Some(&deploy.plan.stack))
+                .into_iter()
+                .next();
+            if let Some((_, newest)) = newest {
+                answer["release"] = json!(&*newest.id);
+                answer["unchanged"] = json!(true);
+                return Ok(answer);
+            }
+        }
+        let release = self.release(
+            tx,
+            applied.members,
+            &deploy.plan.stack,
+            &deploy.message,
+            "deploy",
+        )?;
+        answer["release"] = json!(release);
+        Ok(answer)
+    }
+
+    /// Puts a release in force again (CP-609).
+    fn activate(&self, id: &str, message: &str, caller: &Caller) -> Result<Value, ApiError> {
+        let _writing = self.writing.lock();
+        let release = existing(self, id)?;
+        let mut tx = Tx::new(self.around(caller));
+        let mut members = Vec::new();
+        for member in &release.members {
+            let kind: Kind = member.kind.parse().map_err(|_| {
+                ApiError::internal(format!("release {id}: a member of an unknown kind"))
+            })?;
+            let present = tx.get::<Value>(&kind, &member.id)?;
+            match &member.body {
+                Some(body) => {
+                    members.push((kind.clone(), member.id.to_string()));
+                    if present.is_some() && apply::only_if_gone(&kind) {
+                        continue;
+                    }
+                    let body: Value = serde_json::from_str(body)
+                        .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?;
+                    if present.is_none_or(|p| p.body != body) {
+                        tx.put(kind, &member.id, &body)?;
+                    }
+                }
+                None => {
+                    if present.is_some() {
+                        tx.delete(kind, &member.id);
+                    }
+                }
+            }
+        }
+        // What a later deploy of the stack made is no part of it.
+        let newest = self.store.releases(Some(&release.stack)).into_iter().next();
+        for member in newest.iter().flat_map(|(_, newest)| &newest.members) {
+            let kind: Option<Kind> = member.kind.parse().ok();
+            let Some(kind) = kind.filter(|kind| !apply::only_if_gone(kind)) else {
+                continue;
+            };
+            let is_ours = members.iter().any(|(k, i)| *k == kind && **i == *member.id);
+            if !is_ours && tx.get::<Value>(&kind, &member.id)?.is_some() {
+                tx.delete(kind, &member.id);
+            }
+        }
+        let said = match message {
+            "" => format!("rollback to {id}"),
+            message => message.to_owned(),
+        };
+        let made = self.release(tx, members, &release.stack, &said, "activate")?;
+        Ok(json!({ "release": made, "stack": &*release.stack, "activated": id }))
+    }
+
+    /// Commits a call as a release that holds all these documents.
+    fn release(
+        &self,
+        mut tx: Tx<'_>,
+        members: Vec<(Kind, String)>,
+        stack: &str,
+        message: &str,
+        operation: &str,
+    ) -> Result<String, ApiError> {
+        for (kind, id) in members {
+            // Those that the deploy left as they are belong to the release as well.
+            tx.touch(&kind, &id);
+        }
+        let id = release_id(tx.caller.now);
+        let audit = AuditEntry {
+            at: tx.caller.now,
+            key: tx.caller.key_id.as_str().into(),
+            source: tx.caller.source.as_str().into(),
+            operation: format!("fourfront:{operation}").into(),
+            resource: stack.into(),
+            outcome: "ok".into(),
+            ..AuditEntry::default()
+        };
+        let draft = ReleaseDraft {
+            id: id.as_str().into(),
+            stack: stack.into(),
+            message: message.into(),
+        };
+        self.commit_release(tx, audit, draft)?;
+        Ok(id)
+    }
+}
+
+/// `r` and the time of the release, so that they sort, and some letters more.
+fn release_id(now: u64) -> String {
+    let letters = super::arn::letter_id('R').to_ascii_lowercase();
+    format!("r{:011x}{}", now, &letters[1..5])
+}

@@ -1,0 +1,311 @@
+//! The admin listener of a node with control state: whoever asks says who they are, by TCP, TLS or the Unix socket
+//! (CP-400..402), and the AWS-shaped services are on the same listener as the native API (CP-001).
+
+use std::{
+    convert::Infallible, io, net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf,
+    sync::Arc, time::Duration,
+};
+
+use bytes::Bytes;
+use fourfront_auth::Source;
+use fourfront_control::api::{
+    front::{Admitted, Answer, BODY_TIMEOUT, BodyFault, Front, Head},
+    native,
+    plane::{Problem, PurgeAnswer, PurgeCall},
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::admin::{Admin, accept_all, answer};
+use crate::clock::Clock;
+
+/// Connections at the same time. Clients of AWS's tools keep some each; whoever cannot sign holds one for as long as a head
+/// may take.
+const MOST_CONNECTIONS: usize = 512;
+/// How long a head or a handshake may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A node's admin endpoint.
+pub struct Endpoint {
+    /// The node.
+    pub node: Arc<dyn Admin>,
+    /// Who may do what, and what is done.
+    pub front: Arc<Front>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Where its socket lies, which callers without a key are told of.
+    pub socket: PathBuf,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// How a connection came.
+#[derive(Clone, Copy)]
+struct Came {
+    source: Source,
+    over_tls: bool,
+}
+
+impl Came {
+    fn is_local(self) -> bool {
+        match self.source {
+            Source::Address(address) => address.to_canonical().is_loopback(),
+            Source::Socket { .. } => true,
+        }
+    }
+}
+
+/// Serves by TCP, with TLS if there is what to show, until the task is dropped.
+pub async fn serve_tcp(listener: TcpListener, tls: Option<TlsAcceptor>, endpoint: Arc<Endpoint>) {
+    let accept = async || listener.accept().await;
+    let free = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    accept_all(accept, |(stream, peer): (_, SocketAddr)| {
+        // One too many is closed unheard.
+        let Ok(place) = Arc::clone(&free).try_acquire_owned() else {
+            return;
+        };
+        let (endpoint, tls) = (Arc::clone(&endpoint), tls.clone());
+        let came = Came {
+            source: Source::Address(peer.ip()),
+            over_tls: tls.is_some(),
+        };
+        tokio::spawn(async move {
+            match tls {
+                None => endpoint.serve(stream, came).await,
+                Some(tls) => {
+                    let handshake = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await;
+                    // Whoever cannot agree on TLS has been told by it.
+                    if let Ok(Ok(stream)) = handshake {
+                        endpoint.serve(stream, came).await;
+                    }
+                }
+            }
+            drop(place);
+        });
+    })
+    .await;
+}
+
+/// Serves by the Unix socket until the task is dropped.
+pub async fn serve_socket(listener: UnixListener, endpoint: Arc<Endpoint>) {
+    let accept = async || listener.accept().await.map(|(stream, _)| stream);
+    let node_uid = own_uid();
+    accept_all(accept, |stream: tokio::net::UnixStream| {
+        let Ok(peer) = stream.peer_cred() else {
+            return;
+        };
+        let came = Came {
+            source: Source::Socket {
+                peer_uid: peer.uid(),
+                node_uid,
+            },
+            over_tls: false,
+        };
+        let endpoint = Arc::clone(&endpoint);
+        tokio::spawn(async move { endpoint.serve(stream, came).await });
+    })
+    .await;
+}
+
+/// The user of this process.
+fn own_uid() -> u32 {
+    std::fs::metadata("/proc/self").map_or(u32::MAX, |of| of.uid())
+}
+
+/// Listens on a Unix socket, in the place of one that nobody listens on any more.
+///
+/// # Errors
+/// What the system says, or that another node listens there.
+pub fn bind_socket(path: &std::path::Path) -> io::Result<std::os::unix::net::UnixListener> {
+    use std::os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixListener, UnixStream},
+    };
+    let bound = match UnixListener::bind(path) {
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+            if UnixStream::connect(path).is_ok() {
+                return Err(e);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }?;
+    // Connecting takes the right to write; who it is is asked besides.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    bound.set_nonblocking(true)?;
+    Ok(bound)
+}
+
+impl Endpoint {
+    async fn serve<S>(self: Arc<Self>, stream: S, came: Came)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let endpoint = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(endpoint.answer(request, came).await) }
+        });
+        // A client that hangs up midway is its own business.
+        let _ = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, came: Came) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let bare = path.strip_prefix("/_fourfront/v1").unwrap_or(path);
+        match bare {
+            // One word each, for probes.
+            "/health" | "/ready" if is_read => {
+                return answer(&parts.method, path, self.node.as_ref());
+            }
+            "/metrics" if is_read && came.is_local() => {
+                return answer(&parts.method, path, self.node.as_ref());
+            }
+            _ => {}
+        }
+        let head = Head {
+            method: parts.method.clone(),
+            path: path.to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers.clone(),
+            over_tls: came.over_tls,
+            source: came.source,
+            now: self.clock.now(),
+        };
+        let is_native = matches!(bare, "/status" | "/metrics") || path.starts_with("/_fourfront");
+        let answered = if is_native {
+            let path = bare.trim_start_matches('/').to_owned();
+            self.native(head, &path, body, came).await
+        } else {
+            self.front.aws(head, |limit| read(body, limit)).await
+        };
+        response(answered)
+    }
+
+    async fn native(
+        self: Arc<Self>,
+        head: Head,
+        path: &str,
+        body: Incoming,
+        came: Came,
+    ) -> Answer {
+        let admitted = self.front.admit_native(&head, path, |limit| read(body, limit)).await;
+        let Admitted { principal, body } = match admitted {
+            Ok(admitted) => admitted,
+            Err(mut refused) => {
+                // The node's own user need not look for keys.
+                let socket = HeaderValue::from_str(&self.socket.to_string_lossy());
+                if let (true, Ok(socket)) = (came.is_local(), socket) {
+                    refused.headers.insert("fourfront-socket", socket);
+                }
+                return refused;
+            }
+        };
+        let caller = self.front.caller(&head, &principal);
+        let mut parts = path.splitn(2, '/');
+        let (first, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let is_read = matches!(head.method, Method::GET | Method::HEAD);
+        match (first, is_read) {
+            ("status", true) if rest.is_empty() => {
+                let mut status: serde_json::Value =
+                    serde_json::from_str(&self.node.status()).unwrap_or_default();
+                status["control"] = fourfront_control::api::front::status(self.front.control());
+                Answer::json(StatusCode::OK, &status)
+            }
+            ("metrics", true) if rest.is_empty() => {
+                let answered = answer(&head.method, "/metrics", self.node.as_ref());
+                of_response(answered).await
+            }
+            ("purge", _) => {
+                let call = match (is_read, rest) {
+                    (false, "") if head.method == Method::POST => PurgeCall::Create(body.to_vec()),
+                    (true, "") => PurgeCall::List(head.query.clone()),
+                    (true, id) => PurgeCall::Get(id.to_owned()),
+                    _ => return not_allowed("POST to `purge`, or GET it or `purge/` and an id"),
+                };
+                let node = Arc::clone(&self.node);
+                let answered = tokio::task::spawn_blocking(move || node.purge(call)).await;
+                of_purge(answered.unwrap_or_else(|e| internal(&e.to_string())))
+            }
+            ("explain", _) if rest.is_empty() => {
+                if head.method != Method::POST {
+                    return not_allowed("POST to `explain`");
+                }
+                let node = Arc::clone(&self.node);
+                let runtime = tokio::runtime::Handle::current();
+                let explain = move || runtime.block_on(node.explain(body.to_vec()));
+                let answered = tokio::task::spawn_blocking(explain).await;
+                of_purge(answered.unwrap_or_else(|e| internal(&e.to_string())))
+            }
+            _ => {
+                let (front, path) = (Arc::clone(&self.front), path.to_owned());
+                let work = move || native::answer(&front, &head, &path, &body, &caller);
+                let answered = tokio::task::spawn_blocking(work).await;
+                answered.unwrap_or_else(|e| of_purge(internal(&e.to_string())))
+            }
+        }
+    }
+}
+
+fn not_allowed(detail: &str) -> Answer {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Answer::problem(Problem::new(status, "MethodNotAllowed", detail))
+}
+
+fn internal(what: &str) -> PurgeAnswer {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", what).answer()
+}
+
+fn of_purge(answer: PurgeAnswer) -> Answer {
+    let mut told = Answer::json(answer.status, &answer.body);
+    let location = answer.location.and_then(|l| HeaderValue::from_str(&l).ok());
+    if let Some(location) = location {
+        told.headers.insert(header::LOCATION, location);
+    }
+    told
+}
+
+async fn of_response(response: Response<Full<Bytes>>) -> Answer {
+    let (parts, body) = response.into_parts();
+    let Ok(body) = body.collect().await;
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.to_bytes(),
+    }
+}
+
+fn response(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
+}
+
+async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyFault> {
+    let collecting = Limited::new(body, limit).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, collecting).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyFault::TooLarge(limit)),
+        Ok(Err(e)) => Err(BodyFault::Broken(e.to_string())),
+        Err(_) => Err(BodyFault::Broken("it takes too long".to_owned())),
+    }
+}
