@@ -33,7 +33,7 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
             return Exit::Failed;
         }
     };
-    let Some(listeners) = start::start_listeners(&node, &loaded) else {
+    let Some(listeners) = start::start_listeners(&node, &loaded, None) else {
         return Exit::Failed;
     };
     let secure = listeners.viewer.secure_address();

@@ -2,6 +2,7 @@
 
 mod address;
 mod check;
+mod control;
 mod dev;
 mod explain;
 mod health;

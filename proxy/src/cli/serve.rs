@@ -8,10 +8,12 @@ use tokio::{
 };
 
 use super::{
-    Exit, notify, say,
+    Exit,
+    control::ControlState,
+    notify, say,
     start::{self, StandardLog},
 };
-use crate::observe::logs;
+use crate::observe::{logs, tap::LogTap};
 
 /// What a signal asks for.
 enum Asked {
@@ -47,9 +49,29 @@ pub(super) fn run(config: &Path) -> Exit {
         return Exit::Failed;
     };
     logs::install(&loaded.node.log, logs::Detail::Everything);
-    let functions = Arc::new(logs::FunctionLog::new(&loaded.node.log));
-    let Some(node) = start::start_node(&loaded, metrics, functions, StandardLog::Written) else {
+    let Ok(state) = ControlState::open(&loaded.node) else {
         return Exit::Failed;
+    };
+    // What was deployed is served from the first request on.
+    let loaded = match &state {
+        None => loaded,
+        Some(state) => match state.load(config) {
+            Some(loaded) => loaded,
+            None => return Exit::Failed,
+        },
+    };
+    let functions = Arc::new(logs::FunctionLog::new(&loaded.node.log));
+    let tap = Arc::new(LogTap::new(functions));
+    let sink = Arc::clone(&tap);
+    let Some(node) = start::start_node(&loaded, metrics, sink, StandardLog::Written) else {
+        return Exit::Failed;
+    };
+    let controlled = match state {
+        None => None,
+        Some(state) => match state.start(&node, tap, config, &loaded.node) {
+            Some(controlled) => Some(controlled),
+            None => return Exit::Failed,
+        },
     };
     // Before a viewer can come: from then on, ending at once would cut an answer short.
     let stops = match signals.catch_stops() {
@@ -59,7 +81,7 @@ pub(super) fn run(config: &Path) -> Exit {
             return Exit::Failed;
         }
     };
-    let Some(listeners) = start::start_listeners(&node, &loaded) else {
+    let Some(listeners) = start::start_listeners(&node, &loaded, controlled.as_ref()) else {
         return Exit::Failed;
     };
     let secure = listeners.viewer.secure_address();
@@ -78,7 +100,11 @@ pub(super) fn run(config: &Path) -> Exit {
     let _renewing = start::renew_certificates(&node);
     let reload = || {
         notify::reloading();
-        match start::reload(&node, config, &loaded.node) {
+        let reloaded = match &controlled {
+            Some(controlled) => controlled.reload(&loaded.node),
+            None => start::reload(&node, config, &loaded.node),
+        };
+        match reloaded {
             Some(note) => {
                 say(&format!("{} reloaded{note}", config.display()));
                 notify::ready(&serving);

@@ -4,6 +4,7 @@ use std::{
     env, io,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
+    os::unix::net::UnixListener,
     path::Path,
     sync::{Arc, mpsc},
     time::Duration,
@@ -14,6 +15,7 @@ use fourfront_hooks::{
     log::LogSink,
     pool::{HookPool, Now, PoolSettings},
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -22,6 +24,7 @@ use crate::{
         access::AccessSink,
         access_log::{AccessLog, AccessLogs, StandardLogs},
         admin,
+        endpoint::{Endpoint, bind_socket, serve_socket, serve_tcp},
         log_file::{LogFile, Reopen},
         logs,
         metrics::Metrics,
@@ -31,6 +34,7 @@ use crate::{
 };
 
 use super::{
+    control::Controlled,
     restart::{needs_restart, note},
     say,
 };
@@ -181,7 +185,11 @@ pub(super) struct Listeners {
 }
 
 /// Starts the viewer and the admin listener; prints which address is taken when one is.
-pub(super) fn start_listeners(node: &Arc<Node>, loaded: &Loaded) -> Option<Listeners> {
+pub(super) fn start_listeners(
+    node: &Arc<Node>,
+    loaded: &Loaded,
+    controlled: Option<&Controlled>,
+) -> Option<Listeners> {
     let settings = ServeSettings {
         listen: loaded.node.listen,
         listen_https: loaded.node.viewers.listen_https,
@@ -198,12 +206,28 @@ pub(super) fn start_listeners(node: &Arc<Node>, loaded: &Loaded) -> Option<Liste
         Some(address) => Some(bind("node.metrics", address)?),
         None => None,
     };
+    let controlled = match controlled {
+        None => None,
+        Some(controlled) => {
+            let path = &controlled.endpoint.socket;
+            let socket = bind_socket(path)
+                .map_err(|e| {
+                    say(&format!(
+                        "node.admin.socket: cannot listen on {}: {e}",
+                        path.display()
+                    ));
+                })
+                .ok()?;
+            let (endpoint, tls) = (Arc::clone(&controlled.endpoint), controlled.tls.clone());
+            Some((endpoint, tls, socket))
+        }
+    };
     let viewer = serve(node, &settings).map_err(|e| say(&e)).ok()?;
     let target: Arc<dyn admin::Admin> = node.clone();
     let (metrics_listener, metrics) = metrics.unzip();
     std::thread::Builder::new()
         .name("admin".to_owned())
-        .spawn(move || admin_thread(admin_listener, metrics_listener, target))
+        .spawn(move || admin_thread(admin_listener, metrics_listener, target, controlled))
         .map_err(|e| say(&format!("cannot start the admin listener: {e}")))
         .ok()?;
     Some(Listeners {
@@ -230,6 +254,7 @@ fn admin_thread(
     listener: TcpListener,
     metrics: Option<TcpListener>,
     target: Arc<dyn admin::Admin>,
+    controlled: Option<(Arc<Endpoint>, Option<TlsAcceptor>, UnixListener)>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -243,7 +268,19 @@ fn admin_thread(
                     admin::serve_probes(metrics, target.clone()).await;
                 }
             };
-            tokio::join!(admin::serve(listener, target.clone()), probes);
+            match controlled {
+                None => {
+                    tokio::join!(admin::serve(listener, target.clone()), probes);
+                }
+                Some((endpoint, tls, socket)) => {
+                    let socket = tokio::net::UnixListener::from_std(socket)?;
+                    tokio::join!(
+                        serve_tcp(listener, tls, Arc::clone(&endpoint)),
+                        serve_socket(socket, endpoint),
+                        probes
+                    );
+                }
+            }
             Ok(())
         })
     });

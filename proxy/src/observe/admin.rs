@@ -89,7 +89,10 @@ where
 }
 
 /// Hands over each connection, past all errors.
-async fn accept_all<S>(mut accept: impl AsyncFnMut() -> io::Result<S>, mut serve: impl FnMut(S)) {
+pub(super) async fn accept_all<S>(
+    mut accept: impl AsyncFnMut() -> io::Result<S>,
+    mut serve: impl FnMut(S),
+) {
     let mut failing = false;
     loop {
         match accept().await {
@@ -279,7 +282,7 @@ fn plain(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
     text(status, PLAIN, body)
 }
 
-fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes>> {
+pub(super) fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
     }

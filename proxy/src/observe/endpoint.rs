@@ -47,7 +47,9 @@ pub struct Endpoint {
 
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoint").field("socket", &self.socket).finish_non_exhaustive()
+        f.debug_struct("Endpoint")
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
     }
 }
 
@@ -166,7 +168,11 @@ impl Endpoint {
             .await;
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, came: Came) -> Response<Full<Bytes>> {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        came: Came,
+    ) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
@@ -200,14 +206,11 @@ impl Endpoint {
         response(answered)
     }
 
-    async fn native(
-        self: Arc<Self>,
-        head: Head,
-        path: &str,
-        body: Incoming,
-        came: Came,
-    ) -> Answer {
-        let admitted = self.front.admit_native(&head, path, |limit| read(body, limit)).await;
+    async fn native(self: Arc<Self>, head: Head, path: &str, body: Incoming, came: Came) -> Answer {
+        let admitted = self
+            .front
+            .admit_native(&head, path, |limit| read(body, limit))
+            .await;
         let Admitted { principal, body } = match admitted {
             Ok(admitted) => admitted,
             Err(mut refused) => {
@@ -221,7 +224,10 @@ impl Endpoint {
         };
         let caller = self.front.caller(&head, &principal);
         let mut parts = path.splitn(2, '/');
-        let (first, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let (first, rest) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
         let is_read = matches!(head.method, Method::GET | Method::HEAD);
         match (first, is_read) {
             ("status", true) if rest.is_empty() => {

@@ -132,7 +132,7 @@ impl Control {
         let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
         if tx.changes_what_is_served() {
             // What is made ready is dropped again.
-            self.prepare(&tx)?;
+            drop(self.prepare(&tx)?);
         }
         let mut answer = told(&applied);
         answer["stack"] = json!(deploy.plan.stack);
