@@ -282,6 +282,13 @@ pub(crate) struct Style<'a> {
 
 /// Signs a request as a client does.
 pub(crate) fn sign(request: &mut Request, key: Key<'_>, style: Style<'_>) {
+    let body: &[u8] = if style.in_query { b"" } else { &request.body };
+    let hash = hex(&sha(body));
+    sign_with(request, key, style, &hash);
+}
+
+/// The same with another text in place of the body's hash.
+pub(crate) fn sign_with(request: &mut Request, key: Key<'_>, style: Style<'_>, hash: &str) {
     let region = if style.asymmetric { "" } else { "us-east-1/" };
     let scope = format!(
         "{}/{region}{}/aws4_request",
@@ -316,13 +323,12 @@ pub(crate) fn sign(request: &mut Request, key: Key<'_>, style: Style<'_>) {
     signed.dedup();
     let signed = signed.join(";");
     let credential = format!("{}/{scope}", key.id);
-    let body: &[u8] = if style.in_query { b"" } else { &request.body };
     let parts = Parts {
         asymmetric: style.asymmetric,
         scope,
         date: style.date.to_owned(),
         signed: signed.clone(),
-        hash: hex(&sha(body)),
+        hash: hash.to_owned(),
     };
     if style.in_query {
         let mut add = |name: &str, value: &str| {
