@@ -1,9 +1,7 @@
 //! Two verifiers that know nothing of each other agree on any request (CP-703).
 
-mod common;
-
-use common::{KEYS, NOW, STRANGER, admit, drawn::draw, gate, naive, time, vectors};
-use fourfront_auth::{AuthMode, Service};
+use super::{KEYS, NOW, STRANGER, admit, drawn::draw, gate, naive, time, vectors};
+use crate::{AuthMode, Service};
 use proptest::prelude::*;
 
 // CP-703: the naive one also accepts what real clients sent, so that agreeing with it means something

@@ -25,6 +25,10 @@ impl Bytes<'_> {
         }
     }
 
+    fn one_in(&mut self, many: usize) -> bool {
+        self.next().is_multiple_of(many)
+    }
+
     fn pick<'b>(&mut self, from: &[&'b str]) -> &'b str {
         from[self.next() % from.len()]
     }
@@ -63,25 +67,21 @@ pub(crate) fn draw(data: &[u8], keys: &[Key<'_>], service: &str, noon: i64) -> D
         query: bytes.words(10, &QUERY),
         headers: vec![("host".to_owned(), "node:9400".to_owned())],
         body: Vec::new(),
-        over_tls: bytes.next() % 2 == 0,
+        over_tls: bytes.one_in(2),
     };
     for _ in 0..bytes.next() % 5 {
         let (name, value) = (bytes.pick(&NAMES), bytes.words(5, &VALUES));
         request.headers.push((name.to_owned(), value));
     }
-    let also: Vec<&str> = NAMES
-        .iter()
-        .copied()
-        .filter(|_| bytes.next() % 2 == 0)
-        .collect();
-    let in_query = bytes.next() % 3 == 0;
+    let also: Vec<&str> = NAMES.iter().copied().filter(|_| bytes.one_in(2)).collect();
+    let in_query = bytes.one_in(3);
     if !in_query {
         request.body = bytes.words(4, &["{}", "x", "\u{e9}"]).into_bytes();
     }
     let style = Style {
-        asymmetric: bytes.next() % 4 == 0,
+        asymmetric: bytes.one_in(4),
         in_query,
-        declare: bytes.next() % 2 == 0,
+        declare: bytes.one_in(2),
         also: &also,
         service,
         date: DATE,
@@ -89,7 +89,7 @@ pub(crate) fn draw(data: &[u8], keys: &[Key<'_>], service: &str, noon: i64) -> D
     let key = keys[bytes.next() % keys.len()];
     sign(&mut request, key, style);
     let mut now = noon;
-    let untouched = bytes.next() % 3 == 0;
+    let untouched = bytes.one_in(3);
     if !untouched {
         for _ in 0..=bytes.next() % 2 {
             spoil(&mut bytes, &mut request, &mut now);
@@ -149,7 +149,7 @@ fn spoil(bytes: &mut Bytes<'_>, request: &mut Request, now: &mut i64) {
         }
         10 => request.method = request.method.to_lowercase(),
         11 => {
-            let value = if bytes.next() % 2 == 0 {
+            let value = if bytes.one_in(2) {
                 "UNSIGNED-PAYLOAD"
             } else {
                 "00"

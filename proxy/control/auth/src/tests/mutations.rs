@@ -1,15 +1,13 @@
 //! What real clients sent is accepted, and each way of altering it is refused with the code that clients know (CP-703, D6).
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{
+use super::{
     KEYS, NOW, STRANGER, Vector, admit, gate,
     naive::{self, Style, unhex},
     time, vectors,
 };
-use fourfront_auth::{AuthMode, Principal, Service};
+use crate::{AuthMode, Principal, Service};
 
 /// A captured request on its way to being altered.
 struct Case {
@@ -461,7 +459,7 @@ fn each_flipped_bit_of_the_proof_is_refused() {
             };
             let mut request = vector.request.clone();
             request.set("authorization", &text);
-            if common::fields(&request).is_none() {
+            if super::fields(&request).is_none() {
                 continue;
             }
             // Two bits are without meaning: the case of a signed header's name (CP-413), and tab for space.

@@ -1,15 +1,17 @@
 //! What the tests share: the captured requests, and a gate that knows their keys.
-#![allow(dead_code, reason = "each user of this file needs a part of it")]
 
-pub(crate) mod drawn;
-pub(crate) mod naive;
+mod drawn;
+mod gate;
+mod mutations;
+mod naive;
+mod second_opinion;
 
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use fourfront_auth::{
+use crate::{
     AuthFault, AuthMode, Credential, Gate, Grants, KeyId, LinkSigner, MasterKey, MemoryStore,
     Principal, RequestHead, Secret, Service, Source, Window,
 };
@@ -17,10 +19,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use naive::{Key, Request};
 
 /// The second at which all captured requests were signed.
-pub(crate) const NOW: i64 = 1_795_521_600;
+pub(super) const NOW: i64 = 1_795_521_600;
 
 /// The keys that they were signed with: for good, and for a session.
-pub(crate) const KEYS: [Key<'static>; 2] = [
+pub(super) const KEYS: [Key<'static>; 2] = [
     Key {
         id: "FFDUMMYDUMMYDUMMY001",
         secret: "dummySecretForTests/+0123456789abcdefghi",
@@ -35,19 +37,19 @@ pub(crate) const KEYS: [Key<'static>; 2] = [
 
 /// A captured request.
 #[derive(Clone, Debug)]
-pub(crate) struct Vector {
-    pub(crate) name: String,
-    pub(crate) client: String,
-    pub(crate) service: Service,
-    pub(crate) request: Request,
+pub(super) struct Vector {
+    pub(super) name: String,
+    pub(super) client: String,
+    pub(super) service: Service,
+    pub(super) request: Request,
 }
 
 /// All captured requests.
-pub(crate) fn vectors() -> Vec<Vector> {
+pub(super) fn vectors() -> Vec<Vector> {
     use base64::{Engine, engine::general_purpose::STANDARD};
 
     let captured: serde_json::Value =
-        serde_json::from_str(include_str!("../vectors/captured.json")).unwrap();
+        serde_json::from_str(include_str!("vectors/captured.json")).unwrap();
     assert_eq!(captured["now"], NOW);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let vector = |one: &serde_json::Value| {
@@ -79,12 +81,12 @@ pub(crate) fn vectors() -> Vec<Vector> {
 }
 
 /// The time so many seconds after 1970.
-pub(crate) fn time(seconds: i64) -> SystemTime {
+pub(super) fn time(seconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap())
 }
 
 /// A gate that knows the keys.
-pub(crate) fn gate(mode: AuthMode) -> Gate<MemoryStore> {
+pub(super) fn gate(mode: AuthMode) -> Gate<MemoryStore> {
     let store = MemoryStore::new();
     for key in KEYS {
         store.put(Credential {
@@ -102,13 +104,13 @@ pub(crate) fn gate(mode: AuthMode) -> Gate<MemoryStore> {
 }
 
 /// The socket, with a stranger at its other end: no failure is counted and nobody is let in for being there.
-pub(crate) const STRANGER: Source = Source::Socket {
+pub(super) const STRANGER: Source = Source::Socket {
     peer_uid: 5,
     node_uid: 6,
 };
 
 /// The fields of a request; `None` if HTTP has no such fields.
-pub(crate) fn fields(request: &Request) -> Option<HeaderMap> {
+pub(super) fn fields(request: &Request) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         headers.append(
@@ -120,7 +122,7 @@ pub(crate) fn fields(request: &Request) -> Option<HeaderMap> {
 }
 
 /// Sends a request through the gate.
-pub(crate) fn admit(
+pub(super) fn admit(
     gate: &Gate<MemoryStore>,
     request: &Request,
     service: Service,

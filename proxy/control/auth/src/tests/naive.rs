@@ -1,6 +1,5 @@
 //! A second verifier, written as plainly as can be and knowing nothing of the first: strings, one pass, no caches, HMAC by
 //! hand. It says yes or no. The tests and the fuzz target hold the two against each other.
-#![allow(dead_code, reason = "each user of this file needs a part of it")]
 
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey, signature::Signer, signature::Verifier};
 use sha2::{Digest, Sha256};
