@@ -41,6 +41,8 @@ mod moment;
 mod presented;
 mod role;
 pub mod seal;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use action::Action;

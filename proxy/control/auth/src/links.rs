@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_link_is_the_one_that_botocore_makes() {
         let captured: serde_json::Value =
-            serde_json::from_str(include_str!("../tests/vectors/captured.json")).unwrap();
+            serde_json::from_str(include_str!("tests/vectors/captured.json")).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(captured["now"].as_u64().unwrap());
         let mut made = 0;
         for request in captured["requests"].as_array().unwrap() {

@@ -203,11 +203,6 @@ impl Verifier {
         }
         Ok(())
     }
-
-    #[cfg(test)]
-    pub(crate) fn cached(&self) -> (u64, u64) {
-        self.keys.len()
-    }
 }
 
 impl Pending<'_> {
