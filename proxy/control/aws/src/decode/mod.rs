@@ -3,8 +3,6 @@
 mod form;
 mod json;
 mod markup;
-#[cfg(test)]
-mod tests;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::HeaderMap;
