@@ -98,7 +98,7 @@ impl Checker {
                 }
             }
             (Kind::List { item, min, max, .. }, Value::Array(items)) => {
-                self.length(items.len(), *min, *max, &Value::Array(items.clone()));
+                self.length(items.len(), *min, *max, value);
                 for (index, value) in items.iter().enumerate() {
                     self.path.push(format!("{}.member", index + 1));
                     self.visit(item, value);
@@ -131,38 +131,36 @@ impl Checker {
                 },
                 Value::String(text),
             ) => {
-                let shown = shown(value);
                 self.length(text.chars().count(), *min, *max, value);
                 if !values.is_empty() && !values.contains(&text.as_str()) {
                     self.runtime |= self.service == Service::Lambda && shape.name == "Runtime";
                     let set = values.join(", ");
                     self.fault(
-                        &shown,
+                        &shown(value),
                         &format!("Member must satisfy enum value set: [{set}]"),
                     );
                 }
                 if let Some(pattern) = pattern.filter(|pattern| !pattern.matches(text)) {
                     let text = pattern.text();
                     self.fault(
-                        &shown,
+                        &shown(value),
                         &format!("Member must satisfy regular expression pattern: {text}"),
                     );
                 }
             }
             (Kind::Integer { min, max }, Value::Number(number)) => {
-                let shown = shown(value);
                 let Some(number) = number.as_i64() else {
                     return;
                 };
                 if let Some(max) = max.filter(|max| number > *max) {
                     self.fault(
-                        &shown,
+                        &shown(value),
                         &format!("Member must have value less than or equal to {max}"),
                     );
                 }
                 if let Some(min) = min.filter(|min| number < *min) {
                     self.fault(
-                        &shown,
+                        &shown(value),
                         &format!("Member must have value greater than or equal to {min}"),
                     );
                 }

@@ -114,6 +114,7 @@ pub(super) fn value(
         (Kind::List { .. }, _) => Err(walk.wrong("not a list")),
         (_, Value::Object(_) | Value::Array(_)) => Err(walk.wrong("not a single value")),
         (Kind::Text { .. }, Value::String(text)) => Ok(Value::String(text)),
+        (Kind::Blob, Value::String(text)) => walk.blob(text),
         // Numbers and booleans that were written as texts, and the reverse, as AWS takes them.
         (_, Value::String(text)) => walk.scalar(shape, &text),
         (Kind::Text { .. }, plain) => Ok(Value::String(plain.to_string())),
