@@ -18,13 +18,16 @@ use crate::{
     time, xml,
 };
 
+/// Most unknown members that are told of.
+const UNKNOWN: usize = 64;
+
 /// What a request says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// The operation's input: an object with the members that the request has. Texts of blobs are base64, moments are
     /// ISO 8601, numbers and booleans are JSON's.
     pub input: Value,
-    /// Members that the model does not know, by their path; they are kept in `input` as they came (CP-023).
+    /// Members that the model does not know, by their path, the first 64 of them; all are kept in `input` as they came (CP-023).
     pub unknown: Vec<String>,
     /// The namespace of the request, to be echoed (CP-007). `None` for the service's own.
     pub namespace: Option<String>,
@@ -37,6 +40,11 @@ enum Malformed {
     Xml(#[from] xml::XmlError),
     #[error("Could not parse request body into json: {0}")]
     Json(#[from] serde_json::Error),
+    #[error(
+        "Could not parse request body into json: it has more than {} parts",
+        json::MAX_PARTS
+    )]
+    JsonParts,
     #[error("the root element is {found}, not {expected}")]
     Root {
         expected: &'static str,
@@ -62,6 +70,9 @@ impl Walk {
     }
 
     fn unknown(&mut self, name: &str) {
+        if self.unknown.len() == UNKNOWN {
+            return;
+        }
         let mut path = self.path.join(".");
         if !path.is_empty() {
             path.push('.');
