@@ -26,17 +26,18 @@ pub(crate) fn constraints(
 ) -> Result<(), ApiError> {
     let mut checker = Checker {
         service,
-        faults: Vec::new(),
+        told: Vec::new(),
+        count: 0,
         path: Vec::new(),
         missing: 0,
         runtime: false,
     };
     checker.visit(shape, value);
-    if checker.faults.is_empty() {
+    let Checker { told, count, .. } = &checker;
+    let count = *count;
+    if count == 0 {
         return Ok(());
     }
-    let count = checker.faults.len();
-    let told = &checker.faults[..count.min(TOLD)];
     let errors = if count == 1 { "error" } else { "errors" };
     let message = format!("{count} validation {errors} detected: {}", told.join("; "));
     if checker.runtime && count == 1 {
@@ -57,7 +58,10 @@ pub(crate) fn constraints(
 
 struct Checker {
     service: Service,
-    faults: Vec<String>,
+    /// Texts of the first faults; a body of many megabytes may have as many faults as it has bytes.
+    told: Vec<String>,
+    /// How many there are in all.
+    count: usize,
     path: Vec<String>,
     /// How many of the faults are missing members.
     missing: usize,
@@ -66,10 +70,14 @@ struct Checker {
 }
 
 impl Checker {
-    fn fault(&mut self, shown: &str, constraint: &str) {
-        let path = self.path.join(".");
-        self.faults.push(format!(
-            "Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
+    fn fault(&mut self, value: &Value, constraint: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.told.len() == TOLD {
+            return;
+        }
+        let (shown, path, constraint) = (shown(value), self.path.join("."), constraint());
+        self.told.push(format!(
+            "Value {shown} at '{path}' failed to satisfy constraint: Member must {constraint}"
         ));
     }
 
@@ -90,7 +98,7 @@ impl Checker {
                             && member.wire == "If-Match" => {}
                         None if member.required => {
                             self.missing += 1;
-                            self.fault("null", "Member must not be null");
+                            self.fault(&Value::Null, || "not be null".to_owned());
                         }
                         None => {}
                     }
@@ -98,7 +106,7 @@ impl Checker {
                 }
             }
             (Kind::List { item, min, max, .. }, Value::Array(items)) => {
-                self.length(items.len(), *min, *max, &Value::Array(items.clone()));
+                self.length(items.len(), *min, *max, value);
                 for (index, value) in items.iter().enumerate() {
                     self.path.push(format!("{}.member", index + 1));
                     self.visit(item, value);
@@ -131,40 +139,30 @@ impl Checker {
                 },
                 Value::String(text),
             ) => {
-                let shown = shown(value);
                 self.length(text.chars().count(), *min, *max, value);
                 if !values.is_empty() && !values.contains(&text.as_str()) {
                     self.runtime |= self.service == Service::Lambda && shape.name == "Runtime";
-                    let set = values.join(", ");
-                    self.fault(
-                        &shown,
-                        &format!("Member must satisfy enum value set: [{set}]"),
-                    );
+                    self.fault(value, || {
+                        format!("satisfy enum value set: [{}]", values.join(", "))
+                    });
                 }
                 if let Some(pattern) = pattern.filter(|pattern| !pattern.matches(text)) {
-                    let text = pattern.text();
-                    self.fault(
-                        &shown,
-                        &format!("Member must satisfy regular expression pattern: {text}"),
-                    );
+                    self.fault(value, || {
+                        format!("satisfy regular expression pattern: {}", pattern.text())
+                    });
                 }
             }
             (Kind::Integer { min, max }, Value::Number(number)) => {
-                let shown = shown(value);
                 let Some(number) = number.as_i64() else {
                     return;
                 };
                 if let Some(max) = max.filter(|max| number > *max) {
-                    self.fault(
-                        &shown,
-                        &format!("Member must have value less than or equal to {max}"),
-                    );
+                    self.fault(value, || format!("have value less than or equal to {max}"));
                 }
                 if let Some(min) = min.filter(|min| number < *min) {
-                    self.fault(
-                        &shown,
-                        &format!("Member must have value greater than or equal to {min}"),
-                    );
+                    self.fault(value, || {
+                        format!("have value greater than or equal to {min}")
+                    });
                 }
             }
             _ => {}
@@ -174,17 +172,13 @@ impl Checker {
     fn length(&mut self, length: usize, min: Option<u32>, max: Option<u32>, value: &Value) {
         if max.is_some_and(|max| length > max as usize) {
             let max = max.unwrap_or_default();
-            self.fault(
-                &shown(value),
-                &format!("Member must have length less than or equal to {max}"),
-            );
+            self.fault(value, || format!("have length less than or equal to {max}"));
         }
         if min.is_some_and(|min| length < min as usize) {
             let min = min.unwrap_or_default();
-            self.fault(
-                &shown(value),
-                &format!("Member must have length greater than or equal to {min}"),
-            );
+            self.fault(value, || {
+                format!("have length greater than or equal to {min}")
+            });
         }
     }
 }
@@ -198,6 +192,7 @@ fn lower_first(name: &str) -> String {
 fn shown(value: &Value) -> String {
     let mut text = String::new();
     match value {
+        Value::Null => return "null".to_owned(),
         Value::String(value) => text.push_str(value),
         Value::Array(items) => {
             text.push('[');

@@ -2,12 +2,12 @@
 //!
 //! A request goes through four steps, none of which does any I/O or reads a clock:
 //!
-//! 1. [`dispatch`] says whose it is: the native API's or one of the services' (CP-002, CP-003).
-//! 2. [`route`] or, where requests name their operation, [`route_named`] finds the operation and takes the parameters
+//! 1. [`dispatch()`] says whose it is: the native API's or one of the services' (CP-002, CP-003).
+//! 2. [`route()`] or, where requests name their operation, [`route_named`] finds the operation and takes the parameters
 //!    out of the path and the query (CP-007, CP-008, CP-016).
-//! 3. [`decode`] reads parameters, headers and body into one [`serde_json::Value`] in the API's own member names, and
+//! 3. [`decode()`] reads parameters, headers and body into one [`serde_json::Value`] in the API's own member names, and
 //!    holds it against the operation's shape (CP-020..024, CP-028, CP-030..033).
-//! 4. [`encode`] writes what the operation gave, [`encode_error`] what went wrong (CP-024..027, CP-030..032).
+//! 4. [`encode()`] writes what the operation gave, [`encode_error`] what went wrong (CP-024..027, CP-030..032).
 //!
 //! Operations and shapes are tables that `generate.py` writes from the models of botocore (CP-440).
 //!

@@ -1,10 +1,45 @@
 //! Bodies in JSON (CP-030..033).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use memchr::memchr2;
 use serde_json::{Map, Value};
 
 use super::{Malformed, Walk};
 use crate::model::{Kind, Place, Shape};
+
+/// Most values in a body: as many as elements in XML (CP-028). Each takes some thirty bytes of memory for two in a body
+/// that may have seventy million.
+pub(super) const MAX_PARTS: usize = 20_000;
+
+/// Reads a body that is not made of too many parts.
+fn parse(body: &[u8]) -> Result<Value, Malformed> {
+    let mut parts = 0_usize;
+    let mut rest = body;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'"' => rest = after_text(after),
+            b',' | b'[' | b'{' => parts += 1,
+            _ => {}
+        }
+        if parts > MAX_PARTS {
+            return Err(Malformed::JsonParts);
+        }
+    }
+    Ok(serde_json::from_slice(body)?)
+}
+
+/// What follows a text whose first quote is behind.
+fn after_text(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        let step = if rest[at] == b'"' { 1 } else { 2 };
+        rest = rest.get(at + step..).unwrap_or_default();
+        if step == 1 {
+            return rest;
+        }
+    }
+    &[]
+}
 
 /// The body of a request whose parameters may travel elsewhere. One that is a payload of bytes becomes base64.
 pub(super) fn body(
@@ -20,7 +55,7 @@ pub(super) fn body(
         let read = if matches!(payload.shape.kind, Kind::Blob) {
             Value::String(STANDARD.encode(body))
         } else {
-            value(payload.shape, serde_json::from_slice(body)?, walk)?
+            value(payload.shape, parse(body)?, walk)?
         };
         input.insert(payload.name.to_owned(), read);
         return Ok(input);
@@ -44,7 +79,7 @@ pub(super) fn object(
     if body.is_empty() {
         return Ok(Map::new());
     }
-    match value(shape, serde_json::from_slice(body)?, walk)? {
+    match value(shape, parse(body)?, walk)? {
         Value::Object(input) => Ok(input),
         Value::Null => Ok(Map::new()),
         _ => Err(walk.wrong("not an object")),
@@ -114,6 +149,7 @@ pub(super) fn value(
         (Kind::List { .. }, _) => Err(walk.wrong("not a list")),
         (_, Value::Object(_) | Value::Array(_)) => Err(walk.wrong("not a single value")),
         (Kind::Text { .. }, Value::String(text)) => Ok(Value::String(text)),
+        (Kind::Blob, Value::String(text)) => walk.blob(text),
         // Numbers and booleans that were written as texts, and the reverse, as AWS takes them.
         (_, Value::String(text)) => walk.scalar(shape, &text),
         (Kind::Text { .. }, plain) => Ok(Value::String(plain.to_string())),
@@ -124,5 +160,26 @@ pub(super) fn value(
         },
         (Kind::Decimal | Kind::Timestamp, number @ Value::Number(_)) => Ok(number),
         _ => Err(walk.wrong("a value of another kind")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // CP-028, for JSON: what is in texts does not count.
+    #[test]
+    fn bodies_of_many_parts_are_refused() {
+        let list = |count: usize| format!("[{}1]", "1,".repeat(count - 2));
+        assert!(parse(list(MAX_PARTS).as_bytes()).is_ok());
+        let refused = parse(list(MAX_PARTS + 2).as_bytes());
+        assert!(matches!(refused, Err(Malformed::JsonParts)));
+        let text = format!(
+            r#"{{"a": "{}\"{}\\"}}"#,
+            "[,".repeat(20_000),
+            "{,".repeat(20_000)
+        );
+        assert!(parse(text.as_bytes()).is_ok());
+        assert!(parse(br#"{"a": "\"#).is_err());
     }
 }
