@@ -163,12 +163,18 @@ pub(crate) fn run(
 ) -> Result<Report, String> {
     let mut report = Report::default();
     let mut model = Model::default();
+    let mut start = Duration::from_millis(20);
     for cycle in 0..cycles {
         seed = seed
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        // A store is opened in some ten milliseconds, so every fourth child dies about then.
-        let most = if cycle % 4 == 0 { 20_000 } else { 80_000 };
+        // Every fourth child is likely to die while it opens the store, which takes longer as the store grows.
+        let most = if cycle % 4 == 0 {
+            start
+        } else {
+            2 * start + Duration::from_millis(80)
+        };
+        let most = u64::try_from(most.as_micros()).unwrap_or(u64::MAX).max(1);
         let life = Duration::from_micros((seed >> 33) % most);
         let mut child = spawn(dir).map_err(|error| error.to_string())?;
         let lines = lines(child.stdout.take().ok_or("the child has no output")?);
@@ -182,7 +188,8 @@ pub(crate) fn run(
         let before = Instant::now();
         let store = Store::open(dir, Options::default())
             .map_err(|error: StoreError| format!("cycle {cycle}: no start: {error}"))?;
-        report.slowest_start = report.slowest_start.max(before.elapsed());
+        start = before.elapsed();
+        report.slowest_start = report.slowest_start.max(start);
         model
             .check(&store, cycle + 1 == cycles)
             .map_err(|lost| format!("cycle {cycle}: {lost}"))?;

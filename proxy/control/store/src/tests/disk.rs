@@ -236,7 +236,9 @@ proptest! {
             disk.fail(operations, u64::MAX);
             // The power may go while the store opens.
             if let Ok(store) = disk.open(dir.path()) {
-                loop {
+                // A write has several operations, so the power is gone long before; a store that acknowledges without them
+                // goes on to the end, and loses them.
+                for _ in 0..100 {
                     asked += 1;
                     if write(&store, pair(asked)).is_err() {
                         break;
