@@ -52,8 +52,11 @@ struct AuditRecord {
     operation: Arc<str>,
     resource: Arc<str>,
     outcome: Arc<str>,
-    changes: Vec<(String, Arc<str>, Option<u64>, Option<u64>)>,
+    changes: Vec<ChangeRecord>,
 }
+
+/// Kind, id, revisions before and after.
+type ChangeRecord = (String, Arc<str>, Option<u64>, Option<u64>);
 
 impl Store {
     /// Appends entries that go with no write, such as refusals.

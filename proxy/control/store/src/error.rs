@@ -66,6 +66,13 @@ pub enum StoreError {
         /// The database's file.
         path: PathBuf,
     },
+    /// The disk failed, and the database could not be opened again since. What is in memory is served; each write tries to
+    /// open it.
+    #[error("{}: not opened again since the disk failed", path.display())]
+    Broken {
+        /// The database's file.
+        path: PathBuf,
+    },
     /// The store no longer takes writes: its writer has ended.
     #[error("{}: the store is closed", path.display())]
     Closed {

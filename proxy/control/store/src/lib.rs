@@ -150,7 +150,7 @@ impl Shared {
             .read()
             .as_ref()
             .map(use_it)
-            .ok_or_else(|| StoreError::Closed {
+            .ok_or_else(|| StoreError::Broken {
                 path: self.file.clone(),
             })
     }

@@ -55,10 +55,13 @@ impl Store {
         let lock = lock(dir)?;
         blob::clean(dir)?;
         let file = dir.join(STATE);
-        create_private(&file)?;
-        let open = || opener(&file, &options).map_err(|error| Trouble::from(error).at(&file));
-        let db = migrate(open()?, open, &file, migrations)?;
-        sync_dir(dir)?;
+        let known = FIRST_FORMAT.saturating_add(migrations.len() as u64);
+        let open =
+            |file: &Path| opener(file, &options).map_err(|error| Trouble::from(error).at(file));
+        if fs::metadata(&file).map_or(0, |found| found.len()) == 0 {
+            create(open, &file, known)?;
+        }
+        let db = migrate(open(&file)?, open, &file, migrations, known)?;
         let state = db
             .begin_read()
             .map_err(Trouble::from)
@@ -152,21 +155,44 @@ pub(crate) fn create_private(file: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Initialises an empty database, brings an older one up, refuses a newer one.
+/// Makes an empty database under another name and renames it, since one that is made half cannot be opened.
+fn create(
+    open: impl Fn(&Path) -> Result<Database, StoreError>,
+    file: &Path,
+    format: u64,
+) -> Result<(), StoreError> {
+    let creating = file.with_extension("redb.creating");
+    remove_file(&creating)?;
+    create_private(&creating)?;
+    let db = open(&creating)?;
+    initialise(&db, format).map_err(|trouble| trouble.at(&creating))?;
+    db.close()
+        .map_err(|error| Trouble::from(error).at(&creating))?;
+    fs::rename(&creating, file)
+        .map_err(StoreError::io(file, "rename the new database to its name"))?;
+    file.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Not being there is as good.
+pub(crate) fn remove_file(file: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io(
+            file,
+            "remove what an earlier attempt left",
+        )(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Brings an older database up, refuses a newer one.
 fn migrate(
     db: Database,
-    open: impl Fn() -> Result<Database, StoreError>,
+    open: impl Fn(&Path) -> Result<Database, StoreError>,
     file: &Path,
     migrations: &[Migration],
+    known: u64,
 ) -> Result<Database, StoreError> {
-    let known = u64::try_from(migrations.len())
-        .unwrap_or(u64::MAX)
-        .saturating_add(FIRST_FORMAT);
     let found = format(&db).map_err(|trouble| trouble.at(file))?;
-    let Some(found) = found else {
-        initialise(&db, known).map_err(|trouble| trouble.at(file))?;
-        return Ok(db);
-    };
     if found > known {
         return Err(StoreError::NewerFormat {
             path: file.to_owned(),
@@ -180,7 +206,7 @@ fn migrate(
     // Copied while closed, so that the copy is a database that opens by itself.
     drop(db);
     copy_aside(file, found)?;
-    let db = open()?;
+    let db = open(file)?;
     let steps = (FIRST_FORMAT..)
         .zip(migrations)
         .filter(|(from, _)| *from >= found);
@@ -201,17 +227,17 @@ fn migrate(
 const FIRST_FORMAT: u64 = 1;
 const _: () = assert!(FORMAT == FIRST_FORMAT + MIGRATIONS.len() as u64);
 
-/// The format of a database; `None` when nothing was ever written to it.
-fn format(db: &Database) -> Result<Option<u64>, Trouble> {
+fn format(db: &Database) -> Result<u64, Trouble> {
     let txn = db.begin_read()?;
-    match txn.open_table(META) {
-        Ok(_) => tables::meta_number(&txn, META_FORMAT).map(Some),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(error.into()),
+    match tables::meta_number(&txn, META_FORMAT)? {
+        0 => Err(Trouble::Damaged(
+            "it is no store's: it has no format".to_owned(),
+        )),
+        format => Ok(format),
     }
 }
 
-/// Format, tables and the key of markers, in one transaction: a start that ends early leaves an empty database.
+/// Format, tables and the key of markers.
 fn initialise(db: &Database, format: u64) -> Result<(), Trouble> {
     let mut key = [0; 32];
     getrandom::fill(&mut key)

@@ -97,15 +97,9 @@ impl Drop for Staged {
 impl Staged {
     fn new(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("state.redb.restoring");
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::io(&path, "remove what an earlier attempt left")(error))
-            }
-            _ => {
-                crate::open::create_private(&path)?;
-                Ok(Self { path })
-            }
-        }
+        crate::open::remove_file(&path)?;
+        crate::open::create_private(&path)?;
+        Ok(Self { path })
     }
 
     fn fill(

@@ -55,7 +55,9 @@ enum Ran {
 }
 
 /// A unit of work for the writer. Given an error instead of a transaction, it answers with that.
-pub(crate) struct Job(Box<dyn FnOnce(Result<&mut Txn<'_>, StoreError>) -> Ran + Send>);
+pub(crate) struct Job(Box<Work>);
+
+type Work = dyn FnOnce(Result<&mut Txn<'_>, StoreError>) -> Ran + Send;
 
 impl Job {
     /// `run` does the work; `reply` gets its outcome after the commit.

@@ -211,11 +211,8 @@ fn a_full_disk_refuses_writes_and_serves_reads() {
         assert!(matches!(error, WriteError::Store(_)), "{error}");
         assert_eq!(number(&store), Some(1));
     }
-    let none: crate::References = Arc::new(|_, _, _| Vec::new());
-    assert!(
-        store.collect_garbage(NOW, &none).is_ok(),
-        "what changes nothing needs no room"
-    );
+    let unread = store.history(&Kind::Lambda, "a").unwrap_err();
+    assert!(matches!(unread, StoreError::Broken { .. }), "{unread}");
     disk.recover();
     write(&store, pair(7)).unwrap();
     assert_eq!(number(&store), Some(7));
@@ -231,13 +228,17 @@ proptest! {
     fn no_acknowledged_write_is_lost_with_the_power(cuts in prop::collection::vec((0_u64..60, any::<u64>()), 1..4)) {
         let dir = tempfile::tempdir().unwrap();
         let mut disk = SimulatedDisk::default();
+        // Made first: a new store takes its name when it is complete, which this disk of one file cannot show.
+        drop(disk.open(dir.path()).unwrap());
         let mut acknowledged = 0;
         let mut asked = 0;
         for (operations, seed) in cuts {
             disk.fail(operations, u64::MAX);
             // The power may go while the store opens.
             if let Ok(store) = disk.open(dir.path()) {
-                loop {
+                // A write has several operations, so the power is gone long before; a store that acknowledges without them
+                // goes on to the end, and loses them.
+                for _ in 0..100 {
                     asked += 1;
                     if write(&store, pair(asked)).is_err() {
                         break;

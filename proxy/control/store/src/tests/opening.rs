@@ -26,6 +26,21 @@ fn a_store_is_open_once() {
     assert_eq!(body(&store, &Kind::Site, "s").unwrap(), "1");
 }
 
+// CP-564: a first start that ended early is begun again.
+#[test]
+fn a_start_that_was_interrupted_is_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(
+        dir.path().join("state.redb.creating"),
+        b"half of a database",
+    )
+    .unwrap();
+    fs::write(dir.path().join("state.redb"), b"").unwrap();
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    put(&store, Kind::Site, "s", "1");
+    assert!(!dir.path().join("state.redb.creating").exists());
+}
+
 // CP-430: it holds sealed secrets, so nobody else reads it.
 #[test]
 fn files_are_the_owners_alone() {
