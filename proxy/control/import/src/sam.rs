@@ -230,7 +230,7 @@ fn overlay(under: &mut Node, over: Node) {
             for entry in entries {
                 match under.get_mut(&entry.key) {
                     Some(value) => overlay(value, entry.value),
-                    None => under.set(&entry.key, entry.value),
+                    None => under.push(entry),
                 }
             }
         }

@@ -183,6 +183,13 @@ impl Node {
         }
     }
 
+    /// Adds an entry whose key is new, with the key's own place.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        if let Kind::Map(entries) = &mut self.kind {
+            entries.push(entry);
+        }
+    }
+
     pub(crate) fn remove(&mut self, key: &str) {
         if let Kind::Map(entries) = &mut self.kind {
             entries.retain(|e| e.key != key);
@@ -207,7 +214,7 @@ impl Node {
                 for entry in entries {
                     match self.get_mut(&entry.key) {
                         Some(mine) => mine.merge(entry.value),
-                        None => self.set(&entry.key, entry.value),
+                        None => self.push(entry),
                     }
                 }
             }

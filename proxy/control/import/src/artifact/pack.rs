@@ -372,7 +372,7 @@ mod tests {
 
     fn names(zip: &[u8]) -> Vec<String> {
         let zip = zip::ZipArchive::new(Cursor::new(zip)).unwrap();
-        zip.file_names().map(str::to_owned).collect()
+        zip.file_names().map(|n| n.unwrap().into_owned()).collect()
     }
 
     fn write(root: &Path, name: &str, text: &str) {

@@ -217,7 +217,10 @@ impl World<'_> {
         let [delimiter, list] = argument.items() else {
             return unresolved("`Fn::Join` takes a delimiter and a list");
         };
-        let Some(delimiter) = delimiter.scalar().or(delimiter.is_null().then_some("")) else {
+        let Some(delimiter) = delimiter
+            .scalar()
+            .or_else(|| delimiter.is_null().then_some(""))
+        else {
             return unresolved("`Fn::Join` takes a text as its delimiter");
         };
         let list = self.eval(stack, list, depth + 1);

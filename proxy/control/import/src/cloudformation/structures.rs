@@ -28,9 +28,9 @@ pub(crate) enum MemberKind {
     Flag,
     Struct(&'static str),
     /// `{"Quantity", "Items"}` in the API.
-    List(ListForm, &'static MemberKind),
+    List(ListForm, &'static Self),
     /// A list without a wrapper on either side.
-    Bare(&'static MemberKind),
+    Bare(&'static Self),
     /// `AllowedMethods`, which holds `CachedMethods` in the API and stands beside it in CloudFormation.
     Methods,
     /// `GeoRestriction`: a list and its type in one.

@@ -379,7 +379,7 @@ impl Service<'_> {
                 .entries()
                 .first()
                 .map(|e| e.key.as_str())
-                .or(event.scalar());
+                .or_else(|| event.scalar());
             if let Some(kind) =
                 kind.filter(|k| !matches!(*k, "cloudFront" | "preExistingCloudFront"))
             {

@@ -119,7 +119,7 @@ fn what_the_framework_refuses_is_refused() {
     assert_eq!(
         twice.errors("serverless.yml"),
         [
-            "serverless.yml:4:43: functions: two functions have viewer-request of the behavior for the default"
+            "serverless.yml:4:42: functions: two functions have viewer-request of the behavior for the default"
         ]
     );
 }
@@ -324,7 +324,7 @@ fn lambda_at_edge_hangs_functions_on_distributions_of_the_service() {
     assert_eq!(
         project.errors("serverless.yml"),
         [
-            "serverless.yml:3:60: functions.a.lambdaAtEdge.distribution: `resources` has no distribution `No`"
+            "serverless.yml:3:57: functions.a.lambdaAtEdge.distribution: `resources` has no distribution `No`"
         ]
     );
 }
