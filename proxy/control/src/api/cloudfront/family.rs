@@ -396,13 +396,13 @@ impl Family {
         let reference = text(config, "CallerReference");
         match before {
             Some(before) => self.check_immutable(config, &before.body.config)?,
-            None if !reference.is_empty() => {
-                if others().any(|o| text(&o.body.config, "CallerReference") == reference) {
-                    return Err(ApiError::cloudfront(
-                        self.exists,
-                        format!("A {} with this caller reference already exists.", self.name),
-                    ));
-                }
+            None if !reference.is_empty()
+                && others().any(|o| text(&o.body.config, "CallerReference") == reference) =>
+            {
+                return Err(ApiError::cloudfront(
+                    self.exists,
+                    format!("A {} with this caller reference already exists.", self.name),
+                ));
             }
             None => {}
         }

@@ -1,0 +1,350 @@
+//! From a plan to documents (CP-301, CP-302): every resource of a stack is made, changed or left, in the order that references
+//! need, by the operations of the API, and all of it is one write.
+//!
+//! What a stack owns stands in a document of its own, by logical id, so that a second deploy finds the resources of the first.
+
+mod documents;
+mod functions;
+
+use std::collections::BTreeMap;
+
+use fourfront_import::{Artifact, Plan, Planned, RefKind, Target, substitute};
+use fourfront_store::{BlobId, Kind};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    ApiError, cloudfront,
+    cloudfront::{DistributionDocument, FunctionDocument, StoreDocument},
+    lambda,
+    tx::{Output, Tx},
+};
+
+/// What a stack owns.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Stack {
+    /// By kind and logical id.
+    pub(super) resources: BTreeMap<String, Owned>,
+}
+
+/// A resource of a stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Owned {
+    /// The document's kind.
+    pub(super) kind: String,
+    /// Its id.
+    pub(super) id: String,
+    /// Whether it stays when the stack no longer has it.
+    #[serde(default)]
+    pub(super) retain: bool,
+}
+
+/// What becomes of one resource.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Step {
+    /// `create`, `change`, `keep`, `delete` or `ignore`.
+    pub(super) action: &'static str,
+    /// Of what kind it is, in the words of plans.
+    pub(super) kind: &'static str,
+    /// Its logical id.
+    pub(super) id: String,
+    /// What the node knows it by.
+    pub(super) name: String,
+    /// Where it is written.
+    pub(super) place: String,
+}
+
+/// What a plan comes to.
+pub(super) struct Applied {
+    pub(super) steps: Vec<Step>,
+    /// Where viewers find the stack's distributions.
+    pub(super) urls: Vec<String>,
+    /// The documents that the stack consists of.
+    pub(super) members: Vec<(Kind, String)>,
+}
+
+/// The artifacts of a plan as they were uploaded: SHA-256 by kind and logical id, `function:Edge`.
+pub(super) type Artifacts = BTreeMap<String, String>;
+
+/// How a stack's document is called among settings.
+pub(super) fn stack_id(stack: &str) -> String {
+    format!("stack:{stack}")
+}
+
+struct Applier<'t, 'a> {
+    tx: &'t mut Tx<'a>,
+    plan: &'t Plan,
+    artifacts: &'t Artifacts,
+    before: Stack,
+    after: Stack,
+    steps: Vec<Step>,
+    /// Values that references stand for.
+    values: BTreeMap<Target, String>,
+}
+
+/// Works a plan out in a call.
+pub(super) fn apply(
+    tx: &mut Tx<'_>,
+    plan: &Plan,
+    artifacts: &Artifacts,
+    prune: bool,
+) -> Result<Applied, ApiError> {
+    if plan.stack.is_empty() {
+        return Err(ApiError::new(
+            400,
+            "InvalidArgument",
+            "the plan has no stack name",
+        ));
+    }
+    let id = stack_id(&plan.stack);
+    let before = tx.get::<Stack>(&Kind::Setting, &id)?;
+    let before = before.map(|stored| stored.body).unwrap_or_default();
+    let mut applier = Applier {
+        tx,
+        plan,
+        artifacts,
+        after: Stack::default(),
+        before,
+        steps: Vec::new(),
+        values: BTreeMap::new(),
+    };
+    applier.certificates();
+    applier.functions()?;
+    applier.versions()?;
+    applier.aliases()?;
+    applier.stores()?;
+    applier.cloudfront_functions()?;
+    applier.documents()?;
+    applier.distributions()?;
+    applier.attachments()?;
+    applier.leftovers(prune)?;
+    let Applier { after, steps, .. } = applier;
+    let mut members: Vec<(Kind, String)> = after
+        .resources
+        .values()
+        .filter_map(|owned| Some((owned.kind.parse().ok()?, owned.id.clone())))
+        .collect();
+    members.sort();
+    members.dedup();
+    tx.put(Kind::Setting, &id, &after)?;
+    members.push((Kind::Setting, id));
+    let mut urls = Vec::new();
+    for (kind, id) in &members {
+        if *kind != Kind::Distribution {
+            continue;
+        }
+        if let Some(found) = tx.get::<DistributionDocument>(kind, id)? {
+            urls.push(found.body.domain_name.clone());
+            let aliases = found.body.config["Aliases"]["Items"].as_array().cloned();
+            let aliases = aliases.unwrap_or_default();
+            urls.extend(aliases.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+    }
+    Ok(Applied {
+        steps,
+        urls,
+        members,
+    })
+}
+
+impl Applier<'_, '_> {
+    fn resolved(&self, value: &Value) -> Result<Value, ApiError> {
+        substitute(value, &|target| self.values.get(target).cloned()).map_err(|target| {
+            ApiError::new(
+                400,
+                "UnresolvedReference",
+                format!(
+                    "{:?} {} ({}) is not among what is deployed",
+                    target.kind, target.id, target.attribute
+                ),
+            )
+        })
+    }
+
+    /// A name or an ARN as text.
+    fn text(&self, value: &Value) -> Result<String, ApiError> {
+        Ok(self
+            .resolved(value)?
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    fn know(&mut self, kind: RefKind, id: &str, attribute: &str, value: impl Into<String>) {
+        let target = Target {
+            kind,
+            id: id.to_owned(),
+            attribute: attribute.to_owned(),
+        };
+        self.values.insert(target, value.into());
+    }
+
+    fn own(&mut self, what: &str, logical: &str, kind: &Kind, id: &str, retain: bool) {
+        let owned = Owned {
+            kind: kind.to_string(),
+            id: id.to_owned(),
+            retain,
+        };
+        self.after
+            .resources
+            .insert(format!("{what} {logical}"), owned);
+    }
+
+    fn owned(&self, what: &str, logical: &str) -> Option<String> {
+        let owned = self.before.resources.get(&format!("{what} {logical}"))?;
+        Some(owned.id.clone())
+    }
+
+    fn step<T>(&mut self, action: &'static str, kind: &'static str, of: &Planned<T>, name: &str) {
+        self.steps.push(Step {
+            action,
+            kind,
+            id: of.id.clone(),
+            name: name.to_owned(),
+            place: of.place.to_string(),
+        });
+    }
+
+    /// The blob of an artifact that was uploaded with the plan.
+    fn artifact(
+        &self,
+        what: &str,
+        logical: &str,
+        artifact: &Artifact,
+    ) -> Result<Vec<u8>, ApiError> {
+        if let Artifact::S3 { bucket, key, .. } = artifact {
+            return self.tx.artifact(bucket, key).map_err(|why| {
+                ApiError::new(
+                    400,
+                    "InvalidArgument",
+                    format!("{logical}: s3://{bucket}/{key}: {why} (CP-075)"),
+                )
+            });
+        }
+        let missing = || {
+            ApiError::new(
+                400,
+                "MissingArtifact",
+                format!("{what} {logical}: its code was not sent with the plan: {artifact}"),
+            )
+        };
+        let sha256 = self
+            .artifacts
+            .get(&format!("{what}:{logical}"))
+            .ok_or_else(missing)?;
+        let id: BlobId = sha256.parse().map_err(|_| missing())?;
+        self.tx.store.blob_read(&id)?.ok_or_else(missing)
+    }
+
+    fn call_lambda(&mut self, operation: &str, input: &Value) -> Result<Value, ApiError> {
+        lambda::call(self.tx, operation, input).map(|output| output.value)
+    }
+
+    fn call_cloudfront(&mut self, operation: &str, input: &Value) -> Result<Value, ApiError> {
+        cloudfront::call(self.tx, operation, input).map(|Output { value, .. }| value)
+    }
+
+    /// Certificates are looked up when the distribution is made ready, by the node's own labels (CP-117).
+    fn certificates(&mut self) {
+        for certificate in &self.plan.certificates {
+            let label = certificate.item.hosts.first().cloned().unwrap_or_default();
+            self.know(RefKind::Certificate, &certificate.id, "arn", label);
+        }
+    }
+
+    /// What the stack had and has no longer: deleted where that is asked for, or else left and told of (CP-301).
+    fn leftovers(&mut self, prune: bool) -> Result<(), ApiError> {
+        let gone: Vec<(String, Owned)> = self
+            .before
+            .resources
+            .iter()
+            .filter(|(key, _)| !self.after.resources.contains_key(*key))
+            .map(|(key, owned)| (key.clone(), owned.clone()))
+            .collect();
+        for (key, owned) in gone {
+            let Ok(kind) = owned.kind.parse::<Kind>() else {
+                continue;
+            };
+            let deletes = prune && !owned.retain;
+            let (what, logical) = key.split_once(' ').unwrap_or(("", &key));
+            let action = match deletes {
+                true => {
+                    self.remove(&kind, &owned.id)?;
+                    "delete"
+                }
+                false => {
+                    self.after.resources.insert(key.clone(), owned.clone());
+                    "keep"
+                }
+            };
+            self.steps.push(Step {
+                action,
+                kind: word(what),
+                id: logical.to_owned(),
+                name: owned.id.clone(),
+                place: String::new(),
+            });
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, kind: &Kind, id: &str) -> Result<(), ApiError> {
+        match kind {
+            Kind::Lambda => {
+                self.call_lambda("DeleteFunction", &json!({ "FunctionName": id }))?;
+            }
+            Kind::KeyValueStore => {
+                let found = self.tx.get::<StoreDocument>(kind, id)?;
+                let etag = found.map(|f| f.etag(kind)).unwrap_or_default();
+                self.call_cloudfront(
+                    "DeleteKeyValueStore",
+                    &json!({ "Name": id, "IfMatch": etag }),
+                )?;
+            }
+            Kind::CloudfrontFunction => {
+                let found = self.tx.get::<FunctionDocument>(kind, id)?;
+                let etag = found
+                    .map(|f| f.body.development.etag(id))
+                    .unwrap_or_default();
+                self.call_cloudfront("DeleteFunction", &json!({ "Name": id, "IfMatch": etag }))?;
+            }
+            // A stack's own distribution need not be disabled first: nothing is asked to wait for edges elsewhere.
+            _ => self.tx.delete(kind.clone(), id),
+        }
+        Ok(())
+    }
+}
+
+/// The words of steps, for what comes from a stored key.
+fn word(what: &str) -> &'static str {
+    const WORDS: &[&str] = &[
+        "function",
+        "version",
+        "alias",
+        "store",
+        "cloudfront-function",
+        "cache-policy",
+        "origin-request-policy",
+        "response-headers-policy",
+        "origin-access-control",
+        "origin-access-identity",
+        "public-key",
+        "key-group",
+        "continuous-deployment-policy",
+        "distribution",
+    ];
+    WORDS
+        .iter()
+        .find(|word| **word == what)
+        .copied()
+        .unwrap_or("resource")
+}
+
+/// Whether the documents of a release are put back by a rollback as they were, or only if they are gone (CP-067, CP-609):
+/// numbers of versions never go back, and a version never changes.
+pub(super) fn only_if_gone(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Lambda | Kind::LambdaVersion | Kind::KeyValueStore
+    )
+}
