@@ -46,6 +46,8 @@ fn function() -> Function {
         memory_mb: None,
         environment: Vec::new(),
         log_group: None,
+        sealed: false,
+        concurrency: None,
         egress: None,
         credentials: None,
         kind: FunctionKind::Lambda,

@@ -38,6 +38,8 @@ fn load(pool: &HookPool, code: &str, n: u32) -> Arc<fourfront_hooks::Prepared> {
         memory_mb: None,
         environment: Vec::new(),
         log_group: None,
+        sealed: false,
+        concurrency: None,
         egress: None,
         credentials: None,
         kind: fourfront_model::FunctionKind::Lambda,

@@ -712,6 +712,13 @@ fn prepare(
     modules: Option<&Arc<ModulesDir>>,
     old: Option<&Arc<Prepared>>,
 ) -> Result<Arc<Prepared>, ExecutionFault> {
+    // Bundles that cannot have changed are not read again: there may be hundreds, and a deploy changes one.
+    let has_same_modules = old.is_some_and(|old| old.has_modules(modules));
+    if let Some(old) =
+        old.filter(|old| function.sealed && has_same_modules && **old.function() == *function)
+    {
+        return Ok(Arc::clone(old));
+    }
     let bundle = Bundle::read(&function.source)?.with_modules(modules.cloned());
     match old {
         Some(old) if old.is_of(function, &bundle) => Ok(old.clone()),

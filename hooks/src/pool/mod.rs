@@ -42,7 +42,7 @@ use tokio::sync::oneshot;
 pub use crate::engine::{ComputeLimits, Egress, EgressRefusal, Host, Now};
 use crate::{
     ExecutionFault, HookFault, LimitFault,
-    bundle::Bundle,
+    bundle::{Bundle, ModulesDir},
     engine::{self, Ids, Isolate, Priority, Program},
     log::LogSink,
 };
@@ -157,6 +157,15 @@ impl Prepared {
     /// isolates keep their state (LE-347, LE-350).
     pub fn is_of(&self, function: &Function, bundle: &Bundle) -> bool {
         *self.program.function == *function && self.program.bundle == *bundle
+    }
+
+    /// Whether it finds these packages beside its own (NC-72).
+    pub fn has_modules(&self, modules: Option<&Arc<ModulesDir>>) -> bool {
+        match (self.program.bundle.modules(), modules) {
+            (None, None) => true,
+            (Some(own), Some(given)) => Arc::ptr_eq(own, given),
+            _ => false,
+        }
     }
 
     /// Percent of the compute budget that the last run of a CloudFront Function used (LE-436).
@@ -325,7 +334,11 @@ impl HookPool {
             version.counters.refused();
             return Err(LimitFault::Compute.into());
         }
-        let limit = self.inner.settings.concurrency_per_function;
+        let of_node = self.inner.settings.concurrency_per_function;
+        let own = version.function().concurrency;
+        let limit = own.map_or(of_node, |own| {
+            of_node.min(usize::try_from(own).unwrap_or(of_node))
+        });
         if version.in_flight.fetch_add(1, Ordering::AcqRel) >= limit {
             version.in_flight.fetch_sub(1, Ordering::AcqRel);
             version.counters.refused();

@@ -69,6 +69,8 @@ pub(crate) fn function(name: &str) -> Function {
         memory_mb: None,
         environment: Vec::new(),
         log_group: None,
+        sealed: false,
+        concurrency: None,
         egress: None,
         credentials: None,
         kind: fourfront_model::FunctionKind::Lambda,

@@ -230,6 +230,10 @@ pub struct Function {
     pub version: FunctionVersion,
     /// Where the code lies.
     pub source: FunctionSource,
+    /// Whether what lies there never changes, because its name is made of what it holds.
+    pub sealed: bool,
+    /// Calls at the same time at most; `None` is the node's own limit.
+    pub concurrency: Option<u32>,
     /// Which export of which file is called (LE-305).
     pub handler: HandlerPath,
     /// Wall time of one call; `None` takes the trigger's default (LE-262).
@@ -420,6 +424,8 @@ mod tests {
             memory_mb: None,
             environment: vec![],
             log_group: None,
+            sealed: false,
+            concurrency: None,
             egress: None,
             credentials: None,
             kind: FunctionKind::Lambda,

@@ -21,6 +21,8 @@ fn program(code: &str) -> Arc<Program> {
         memory_mb: None,
         environment: Vec::new(),
         log_group: None,
+        sealed: false,
+        concurrency: None,
         egress: None,
         credentials: None,
         kind: FunctionKind::Lambda,

@@ -13,6 +13,7 @@ pub(crate) const FUNCTION: Table = Table {
         read("handler"),
         read("timeout"),
         read("memory"),
+        read("concurrency"),
         read("environment"),
         read("credentials"),
         read("egress"),

@@ -1,6 +1,6 @@
 //! The admin endpoint: who may speak to it, and what its resources are called (CP-400, CP-401, CP-005, CP-006, CP-075).
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use super::{Context, files, tls};
 use crate::{
@@ -108,9 +108,7 @@ pub(super) fn lower(
     ControlSettings {
         auth: raw.auth.map_or(AdminAuth::SigV4, |a| a.value),
         insecure,
-        socket: raw
-            .socket
-            .map(|socket| context.base_dir.join(Path::new(&socket.value))),
+        socket: raw.socket.map(|socket| context.resolve(&socket.value)),
         certificate,
         account,
         clock_skew: raw.clock_skew.and_then(|m| u8::try_from(m.value).ok()),

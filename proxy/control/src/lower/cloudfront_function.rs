@@ -95,6 +95,7 @@ fn lower_one(
     context: &Context<'_>,
 ) -> Option<Function> {
     let source = raw.file.as_ref().and_then(|file| source(file, context));
+    let is_sealed = raw.file.as_ref().is_some_and(|f| f.at.file.is_deployed());
     let store = match &raw.store {
         None => None,
         Some(name) => Some(stores.find(name, context.report)?),
@@ -109,6 +110,8 @@ fn lower_one(
         memory_mb: None,
         environment: Vec::new(),
         log_group: None,
+        sealed: is_sealed,
+        concurrency: None,
         egress: None,
         credentials: None,
         kind: FunctionKind::CloudFront(CloudFrontFunction {
@@ -120,7 +123,8 @@ fn lower_one(
 
 fn source(file: &Spanned<String>, context: &Context<'_>) -> Option<FunctionSource> {
     let path = files::existing_file(file, context)?;
-    if path.extension().is_some_and(|e| e == "js") {
+    // What was deployed lies under a name made of what it holds.
+    if path.extension().is_some_and(|e| e == "js") || file.at.file.is_deployed() {
         return Some(FunctionSource::File(path));
     }
     context.report.error_help(

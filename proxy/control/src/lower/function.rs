@@ -388,6 +388,8 @@ fn lower_one(
         memory_mb: raw.memory.and_then(|m| u32::try_from(m.value).ok()),
         environment,
         log_group,
+        sealed: raw.at.file.is_deployed(),
+        concurrency: raw.concurrency.and_then(|c| u32::try_from(c.value).ok()),
         egress,
         credentials,
         kind: FunctionKind::Lambda,

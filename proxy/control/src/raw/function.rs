@@ -19,6 +19,7 @@ pub(crate) struct RawFunction {
     pub(crate) handler: Option<Spanned<String>>,
     pub(crate) timeout: Option<Spanned<Duration>>,
     pub(crate) memory: Option<Spanned<u64>>,
+    pub(crate) concurrency: Option<Spanned<u64>>,
     pub(crate) runtime: Option<Spanned<String>>,
     pub(crate) arn: Option<Spanned<String>>,
     pub(crate) environment: Vec<(Spanned<String>, String)>,
@@ -69,6 +70,7 @@ impl RawFunction {
                 handler: None,
                 timeout: None,
                 memory: None,
+                concurrency: None,
                 runtime: None,
                 arn: None,
                 environment: Vec::new(),
@@ -99,6 +101,9 @@ impl RawFunction {
             memory: block
                 .get("memory")
                 .and_then(|c| c.integer(64..=65_536, "MiB of memory")),
+            concurrency: block
+                .get("concurrency")
+                .and_then(|c| c.integer(0..=1_000_000, "a number of calls")),
             runtime: block.get("runtime").and_then(Cursor::text),
             arn: block.get("arn").and_then(Cursor::text),
             environment: environment

@@ -161,6 +161,12 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     assert_eq!(default.viewers.certificates.len(), 2);
     default.hooks.threads = Some(2);
     default.hooks.modules_dir = Some(dir.path().join("node_modules"));
+    default.control.socket = Some(dir.path().join("data/admin.sock"));
+    default.control.certificate = loaded.node.control.certificate.clone();
+    assert!(default.control.certificate.is_some());
+    default.control.clock_skew = Some(15);
+    default.control.master_key_file = Some(dir.path().join("certs/master.key"));
+    default.control.artifacts = [("builds".to_owned(), dir.path().join("public"))].into();
     assert_eq!(loaded.node, default);
 }
 

@@ -325,6 +325,8 @@ fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> 
         memory_mb: None,
         environment: Vec::new(),
         log_group: None,
+        sealed: false,
+        concurrency: None,
         egress: None,
         credentials: None,
         kind: FunctionKind::Lambda,

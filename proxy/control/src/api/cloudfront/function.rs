@@ -381,6 +381,8 @@ pub(crate) fn model_function(tx: &Tx<'_>, name: &str, stage: &Stage) -> Result<F
         memory_mb: None,
         environment: Vec::new(),
         log_group: None,
+        sealed: true,
+        concurrency: None,
         egress: None,
         credentials: None,
         kind: FunctionKind::CloudFront(CloudFrontFunction {

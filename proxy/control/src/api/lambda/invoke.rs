@@ -112,6 +112,8 @@ pub(crate) fn model_function(
             .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
             .collect(),
         log_group: None,
+        sealed: true,
+        concurrency: None,
         egress: None,
         credentials: None,
         kind: FunctionKind::Lambda,
