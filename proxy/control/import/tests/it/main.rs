@@ -1,8 +1,5 @@
 //! Projects read from disk.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod aws_json;
 mod cdk;

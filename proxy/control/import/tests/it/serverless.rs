@@ -381,3 +381,26 @@ fn set_gives_what_is_kept_elsewhere() {
         );
     }
 }
+
+// CP-342, section 7.3: a zip that is not the one that was packaged is no code of this version.
+#[test]
+fn a_digest_that_differs_is_refused() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/packaged");
+    let template = "cloudformation-template-update-stack.json";
+    let text = std::fs::read_to_string(data.join(template)).unwrap();
+    let project = Project::new(&[(template, &text)]);
+    assert_eq!(
+        project.errors(""),
+        [
+            ": `edgesvc.zip`, the code of edgesvc-dev-edge, is not there (run `serverless package` again)"
+        ]
+    );
+    std::fs::copy(data.join("edgesvc.zip"), project.path().join("edgesvc.zip")).unwrap();
+    project.plan("");
+    std::fs::write(project.path().join("edgesvc.zip"), "PK\x03\x04other").unwrap();
+    let errors = project.errors("");
+    assert!(
+        errors[0].starts_with("edgesvc.zip: `CodeSha256` of EdgeLambdaVersion"),
+        "{errors:?}"
+    );
+}
