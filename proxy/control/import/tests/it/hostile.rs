@@ -218,9 +218,9 @@ fn write(tree: &Tree, into: &mut String) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    // CP-304: whatever the text, reading ends in a plan or an error.
     #[test]
     fn random_text_never_panics(text in "(?s).{0,300}") {
+        // CP-304: whatever the text, reading ends in a plan or an error.
         for name in ["serverless.yml", "template.yaml", "template.json"] {
             let _ = Project::new(&[(name, text.as_str())]).read(name);
         }
