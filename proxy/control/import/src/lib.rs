@@ -2,7 +2,8 @@
 //! rules).
 //!
 //! [`detect`] says what a path is (CP-300), [`read`] reads it. There is one reader of CloudFormation: serverless.yml and SAM are
-//! compiled to a template first, a CDK assembly is several of them. Nothing of a project is executed (CP-306); where that
+//! compiled to a template first, a CDK assembly is several of them, so that one project gives one plan whichever tool it is
+//! written for (CP-704). Nothing of a project is executed (CP-306); where that
 //! would be needed, the message names the command that produces a static form.
 //!
 //! This crate only reads: it makes no calls, writes nothing and asks no clock. What a plan leads to is decided by whoever

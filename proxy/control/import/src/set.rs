@@ -110,18 +110,18 @@ fn put(node: &mut Node, path: &str, value: Node) -> bool {
 mod tests {
     use super::*;
 
-    // CP-303
     #[test]
     fn names_and_paths_are_told_apart() {
+        // CP-303
         assert!(is_name("ssm:/a/b"));
         assert!(is_name("import:Other-Export"));
         assert!(!is_name("Resources.A.Properties.X"));
         assert!(!is_name("Resources.A.Fn::Sub"));
     }
 
-    // CP-303
     #[test]
     fn paths_lead_through_lists_and_dotted_keys() {
+        // CP-303
         let report = Report::new(false);
         let file = report.file("f".to_owned());
         let mut root = parse("{a: [{b: 1}], x.y: {z: 1}}", file, false, &report).unwrap();

@@ -381,9 +381,9 @@ mod tests {
         fs::write(path, text).unwrap();
     }
 
-    // CP-341
     #[test]
     fn the_same_content_makes_the_same_bytes() {
+        // CP-341
         let pack = |order: &[&str]| {
             let dir = tempfile::tempdir().unwrap();
             for name in order {
@@ -399,9 +399,9 @@ mod tests {
         assert_eq!(names(&a), ["a.js", "a/c.js", "b.js"]);
     }
 
-    // CP-341
     #[test]
     fn patterns_and_the_lock_file_choose() {
+        // CP-341
         let dir = tempfile::tempdir().unwrap();
         for name in [
             "index.js",
@@ -424,9 +424,9 @@ mod tests {
         assert_eq!(names(&zip), ["index.js", "node_modules/a/i.js"]);
     }
 
-    // CP-341
     #[test]
     fn links_stay_inside() {
+        // CP-341
         let dir = tempfile::tempdir().unwrap();
         let secret = tempfile::NamedTempFile::new().unwrap();
         write(dir.path(), "real/i.js", "x");
@@ -453,9 +453,9 @@ mod tests {
         assert!(matches!(error, PackError::Loop { .. }), "{error}");
     }
 
-    // CP-341
     #[test]
     fn size_is_bounded_zipped_unzipped_and_by_count() {
+        // CP-341
         let dir = tempfile::tempdir().unwrap();
         let mut noise = Vec::new();
         let mut x = 1_u32;
@@ -510,9 +510,9 @@ mod tests {
         ));
     }
 
-    // CP-341
     #[test]
     fn an_empty_selection_is_no_package() {
+        // CP-341
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "a.js", "");
         let error = directory(dir.path(), &["!**"])

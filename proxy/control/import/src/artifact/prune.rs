@@ -90,9 +90,9 @@ mod tests {
         paths.iter().map(|p| (*p).to_owned()).collect()
     }
 
-    // CP-341
     #[test]
     fn both_generations_of_lock_files_are_read() {
+        // CP-341
         let dir = tempfile::tempdir().unwrap();
         let lock = dir.path().join("package-lock.json");
         fs::write(
@@ -116,9 +116,9 @@ mod tests {
         );
     }
 
-    // CP-341
     #[test]
     fn other_tools_lock_files_are_named() {
+        // CP-341
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("yarn.lock"), "").unwrap();
         assert_eq!(development(dir.path()), Locked::None);

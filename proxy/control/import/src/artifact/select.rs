@@ -125,9 +125,9 @@ mod tests {
         Selection::new(&patterns, BTreeSet::new()).unwrap()
     }
 
-    // CP-341
     #[test]
     fn later_patterns_win() {
+        // CP-341
         let s = selection(&["!node_modules/**", "node_modules/kept/**", "!**/*.map"]);
         assert!(s.takes("index.js"));
         assert!(s.takes(".env"));
@@ -137,9 +137,9 @@ mod tests {
         assert!(!s.takes("app.map"));
     }
 
-    // CP-341
     #[test]
     fn a_star_stays_in_its_directory() {
+        // CP-341
         let s = selection(&["!**", "*.js", "lib/{a,b}.js", "./c.mjs"]);
         assert!(s.takes("a.js"));
         assert!(!s.takes("dir/a.js"));
@@ -148,17 +148,17 @@ mod tests {
         assert!(s.takes("c.mjs"));
     }
 
-    // CP-341
     #[test]
     fn a_directory_is_skipped_only_if_nothing_brings_it_back() {
+        // CP-341
         assert!(selection(&["!.git/**"]).skips(".git"));
         assert!(!selection(&["!.git/**", ".git/HEAD"]).skips(".git"));
         assert!(!selection(&["!.git/*"]).skips(".git"));
     }
 
-    // CP-341
     #[test]
     fn what_cannot_be_understood_is_refused() {
+        // CP-341
         let fault = |p: &str| {
             Selection::new(&[p.to_owned()], BTreeSet::new())
                 .unwrap_err()

@@ -655,9 +655,9 @@ static STRUCTURES: &[Structure] = &[
 mod tests {
     use super::*;
 
-    // CP-303, section 7.4: every structure named exists, and can be found.
     #[test]
     fn the_table_is_sorted_and_closed() {
+        // CP-303, section 7.4: every structure named exists, and can be found.
         assert!(STRUCTURES.is_sorted_by(|a, b| a.name < b.name));
         fn inner(kind: MemberKind) -> Option<&'static str> {
             match kind {

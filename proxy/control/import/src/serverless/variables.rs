@@ -537,9 +537,9 @@ mod tests {
         }
     }
 
-    // CP-340
     #[test]
     fn sources_defaults_and_nesting() {
+        // CP-340
         let options = Options {
             stage: Some("prod".to_owned()),
             env: [("HOST".to_owned(), "h.test".to_owned())].into(),
@@ -575,9 +575,9 @@ mod tests {
         }
     }
 
-    // CP-340, CP-303
     #[test]
     fn faults_name_the_path_and_what_to_set() {
+        // CP-340, CP-303
         let errors = resolved(
             "a: {b: '${env:NO}'}\nc: ['${ssm:/x}']\nd: '${file(x.js):y}'\ne: '${nobody:x}'\nf: 'a${self:a}'\n",
             &Options::default(),
@@ -600,9 +600,9 @@ mod tests {
         assert_eq!(resolved("c: '${ssm:/x}'", &options).unwrap()["c"], "v");
     }
 
-    // CP-340: a file that speaks of itself ends.
     #[test]
     fn circles_and_bombs_end() {
+        // CP-340: a file that speaks of itself ends.
         for yaml in [
             "a: '${self:b}'\nb: '${self:a}'\n",
             "a: 'x${self:a}'\n",

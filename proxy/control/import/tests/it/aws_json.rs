@@ -15,9 +15,9 @@ const CONFIG: &str = r#"{"ETag": "E1", "DistributionConfig": {
         "LambdaFunctionAssociations": {"Quantity": 1, "Items": [
             {"LambdaFunctionARN": "arn:aws:lambda:us-east-1:1:function:edge:7", "EventType": "viewer-request", "IncludeBody": false}]}}}}"#;
 
-// CP-350
 #[test]
 fn what_is_missing_is_named_with_the_command_that_fetches_it() {
+    // CP-350
     let project = Project::new(&[("dist.json", CONFIG)]);
     let errors = project.errors("dist.json");
     let [error] = errors.as_slice() else {
@@ -43,9 +43,9 @@ fn what_is_missing_is_named_with_the_command_that_fetches_it() {
     assert!(!error.contains("get-cache-policy"), "{error}");
 }
 
-// CP-350
 #[test]
 fn companions_become_references() {
+    // CP-350
     let project = Project::new(&[
         ("d/dist.json", CONFIG),
         (
@@ -134,9 +134,9 @@ fn companions_become_references() {
     assert!(plan.stores[0].item.data.is_some());
 }
 
-// CP-350: the three forms of one document.
 #[test]
 fn a_distribution_comes_in_three_forms() {
+    // CP-350: the three forms of one document.
     let bare = r#"{"CallerReference": "r", "Origins": {"Quantity": 0}, "DefaultCacheBehavior": {"TargetOriginId": "o"}}"#;
     let forms = [
         bare.to_owned(),

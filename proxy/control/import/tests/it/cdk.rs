@@ -38,9 +38,9 @@ fn assembly() -> Project {
     .with(|o| o.name = None)
 }
 
-// CP-361, CP-362, CP-364
 #[test]
 fn stacks_share_exports_and_assets_are_found() {
+    // CP-361, CP-362, CP-364
     let project = assembly();
     let plan = project.plan("");
     assert_eq!(plan.stack, "A+C+S");
@@ -63,9 +63,9 @@ fn stacks_share_exports_and_assets_are_found() {
     );
 }
 
-// CP-361
 #[test]
 fn chosen_stacks_bring_what_they_depend_on() {
+    // CP-361
     let plan = assembly()
         .with(|o| o.stacks = vec!["A".to_owned()])
         .plan("");
@@ -80,9 +80,9 @@ fn chosen_stacks_bring_what_they_depend_on() {
     );
 }
 
-// CP-361: an assembly is read from its own directory alone.
 #[test]
 fn paths_that_lead_out_are_refused() {
+    // CP-361: an assembly is read from its own directory alone.
     let project = assembly();
     let manifest = project.path().join("cdk.out/manifest.json");
     let text = std::fs::read_to_string(&manifest)

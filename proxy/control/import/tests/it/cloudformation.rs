@@ -21,9 +21,9 @@ fn template(value: &str, rest: &str) -> Project {
     Project::new(&[("template.yaml", &text)])
 }
 
-// CP-303, section 7.2: every construct of the table.
 #[test]
 fn intrinsics_have_their_values() {
+    // CP-303, section 7.2: every construct of the table.
     let rest = "
   Fn: {Type: AWS::Lambda::Function, Properties: {FunctionName: named, Handler: i.h, Runtime: nodejs22.x, Code: {ZipFile: x}}}
   Bucket: {Type: AWS::S3::Bucket}
@@ -107,9 +107,9 @@ Outputs: {O: {Value: !Ref Word, Export: {Name: !Sub '${AWS::StackName}-word'}}}
     }
 }
 
-// CP-303: what is unknown is an error where it is used, and names what to set.
 #[test]
 fn what_cannot_be_known_is_an_error_where_it_is_used() {
+    // CP-303: what is unknown is an error where it is used, and names what to set.
     const PATH: &str = "template.yaml:6:18: Resources.Site.Properties.DistributionConfig.Comment";
     const SET: &str =
         "(give it with `--set Resources.Site.Properties.DistributionConfig.Comment=VALUE`)";
@@ -173,9 +173,9 @@ fn what_cannot_be_known_is_an_error_where_it_is_used() {
     template("x", unread).plan("template.yaml");
 }
 
-// CP-303
 #[test]
 fn set_and_parameters_give_values() {
+    // CP-303
     let rest = "Parameters: {P: {Type: String}, S: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /p}}\n";
     let get = |project: Project| {
         project.plan("template.yaml").distributions[0].item.config["Comment"].clone()
@@ -206,9 +206,9 @@ fn set_and_parameters_give_values() {
     );
 }
 
-// Section 7.4: the whole mechanical map, once.
 #[test]
 fn documents_become_the_apis() {
+    // Section 7.4: the whole mechanical map, once.
     let text = r#"
 Resources:
   Site:
@@ -306,9 +306,9 @@ Resources:
     );
 }
 
-// CP-303
 #[test]
 fn unknown_properties_warn_or_stop() {
+    // CP-303
     let project = template("x", "").with(|_| {});
     let path = project.path().join("template.yaml");
     let text = std::fs::read_to_string(&path).unwrap().replace(
@@ -332,9 +332,9 @@ fn unknown_properties_warn_or_stop() {
     );
 }
 
-// CP-303: Lambda@Edge has no network and no layers, other functions may.
 #[test]
 fn functions_of_distributions_are_held_to_the_edge() {
+    // CP-303: Lambda@Edge has no network and no layers, other functions may.
     let function = "{Type: AWS::Lambda::Function, Properties: {Handler: i.h, Runtime: nodejs22.x, Code: {ZipFile: x}, Layers: [arn]}}";
     let text = format!(
         "Resources:\n  Api: {function}\n  Edge: {function}\n  V: {{Type: AWS::Lambda::Version, Properties: {{FunctionName: !Ref Edge}}}}\n\
@@ -349,9 +349,9 @@ fn functions_of_distributions_are_held_to_the_edge() {
     );
 }
 
-// CP-304
 #[test]
 fn yaml_faults_have_places() {
+    // CP-304
     let star = Project::new(&[("template.yaml", "Resources: [*.js]\n")]).errors("template.yaml");
     assert!(
         star[0].starts_with("template.yaml:1:13: not valid YAML: "),
@@ -388,9 +388,9 @@ fn yaml_faults_have_places() {
     );
 }
 
-// CP-304: JSON that YAML parsers do not read, and merge keys.
 #[test]
 fn json_and_merge_keys_are_read() {
+    // CP-304: JSON that YAML parsers do not read, and merge keys.
     let json = "{\n\t\"Resources\": {\n\t\t\"B\": {\"Type\": \"AWS::S3::Bucket\", \"Properties\": {\"BucketName\": \"\\ud83d\\ude00\\/x\"}}}}";
     let plan = Project::new(&[("template.json", json)]).plan("template.json");
     assert_eq!(plan.buckets[0].item.name, "\u{1F600}/x");
@@ -403,9 +403,9 @@ fn json_and_merge_keys_are_read() {
     assert_eq!(plan.buckets[1].item.name, "b");
 }
 
-// Section 7.3, CP-321, CP-156
 #[test]
 fn cloudfront_functions_and_stores_are_read() {
+    // Section 7.3, CP-321, CP-156
     let text = "
 Resources:
   Kv: {Type: AWS::CloudFront::KeyValueStore, Properties: {Name: kv, Comment: c, ImportSource: {SourceType: S3, SourceArn: 'arn:aws:s3:::b/k.json'}}}
@@ -432,9 +432,9 @@ Resources:
     );
 }
 
-// CP-360
 #[test]
 fn sams_globals_merge_and_its_references_mean_version_and_alias() {
+    // CP-360
     let text = "
 Transform: AWS::Serverless-2016-10-31
 Globals: {Function: {Runtime: nodejs22.x, Timeout: 9, Environment: {Variables: {A: a, B: b}}, Architectures: [x86_64]}}
@@ -482,9 +482,9 @@ Resources:
     );
 }
 
-// CP-305
 #[test]
 fn code_is_looked_for_on_this_disk() {
+    // CP-305
     let text = "Resources:\n  A: {Type: AWS::Lambda::Function, Properties: {Code: ./src, Handler: i.h, Runtime: nodejs22.x}}\n\
                 \x20 B: {Type: AWS::Lambda::Function, Properties: {Code: no.zip, Handler: i.h, Runtime: nodejs22.x}}\n";
     assert_eq!(

@@ -12,9 +12,9 @@ fn fault(project: &Project, path: &str) -> String {
         .replace(&prefix, ".")
 }
 
-// CP-300, CP-306
 #[test]
 fn what_only_running_would_tell_is_refused_with_the_command() {
+    // CP-300, CP-306
     let project = Project::new(&[
         ("serverless.ts", "export default {}"),
         ("app/cdk.json", "{}"),
@@ -36,9 +36,9 @@ fn what_only_running_would_tell_is_refused_with_the_command() {
     assert!(fault(&project, "nowhere").starts_with("nowhere: cannot be read: "));
 }
 
-// CP-300
 #[test]
 fn two_projects_in_one_directory_are_not_guessed_about() {
+    // CP-300
     let project = Project::new(&[
         ("serverless.yml", "service: a"),
         ("fourfront.yaml", "distributions: {}"),
@@ -49,9 +49,9 @@ fn two_projects_in_one_directory_are_not_guessed_about() {
     );
 }
 
-// CP-300, CP-360
 #[test]
 fn content_tells_what_a_name_does_not() {
+    // CP-300, CP-360
     let project = Project::new(&[
         ("a.yml", "service: x\nprovider: aws\n"),
         (
@@ -86,9 +86,9 @@ fn content_tells_what_a_name_does_not() {
     assert!(fault(&project, "g.yaml").starts_with("g.yaml: nothing here says what it is"));
 }
 
-// CP-342: an older package holds older code.
 #[test]
 fn a_package_is_taken_only_if_it_is_newer_than_the_project() {
+    // CP-342: an older package holds older code.
     let template = ".serverless/cloudformation-template-update-stack.json";
     let project = Project::service("service: s\nprovider: aws\n");
     let path = project.path().join(template);

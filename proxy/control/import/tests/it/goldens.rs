@@ -120,9 +120,9 @@ fn expected() -> Value {
     })
 }
 
-// CP-704, CP-330..336, 342, 360..363: the same project read in five ways.
 #[test]
 fn five_tools_give_one_plan() {
+    // CP-704, CP-330..336, 342, 360..363: the same project read in five ways.
     for name in [
         "seed/serverless.yml",
         "packaged",
@@ -134,9 +134,9 @@ fn five_tools_give_one_plan() {
     }
 }
 
-// CP-704, CP-360: what SAM's own transform makes differs from our reading of SAM by where the code is.
 #[test]
 fn sams_own_transform_gives_the_same() {
+    // CP-704, CP-360: what SAM's own transform makes differs from our reading of SAM by where the code is.
     let mut theirs = plan("sam/transformed.json");
     let ours = plan("sam/template.yaml");
     let Artifact::S3 { bucket, key, .. } = &theirs.functions[0].item.code else {
@@ -151,9 +151,9 @@ fn sams_own_transform_gives_the_same() {
     assert_eq!(ours.aliases[0].id, "EdgeAliaslive");
 }
 
-// CP-331, CP-334, CP-302: the names of the worked example.
 #[test]
 fn the_worked_example_has_the_frameworks_names() {
+    // CP-331, CP-334, CP-302: the names of the worked example.
     for name in ["seed/serverless.yml", "packaged"] {
         let plan = plan(name);
         assert_eq!(plan.stack, "edgesvc-dev");
@@ -176,9 +176,9 @@ fn the_worked_example_has_the_frameworks_names() {
     }
 }
 
-// CP-363, CP-364: nothing of the CDK's own is in the plan, and stacks keep apart.
 #[test]
 fn assemblies_hold_the_users_resources_alone() {
+    // CP-363, CP-364: nothing of the CDK's own is in the plan, and stacks keep apart.
     let plan = plan("cdk-eu-west-1");
     assert_eq!(plan.stack, "Seed");
     assert_eq!(
@@ -192,9 +192,9 @@ fn assemblies_hold_the_users_resources_alone() {
     assert_eq!(plan.notes, []);
 }
 
-// CP-300
 #[test]
 fn each_is_recognised() {
+    // CP-300
     for (name, kind) in [
         ("seed", SourceKind::Serverless),
         ("seed/serverless.yml", SourceKind::Serverless),
@@ -208,9 +208,9 @@ fn each_is_recognised() {
     }
 }
 
-// CP-301: a plan can be written down and printed.
 #[test]
 fn plans_are_json_and_lines() {
+    // CP-301: a plan can be written down and printed.
     let plan = plan("seed/serverless.yml");
     let json = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use crate::Project;
 
-// CP-304
 #[test]
 fn nesting_is_bounded() {
+    // CP-304
     // What the parser itself bounds, and what is bounded here.
     let bounded = |error: &str| {
         error.contains("nested more than 64 deep") || error.contains("recursion limit exceeded")
@@ -35,9 +35,9 @@ fn nesting_is_bounded() {
     );
 }
 
-// CP-304: aliases to aliases.
 #[test]
 fn alias_bombs_are_refused() {
+    // CP-304: aliases to aliases.
     let mut text = "a0: &a0 [x, x]\n".to_owned();
     for i in 1..40 {
         writeln!(text, "a{i}: &a{i} [*a{}, *a{}]", i - 1, i - 1).unwrap();
@@ -50,9 +50,9 @@ fn alias_bombs_are_refused() {
     );
 }
 
-// CP-303: functions that double their text, and that lead back to themselves.
 #[test]
 fn intrinsics_that_multiply_or_circle_end() {
+    // CP-303: functions that double their text, and that lead back to themselves.
     let mut text = "Resources:\n  P0: {Type: AWS::SSM::Parameter, Properties: {Name: p0, Value: xxxxxxxxxxxxxxxx}}\n".to_owned();
     for i in 1..60 {
         let j = i - 1;
@@ -218,17 +218,17 @@ fn write(tree: &Tree, into: &mut String) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    // CP-304: whatever the text, reading ends in a plan or an error.
     #[test]
     fn random_text_never_panics(text in "(?s).{0,300}") {
+        // CP-304: whatever the text, reading ends in a plan or an error.
         for name in ["serverless.yml", "template.yaml", "template.json"] {
             let _ = Project::new(&[(name, text.as_str())]).read(name);
         }
     }
 
-    // CP-303, CP-304
     #[test]
     fn random_trees_never_panic(tree in tree(), resource in tree(), properties in tree()) {
+        // CP-303, CP-304
         let mut text = String::new();
         let whole = Tree::Map(vec![
             ("Resources".to_owned(), Tree::Map(vec![

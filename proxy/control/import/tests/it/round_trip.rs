@@ -106,18 +106,18 @@ fn back(kind: &str, property: &str, api: &str, config: &Value) -> (Value, Vec<St
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    // CP-351, CP-705: what is written as CloudFormation reads back as what it was.
     #[test]
     fn distributions_survive_cloudformation(config in distribution()) {
+        // CP-351, CP-705: what is written as CloudFormation reads back as what it was.
         let (read, notes) = back("AWS::CloudFront::Distribution", "DistributionConfig", "DistributionConfig", &config);
         prop_assert_eq!(notes, Vec::<String>::new());
         prop_assert_eq!(read, config);
     }
 }
 
-// CP-351
 #[test]
 fn policies_survive_cloudformation() {
+    // CP-351
     for (kind, api, config) in [
         (
             "CachePolicy",
@@ -150,9 +150,9 @@ fn policies_survive_cloudformation() {
     }
 }
 
-// CP-351, CP-321
 #[test]
 fn what_cloudformation_does_not_have_is_left_out_and_the_unknown_is_kept() {
+    // CP-351, CP-321
     let config = json!({"CallerReference": "r", "Comment": "c", "Logging": {"Enabled": false, "IncludeCookies": false, "Bucket": "", "Prefix": ""},
                         "FromTheFuture": {"X": 1}});
     assert_eq!(

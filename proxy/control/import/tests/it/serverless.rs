@@ -21,9 +21,9 @@ fn config(project: &Project) -> Value {
         .clone()
 }
 
-// CP-332, CP-303
 #[test]
 fn faults_of_events_have_places_and_help() {
+    // CP-332, CP-303
     let project = with_events(
         "      - cloudFront: {eventType: viewer-reqest, origin: 'https://a.test'}\n\
          \x20     - cloudFront: {eventType: viewer-request, orgin: 'https://a.test'}\n\
@@ -47,9 +47,9 @@ fn faults_of_events_have_places_and_help() {
     );
 }
 
-// CP-333, CP-334
 #[test]
 fn origins_have_the_frameworks_ids() {
+    // CP-333, CP-334
     let config = config(&with_events(
         "      - cloudFront: {eventType: viewer-request, origin: 's3://B.s3.amazonaws.com/files'}\n\
          \x20     - cloudFront: {eventType: viewer-request, pathPattern: /a, origin: 'http://h.test:3000/'}\n\
@@ -70,9 +70,9 @@ fn origins_have_the_frameworks_ids() {
     );
 }
 
-// CP-335, CP-336
 #[test]
 fn behaviors_merge_and_the_default_is_made_of_the_first() {
+    // CP-335, CP-336
     let config = config(&with_events(
         "      - cloudFront: {eventType: viewer-request, pathPattern: /x/*, origin: 'https://a.test', behavior: {Compress: true}}\n\
          \x20     - cloudFront: {eventType: origin-request, pathPattern: /x/*, origin: 'https://a.test', includeBody: true}\n\
@@ -98,9 +98,9 @@ fn behaviors_merge_and_the_default_is_made_of_the_first() {
     assert_eq!(behaviors[1].get("CachePolicyId"), None);
 }
 
-// CP-336
 #[test]
 fn what_the_framework_refuses_is_refused() {
+    // CP-336
     let two = with_events(
         "      - cloudFront: {eventType: viewer-request, pathPattern: /x, origin: 'https://a.test'}\n\
          \x20     - cloudFront: {eventType: viewer-request, pathPattern: /x, origin: 'https://b.test'}\n",
@@ -124,9 +124,9 @@ fn what_the_framework_refuses_is_refused() {
     );
 }
 
-// CP-337, CP-338
 #[test]
 fn resources_and_policies_of_the_user_win() {
+    // CP-337, CP-338
     let project = Project::service(
         "service: svc\nprovider:\n  name: aws\n  runtime: nodejs22.x\n  stage: prod\n  region: eu-west-1\n\
          \x20 cloudFront: {cachePolicies: {short: {DefaultTTL: 60, MinTTL: 0, MaxTTL: 60, ParametersInCacheKeyAndForwardedToOrigin: {\n\
@@ -175,9 +175,9 @@ fn resources_and_policies_of_the_user_win() {
     );
 }
 
-// CP-331
 #[test]
 fn edge_functions_lose_their_environment_unless_it_is_kept() {
+    // CP-331
     let text = format!(
         "{HEAD}functions:\n  edge:\n    handler: handler.handler\n    environment: {{A: 1}}\n    events:\n\
          \x20     - cloudFront: {{eventType: viewer-request, origin: 'https://a.test'}}\n  other: {{handler: handler.handler, memorySize: 512, environment: {{B: x}}}}\n"
@@ -207,9 +207,9 @@ fn edge_functions_lose_their_environment_unless_it_is_kept() {
     assert_eq!(kept.functions[0].item.environment["A"], "1");
 }
 
-// CP-341
 #[test]
 fn packages_follow_patterns_and_hold_the_handler() {
+    // CP-341
     let text = format!(
         "{HEAD}package: {{patterns: ['!**', 'handler.js', 'lib/**']}}\nfunctions:\n  edge:\n    handler: handler.handler\n    events:\n\
          \x20     - cloudFront: {{eventType: viewer-request, origin: 'https://a.test'}}\n"
@@ -258,9 +258,9 @@ fn packages_follow_patterns_and_hold_the_handler() {
     );
 }
 
-// CP-341
 #[test]
 fn an_artifact_goes_before_patterns() {
+    // CP-341
     let project = Project::new(&[
         (
             "serverless.yml",
@@ -278,9 +278,9 @@ fn an_artifact_goes_before_patterns() {
     );
 }
 
-// CP-342, CP-306
 #[test]
 fn plugins_that_make_other_code_stop_the_direct_path() {
+    // CP-342, CP-306
     let project = Project::service(&format!(
         "{HEAD}plugins:\n  - serverless-offline\n  - serverless-esbuild\n"
     ));
@@ -293,9 +293,9 @@ fn plugins_that_make_other_code_stop_the_direct_path() {
     );
 }
 
-// CP-339
 #[test]
 fn lambda_at_edge_hangs_functions_on_distributions_of_the_service() {
+    // CP-339
     let project = Project::service(&format!(
         "{HEAD}functions:\n  a:\n    handler: handler.handler\n    lambdaAtEdge:\n\
          \x20     - {{distribution: Site, eventType: viewer-request}}\n\
@@ -329,9 +329,9 @@ fn lambda_at_edge_hangs_functions_on_distributions_of_the_service() {
     );
 }
 
-// CP-339
 #[test]
 fn pre_existing_distributions_are_attachments_of_their_stages() {
+    // CP-339
     let text = format!(
         "{HEAD}custom: {{lambdaEdgePreExistingCloudFront: {{validStages: [dev, prod]}}}}\nfunctions:\n  a:\n    handler: handler.handler\n    events:\n\
          \x20     - preExistingCloudFront: {{distributionId: E123, eventType: viewer-request, pathPattern: '*', includeBody: false}}\n\
@@ -359,9 +359,9 @@ fn pre_existing_distributions_are_attachments_of_their_stages() {
     assert_eq!(stage("test").len(), 0);
 }
 
-// CP-340, CP-303
 #[test]
 fn set_gives_what_is_kept_elsewhere() {
+    // CP-340, CP-303
     let text = format!(
         "{HEAD}custom: {{host: '${{ssm:/host}}'}}\nfunctions:\n  edge:\n    handler: handler.handler\n    events:\n\
          \x20     - cloudFront: {{eventType: viewer-request, origin: 'https://${{self:custom.host}}/p'}}\n"
@@ -380,4 +380,27 @@ fn set_gives_what_is_kept_elsewhere() {
             "{key}"
         );
     }
+}
+
+#[test]
+fn a_digest_that_differs_is_refused() {
+    // CP-342, section 7.3: a zip that is not the one that was packaged is no code of this version.
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/packaged");
+    let template = "cloudformation-template-update-stack.json";
+    let text = std::fs::read_to_string(data.join(template)).unwrap();
+    let project = Project::new(&[(template, &text)]);
+    assert_eq!(
+        project.errors(""),
+        [
+            ": `edgesvc.zip`, the code of edgesvc-dev-edge, is not there (run `serverless package` again)"
+        ]
+    );
+    std::fs::copy(data.join("edgesvc.zip"), project.path().join("edgesvc.zip")).unwrap();
+    project.plan("");
+    std::fs::write(project.path().join("edgesvc.zip"), "PK\x03\x04other").unwrap();
+    let errors = project.errors("");
+    assert!(
+        errors[0].starts_with("edgesvc.zip: `CodeSha256` of EdgeLambdaVersion"),
+        "{errors:?}"
+    );
 }
