@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     ApiError, Caller,
     front::{Answer, Front, Head},
+    keys,
     plane::Problem,
     time,
 };
@@ -134,18 +135,12 @@ fn data(front: &Front, operation: &str, input: &Value, caller: &Caller) -> Resul
         .map_err(problem)
 }
 
-fn etag(front: &Front, arn: &str, head: &Head, caller: &Caller) -> Result<Value, Problem> {
-    // Who does not say which version they mean mean the one that there is.
-    if let Some(given) = head.headers.get(header::IF_MATCH) {
-        return Ok(json!(given.to_str().unwrap_or_default()));
+/// Who does not say which version of the data they mean mean whatever there is.
+fn expected(head: &Head) -> Value {
+    match head.headers.get(header::IF_MATCH) {
+        Some(given) => json!(given.to_str().unwrap_or_default()),
+        None => keys::whatever(),
     }
-    let described = data(
-        front,
-        "DescribeKeyValueStore",
-        &json!({ "KvsARN": arn }),
-        caller,
-    )?;
-    Ok(described["ETag"].clone())
 }
 
 /// `GET kv/{store}`: a page of its keys. `POST kv/{store}`: `{"puts": {..}, "deletes": [..]}`, all or nothing.
@@ -182,7 +177,7 @@ fn kv_store(front: &Front, head: &Head, store: &str, body: &Bytes, caller: &Call
         .collect();
     let deletes = changes["deletes"].as_array().cloned().unwrap_or_default();
     let deletes: Vec<Value> = deletes.iter().map(|key| json!({ "Key": key })).collect();
-    let if_match = etag(front, &arn, head, caller)?;
+    let if_match = expected(head);
     let input = json!({ "KvsARN": arn, "Puts": puts, "Deletes": deletes, "IfMatch": if_match });
     let told = data(front, "UpdateKeys", &input, caller)?;
     Ok((StatusCode::OK, told))
@@ -202,12 +197,12 @@ fn kv(front: &Front, head: &Head, store: &str, key: &str, body: &Bytes, caller: 
         "PUT" => {
             let value = std::str::from_utf8(body)
                 .map_err(|_| Problem::invalid("value", "the body is no UTF-8 text"))?;
-            let if_match = etag(front, &arn, head, caller)?;
+            let if_match = expected(head);
             let input = json!({ "KvsARN": arn, "Key": key, "Value": value, "IfMatch": if_match });
             Ok((StatusCode::OK, data(front, "PutKey", &input, caller)?))
         }
         "DELETE" => {
-            let if_match = etag(front, &arn, head, caller)?;
+            let if_match = expected(head);
             let input = json!({ "KvsARN": arn, "Key": key, "IfMatch": if_match });
             Ok((StatusCode::OK, data(front, "DeleteKey", &input, caller)?))
         }
