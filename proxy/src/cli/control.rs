@@ -98,7 +98,8 @@ impl ControlState {
             front::links(signer.clone(), move || clock.now())
         };
         let plane = Arc::new(Plane::new(Arc::clone(node), tap));
-        let control = Arc::new(self.opened.control(plane, site, links));
+        let control = self.opened.control(plane, site, links);
+        let control = Arc::new(control.map_err(|e| logs::say(&e.to_string())).ok()?);
         let keys = Keychain::new(self.store.clone(), master);
         first_key(&keys, &self.data_dir, settings, clock.now()).ok()?;
         let mode = match settings.control.auth {

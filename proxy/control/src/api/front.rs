@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     ApiError, Caller, Control, arn::uuid, keychain::Keychain, lambda::FunctionRef, plane::Problem,
-    time,
+    retries::Retries, time,
 };
 
 /// A request without its body.
@@ -112,6 +112,7 @@ pub struct Admitted {
 pub struct Front {
     control: Arc<Control>,
     gate: Gate<Keychain>,
+    retries: Retries,
 }
 
 /// Longest body of a call of the native API that brings no artifact, in bytes. A plan names what it brings.
@@ -131,6 +132,7 @@ impl Front {
         Self {
             control,
             gate: Gate::new(keys, mode, window, links),
+            retries: Retries::default(),
         }
     }
 
@@ -282,6 +284,14 @@ impl Front {
             request_id: id,
             namespace: decoded.namespace.as_deref(),
         };
+        let again = text(&head.headers, "amz-sdk-invocation-id").filter(|_| operation.creates());
+        let again = again.map(|id| format!("{} {} {id}", caller.key_id, operation.name));
+        if let Some(answer) = again
+            .as_deref()
+            .and_then(|call| self.retries.answered(call, head.now))
+        {
+            return answer;
+        }
         let called = {
             let (front, input, caller) = (Arc::clone(self), decoded.input, caller);
             let call = move || front.control.call(service, operation.name, &input, &caller);
@@ -289,7 +299,13 @@ impl Front {
         };
         match called {
             Ok(output) => match encode(operation, &reply, &output) {
-                Ok(answer) => answer.into(),
+                Ok(answer) => {
+                    let answer: Answer = answer.into();
+                    if let Some(call) = again {
+                        self.retries.keep(call, head.now, &answer);
+                    }
+                    answer
+                }
                 Err(e) => refuse_plain(service, 500, "InternalError", e.to_string(), id),
             },
             Err(e) => encode_error(service, &wire(e), &reply).into(),

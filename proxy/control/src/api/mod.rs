@@ -21,13 +21,17 @@ pub mod native;
 mod page;
 pub mod plane;
 mod releases;
+mod retries;
 mod stores;
 mod sts;
 mod time;
 mod tx;
 mod wire;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use fourfront_aws::Service;
 use fourfront_store::{AuditEntry, Kind, Store};
@@ -43,7 +47,7 @@ use plane::{DataPlane, PlaneFault};
 use stores::Stores;
 use tx::{Around, Output, Tx};
 
-use crate::{Deployment, Loaded, SiteErrors, load_with};
+use crate::{Deployment, Loaded, SiteErrors, parse_with};
 
 /// Makes a link to an artifact that works for a while, from the API's origin and the artifact's SHA-256 (CP-070).
 pub type Links = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
@@ -73,6 +77,8 @@ pub struct Control {
     settings: ApiSettings,
     links: Links,
     stores: Arc<Stores>,
+    /// The site file as it was when it was last put in force: a file that is being edited is none of a caller's business.
+    text: Mutex<String>,
     /// Held while a call that writes is worked out.
     writing: Mutex<()>,
 }
@@ -98,6 +104,9 @@ pub enum ReloadError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Plane(Vec<PlaneFault>),
 }
+
+/// A document that was written, and the revision that it got; 0 where there was nothing to delete.
+type Revision = (Kind, Arc<str>, u64);
 
 /// What was deployed so far, opened before there is a node that serves it.
 #[derive(Debug)]
@@ -135,16 +144,26 @@ impl Opened {
     }
 
     /// The control plane in front of a node that serves it.
-    pub fn control(self, plane: Arc<dyn DataPlane>, site: SiteFile, links: Links) -> Control {
-        Control {
+    ///
+    /// # Errors
+    /// The site file cannot be read.
+    pub fn control(
+        self,
+        plane: Arc<dyn DataPlane>,
+        site: SiteFile,
+        links: Links,
+    ) -> Result<Control, SiteErrors> {
+        let text = crate::read_text(&site.path)?;
+        Ok(Control {
             store: self.store,
             plane,
             site,
             settings: self.settings,
             links,
             stores: self.stores,
+            text: Mutex::new(text),
             writing: Mutex::new(()),
-        }
+        })
     }
 }
 
@@ -193,16 +212,40 @@ impl Control {
                 found.map_or_else(String::new, |document| document.etag())
             }));
         }
-        let _writing = self.writing.lock();
-        let mut tx = Tx::new(self.around(caller));
-        let output = work_out(&mut tx, service, operation, input)?;
-        let committed = self.commit(tx, Some(audit))?;
+        let refusal = AuditEntry {
+            outcome: "".into(),
+            ..audit.clone()
+        };
+        let written = self.write(service, operation, input, caller, audit);
+        let (output, committed) = written.inspect_err(|e| {
+            // Whoever tries what is refused is told of as well (CP-433).
+            let outcome = e.code.as_ref().into();
+            let entry = AuditEntry { outcome, ..refusal };
+            if let Err(e) = self.store.audit(vec![entry]) {
+                tracing::error!("the audit log: {e}");
+            }
+        })?;
         Ok(tagged(output, |kind, id| {
             let revision = committed.iter().find(|(k, i, _)| k == kind && &**i == id);
             revision.map_or_else(String::new, |(.., revision)| {
                 fourfront_store::etag(kind, id, *revision)
             })
         }))
+    }
+
+    fn write(
+        &self,
+        service: Service,
+        operation: &str,
+        input: &Value,
+        caller: &Caller,
+        audit: AuditEntry,
+    ) -> Result<(Output, Vec<Revision>), ApiError> {
+        let _writing = self.writing.lock();
+        let mut tx = Tx::new(self.around(caller));
+        let output = work_out(&mut tx, service, operation, input)?;
+        let committed = self.commit(tx, Some(audit))?;
+        Ok((output, committed))
     }
 
     /// Serves what the site file and the documents say now. The configuration as it was loaded, for who tells about it.
@@ -214,9 +257,11 @@ impl Control {
         let caller = Caller::node(now);
         let tx = Tx::new(self.around(&caller));
         let deployment = compose::deployment(&tx).map_err(ReloadError::Documents)?;
-        let loaded = load_with(&self.site.path, &*self.site.env, &deployment)?;
+        let text = crate::read_text(&self.site.path)?;
+        let loaded = self.load(&text, &deployment)?;
         let activate = self.plane.prepare(&loaded).map_err(ReloadError::Plane)?;
         activate();
+        *self.text.lock() = text;
         Ok(loaded)
     }
 
@@ -270,11 +315,7 @@ impl Control {
     }
 
     /// Makes what a call would write ready, writes it and swaps it in. The revisions of what was written.
-    fn commit(
-        &self,
-        tx: Tx<'_>,
-        audit: Option<AuditEntry>,
-    ) -> Result<Vec<(Kind, Arc<str>, u64)>, ApiError> {
+    fn commit(&self, tx: Tx<'_>, audit: Option<AuditEntry>) -> Result<Vec<Revision>, ApiError> {
         self.commit_as(tx, audit, None)
     }
 
@@ -283,7 +324,7 @@ impl Control {
         tx: Tx<'_>,
         audit: Option<AuditEntry>,
         release: Option<fourfront_store::ReleaseDraft>,
-    ) -> Result<Vec<(Kind, Arc<str>, u64)>, ApiError> {
+    ) -> Result<Vec<Revision>, ApiError> {
         if !tx.changes_anything() {
             return Ok(Vec::new());
         }
@@ -323,10 +364,19 @@ impl Control {
             .collect())
     }
 
+    fn load(&self, text: &str, deployment: &Deployment) -> Result<Loaded, SiteErrors> {
+        let path = &self.site.path;
+        let base_dir = path.parent().unwrap_or_else(|| Path::new(""));
+        parse_with(text, path, base_dir, &*self.site.env, deployment)
+    }
+
     fn prepare(&self, tx: &Tx<'_>) -> Result<Box<dyn FnOnce() + Send>, ApiError> {
         let deployment = compose::deployment(tx)?;
-        let loaded = load_with(&self.site.path, &*self.site.env, &deployment)
-            .map_err(|errors| refused(&errors))?;
+        let loaded = {
+            let text = self.text.lock();
+            self.load(&text, &deployment)
+        };
+        let loaded = loaded.map_err(|errors| refused(&errors))?;
         self.plane.prepare(&loaded).map_err(|faults| {
             let message: Vec<_> = faults.iter().map(ToString::to_string).collect();
             let code = match faults.iter().find_map(|fault| fault.function.as_ref()) {
