@@ -1,4 +1,7 @@
-//! From a site file to the model: parsing, checking, naming what is wrong.
+//! The configuration of a node: from site files to the model, and the control plane that changes what is served while the
+//! node runs ([`api`]).
+//!
+//! # Site files
 //!
 //! `fourfront.yaml` goes through three stages. *Text* becomes a tree in which every value knows its line
 //! and column (`tree`; CP-304), with `${VAR}` expanded in values (`expand`; CP-643). The tree becomes *raw*
