@@ -57,7 +57,8 @@ use fourfront_model::{FunctionName, Site};
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use settings::{
     AccessFormat, CertificateFiles, CompressionSettings, HookSettings, LoadSettings, LogFormat,
-    LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits, ResolverSettings, ViewerSettings,
+    LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits, ResolverSettings, ShieldSettings,
+    ViewerSettings,
 };
 
 use cursor::Cursor;

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use fourfront_model::{LimitProfile, PopCode, TrustedProxies};
+use fourfront_model::{LimitProfile, PopCode, Shield, ShieldRegion, ShieldSecret, TrustedProxies};
 
 /// Node settings, each with its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct NodeSettings {
     pub data_dir: Option<PathBuf>,
     /// How viewers connect.
     pub viewers: ViewerSettings,
+    /// Origins' shields, and whether it is one (CF-415). Read anew with the site part.
+    pub shield: ShieldSettings,
 }
 
 impl Default for NodeSettings {
@@ -74,7 +76,26 @@ impl Default for NodeSettings {
             pop: None,
             data_dir: None,
             viewers: ViewerSettings::default(),
+            shield: ShieldSettings::default(),
         }
+    }
+}
+
+/// The tier between this node and origins (CF-415).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShieldSettings {
+    /// The region that it shields origins for; `None` where it serves viewers alone.
+    pub serves: Option<ShieldRegion>,
+    /// What the nodes of both tiers know each other by. The first seals; all are heard, so that one can follow another.
+    pub secrets: Vec<ShieldSecret>,
+    /// Who shields origins for other regions.
+    pub shields: Vec<Shield>,
+}
+
+impl ShieldSettings {
+    /// The shield of a region.
+    pub fn of(&self, region: &ShieldRegion) -> Option<&Shield> {
+        self.shields.iter().find(|shield| shield.region == *region)
     }
 }
 

@@ -7,7 +7,7 @@ use fourfront_cache::{
     Refusal,
     policy::{Authorization, FailureAnswer, OriginFailure, RequestFacts, Varies},
 };
-use fourfront_origin::OriginFault;
+use fourfront_origin::{OriginFault, failover::Failed};
 use http::{StatusCode, header};
 use pingora::{Error, ErrorType, Result, cache::CacheMeta, http::ResponseHeader, proxy::Session};
 
@@ -120,7 +120,8 @@ impl Edge {
     ///
     /// Done before the key's lock is let go: whoever waits for the lock finds it (CF-404).
     fn keep_failure(&self, session: &Session, exchange: &Exchange, fault: &OriginFault) {
-        if !session.cache.enabled() {
+        let method = &session.req_header().method;
+        if !session.cache.enabled() || exchange.is_failed_over(method, Failed::Fault(fault)) {
             return;
         }
         match self.failure_record(session, exchange, fault) {

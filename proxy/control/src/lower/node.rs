@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fourfront_model::TrustedProxies;
 
-use super::{Context, files, tls};
+use super::{Context, files, shield, tls};
 use crate::{
     CompressionSettings, HookSettings, LoadSettings, LogSettings, NodeSettings, RequestLimits,
     raw::RawNode, report::Spanned,
@@ -132,6 +132,8 @@ pub(crate) fn lower(
 
     let viewers = tls::viewers(raw.viewers, listen, admin, context, watched);
 
+    let shield = shield::lower(raw.origin_shield, context, watched);
+
     let format = raw.log_format.unwrap_or(default.log.format);
     let access_file = raw.access_file.and_then(|f| files::own_file(&f, context));
 
@@ -191,5 +193,6 @@ pub(crate) fn lower(
         pop: raw.pop.map(|p| p.value),
         data_dir,
         viewers,
+        shield,
     }
 }
