@@ -10,7 +10,9 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::origin_shield::{REGION, SECRET, Tiers, edge_of, is, metric, node, told};
+use super::origin_shield::{
+    REGION, SECRET, Tiers, counts, edge_of, is, metric, node, shielded, told,
+};
 
 /// A way to a node that can be closed: connections then end at once.
 struct Way {
@@ -172,9 +174,9 @@ async fn a_node_with_another_secret_or_clock_is_refused_and_does_without() {
     // CF-415
     let origin = Origin::echo().await;
     let tiers = Tiers::start(&origin, |e| e).await;
-    let refused = |why: &str| {
-        let line = format!("fourfront_shielded_requests_total{{outcome=\"{why}\"}}");
-        metric(&tiers.shield, &line)
+    let heard = async |outcome: &str, times: &str| {
+        let line = format!("fourfront_shielded_requests_total{{outcome=\"{outcome}\"}}");
+        counts(&tiers.shield, &line, times).await;
     };
     let file = tiers.edge.site_file();
     tiers
@@ -182,11 +184,11 @@ async fn a_node_with_another_secret_or_clock_is_refused_and_does_without() {
         .reload(&file.replace("0123456789abcdef", "fedcba9876543210"))
         .unwrap();
     assert_eq!(tiers.edge.get("/a").await.text(), "/v1/a");
-    assert_eq!(refused("seal").as_deref(), Some("1"));
+    heard("seal", "1").await;
     tiers.edge.reload(&file).unwrap();
     tiers.edge.advance(301);
     assert_eq!(tiers.edge.get("/b").await.text(), "/v1/b");
-    assert_eq!(refused("time").as_deref(), Some("1"));
+    heard("time", "1").await;
     tiers.shield.advance(301);
     tiers.advance(11);
     // It knows another distribution than the shield.
@@ -195,11 +197,11 @@ async fn a_node_with_another_secret_or_clock_is_refused_and_does_without() {
         .reload(&file.replace("  site:", "  other:"))
         .unwrap();
     assert_eq!(tiers.edge.get("/c").await.text(), "/v1/c");
-    assert_eq!(refused("unknown").as_deref(), Some("1"));
+    heard("unknown", "1").await;
     tiers.edge.reload(&file).unwrap();
     tiers.advance(11);
     assert_eq!(tiers.edge.get("/d").await.text(), "/v1/d");
-    assert_eq!(refused("miss").as_deref(), Some("1"));
+    heard("miss", "1").await;
     // One secret follows another without a gap.
     let both = "secret: [fedcba9876543210-shared-by-nodes, 0123456789abcdef-shared-by-nodes]";
     let shield_file = tiers.shield.site_file().replace(SECRET, both);
@@ -210,8 +212,8 @@ async fn a_node_with_another_secret_or_clock_is_refused_and_does_without() {
         .reload(&file.replace("0123456789abcdef", "fedcba9876543210"))
         .unwrap();
     assert_eq!(tiers.edge.get("/f").await.status, 200);
-    assert_eq!(refused("miss").as_deref(), Some("3"));
-    assert_eq!(refused("seal").as_deref(), Some("1"));
+    heard("miss", "3").await;
+    heard("seal", "1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -325,6 +327,81 @@ async fn failures_of_the_origin_are_told_as_they_are() {
     // The shield answers as one, so nobody goes past it.
     let line = "fourfront_shield_fetches_total{outcome=\"origin-fault\",region=\"eu-west-1\"}";
     assert_eq!(metric(&tiers.edge, line).as_deref(), Some("1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_remembered_no_longer_in_two_tiers_than_in_one() {
+    // CF-415, CF-290, CF-296
+    let origin = Origin::start(|_| Reply::status(500)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = listener.local_addr().unwrap();
+    drop(listener);
+    let more = |e: Edge| {
+        e.top("cache_mode: cloudfront")
+            .distribution("custom_error_responses: [{ error_code: 502, error_caching_min_ttl: 100 }, { error_code: 500, error_caching_min_ttl: 100 }]")
+            .origin(&shielded("gone", &origin, "").replace(&origin.port().to_string(), &gone.port().to_string()))
+            .path("/gone", "origin: gone")
+    };
+    let tiers = Tiers::start(&origin, more).await;
+    let other = edge_of(&origin, &tiers.shield, more).await;
+    for (target, status) in [("/a", 500), ("/gone", 502)] {
+        assert_eq!(tiers.edge.get(target).await.status, status);
+    }
+    tiers.advance(60);
+    other.advance(60);
+    let answer = other.get("/a").await;
+    assert_eq!((answer.status, answer.header("age")), (500, Some("60")));
+    assert_eq!(other.get("/gone").await.status, 502);
+    let line = "fourfront_shielded_requests_total{outcome=\"origin-fault\"}";
+    counts(&tiers.shield, line, "2").await;
+    // Both have 40 seconds left here as there.
+    tiers.advance(39);
+    other.advance(39);
+    let answer = other.get("/gone").await;
+    assert_eq!((answer.status, answer.header("age")), (502, Some("99")));
+    counts(&tiers.shield, line, "2").await;
+    other.advance(2);
+    tiers.advance(2);
+    for target in ["/a", "/gone"] {
+        other.get(target).await;
+    }
+    assert_eq!(origin.count(), 2);
+    counts(&tiers.shield, line, "3").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_viewer_sends_takes_the_shield_from_nobody() {
+    // CF-415, CF-361
+    let origin = Origin::echo().await;
+    let more = |e: Edge| {
+        e.node("limits: { max_url_bytes: 200KiB, max_header_bytes: 300KiB }")
+            .function(
+                "long",
+                &handler("request.uri = '/short' + request.uri.length; return request;"),
+            )
+            .path("/long/*", "origin: app, on: { viewer-request: long }")
+    };
+    let tiers = Tiers::start(&origin, more).await;
+    // It would not fit into what a shield is told; so the origin is asked.
+    let long = format!("/long/{}", "a".repeat(40_000));
+    assert_eq!(tiers.edge.get(&long).await.text(), "/v1/short40006");
+    // A distribution that the shield does not know of is asked for without it, and others with it.
+    let file = tiers.shield.site_file();
+    tiers
+        .shield
+        .reload(&file.replace("path: '/long/*'", "path: '/other/*'"))
+        .unwrap();
+    let target = format!("/long/{}", "a".repeat(40));
+    assert_eq!(tiers.edge.get(&target).await.status, 200);
+    assert_eq!(tiers.edge.get("/a").await.status, 200);
+    let count = |outcome: &str| {
+        let line =
+            format!("fourfront_shield_fetches_total{{outcome=\"{outcome}\",region=\"eu-west-1\"}}");
+        metric(&tiers.edge, &line)
+    };
+    assert_eq!(count("unknown").as_deref(), Some("1"));
+    assert_eq!(count("miss").as_deref(), Some("1"));
+    assert_eq!(count("resting"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

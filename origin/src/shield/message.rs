@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 const WINDOW: Duration = Duration::from_secs(300);
 
 /// Longest message that is looked at, in characters.
-const LONGEST: usize = 24 * 1024;
+const LONGEST: usize = 64 * 1024;
 
 /// What stands at the front of what is sealed, so that a seal is good for nothing else.
 const CONTEXT: &[u8] = b"fourfront origin shield 1";

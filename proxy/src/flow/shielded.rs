@@ -2,7 +2,7 @@
 //!
 //! At the edge a request goes the whole way up to *OriginRequest*; what would go to the origin then goes to a node that shields
 //! it, and no trigger of the origin's runs ([`ByShield`]). At that node it begins at *Lookup*, as the edge left it, and no trigger
-//! of the viewer's runs ([`Shielded`]). From there on its way is that of any request, but for what is the edge's affair: pages
+//! of the viewer's runs ([`Shielded`]); on a hit there, none of the origin's does either (LE-044). From there on its way is that of any request, but for what is the edge's affair: pages
 //! for errors, policies for headers, compression, failover between origins. A node that shields origins asks them itself, so no
 //! request passes two shields.
 

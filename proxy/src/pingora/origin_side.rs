@@ -355,8 +355,9 @@ impl Edge {
 
     pub(super) async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
         let began = Instant::now();
-        // That of the try before.
+        // Those of the try before.
         ctx.lease = None;
+        ctx.shielded = Duration::ZERO;
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         fetch.attempts += 1;
         fetch.continued = false;

@@ -15,7 +15,7 @@ use fourfront_model::{CacheMode, HeaderLine, RequestCc};
 use fourfront_origin::{
     OriginFault,
     failover::Failed,
-    shield::{self, Answer, Message},
+    shield::{self, Answer, Message, Refusal},
 };
 use http::{HeaderMap, Method, StatusCode, header};
 use pingora::{Error, Result, http::ResponseHeader, proxy::Session};
@@ -47,9 +47,15 @@ pub(super) enum Lost {
     /// What answers there is no shield.
     #[error("no shield answers there")]
     Other,
+    /// It cannot read this one request, which says nothing of others.
+    #[error("it does not take the request: {0}")]
+    Unreadable(StatusCode),
     /// It does not hear this node.
     #[error("it refuses the request: {0}")]
     Refused(String),
+    /// Its configuration does not have what the request is for.
+    #[error("it has no such distribution, behaviour or origin")]
+    Unknown,
     /// It failed itself.
     #[error("it failed")]
     Failed,
@@ -61,7 +67,9 @@ impl Lost {
         match self {
             Self::Silent(_) => "unreachable",
             Self::Other => "no-shield",
+            Self::Unreadable(_) => "unreadable",
             Self::Refused(_) => "refused",
+            Self::Unknown => "unknown",
             Self::Failed => "failed",
         }
     }
@@ -78,11 +86,27 @@ impl Lost {
                     | OriginFault::Tls { .. }
                     | OriginFault::CertificateName { .. }
             ),
-            Self::Other | Self::Refused(_) => true,
+            Self::Other | Self::Unreadable(_) | Self::Refused(_) | Self::Unknown => true,
             Self::Failed => false,
         }
     }
+
+    /// Whether the shield is left alone for a while. What a viewer can bring about says nothing of it: requests that are too much,
+    /// bodies that stop coming, origins that take their time.
+    fn says_it_is_down(&self, method: &Method) -> bool {
+        match self {
+            Self::Silent(OriginFault::ReadTimeout | OriginFault::CompletionTimeout) => false,
+            Self::Silent(_) => {
+                self.was_not_passed_on() || matches!(*method, Method::GET | Method::HEAD)
+            }
+            Self::Other | Self::Refused(_) => true,
+            Self::Unreadable(_) | Self::Unknown | Self::Failed => false,
+        }
+    }
 }
+
+/// Longest viewer's target that is told of to a shield, in bytes.
+const LONGEST_TARGET: usize = 32 * 1024;
 
 /// RFC 9110 section 9.2.2.
 fn is_idempotent(method: &Method) -> bool {
@@ -99,8 +123,10 @@ impl Edge {
                 && line.value.as_bytes().starts_with(b"application/grpc")
         };
         // A shield never asks another one.
+        let target = state.exchange.viewer_target.as_ref();
         let goes_past = state.past_shield
             || is_handshake
+            || target.is_some_and(|target| target.len() > LONGEST_TARGET)
             || state.change.is_some()
             || route.is_at_shield()
             || state.request.lines.iter().any(is_grpc);
@@ -148,9 +174,9 @@ impl Edge {
     }
 
     /// What a shield says of its answer; `None` when none was asked.
-    pub(super) fn said(&self, fetch: &Fetch, head: &HeaderMap) -> Option<Said> {
+    pub(super) fn said(&self, fetch: &Fetch, head: &ResponseHeader) -> Option<Said> {
         let by = fetch.shield.as_ref()?;
-        let answer = head.get(shield::FIELD).and_then(Answer::parse);
+        let answer = head.headers.get(shield::FIELD).and_then(Answer::parse);
         let (word, said) = match answer {
             Some(Answer::Hit(kept)) => ("hit", Said::Answer(Some(kept))),
             Some(Answer::Miss) => ("miss", Said::Answer(None)),
@@ -165,9 +191,18 @@ impl Edge {
                 }
                 None => return Some(Said::Lost(Lost::Failed)),
             },
+            Some(Answer::Refused(why)) if why == Refusal::Unknown.word() => {
+                return Some(Said::Lost(Lost::Unknown));
+            }
             Some(Answer::Refused(why)) => return Some(Said::Lost(Lost::Refused(why))),
             Some(Answer::Failed) => return Some(Said::Lost(Lost::Failed)),
-            None => return Some(Said::Lost(Lost::Other)),
+            None => {
+                return Some(Said::Lost(match head.status.as_u16() {
+                    // Before anything of a node's looks at a request (CF-760).
+                    400 | 413 | 414 | 431 | 494 => Lost::Unreadable(head.status),
+                    _ => Lost::Other,
+                }));
+            }
         };
         self.node().metrics().shield_fetch(&by.region, word);
         if self.node().origins().rests().answered(&by.region) {
@@ -186,11 +221,10 @@ impl Edge {
         ctx: &mut Ctx,
         head: &ResponseHeader,
     ) -> Result<()> {
-        ctx.shielded = Duration::ZERO;
         let Ok(fetch) = ctx.flow.fetch_mut() else {
             return Ok(());
         };
-        let Some(said) = self.said(fetch, &head.headers) else {
+        let Some(said) = self.said(fetch, head) else {
             return Ok(());
         };
         fetch.hit_at_shield = matches!(said, Said::Answer(Some(_)));
@@ -201,6 +235,13 @@ impl Edge {
                 Ok(())
             }
             Said::Fault(Fault::Origin(fault)) => {
+                // One that it has remembered.
+                let age = head
+                    .headers
+                    .get(header::AGE)
+                    .and_then(|age| age.to_str().ok());
+                let age = age.and_then(|age| age.parse().ok()).unwrap_or_default();
+                ctx.shielded = Duration::from_secs(age);
                 if self.fails_over(session, ctx, Failed::Fault(&fault)) {
                     return Err(Error::new(REFETCH).into_up());
                 }
@@ -247,7 +288,16 @@ impl Edge {
         };
         self.node().metrics().shield_fetch(&by.region, lost.word());
         let now = self.node().clock().now();
-        if self.node().origins().rests().failed(&by.region, now) {
+        let node = self.node();
+        if !lost.says_it_is_down(&fetch.request.method) {
+            tracing::debug!(
+                request_id = fetch.exchange.request_id.as_str(),
+                region = by.region,
+                "the origin shield is of no use to a request: {lost}"
+            );
+            return;
+        }
+        if node.origins().rests().failed(&by.region, now) {
             tracing::error!(
                 request_id = fetch.exchange.request_id.as_str(),
                 region = by.region,

@@ -282,8 +282,8 @@ impl Source {
             .flow
             .fetch()
             .map_err(|e| Unfetched::Fault(internal(&e)))?;
-        let headers = upstream.response_header().map(|head| &head.headers);
-        let said = headers.and_then(|headers| self.edge.said(fetch, headers));
+        let head = upstream.response_header();
+        let said = head.and_then(|head| self.edge.said(fetch, head));
         match said {
             None | Some(Said::Answer(_)) => Ok(true),
             Some(Said::Fault(Fault::Origin(fault))) => Err(self.failed(ctx, fault)),
