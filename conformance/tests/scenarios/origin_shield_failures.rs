@@ -23,8 +23,8 @@ struct Way {
 
 impl Way {
     async fn to(node: &Running) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound listener");
         let (open, is_open) = watch::channel(true);
         let target = node.address();
         let task = tokio::spawn(async move {
@@ -35,7 +35,8 @@ impl Way {
                     if !*is_open.borrow() {
                         return;
                     }
-                    let mut there = TcpStream::connect(target).await.unwrap();
+                    let there = TcpStream::connect(target).await;
+                    let mut there = there.expect("a node that listens");
                     tokio::select! {
                         _ = copy_bidirectional(&mut here, &mut there) => {}
                         _ = is_open.wait_for(|open| !open) => {}
@@ -367,6 +368,38 @@ async fn a_failure_is_remembered_no_longer_in_two_tiers_than_in_one() {
     }
     assert_eq!(origin.count(), 2);
     counts(&tiers.shield, line, "3").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shield_that_has_enough_to_do_is_spared() {
+    // CF-415, CF-773
+    let (open, gate) = watch::channel(false);
+    let origin = Origin::start(move |seen| {
+        let reply = Reply::ok(seen.target.clone());
+        match seen.target.as_str() {
+            "/v1/slow" => reply.after(&gate),
+            _ => reply,
+        }
+    })
+    .await;
+    let shield = with_log(node(&origin, &format!("serves: {REGION}")));
+    let shield = shield.node("max_requests: 1").start_at("").await;
+    let edge = edge_of(&origin, &shield, with_log).await;
+    let slow = tokio::spawn(edge.request("GET", "/slow").send());
+    origin.received(1).await;
+    // Also what may be sent once alone: it was not passed on.
+    let answer = edge.request("POST", "/a").body("x").send().await;
+    assert_eq!((answer.status, answer.text()), (200, "/v1/a"));
+    assert_eq!(edge.logged(2).await.len(), 2);
+    let line = "fourfront_shield_fetches_total{outcome=\"busy\",region=\"eu-west-1\"}";
+    assert_eq!(metric(&edge, line).as_deref(), Some("1"));
+    open.send(true).unwrap();
+    assert_eq!(slow.await.unwrap().text(), "/v1/slow");
+    // It is asked again at once.
+    let line = "fourfront_shielded_requests_total{outcome=\"miss\"}";
+    counts(&shield, line, "1").await;
+    assert_eq!(edge.get("/b").await.text(), "/v1/b");
+    counts(&shield, line, "2").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

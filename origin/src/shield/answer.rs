@@ -21,6 +21,8 @@ pub enum Answer {
     FunctionFault(EventType, String),
     /// The request was not heard.
     Refused(String),
+    /// The request was not taken on, as there is too much to do (CF-773).
+    Busy,
     /// The shield itself has failed.
     Failed,
 }
@@ -68,6 +70,7 @@ impl Answer {
                 format!("function-fault; event={}; class={class}", event.as_str())
             }
             Self::Refused(why) => format!("refused; why={why}"),
+            Self::Busy => "busy".to_owned(),
             Self::Failed => "failed".to_owned(),
         };
         // Words of this crate's own; anything else would tell nothing.
@@ -101,6 +104,7 @@ impl Answer {
                 )
             }
             "refused" => Self::Refused(given("why").unwrap_or_default().to_owned()),
+            "busy" => Self::Busy,
             "failed" => Self::Failed,
             _ => return None,
         })
@@ -124,6 +128,7 @@ mod tests {
             }),
             Answer::FunctionFault(EventType::OriginResponse, "LambdaExecutionError".to_owned()),
             Answer::refused(Refusal::Seal),
+            Answer::Busy,
             Answer::Failed,
         ] {
             assert_eq!(Answer::parse(&answer.value()), Some(answer));

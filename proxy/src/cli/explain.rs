@@ -413,7 +413,7 @@ mod tests {
         // CP-606, CF-415
         let line = |state: &str| {
             let shield = json!({ "region": "eu-west-1", "state": state, "nodes": ["http://a:80", "http://b:80"] });
-            super::behavior(&json!({
+            behavior(&json!({
                 "path_pattern": "*", "default": true, "did_not_match": [], "cache_policy": null, "origin": "app",
                 "shield": shield,
             }))

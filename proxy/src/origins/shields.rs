@@ -71,14 +71,14 @@ async fn tell_all(resolver: &Arc<Resolver>, order: &Order) -> Result<(), String>
     let mut options = ConnectorOptions::new(1);
     options.ca_file = roots.as_ref().map(|file| file.path().display().to_string());
     let connector: Connector = Connector::new(Some(options));
-    let mut first = Ok(());
+    let mut untold = None;
     for shield in &order.shields {
-        let told = tell(resolver, &connector, shield, order).await;
-        let told = told.map_err(|cause| format!("the shield {}: {cause}", shield.region));
-        // The others are told all the same.
-        first = first.and(told);
+        if let Err(cause) = tell(resolver, &connector, shield, order).await {
+            // The others are told all the same.
+            untold.get_or_insert_with(|| format!("the shield {}: {cause}", shield.region));
+        }
     }
-    first
+    untold.map_or(Ok(()), Err)
 }
 
 /// Tells all addresses of a shield: each may be a node with a cache of its own.
@@ -102,7 +102,7 @@ async fn tell(
         None => vec![own],
     };
     let name = (custom.protocol == OriginProtocol::Https).then_some(&*origin.domain_name);
-    let mut first = Ok(());
+    let mut untold = None;
     for member in members {
         let port = member.port.unwrap_or(custom.port);
         let kinds = origin.ip_address_type;
@@ -112,16 +112,17 @@ async fn tell(
         let addresses = match found {
             Ok(addresses) => addresses,
             Err(fault) => {
-                first = first.and(Err(fault.to_string()));
+                untold.get_or_insert_with(|| fault.to_string());
                 continue;
             }
         };
         for address in addresses {
-            let told = tell_node(connector, address, name, shield, order).await;
-            first = first.and(told.map_err(|cause| format!("{address}: {cause}")));
+            if let Err(cause) = tell_node(connector, address, name, shield, order).await {
+                untold.get_or_insert_with(|| format!("{address}: {cause}"));
+            }
         }
     }
-    first
+    untold.map_or(Ok(()), Err)
 }
 
 async fn tell_node(

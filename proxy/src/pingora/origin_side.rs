@@ -517,9 +517,7 @@ impl Edge {
         }
         self.heed_answer(session, ctx)?;
         self.note_latency(ctx);
-        self.heed_shield(session, ctx, head)?;
-        if ctx.flow.fetch().is_err() || ctx.pending.is_some() {
-            // A 304 that is none.
+        if !self.heed_shield(session, ctx, head)? {
             return Ok(());
         }
         let mut fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;

@@ -56,6 +56,9 @@ pub(super) enum Lost {
     /// Its configuration does not have what the request is for.
     #[error("it has no such distribution, behaviour or origin")]
     Unknown,
+    /// It has as much to do as it takes on (CF-773).
+    #[error("it takes on no more at the moment")]
+    Busy,
     /// It failed itself.
     #[error("it failed")]
     Failed,
@@ -70,6 +73,7 @@ impl Lost {
             Self::Unreadable(_) => "unreadable",
             Self::Refused(_) => "refused",
             Self::Unknown => "unknown",
+            Self::Busy => "busy",
             Self::Failed => "failed",
         }
     }
@@ -86,7 +90,9 @@ impl Lost {
                     | OriginFault::Tls { .. }
                     | OriginFault::CertificateName { .. }
             ),
-            Self::Other | Self::Unreadable(_) | Self::Refused(_) | Self::Unknown => true,
+            Self::Other | Self::Unreadable(_) | Self::Refused(_) | Self::Unknown | Self::Busy => {
+                true
+            }
             Self::Failed => false,
         }
     }
@@ -100,7 +106,7 @@ impl Lost {
                 self.was_not_passed_on() || matches!(*method, Method::GET | Method::HEAD)
             }
             Self::Other | Self::Refused(_) => true,
-            Self::Unreadable(_) | Self::Unknown | Self::Failed => false,
+            Self::Unreadable(_) | Self::Unknown | Self::Busy | Self::Failed => false,
         }
     }
 }
@@ -194,6 +200,7 @@ impl Edge {
             Some(Answer::Refused(why)) if why == Refusal::Unknown.word() => {
                 return Some(Said::Lost(Lost::Unknown));
             }
+            Some(Answer::Busy) => return Some(Said::Lost(Lost::Busy)),
             Some(Answer::Refused(why)) => return Some(Said::Lost(Lost::Refused(why))),
             Some(Answer::Failed) => return Some(Said::Lost(Lost::Failed)),
             None => {
@@ -211,7 +218,8 @@ impl Edge {
         Some(said)
     }
 
-    /// Looks at what a shield says of its answer, if one was asked.
+    /// Looks at what a shield says of its answer, if one was asked. False when that is nothing to go on with, and what is stored
+    /// answers.
     ///
     /// # Errors
     /// When that is no answer to the request: what ends the try, or the fetch.
@@ -220,19 +228,19 @@ impl Edge {
         session: &mut Session,
         ctx: &mut Ctx,
         head: &ResponseHeader,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let Ok(fetch) = ctx.flow.fetch_mut() else {
-            return Ok(());
+            return Ok(true);
         };
         let Some(said) = self.said(fetch, head) else {
-            return Ok(());
+            return Ok(true);
         };
         fetch.hit_at_shield = matches!(said, Said::Answer(Some(_)));
         ctx.record.by_shield = matches!(said, Said::Answer(_));
         match said {
             Said::Answer(kept) => {
                 ctx.shielded = kept.unwrap_or_default();
-                Ok(())
+                Ok(true)
             }
             Said::Fault(Fault::Origin(fault)) => {
                 // One that it has remembered.
@@ -255,7 +263,8 @@ impl Edge {
                 let cause = format!("the origin shield is of no use: {lost}");
                 let fault = OriginFault::InvalidResponse { cause };
                 if head.status == StatusCode::NOT_MODIFIED {
-                    return self.answer_invalid(session, ctx, head, fault);
+                    let answered = self.answer_invalid(session, ctx, head, fault);
+                    return answered.map(|()| false);
                 }
                 Err(self.fetch_over(session, ctx, fault))
             }
@@ -333,4 +342,48 @@ fn says(exchange: &Exchange, viewer: &HeaderMap) -> Option<Vec<u8>> {
     let lines = viewer.get_all(header::CACHE_CONTROL).iter();
     let lines: Vec<_> = lines.map(http::HeaderValue::as_bytes).collect();
     (!lines.is_empty()).then(|| lines.join(&b", "[..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_viewer_can_bring_about_says_nothing_of_a_shield() {
+        // CF-415
+        let connect = || OriginFault::Connect {
+            cause: "refused".to_owned(),
+        };
+        let refused = || Lost::Refused("seal".to_owned());
+        let rows = [
+            // Why, and whether the shield is left alone after a GET, after a POST, and a POST goes on without it.
+            (Lost::Silent(connect()), true, true, true),
+            (Lost::Silent(OriginFault::ConnectTimeout), true, true, true),
+            (Lost::Silent(OriginFault::Closed), true, false, false),
+            (Lost::Silent(OriginFault::ReadTimeout), false, false, false),
+            (Lost::Other, true, true, true),
+            (refused(), true, true, true),
+            (
+                Lost::Unreadable(StatusCode::BAD_REQUEST),
+                false,
+                false,
+                true,
+            ),
+            (Lost::Unknown, false, false, true),
+            (Lost::Busy, false, false, true),
+            (Lost::Failed, false, false, false),
+        ];
+        for (lost, get, post, goes_on) in rows {
+            assert_eq!(lost.says_it_is_down(&Method::GET), get, "{lost}");
+            assert_eq!(lost.says_it_is_down(&Method::POST), post, "{lost}");
+            assert_eq!(lost.was_not_passed_on(), goes_on, "{lost}");
+        }
+        for (method, repeats) in [
+            (Method::PUT, true),
+            (Method::POST, false),
+            (Method::PATCH, false),
+        ] {
+            assert_eq!(is_idempotent(&method), repeats, "{method}");
+        }
+    }
 }

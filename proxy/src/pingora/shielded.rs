@@ -90,7 +90,8 @@ impl Edge {
     ) -> std::result::Result<(), Fault> {
         let snapshot = self.node().snapshot();
         let exchange = heed(&snapshot, told, &lines(session.req_header()));
-        let exchange = exchange.ok_or(ViewerFault::from(Refusal::Unknown))?;
+        let exchange = exchange.ok_or_else(|| ViewerFault::from(Refusal::Unknown))?;
+        ctx.at_shield = true;
         if let Some(limit) = snapshot.settings().load.max_requests {
             ctx.taken_on = self.node().load().request(limit);
             if ctx.taken_on.is_none() {
@@ -107,7 +108,6 @@ impl Edge {
             asked.insert(header::CACHE_CONTROL, control);
         }
         lookup.heed(&asked);
-        ctx.at_shield = true;
         ctx.flow = Flow::Lookup(Box::new(lookup));
         Ok(())
     }
@@ -140,10 +140,12 @@ impl Edge {
     }
 
     fn tell_refused(&self, session: &Session, fault: &Fault) {
-        let word = match fault {
-            Fault::Viewer(ViewerFault::Shield(why)) => why.word(),
-            _ => "failed",
+        let Fault::Viewer(ViewerFault::Shield(why)) = fault else {
+            // Counted as an answer.
+            self.node().metrics().refused("requests");
+            return;
         };
+        let word = why.word();
         self.node().metrics().shielded(word);
         if self.node().load().is_to_be_said(self.node().clock().now()) {
             let peer = session.client_addr().map(ToString::to_string);
@@ -189,6 +191,7 @@ pub(super) fn add_fault(head: &mut ResponseHeader, ctx: &Ctx, fault: &Fault) -> 
         }
         // About the request, as an origin would say.
         Fault::Viewer(_) => Answer::Miss,
+        Fault::Node(NodeFault::Overload { .. }) => Answer::Busy,
         Fault::Node(_) | Fault::HookAtShield { .. } => Answer::Failed,
     };
     head.insert_header(shield::FIELD, answer.value())?;
@@ -202,6 +205,7 @@ pub(super) fn word_of(head: &ResponseHeader) -> &'static str {
         Some(Answer::Miss) => "miss",
         Some(Answer::OriginFault(_)) => "origin-fault",
         Some(Answer::FunctionFault(..)) => "function-fault",
+        Some(Answer::Busy) => "busy",
         Some(Answer::Refused(_) | Answer::Failed) | None => "failed",
     }
 }
