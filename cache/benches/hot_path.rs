@@ -140,6 +140,7 @@ fn freshness(c: &mut Criterion) {
         headers: &response,
         requested: received,
         received,
+        shielded: Duration::ZERO,
         varies: Varies::ByFields,
     };
     let Some(policy) = managed_cache_policy("CachingOptimized") else {

@@ -222,6 +222,7 @@ impl Exchange {
             headers: response,
             requested: self.requested,
             received: self.received,
+            shielded: Duration::ZERO,
             varies: Varies::of(response.get_all(header::VARY)),
         }
     }

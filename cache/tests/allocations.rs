@@ -81,6 +81,7 @@ fn a_hit_allocates_nothing() {
         headers: &stored,
         requested: now,
         received: now,
+        shielded: Duration::ZERO,
         varies: Varies::ByFields,
     };
     let freshness = decide_store(&rules, &asked, &answered).freshness().unwrap();

@@ -45,6 +45,8 @@ mod scenarios {
     mod origin_failures;
     mod origin_groups;
     mod origin_requests;
+    mod origin_shield;
+    mod origin_shield_failures;
     mod packages;
     mod parts;
     mod parts_refused;

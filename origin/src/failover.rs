@@ -37,8 +37,9 @@ pub fn applies<'b>(
 }
 
 /// What a fault counts as, beside the status that a viewer would be told (CF-447).
-const fn counted_as(fault: &OriginFault) -> Option<u16> {
+pub(crate) const fn counted_as(fault: &OriginFault) -> Option<u16> {
     match fault {
+        OriginFault::AtShield { counts_as, .. } => *counts_as,
         OriginFault::Dns { .. }
         | OriginFault::Connect { .. }
         | OriginFault::Tls { .. }

@@ -1,6 +1,6 @@
 //! Why an origin gave no answer, and what the viewer and the log are told (CF-772, CF-774, CF-705).
 
-use crate::select::SelectError;
+use crate::{select::SelectError, shield::Lifted};
 
 /// A failed fetch. The fault is the origin's or the network's, never the viewer's or a function's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,38 @@ pub enum OriginFault {
         /// Bytes allowed.
         limit: usize,
     },
+    /// The origin has failed in one of these ways, as its shield tells (CF-415).
+    #[error("the origin's shield tells of a failure: {detail}")]
+    AtShield {
+        /// 502 or 504.
+        status: u16,
+        /// The word of CF-705.
+        detail: &'static str,
+        /// What it counts as for failover, beside its status (CF-447).
+        counts_as: Option<u16>,
+    },
+}
+
+/// What a shield tells may be of another version of this node: its words are held against those known here.
+impl From<Lifted> for OriginFault {
+    fn from(lifted: Lifted) -> Self {
+        const KNOWN: [&str; 8] = [
+            "OriginDnsError",
+            "OriginConnectError",
+            "OriginCommError",
+            "OriginWriteError",
+            "OriginReadError",
+            "AbortedOrigin",
+            "OriginInvalidResponseError",
+            "OriginHeaderTooBigError",
+        ];
+        let detail = KNOWN.into_iter().find(|word| *word == lifted.detail);
+        Self::AtShield {
+            status: lifted.status,
+            detail: detail.unwrap_or("OriginError"),
+            counts_as: lifted.counts_as,
+        }
+    }
 }
 
 impl OriginFault {
@@ -77,6 +109,7 @@ impl OriginFault {
     /// CF-774). Errors of an origin are cached under this status (CF-296).
     pub const fn status(&self) -> u16 {
         match self {
+            Self::AtShield { status, .. } => *status,
             Self::ConnectTimeout | Self::ReadTimeout | Self::CompletionTimeout => 504,
             Self::Dns { .. }
             | Self::Connect { .. }
@@ -109,6 +142,7 @@ impl OriginFault {
             Self::BodyAborted => "The origin broke off its answer.",
             Self::InvalidResponse { .. } => "The origin's answer is not valid.",
             Self::HeadersTooBig { .. } => "The headers of the origin's answer are too big.",
+            Self::AtShield { .. } => "The origin gave no answer that could be used.",
         }
     }
 
@@ -126,6 +160,7 @@ impl OriginFault {
             Self::BodyAborted => "AbortedOrigin",
             Self::InvalidResponse { .. } => "OriginInvalidResponseError",
             Self::HeadersTooBig { .. } => "OriginHeaderTooBigError",
+            Self::AtShield { detail, .. } => detail,
         }
     }
 }

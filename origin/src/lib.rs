@@ -14,6 +14,8 @@
 //! 5. [`response::check`] and [`response::received`] judge and clean the answer before a function sees
 //!    it and before it is stored.
 //!
+//! An origin may have a shield: another node that is asked in its place ([`shield`]).
+//!
 //! [`dir`] answers such fetches itself, from files. Everything but [`dir`], [`resolve`] and [`pool`] is pure: no
 //! I/O and no clock.
 #![forbid(unsafe_code)]
@@ -29,6 +31,7 @@ pub mod resolve;
 pub mod response;
 pub mod retry;
 pub mod select;
+pub mod shield;
 pub mod signing;
 #[cfg(test)]
 mod testing;

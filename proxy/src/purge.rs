@@ -9,11 +9,15 @@ use fourfront_cache::purge::{
 };
 use fourfront_control::Quotas;
 pub use fourfront_control::api::plane::{Problem, PurgeAnswer, PurgeCall};
-use fourfront_model::{Compat, Distribution};
+use fourfront_model::{Compat, Distribution, Shield};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::{node::Node, observe::access::rfc3339};
+use crate::{
+    node::{Node, Snapshot},
+    observe::access::rfc3339,
+    origins::Order,
+};
 
 /// Longest caller reference: what is kept is bounded.
 const MOST_REFERENCE: usize = 1_024;
@@ -23,14 +27,26 @@ const MOST_LISTED: usize = 100;
 /// Answers a call about a node's invalidations, at the time `now`.
 pub fn answer(node: &Node, call: PurgeCall, now: SystemTime) -> PurgeAnswer {
     let answered = match call {
-        PurgeCall::Create(body) => create(node, &body, now),
+        PurgeCall::Create(body) => create(node, &body, now, true),
         PurgeCall::List(query) => list(node, &query),
         PurgeCall::Get(id) => get(node, &id),
     };
     answered.unwrap_or_else(Problem::answer)
 }
 
-fn create(node: &Node, body: &[u8], now: SystemTime) -> Result<PurgeAnswer, Problem> {
+/// Does what an edge asks of this node as its shield (CF-415). Waits for the disk.
+pub(crate) fn invalidate_here(node: &Node, body: &[u8], now: SystemTime) -> PurgeAnswer {
+    create(node, body, now, false).unwrap_or_else(Problem::answer)
+}
+
+/// `and_shields`: whether those that stand between this node and the distribution's origins are told before, as else what they have
+/// would be fetched from them again.
+fn create(
+    node: &Node,
+    body: &[u8],
+    now: SystemTime,
+    and_shields: bool,
+) -> Result<PurgeAnswer, Problem> {
     let snapshot = node.snapshot();
     let quotas = &snapshot.settings().quotas;
     let asked = Asked::read(body, quotas)?;
@@ -49,6 +65,9 @@ fn create(node: &Node, body: &[u8], now: SystemTime) -> Result<PurgeAnswer, Prob
         })?,
         (None, None) => only(distributions)?,
     };
+    let reference = asked
+        .caller_reference
+        .unwrap_or_else(|| format!("node-{:032x}", rand::random::<u128>()));
     let mut items = asked.items;
     if distribution.compat == Compat::Strict {
         check_size(&items, quotas)?;
@@ -67,12 +86,14 @@ fn create(node: &Node, body: &[u8], now: SystemTime) -> Result<PurgeAnswer, Prob
         items,
         tag_header: distribution.cache_tags.as_ref().map(|t| t.header.clone()),
         soft: asked.soft,
-        caller_reference: asked
-            .caller_reference
-            .unwrap_or_else(|| format!("node-{:032x}", rand::random::<u128>())),
+        caller_reference: reference,
         created: now,
     };
     let soft = batch.soft;
+    let untold = match and_shields {
+        true => tell_shields(node, &snapshot, &batch, now),
+        false => Ok(()),
+    };
     match node.cache().invalidations().create(batch) {
         Ok(created) => {
             let invalidation = match created {
@@ -82,6 +103,7 @@ fn create(node: &Node, body: &[u8], now: SystemTime) -> Result<PurgeAnswer, Prob
                 }
                 Created::Earlier(earlier) => earlier,
             };
+            untold?;
             Ok(PurgeAnswer {
                 // CP-142: the earlier one is answered the same way.
                 status: StatusCode::CREATED,
@@ -91,6 +113,50 @@ fn create(node: &Node, body: &[u8], now: SystemTime) -> Result<PurgeAnswer, Prob
         }
         Err(e) => Err(refused(e)),
     }
+}
+
+/// Has the shields of a distribution's origins take note of an invalidation, before this node does (CF-415).
+///
+/// # Errors
+/// When one of them does not. Done here it is all the same, and can be sent again.
+fn tell_shields(
+    node: &Node,
+    snapshot: &Snapshot,
+    batch: &Batch,
+    now: SystemTime,
+) -> Result<(), Problem> {
+    let settings = &snapshot.settings().shield;
+    let distributions = snapshot.site().distributions();
+    let distribution = by_id(distributions, &batch.distribution)?;
+    let is_asked = |shield: &&Shield| {
+        let mut origins = distribution.origins.iter();
+        origins.any(|origin| origin.shield.as_ref() == Some(&shield.region))
+    };
+    let shields: Vec<_> = settings.shields.iter().filter(is_asked).cloned().collect();
+    let Some(secret) = settings.secrets.first().filter(|_| !shields.is_empty()) else {
+        return Ok(());
+    };
+    let body = json!({
+        "distribution": batch.distribution,
+        "paths": batch.items.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "soft": batch.soft,
+        "caller_reference": batch.caller_reference,
+    });
+    let order = Order {
+        shields,
+        secret: secret.clone(),
+        body: body.to_string(),
+        now,
+        origin_ca: snapshot.settings().origin_ca.clone(),
+    };
+    node.origins().tell_shields(order).map_err(|cause| {
+        let detail = format!(
+            "it is invalidated here, but {cause}; what a shield has may be fetched from it again: send this once more, with `caller_reference` `{}`",
+            batch.caller_reference
+        );
+        tracing::error!(distribution = batch.distribution, "{detail}");
+        Problem::new(StatusCode::BAD_GATEWAY, "OriginShieldNotInvalidated", detail)
+    })
 }
 
 fn refused(error: CreateError) -> Problem {

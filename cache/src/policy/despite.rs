@@ -139,6 +139,7 @@ mod tests {
                 headers: &headers,
                 requested: SystemTime::UNIX_EPOCH,
                 received: SystemTime::UNIX_EPOCH,
+                shielded: std::time::Duration::ZERO,
                 varies: Varies::ByFields,
             };
             stored_despite(&rules, &request, &response)

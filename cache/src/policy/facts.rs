@@ -86,6 +86,9 @@ pub struct ResponseFacts<'a> {
     /// When the head arrived. Residence time counts from here, so this and every later `now` must
     /// come from a clock that does not step (CF-321).
     pub received: SystemTime,
+    /// How much of its age it has spent in the cache of an origin shield (CF-415): zero for what comes from an origin. The
+    /// policy's own times count from when the shield received it, so that two tiers keep it no longer than one (CF-244).
+    pub shielded: Duration,
     /// What its `Vary` says about reuse. Not read from [`Self::headers`], since mode `cloudfront` cuts `*` from
     /// what is stored (CF-314) and yet goes by it (CF-313).
     pub varies: Varies,

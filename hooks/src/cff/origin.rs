@@ -246,7 +246,7 @@ impl Reader<'_> {
         {
             return Err(self.refuse(
                 "originShield.enabled",
-                "origin shields are not available yet",
+                "a function cannot choose a shield: the origin is asked without one",
             ));
         }
         match self.text("ipAddressType")?.as_deref() {

@@ -180,6 +180,7 @@ impl OriginObject {
             ip_address_type: configured.ip_address_type,
             ca: None,
             pool: None,
+            shield: None,
             // A function names a protocol.
             secure: None,
         };

@@ -49,6 +49,9 @@ pub struct Hop<'a> {
     pub version: Version,
     /// The address that has connected, the viewer's or that of a proxy before it (CF-353).
     pub peer: IpAddr,
+    /// Whether another node of this network got it from there and sent it on to this one, which shields the origin (CF-415): then
+    /// that one has said so already.
+    pub relayed: bool,
 }
 
 /// What the policies select from the viewer's request. The cache key is made of the same parts, so the caller
@@ -317,6 +320,18 @@ fn written_lines(
     }
     for line in &selected.generated {
         push(line.name.clone(), line.value.clone());
+    }
+    if hop.relayed {
+        for (name, separator) in [
+            (header::VIA, ", "),
+            (X_FORWARDED_FOR, ","),
+            (CDN_LOOP, ", "),
+        ] {
+            if let Some(list) = names::joined(viewer.headers, &name, separator) {
+                push(name, names::value(list));
+            }
+        }
+        return written;
     }
     push(header::VIA, via(viewer.headers, identity, hop));
     push(X_FORWARDED_FOR, forwarded_for(viewer.headers, hop.peer));

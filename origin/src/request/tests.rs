@@ -62,6 +62,7 @@ impl Given {
                 node_id: "n1",
                 version: self.version,
                 peer: self.peer.parse().unwrap(),
+                relayed: false,
             },
             &self.selected,
         )
@@ -591,5 +592,58 @@ fn generated_headers_are_the_nodes_and_never_the_viewers() {
     for header in GeneratedHeader::ALL {
         // Written as the model writes it.
         assert_eq!(names::canonical(&header.header_name()), header.key());
+    }
+}
+
+#[test]
+fn a_shield_makes_the_same_of_a_request_that_its_edge_has_made() {
+    // CF-415, CF-349, CF-352, CF-353, CF-356, CF-359
+    let viewer = [
+        ("Host", "viewer.test"),
+        ("User-Agent", "curl"),
+        ("Accept", "*/*"),
+        ("Via", "1.1 proxy"),
+        ("X-Forwarded-For", "192.0.2.1,192.0.2.2"),
+        ("CDN-Loop", "other"),
+        ("Authorization", "Basic x"),
+        ("CloudFront-Viewer-Country", "XX"),
+        ("Connection", "close, X-Hop"),
+        ("X-Hop", "1"),
+    ];
+    for headers in [
+        OriginHeaders::None,
+        OriginHeaders::AllViewer,
+        OriginHeaders::Legacy,
+        OriginHeaders::AllExcept(vec!["host".into()]),
+        OriginHeaders::Whitelist(vec!["accept".into(), "user-agent".into()]),
+    ] {
+        let mut given = get(&viewer).naming(headers);
+        let country = GeneratedHeader::from_name("cloudfront-viewer-country").unwrap();
+        given.selected.generated = vec![HeaderLine {
+            name: country.header_name(),
+            key: country.key(),
+            value: HeaderValue::from_static("DE"),
+        }];
+        given.selected.cookies = Some(HeaderValue::from_static("a=1"));
+        let edges = given.request();
+        let shields = origin_request(
+            &ViewerParts {
+                method: &given.method,
+                path: &edges.path,
+                headers: &edges.headers,
+                has_body: false,
+            },
+            &given.behavior,
+            &given.origin,
+            &given.identity,
+            &Hop {
+                node_id: "n2",
+                version: Version::HTTP_11,
+                peer: "198.51.100.1".parse().unwrap(),
+                relayed: true,
+            },
+            &given.selected,
+        );
+        assert_eq!(show(&shields.headers), show(&edges.headers));
     }
 }

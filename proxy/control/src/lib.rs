@@ -64,7 +64,7 @@ pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use settings::{
     AccessFormat, AdminAuth, CertificateFiles, CompressionSettings, ControlSettings, HookSettings,
     LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
-    ResolverSettings, ViewerSettings,
+    ResolverSettings, ShieldSettings, ViewerSettings,
 };
 
 use cursor::Cursor;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use fourfront_model::{LimitProfile, PopCode, TrustedProxies};
+use fourfront_model::{LimitProfile, PopCode, Shield, ShieldRegion, ShieldSecret, TrustedProxies};
 
 use crate::api::Account;
 
@@ -55,6 +55,8 @@ pub struct NodeSettings {
     pub viewers: ViewerSettings,
     /// Who may change what it serves, and what resources are called there.
     pub control: ControlSettings,
+    /// Origins' shields, and whether it is one (CF-415). Read anew with the site part.
+    pub shield: ShieldSettings,
 }
 
 impl Default for NodeSettings {
@@ -82,6 +84,7 @@ impl Default for NodeSettings {
             data_dir: None,
             viewers: ViewerSettings::default(),
             control: ControlSettings::default(),
+            shield: ShieldSettings::default(),
         }
     }
 }
@@ -115,6 +118,24 @@ pub struct ControlSettings {
     pub master_key_file: Option<PathBuf>,
     /// Directories that stand for buckets which code and imports come from (CP-075).
     pub artifacts: BTreeMap<String, PathBuf>,
+}
+
+/// The tier between this node and origins (CF-415).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShieldSettings {
+    /// The region that it shields origins for; `None` where it serves viewers alone.
+    pub serves: Option<ShieldRegion>,
+    /// What the nodes of both tiers know each other by. The first seals; all are heard, so that one can follow another.
+    pub secrets: Vec<ShieldSecret>,
+    /// Who shields origins for other regions.
+    pub shields: Vec<Shield>,
+}
+
+impl ShieldSettings {
+    /// The shield of a region.
+    pub fn of(&self, region: &ShieldRegion) -> Option<&Shield> {
+        self.shields.iter().find(|shield| shield.region == *region)
+    }
 }
 
 /// How names of origins are resolved (CF-398).

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{Credentials, Pool};
+use crate::{Credentials, Pool, ShieldRegion};
 
 /// The scheme spoken to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,6 +157,8 @@ pub struct Origin {
     pub ca: Option<PathBuf>,
     /// Servers that stand behind the name; `None` are the addresses the name has (CF-808).
     pub pool: Option<Arc<Pool>>,
+    /// The region whose shield is asked in its place, by a node that is none of that region itself (CF-415).
+    pub shield: Option<ShieldRegion>,
     /// The same origin as viewers on HTTPS come to it, where its protocol is theirs (`match-viewer`, CF-421). Only
     /// [`Self::kind`] differs, and this one has none itself.
     pub secure: Option<Arc<Self>>,
@@ -248,6 +250,8 @@ impl Origin {
         };
         self.ca = configured.ca.clone().filter(|_| same_name);
         self.pool = configured.pool.clone().filter(|_| same_server);
+        // Where functions run that name origins, the shield has been passed already.
+        self.shield = None;
     }
 
     /// An origin with CloudFront's defaults: 3 attempts of 10 s, 30 s between bytes (CF-390..392).
@@ -267,6 +271,7 @@ impl Origin {
             ip_address_type: IpAddressType::default(),
             ca: None,
             pool: None,
+            shield: None,
             secure: None,
         }
     }

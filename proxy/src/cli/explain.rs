@@ -210,6 +210,16 @@ fn behavior(behavior: &Value) -> String {
             .map(|s| format!("{} {}", text(s, "address"), text(s, "state")));
         let _ = write!(line, " ({})", told.collect::<Vec<_>>().join(", "));
     }
+    if behavior["shield"].is_object() {
+        let shield = &behavior["shield"];
+        let nodes = shield["nodes"].as_array().into_iter().flatten();
+        let nodes: Vec<_> = nodes.filter_map(Value::as_str).collect();
+        let (region, nodes) = (text(shield, "region"), nodes.join(", "));
+        let _ = match text(shield, "state") {
+            "asked" => write!(line, " by shield {region} ({nodes})"),
+            state => write!(line, ", its shield {region} ({nodes}) {state}"),
+        };
+    }
     line
 }
 
@@ -396,6 +406,26 @@ mod tests {
             Ok(json!({ "accept": ["a"], "x-a": ["1", "2:3"], "empty": [""] }))
         );
         assert!(given(&["Accept"]).is_err());
+    }
+
+    #[test]
+    fn people_are_told_of_a_shield() {
+        // CP-606, CF-415
+        let line = |state: &str| {
+            let shield = json!({ "region": "eu-west-1", "state": state, "nodes": ["http://a:80", "http://b:80"] });
+            behavior(&json!({
+                "path_pattern": "*", "default": true, "did_not_match": [], "cache_policy": null, "origin": "app",
+                "shield": shield,
+            }))
+        };
+        assert_eq!(
+            line("asked"),
+            "* (the default), origin app by shield eu-west-1 (http://a:80, http://b:80)"
+        );
+        assert_eq!(
+            line("left out"),
+            "* (the default), origin app, its shield eu-west-1 (http://a:80, http://b:80) left out"
+        );
     }
 
     #[test]

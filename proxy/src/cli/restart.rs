@@ -47,6 +47,7 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         geo_databases: _,
         trusted_proxies: _,
         pop: _,
+        shield: _,
         // Read when the node stops.
         shutdown_grace: _,
         origin_ca,

@@ -6,7 +6,7 @@ use fourfront_cache::{
     policy::{self, FailureAnswer, Grace, OnError, Revalidation, Verdict},
     purge::{Cause, Standing, tag_names},
 };
-use fourfront_model::{CacheMode, Distribution, EventType, FunctionAssociations};
+use fourfront_model::{CacheMode, Distribution, EventType, FunctionAssociations, Origin};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 
@@ -143,8 +143,26 @@ fn base(node: &Node, asked: &Asked, exchange: Option<&Exchange>, now: SystemTime
     if let Some(pool) = exchange.route.snapshot().origins().pool(origin) {
         document["behavior"]["servers"] = crate::origins::servers(pool);
     }
+    if let Some(shield) = shield(node, exchange, origin) {
+        document["behavior"]["shield"] = shield;
+    }
     document["functions"] = functions(&behavior.functions);
     document
+}
+
+/// The shield that stands between this node and an origin (CF-415).
+fn shield(node: &Node, exchange: &Exchange, origin: &Origin) -> Option<Value> {
+    let region = origin.shield.as_ref()?;
+    let shield = exchange.route.snapshot().settings().shield.of(region)?;
+    let rests = node
+        .origins()
+        .rests()
+        .rests(region.as_str(), node.clock().now());
+    Some(json!({
+        "region": region.as_str(),
+        "state": if rests { "left out" } else { "asked" },
+        "nodes": shield.urls(),
+    }))
 }
 
 fn functions(all: &FunctionAssociations) -> Value {

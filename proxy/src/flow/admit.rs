@@ -96,6 +96,7 @@ fn begin(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>, route: Route) -> Exc
         tls: facts.tls.cloned(),
         reused: facts.tls.is_some_and(|tls| tls.take_use()),
         page_for: None,
+        shielded: None,
     }
 }
 

@@ -22,7 +22,10 @@ use fourfront_signed::TrustedKeys;
 use http::Version;
 use rand::Rng as _;
 
-use super::generated::{Handshake, Known, Named, Sent};
+use super::{
+    generated::{Handshake, Known, Named, Sent},
+    shielded::Shielded,
+};
 use crate::{
     node::{Hook, NodeFields, Snapshot},
     observe::metrics::BehaviorMetrics,
@@ -52,6 +55,13 @@ impl RequestId {
         // 40 bytes make exactly 56 characters, so the slice always fits.
         let _ = URL_SAFE.encode_slice(raw, &mut text);
         Self(text)
+    }
+
+    /// One that another node has made; `None` of what is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id: [u8; 56] = text.as_bytes().try_into().ok()?;
+        let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-_=".contains(b);
+        id.iter().all(fits).then_some(Self(id))
     }
 
     /// A number below `below`, which is above zero, as random as the id is: what is sampled by it needs no other draw
@@ -90,6 +100,8 @@ pub struct Route {
     snapshot: Arc<Snapshot>,
     distribution: usize,
     behavior: usize,
+    /// Whether this node is an edge's shield here: then the viewer's triggers have run, or will, elsewhere (LE-006).
+    at_shield: bool,
 }
 
 impl Route {
@@ -107,7 +119,29 @@ impl Route {
             snapshot: snapshot.clone(),
             distribution,
             behavior,
+            at_shield: false,
         })
+    }
+
+    /// The distribution with an id and its behaviour with a path pattern, of a request that an edge has sent to this node as its
+    /// shield (CF-415).
+    pub fn of(snapshot: &Arc<Snapshot>, distribution: &str, pattern: &str) -> Option<Self> {
+        let all = snapshot.site().distributions();
+        let distribution = all.iter().position(|d| d.id == distribution)?;
+        let behaviors = all.get(distribution)?.all_behaviors();
+        let mut patterns = behaviors.map(|b| b.path_pattern.as_str());
+        let behavior = patterns.position(|p| p == pattern)?;
+        Some(Self {
+            snapshot: snapshot.clone(),
+            distribution,
+            behavior,
+            at_shield: true,
+        })
+    }
+
+    /// Whether this node is an edge's shield for the request.
+    pub const fn is_at_shield(&self) -> bool {
+        self.at_shield
     }
 
     /// Where another raw path of the same distribution belongs.
@@ -129,8 +163,12 @@ impl Route {
         self.distribution().behavior(self.behavior)
     }
 
-    /// The function at a trigger, ready to run.
+    /// The function at a trigger, ready to run. At a shield there is none for the viewer's (LE-006); at an edge, those of the
+    /// origin's run where a request goes past its shield, which is not known here.
     pub fn hook(&self, event: EventType) -> Option<&Hook> {
+        if self.at_shield && event.is_viewer() {
+            return None;
+        }
         self.snapshot
             .behavior(self.distribution, self.behavior)
             .hooks[event.index()]
@@ -239,6 +277,8 @@ pub struct Exchange {
     pub sent: Option<Arc<Sent>>,
     /// Of the request for an error page: path and query of the one that has failed, as its viewer sent them (CF-387).
     pub page_for: Option<Bytes>,
+    /// What an edge says of it that has sent it to this node as its shield (CF-415).
+    pub shielded: Option<Arc<Shielded>>,
 }
 
 impl Exchange {
@@ -254,10 +294,14 @@ impl Exchange {
 
     /// The origin that the behaviour targets, as this viewer comes to it (LE-003, CF-421).
     pub fn assigned_origin(&self) -> &Arc<Origin> {
-        let distribution = self.route.distribution();
-        distribution
-            .origin_of(self.route.behavior())
-            .for_viewer(self.scheme())
+        let origin = match &self.shielded {
+            Some(shielded) => &shielded.origin,
+            None => {
+                let distribution = self.route.distribution();
+                distribution.origin_of(self.route.behavior())
+            }
+        };
+        origin.for_viewer(self.scheme())
     }
 
     /// The origin that is asked when that one fails, if the behaviour targets a group.
@@ -274,6 +318,9 @@ impl Exchange {
     pub fn generated(&self, which: GeneratedHeaders) -> HeaderLines {
         if which.is_empty() {
             return HeaderLines::new();
+        }
+        if let Some(shielded) = &self.shielded {
+            return shielded.generated(which);
         }
         let known = Known {
             viewer: self.viewer,
@@ -321,6 +368,9 @@ mod tests {
         // CF-355
         let (a, b) = (RequestId::random(), RequestId::random());
         assert_ne!(a, b);
+        assert_eq!(RequestId::parse(a.as_str()), Some(a));
+        assert_eq!(RequestId::parse(&a.as_str()[1..]), None);
+        assert_eq!(RequestId::parse(&a.as_str().replace('=', "\n")), None);
         assert_eq!(a.as_str().len(), 56);
         assert!(
             a.as_str()

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use fourfront_hooks::{FaultClass, HookFault};
 use fourfront_model::{EventType, Identity};
-use fourfront_origin::OriginFault;
+use fourfront_origin::{OriginFault, shield};
 use fourfront_signed::Refusal;
 use http::HeaderValue;
 
@@ -112,6 +112,9 @@ pub enum ViewerFault {
     /// No signature lets the request pass (CF-560, CF-576).
     #[error(transparent)]
     Signature(#[from] Refusal),
+    /// It says that it comes from an edge of this shield, and does not (CF-415).
+    #[error("the request comes from no node that this one shields origins for")]
+    Shield(#[from] shield::Refusal),
 }
 
 impl ViewerFault {
@@ -132,7 +135,8 @@ impl ViewerFault {
             | Self::Loop
             | Self::HttpsOnly
             | Self::Country
-            | Self::Signature(_) => 403,
+            | Self::Signature(_)
+            | Self::Shield(_) => 403,
             Self::ToHttps { status, .. } => *status,
             Self::Misdirected => 421,
             Self::MethodNotSupported => 405,
@@ -190,7 +194,8 @@ impl ViewerFault {
             | Self::Misdirected
             | Self::HttpsOnly
             | Self::ToHttps { .. }
-            | Self::Loop => false,
+            | Self::Loop
+            | Self::Shield(_) => false,
             Self::Country | Self::Signature(_) => true,
         }
     }
@@ -216,6 +221,14 @@ pub enum Fault {
         event: EventType,
         /// What happened.
         fault: HookFault,
+    },
+    /// Likewise, where it ran at the origin's shield, whose log says more (CF-415).
+    #[error("{event} function at the origin's shield: {}", .class.token())]
+    HookAtShield {
+        /// Where it ran.
+        event: EventType,
+        /// What the viewer is told.
+        class: FaultClass,
     },
     /// The origin's.
     #[error("{0}")]
@@ -256,6 +269,7 @@ impl Fault {
         match self {
             Self::Viewer(v) => v.status(),
             Self::Hook { fault, .. } => fault.class().status(),
+            Self::HookAtShield { class, .. } => class.status(),
             Self::Origin(o) => o.status(),
             Self::Unvalidated(_) => 504,
             Self::Node(NodeFault::Overload { .. }) => 503,
@@ -269,6 +283,7 @@ impl Fault {
             Self::Viewer(ViewerFault::ToHttps { .. }) => Served::Redirect,
             Self::Viewer(v) => Served::NodeError(v.detail()),
             Self::Hook { fault, .. } => Served::Fault(fault.class()),
+            Self::HookAtShield { class, .. } => Served::Fault(*class),
             Self::Origin(o) | Self::Unvalidated(o) => Served::NodeError(o.detail()),
             Self::Node(NodeFault::Overload { .. }) => Served::Overload,
             Self::Node(_) => Served::NodeError("InternalError"),
@@ -288,13 +303,8 @@ impl Fault {
     pub const fn takes_error_page(&self) -> bool {
         match self {
             Self::Viewer(fault) => fault.takes_error_page(),
-            Self::Hook { event, fault } => {
-                matches!(event, EventType::OriginRequest | EventType::OriginResponse)
-                    && matches!(
-                        fault.class(),
-                        FaultClass::Validation | FaultClass::Execution
-                    )
-            }
+            Self::Hook { event, fault } => hook_takes_error_page(*event, fault.class()),
+            Self::HookAtShield { event, class } => hook_takes_error_page(*event, *class),
             Self::Origin(_) | Self::Unvalidated(_) => true,
             Self::Node(_) => false,
         }
@@ -305,17 +315,8 @@ impl Fault {
     fn sentence(&self) -> String {
         match self {
             Self::Viewer(v) => format!("The request was refused: {v}."),
-            Self::Hook { event, fault } => match fault.class() {
-                FaultClass::Validation | FaultClass::FunctionValidation => {
-                    format!("The {event} function returned a result that is not valid.")
-                }
-                FaultClass::Execution | FaultClass::FunctionExecution => {
-                    format!("The {event} function failed to run.")
-                }
-                FaultClass::Limit | FaultClass::FunctionThrottled => {
-                    format!("The {event} function was throttled.")
-                }
-            },
+            Self::Hook { event, fault } => hook_sentence(*event, fault.class()),
+            Self::HookAtShield { event, class } => hook_sentence(*event, *class),
             Self::Origin(o) | Self::Unvalidated(o) => o.summary().to_owned(),
             Self::Node(NodeFault::Overload { .. }) => {
                 "The node has too much to do at the moment.".to_owned()
@@ -328,10 +329,31 @@ impl Fault {
     const fn kind(&self) -> &'static str {
         match self {
             Self::Hook { fault, .. } => fault.class().token(),
+            Self::HookAtShield { class, .. } => class.token(),
             Self::Viewer(v) => v.detail(),
             Self::Origin(o) | Self::Unvalidated(o) => o.detail(),
             Self::Node(NodeFault::Overload { .. }) => "CapacityExceeded",
             Self::Node(_) => "InternalError",
+        }
+    }
+}
+
+/// LE-280
+const fn hook_takes_error_page(event: EventType, class: FaultClass) -> bool {
+    matches!(event, EventType::OriginRequest | EventType::OriginResponse)
+        && matches!(class, FaultClass::Validation | FaultClass::Execution)
+}
+
+fn hook_sentence(event: EventType, class: FaultClass) -> String {
+    match class {
+        FaultClass::Validation | FaultClass::FunctionValidation => {
+            format!("The {event} function returned a result that is not valid.")
+        }
+        FaultClass::Execution | FaultClass::FunctionExecution => {
+            format!("The {event} function failed to run.")
+        }
+        FaultClass::Limit | FaultClass::FunctionThrottled => {
+            format!("The {event} function was throttled.")
         }
     }
 }
@@ -378,7 +400,7 @@ impl ErrorAnswer {
             content_type,
             body: Bytes::from(body),
             // LE-279, LE-444
-            no_store: matches!(fault, Fault::Hook { .. }),
+            no_store: matches!(fault, Fault::Hook { .. } | Fault::HookAtShield { .. }),
             allow: (status == 405).then_some("GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE"),
             location: None,
             close: fault.closes(),

@@ -49,6 +49,8 @@
 //! A page that stands in for an error (CF-010.16) is a life of its own, which begins at *Lookup*; its answer goes to the viewer of
 //! the one that failed (`crate::pingora::error_page`).
 //!
+//! An origin shield makes two tiers of this ([`shielded`]): the edge's ends at *Fetch*, and the shield's begins at *Lookup*.
+//!
 //! Step 3 (continuous deployment) belongs to settings that are refused at start-up for now.
 
 mod admit;
@@ -63,6 +65,7 @@ mod protocol;
 mod request_body;
 mod served;
 pub mod server_timing;
+pub mod shielded;
 mod viewer_side;
 
 pub use admit::{Admission, ViewerFacts, admit};

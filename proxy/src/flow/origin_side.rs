@@ -16,6 +16,7 @@ use super::{
     Deliver, Exchange, Served,
     compression::{Compressed, Compressor},
     hook::{RequestParts, chosen_origin},
+    shielded::ByShield,
 };
 
 /// A request that goes to an origin, before the origin-request function (CF-010.13).
@@ -35,6 +36,8 @@ pub struct OriginRequest {
     pub range: RangeSent,
     /// The member of an origin group that is asked (CF-442).
     pub member: Member,
+    /// Whether its shield has been tried in vain: then the origin is asked from here (CF-415).
+    pub past_shield: bool,
 }
 
 /// A member of an origin group. The only origin of a behaviour without one counts as its primary.
@@ -71,6 +74,7 @@ impl OriginRequest {
                 true => Member::Alone,
                 false => Member::Primary,
             },
+            past_shield: false,
         }
     }
 
@@ -84,6 +88,31 @@ impl OriginRequest {
             change: None,
             range: fetch.range,
             member: Member::Secondary,
+            past_shield: false,
+        }
+    }
+
+    /// What a fetch by way of a shield was for, as a request to the origin itself: no function of the origin's side has
+    /// seen it.
+    #[must_use]
+    pub fn past_shield(fetch: Fetch) -> Self {
+        Self {
+            exchange: fetch.exchange,
+            reason: fetch.reason,
+            request: fetch.request,
+            origin: fetch.origin,
+            change: None,
+            range: fetch.range,
+            member: fetch.member,
+            past_shield: true,
+        }
+    }
+
+    /// It goes to the origin's shield, which runs the functions of the origin's side (LE-006).
+    pub fn send_to(self, shield: ByShield) -> Fetch {
+        Fetch {
+            shield: Some(Arc::new(shield)),
+            ..self.send(None, None)
         }
     }
 
@@ -135,6 +164,9 @@ impl OriginRequest {
             range: self.range,
             member: self.member,
             failed_over: false,
+            shield: None,
+            leaves_shield: false,
+            hit_at_shield: false,
         }
     }
 
@@ -195,12 +227,23 @@ pub struct Fetch {
     pub member: Member,
     /// Whether that has failed, and the other one is to be asked.
     pub failed_over: bool,
+    /// The shield that is asked in the origin's place.
+    pub shield: Option<Arc<ByShield>>,
+    /// Whether that is no use, and the origin itself is to be asked.
+    pub leaves_shield: bool,
+    /// Whether the answer was out of the shield's cache (CF-518).
+    pub hit_at_shield: bool,
 }
 
 impl Fetch {
     /// Whether the first member of a group is asked, or the only origin there is.
     pub fn is_primary(&self) -> bool {
         self.member == Member::Primary
+    }
+
+    /// What is connected to: the origin, or the nodes that shield it.
+    pub fn goes_to(&self) -> &Origin {
+        self.shield.as_ref().map_or(&*self.origin, |by| &by.nodes)
     }
 
     /// The configured origin that stands behind [`Self::origin`].
@@ -233,6 +276,9 @@ impl Fetch {
             range: self.range.clone(),
             member: self.member,
             failed_over: false,
+            shield: self.shield.clone(),
+            leaves_shield: false,
+            hit_at_shield: self.hit_at_shield,
         }
     }
 
@@ -244,7 +290,10 @@ impl Fetch {
             authorization: authorization(&self.request, self.exchange.route.behavior()),
             exchange: self.exchange,
             reason: self.reason,
-            served: Served::Miss,
+            served: match self.hit_at_shield {
+                true => Served::ShieldHit,
+                false => Served::Miss,
+            },
             body,
             varies: Varies::ByFields,
             kept: Kept::Bypassed,

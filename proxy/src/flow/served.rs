@@ -96,6 +96,8 @@ pub enum Served {
     Stale,
     /// From the origin (CF-512).
     Miss,
+    /// From the cache of the origin's shield (CF-518).
+    ShieldHit,
     /// Made by an origin-request function, stored like an origin's answer (LE-167).
     GeneratedAtOrigin,
     /// Made by a viewer-request function (CF-515).
@@ -124,7 +126,7 @@ impl Served {
             Self::NodeError(_) => "Error",
             // CF-513, CF-261: a status of 400 or more is an Error, stored or not.
             _ if status >= 400 => "Error",
-            Self::Hit | Self::Stale => "Hit",
+            Self::Hit | Self::Stale | Self::ShieldHit => "Hit",
             Self::RefreshHit => "RefreshHit",
             Self::Miss | Self::GeneratedAtOrigin | Self::Undecided => "Miss",
         }
@@ -151,7 +153,7 @@ impl Served {
             // LE-A26: a throttled call is `Error` with its own detail.
             Self::Fault(FaultClass::Limit) | Self::NodeError(_) => ResultType::Error,
             _ if status >= 400 => ResultType::Error,
-            Self::Hit | Self::Stale => ResultType::Hit,
+            Self::Hit | Self::Stale | Self::ShieldHit => ResultType::Hit,
             Self::RefreshHit => ResultType::RefreshHit,
             Self::Miss | Self::GeneratedAtOrigin | Self::Undecided => ResultType::Miss,
         }
@@ -162,6 +164,7 @@ impl Served {
         match self {
             Self::NodeError(detail) => detail,
             Self::GeneratedAtOrigin => "MissGeneratedResponse",
+            Self::ShieldHit if status < 400 => "OriginShieldHit",
             Self::Fault(FaultClass::Limit) => "LambdaLimitExceeded",
             _ => match self.result_type(status) {
                 ResultType::Error => "Error",
@@ -190,6 +193,9 @@ mod tests {
                 "RefreshHit",
             ),
             (Served::Miss, 302, "Miss", "Miss", "Miss"),
+            // CF-518
+            (Served::ShieldHit, 200, "Hit", "Hit", "OriginShieldHit"),
+            (Served::ShieldHit, 404, "Error", "Error", "Error"),
             (Served::Miss, 503, "Error", "Error", "Error"),
             (
                 Served::GeneratedAtOrigin,

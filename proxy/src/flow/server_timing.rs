@@ -6,8 +6,10 @@ use http::HeaderValue;
 
 use super::Served;
 
-/// The name of this layer (CF-611). A node knows no other.
+/// The name of this layer (CF-611).
 const LAYER: &str = "EDGE";
+/// The name of the tier between it and origins (CF-415).
+const SHIELD: &str = "Origin Shield";
 
 /// Where a stored answer was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Timing<'a> {
     pub tier: Option<Tier>,
     /// What the origin took, if it was asked.
     pub upstream: Option<Upstream>,
+    /// Whether it was asked by way of its shield.
+    pub by_shield: bool,
     /// From the request's head to this one.
     pub first_byte: Duration,
     /// Location code.
@@ -62,7 +66,9 @@ impl Timing<'_> {
     pub fn value<'v>(&self, origins: impl IntoIterator<Item = &'v HeaderValue>) -> HeaderValue {
         let mut text = String::with_capacity(256);
         if let Some(upstream) = &self.upstream {
-            let _ = write!(text, "cdn-upstream-layer;desc=\"{LAYER}\",");
+            // Who got it from the origin; on a hit at the shield, from whom this layer got it.
+            let layer = if self.by_shield { SHIELD } else { LAYER };
+            let _ = write!(text, "cdn-upstream-layer;desc=\"{layer}\",");
             for (name, took) in [
                 ("dns", upstream.dns),
                 ("connect", upstream.connect),
@@ -72,7 +78,7 @@ impl Timing<'_> {
             }
         }
         let (word, is_hit) = match self.served {
-            Served::Hit | Served::Stale => ("cdn-cache-hit,", true),
+            Served::Hit | Served::Stale | Served::ShieldHit => ("cdn-cache-hit,", true),
             Served::RefreshHit => ("cdn-cache-refresh,", false),
             Served::Miss | Served::GeneratedAtOrigin => ("cdn-cache-miss,", false),
             _ => ("", false),
@@ -84,7 +90,11 @@ impl Timing<'_> {
             self.pop, self.request_id
         );
         if is_hit {
-            let _ = write!(text, ",cdn-hit-layer;desc=\"{LAYER}\"");
+            let layer = match self.served {
+                Served::ShieldHit => SHIELD,
+                _ => LAYER,
+            };
+            let _ = write!(text, ",cdn-hit-layer;desc=\"{layer}\"");
             if let Some(tier) = self.tier {
                 let tier = match tier {
                     Tier::Memory => "mem",
@@ -118,6 +128,7 @@ mod tests {
         served: Served::Hit,
         tier: Some(Tier::Memory),
         upstream: None,
+        by_shield: false,
         first_byte: Duration::from_micros(1_900),
         pop: "AAA00-C1",
         request_id: "id==",
@@ -171,6 +182,25 @@ mod tests {
             "cdn-upstream-layer;desc=\"EDGE\",cdn-upstream-dns;dur=1,cdn-upstream-connect;dur=0,\
              cdn-upstream-fbl;dur=177,cdn-cache-miss,cdn-pop;desc=\"AAA00-C1\",cdn-rid;desc=\"id==\",\
              cdn-downstream-fbl;dur=1,db;dur=5,app"
+        );
+        // CF-415
+        let shield_hit = Timing {
+            served: Served::ShieldHit,
+            by_shield: true,
+            ..miss
+        };
+        let told = value(&shield_hit, &["db;dur=5"]);
+        assert!(
+            told.starts_with("cdn-upstream-layer;desc=\"Origin Shield\","),
+            "{told}"
+        );
+        assert!(
+            told.contains(",cdn-cache-hit,") && !told.contains("db;"),
+            "{told}"
+        );
+        assert!(
+            told.contains(",cdn-hit-layer;desc=\"Origin Shield\","),
+            "{told}"
         );
         let refresh = Timing {
             served: Served::RefreshHit,

@@ -45,6 +45,8 @@ pub struct Metrics {
     origin_latency: HistogramVec,
     origin_faults: IntCounterVec,
     failovers: IntCounterVec,
+    shield_fetches: IntCounterVec,
+    shielded: IntCounterVec,
     pools: PoolMetrics,
     error_pages: IntCounterVec,
     isolates: IntGauge,
@@ -259,6 +261,16 @@ impl Metrics {
                 "Fetches that went on to the secondary of an origin group",
                 &["distribution", "group"],
             )?,
+            shield_fetches: counters(
+                "fourfront_shield_fetches_total",
+                "Requests to the shields of origins, by what they said, and those that did without one that rests",
+                &["region", "outcome"],
+            )?,
+            shielded: counters(
+                "fourfront_shielded_requests_total",
+                "Requests of other nodes to this one as a shield of origins, by how they were answered, or why they were refused",
+                &["outcome"],
+            )?,
             pools: PoolMetrics::new()?,
             error_pages: counters(
                 "fourfront_error_pages_total",
@@ -365,6 +377,8 @@ impl Metrics {
         registry.register(Box::new(metrics.origin_latency.clone()))?;
         registry.register(Box::new(metrics.origin_faults.clone()))?;
         registry.register(Box::new(metrics.failovers.clone()))?;
+        registry.register(Box::new(metrics.shield_fetches.clone()))?;
+        registry.register(Box::new(metrics.shielded.clone()))?;
         metrics.pools.register(registry)?;
         registry.register(Box::new(metrics.error_pages.clone()))?;
         registry.register(Box::new(metrics.isolates.clone()))?;
@@ -499,6 +513,18 @@ impl Metrics {
         self.failovers
             .with_label_values(&[distribution, group])
             .inc();
+    }
+
+    /// Counts a request to the shield of a region (CF-415).
+    pub fn shield_fetch(&self, region: &str, outcome: &str) {
+        self.shield_fetches
+            .with_label_values(&[region, outcome])
+            .inc();
+    }
+
+    /// Counts a request of another node to this one as a shield (CF-415).
+    pub fn shielded(&self, outcome: &str) {
+        self.shielded.with_label_values(&[outcome]).inc();
     }
 
     /// Sets how the servers of pools do.

@@ -5,6 +5,7 @@
 
 mod authority;
 mod probe;
+mod shields;
 
 use std::{
     collections::HashMap,
@@ -21,6 +22,7 @@ use fourfront_model::{self as model, IpAddressType, Origin, OriginKind, OriginPr
 use fourfront_origin::{
     pool::{Defaults, Pool, State},
     resolve::{Dns, Lifetimes, Resolver},
+    shield::Rests,
 };
 use serde_json::{Value, json};
 use tokio::{runtime::Handle, sync::oneshot, task::AbortHandle};
@@ -28,6 +30,7 @@ use tokio::{runtime::Handle, sync::oneshot, task::AbortHandle};
 pub use authority::{Authority, AuthorityError};
 pub use probe::ProbeError;
 use probe::ProbeOf;
+pub(crate) use shields::Order;
 
 use crate::observe::pools::PoolStanding;
 
@@ -41,6 +44,7 @@ pub struct Origins {
     runtime: Handle,
     resolver: Arc<Resolver>,
     shunned: Mutex<HashMap<SocketAddr, Instant>>,
+    rests: Rests,
     /// Ends the thread when it is dropped.
     _stop: oneshot::Sender<()>,
 }
@@ -72,6 +76,7 @@ impl Origins {
             runtime: handle,
             resolver: Arc::new(Resolver::new(dns, lifetimes)),
             shunned: Mutex::default(),
+            rests: Rests::default(),
             _stop: stop,
         })
     }
@@ -79,6 +84,11 @@ impl Origins {
     /// Addresses of names.
     pub const fn resolver(&self) -> &Arc<Resolver> {
         &self.resolver
+    }
+
+    /// Shields that could not be reached (CF-415).
+    pub(crate) const fn rests(&self) -> &Rests {
+        &self.rests
     }
 
     /// Nobody was at an address.
@@ -212,6 +222,12 @@ impl OriginsOf {
                         }),
                     }
                 }
+            }
+        }
+        for shield in &loaded.node.shield.shields {
+            // Without probes there is nothing that can be wrong.
+            if let Ok(entry) = all.pool_of("", &shield.nodes, loaded, origins, previous) {
+                all.pools.extend(entry);
             }
         }
         match errors.is_empty() {

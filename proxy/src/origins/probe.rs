@@ -119,7 +119,7 @@ impl ProbeOf {
     }
 }
 
-fn roots(origin_ca: &std::path::Path) -> io::Result<NamedTempFile> {
+pub(super) fn roots(origin_ca: &std::path::Path) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new()?;
     file.write_all(&all_roots(&origin_ca.display().to_string())?)?;
     file.flush()?;

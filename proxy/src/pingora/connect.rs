@@ -39,12 +39,12 @@ impl Edge {
         ctx.lease = None;
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         let route = fetch.exchange.route.clone();
-        let pool = route.snapshot().origins().pool(&fetch.origin);
+        let pool = route.snapshot().origins().pool(fetch.goes_to());
         if fetch.attempt.is_none() {
             let places = match pool {
                 Some(pool) => servers(pool, fetch, timeout, began).await?,
                 None => {
-                    let kinds = fetch.origin.ip_address_type;
+                    let kinds = fetch.goes_to().ip_address_type;
                     let found = self.resolver().resolve(host, port, kinds, timeout, began);
                     let found = found.await?;
                     ctx.record.dns = Some(began.elapsed());
@@ -90,6 +90,7 @@ impl Edge {
         record: &mut Record,
     ) -> Result<(), Fault> {
         let configured_host = match fetch.choice {
+            _ if fetch.shield.is_some() => return Ok(()),
             OriginChoice::Configured => return Ok(()),
             OriginChoice::KnownHost => true,
             OriginChoice::Foreign => false,

@@ -83,6 +83,12 @@ pub struct Ctx {
     pub(super) refused: Option<ViewerFault>,
     /// Whether the viewer has gone for whom an answer is fetched and stored.
     pub(super) viewer_left: AtomicBool,
+    /// Whether this node is an origin shield for the request, which an edge has sent (CF-415).
+    pub(super) at_shield: bool,
+    /// At a shield: how long the object that answers has been in the cache.
+    pub(super) kept: Duration,
+    /// At an edge: for how much of its age the answer that came was in the cache of a shield.
+    pub(super) shielded: Duration,
     /// The handshake for a WebSocket that this is.
     pub(super) handshake: Option<Arc<Handshake>>,
     /// Whether what becomes of the request is no longer Pingora's affair.
@@ -125,6 +131,8 @@ pub struct Record {
     pub connect: Option<Duration>,
     /// From then to the head of the answer.
     pub origin: Option<Duration>,
+    /// Whether its shield was asked in the origin's place (CF-415).
+    pub by_shield: bool,
     /// Where the stored answer was found, as far as that is known.
     pub tier: Option<Tier>,
     /// How the answer came about, when the flow does not say.
@@ -172,6 +180,7 @@ impl Ctx {
                 dns: None,
                 connect: None,
                 origin: None,
+                by_shield: false,
                 tier: None,
                 served: None,
                 outcome: None,
@@ -203,6 +212,9 @@ impl Ctx {
             changed: None,
             refused: None,
             viewer_left: AtomicBool::new(false),
+            at_shield: false,
+            kept: Duration::ZERO,
+            shielded: Duration::ZERO,
             handshake: None,
             handed_over: false,
             lease: None,
@@ -222,8 +234,14 @@ impl Ctx {
         self.time_left().is_some_and(|left| left.is_zero())
     }
 
-    /// Whether a viewer waits for the answer as it is: not for a background refresh, and for an error page not as it is.
+    /// Whether a viewer waits for the answer as it is: not for a background refresh, for an error page not as it is, and for what
+    /// an edge gets from its shield not yet.
     pub(super) const fn serves_viewer(&self) -> bool {
+        self.is_waited_for() && !self.at_shield
+    }
+
+    /// Whether a viewer waits for the answer, or an edge on its behalf.
+    pub(super) const fn is_waited_for(&self) -> bool {
         !self.background && self.page.is_none()
     }
 

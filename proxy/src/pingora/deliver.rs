@@ -5,6 +5,7 @@ use bytes::Bytes;
 use fourfront_cache::Outcome;
 use fourfront_hooks::{cff, validate::ResponseResult};
 use fourfront_model::{CacheMode, EventType};
+use fourfront_origin::shield::FIELD;
 use http::{HeaderValue, Method, header};
 use pingora::{Result, http::ResponseHeader, proxy::Session};
 
@@ -14,7 +15,7 @@ use super::{
     error_page::served_for,
     headers::{append_lines, lines, set_lines},
     hook::{self, Shown},
-    response_policy,
+    response_policy, shielded,
 };
 use crate::flow::{
     ErrorAnswer, Exchange, Fault, Generated, NodeFault, Replacement, Served, generated,
@@ -126,12 +127,14 @@ impl Edge {
             head.insert_header("Allow", allow)?;
         }
         match &exchange {
+            Some(_) if shielded::add_fault(&mut head, ctx, fault)? => {}
             Some(exchange) => {
                 // Redirects to HTTPS too (CF-524).
                 apply_policy(&mut head, session, ctx, exchange, answer.served)?;
                 add_node_fields(&mut head, exchange, answer.served, None)?;
             }
             None => {
+                shielded::add_fault(&mut head, ctx, fault)?;
                 head.insert_header("Server", identity.product())?;
                 let token = answer.served.x_cache(answer.status);
                 head.insert_header(
@@ -185,7 +188,7 @@ impl Edge {
             if page.await?.is_some() {
                 return Ok(());
             }
-            hide(&mut head, &exchange);
+            hide(&mut head, ctx, &exchange);
         }
         apply_policy(&mut head, session, ctx, &exchange, served)?;
         if !served.is_generated_at_viewer() && ctx.serves_viewer() && head.status.as_u16() < 400 {
@@ -208,7 +211,7 @@ impl Edge {
         }
         ctx.record.served = Some(served);
         ctx.record.answers(served, head.status.as_u16());
-        add_node_fields(&mut head, &exchange, served, outcome)?;
+        shielded::add_fields(&mut head, ctx, &exchange, served, outcome)?;
         // LE-168: HEAD gets the length and no body. 204 and 304 have neither.
         let bodyless = matches!(head.status.as_u16(), 204 | 304);
         if !bodyless {
@@ -297,12 +300,12 @@ impl Edge {
         let deliver = ctx.flow.deliver().map_err(|e| ctx_internal(&e))?;
         let exchange = deliver.exchange.clone();
         let served = deliver.served;
-        hide(head, &exchange);
+        hide(head, ctx, &exchange);
         apply_policy(head, session, ctx, &exchange, served)?;
         // LE-023..036, LE-424: the gate is the effective status. No function runs for the viewer of an error page
         // (LE-032).
         if head.status.as_u16() >= 400 || !ctx.serves_viewer() {
-            return add_node_fields(head, &exchange, served, Some(outcome));
+            return shielded::add_fields(head, ctx, &exchange, served, Some(outcome));
         }
         let replaceable = !ends_with_head(head) && head.status.as_u16() != 206;
         match self.viewer_response(session, ctx, &exchange, head).await {
@@ -340,7 +343,11 @@ pub(super) fn apply_policy(
 
 /// CF-675, CF-801: tags and targeted cache control are the node's affair, where the site file says so. The stored head keeps
 /// them.
-pub(super) fn hide(head: &mut ResponseHeader, exchange: &Exchange) {
+pub(super) fn hide(head: &mut ResponseHeader, ctx: &Ctx, exchange: &Exchange) {
+    if ctx.at_shield {
+        // They are the edge's affair as well.
+        return;
+    }
     for name in &exchange.route.fields().hidden {
         head.remove_header(name);
     }
@@ -396,6 +403,8 @@ pub(super) fn swap(
     let to_head = session.req_header().method == Method::HEAD;
     let no_body = ends_with_head(head);
     let for_viewer = ctx.serves_viewer();
+    let mut told = ResponseHeader::build(200, Some(1))?;
+    let for_edge = shielded::add_fault(&mut told, ctx, fault)?;
     let deliver = ctx.flow.deliver_mut().map_err(|e| ctx_internal(&e))?;
     let exchange = &deliver.exchange;
     let identity = &exchange.route.distribution().identity;
@@ -414,7 +423,10 @@ pub(super) fn swap(
         let asked = response_policy::asked(session.req_header());
         response_policy::apply(head, asked, exchange, &ctx.record, answer.served)?;
     }
-    add_node_fields(head, exchange, answer.served, None)?;
+    match told.headers.get(FIELD).filter(|_| for_edge) {
+        Some(told) => head.insert_header(FIELD, told.clone())?,
+        None => add_node_fields(head, exchange, answer.served, None)?,
+    }
     deliver.served = answer.served;
     deliver.replacement = Some(Replacement { body: Some(body) });
     Ok(())

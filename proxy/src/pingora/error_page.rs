@@ -381,7 +381,7 @@ fn finish_head(
     if head.status.is_success() {
         head.set_status(failed.page.response_code)?;
     }
-    hide(head, exchange);
+    hide(head, ctx, exchange);
     if exchange.route.distribution().cache_mode == CacheMode::Rfc9111 {
         // How the page came about is not how the answer did.
         head.remove_header("cache-status");

@@ -130,7 +130,13 @@ pub(crate) async fn explain(
     };
     let seen = lookup.path(path).to_vec();
     let generated = exchange.generated(exchange.route.generated().keyed);
-    let request = key_request(&exchange.route, &keyed, &seen, query, &generated);
+    let request = key_request(
+        (&exchange.route, exchange.key_name()),
+        &keyed,
+        &seen,
+        query,
+        &generated,
+    );
     let key = cache_key(cache.secret(), policy, &request);
     let mut shelf = match &key {
         Some(key) => {

@@ -43,7 +43,8 @@ impl Edge {
         let Flow::Fetch(fetch) = &mut ctx.flow else {
             return false;
         };
-        if !fetch.is_primary() {
+        // At a shield the edge turns to the other member, whose shield may be another one.
+        if !fetch.is_primary() || fetch.exchange.route.is_at_shield() {
             return false;
         }
         let route = &fetch.exchange.route;
@@ -90,6 +91,19 @@ impl Edge {
         ctx.decided = None;
         ctx.body.again();
         let state = self.for_secondary(session, fetch)?;
+        self.ask_late(session, ctx, state).await
+    }
+
+    /// Makes another request of a fetch, with a call of its own of the origin-request function.
+    ///
+    /// # Errors
+    /// That of the function, or [`ANSWER_READY`] when that has answered.
+    pub(super) async fn ask_late(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        state: OriginRequest,
+    ) -> Result<()> {
         match self.ask_origin_request(session, ctx, state).await? {
             Decided::Sent => Ok(()),
             Decided::Answered(state, response) => {

@@ -2,12 +2,14 @@
 //! where it may not, and how long both hold (CF sections 3.4, 3.6). Trying again is decided in
 //! [`super::record`].
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use fourfront_cache::{
     Refusal,
     policy::{Authorization, FailureAnswer, OriginFailure, RequestFacts, Varies},
 };
-use fourfront_origin::OriginFault;
+use fourfront_origin::{OriginFault, failover::Failed};
 use http::{StatusCode, header};
 use pingora::{Error, ErrorType, Result, cache::CacheMeta, http::ResponseHeader, proxy::Session};
 
@@ -75,7 +77,7 @@ impl Edge {
             Some(FailureAnswer::GatewayTimeout) => Fault::Unvalidated(fault),
             Some(FailureAnswer::Failure) | None => {
                 if ctx.keeps_stored.is_none() {
-                    self.keep_failure(session, exchange, &fault);
+                    self.keep_failure(session, exchange, &fault, ctx.shielded);
                 }
                 fault.into()
             }
@@ -119,11 +121,18 @@ impl Edge {
     /// any more, never of one that may (CF-299). In mode `rfc9111` no page of the node has a lifetime (CF-831).
     ///
     /// Done before the key's lock is let go: whoever waits for the lock finds it (CF-404).
-    fn keep_failure(&self, session: &Session, exchange: &Exchange, fault: &OriginFault) {
-        if !session.cache.enabled() {
+    fn keep_failure(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+        fault: &OriginFault,
+        shielded: Duration,
+    ) {
+        let method = &session.req_header().method;
+        if !session.cache.enabled() || exchange.is_failed_over(method, Failed::Fault(fault)) {
             return;
         }
-        match self.failure_record(session, exchange, fault) {
+        match self.failure_record(session, exchange, fault, shielded) {
             Ok((meta, page)) => {
                 let key = session.cache.cache_key();
                 if let Err(refusal) = self.node().cache().put(key, &meta, page) {
@@ -139,6 +148,7 @@ impl Edge {
         session: &Session,
         exchange: &Exchange,
         fault: &OriginFault,
+        shielded: Duration,
     ) -> std::result::Result<(CacheMeta, Bytes), Refusal> {
         let identity = &exchange.route.distribution().identity;
         let told = Fault::from(fault.clone());
@@ -153,7 +163,16 @@ impl Edge {
         };
         let now = self.node().clock().now();
         let varies = Varies::ByFields;
-        let meta = self.judge(session, exchange, &request, &head, varies, Fetched::at(now))?;
+        if !shielded.is_zero() {
+            // A shield has kept it for a while, which is part of the time that it is kept for (CF-415).
+            head.insert_header("Age", shielded.as_secs())
+                .map_err(|_| Refusal::Status)?;
+        }
+        let fetched = Fetched {
+            shielded,
+            ..Fetched::at(now)
+        };
+        let meta = self.judge(session, exchange, &request, &head, varies, fetched)?;
         let facts = StoredFacts::of(&meta).ok_or(Refusal::Status)?;
         let meta = record(
             now,

@@ -46,7 +46,7 @@ pub(super) async fn relay(session: &mut Session, ctx: &Ctx, head: &ResponseHeade
         StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS
     );
     let understands = session.req_header().version >= Version::HTTP_11;
-    if mode != Some(CacheMode::Rfc9111) || own || !understands || !ctx.serves_viewer() {
+    if mode != Some(CacheMode::Rfc9111) || own || !understands || !ctx.is_waited_for() {
         return Ok(());
     }
     pass(session, true);

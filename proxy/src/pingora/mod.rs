@@ -40,6 +40,8 @@ mod request_body;
 mod response_policy;
 mod revalidate;
 mod serve;
+mod shield;
+mod shielded;
 mod storage;
 mod store;
 mod unsafe_methods;
@@ -179,7 +181,7 @@ impl ProxyHttp for Filters {
 
     /// For error pages.
     fn allow_spawning_subrequest(&self, _session: &Session, ctx: &Ctx) -> bool {
-        ctx.serves_viewer()
+        ctx.is_waited_for()
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
@@ -588,6 +590,12 @@ impl Edge {
                 return Err(ctx_internal(&wrong));
             }
         };
+        if let Some(stored) = stored.as_ref().filter(|_| ctx.at_shield && from_cache) {
+            let freshness = stored.freshness();
+            ctx.kept = freshness
+                .current_age(now)
+                .saturating_sub(freshness.initial_age());
+        }
         if let Some(stored) = &stored {
             let age = stored.freshness().age_seconds(now);
             if from_cache {

@@ -104,6 +104,13 @@ impl Edge {
         state: OriginRequest,
     ) -> Result<Decided> {
         ctx.origin = Some(state.origin.clone());
+        if let Some(shield) = self.shield_for(&state, ctx.handshake.is_some()) {
+            // LE-006: what is decided is decided there.
+            ctx.decided = None;
+            request_body::invite(session, ctx).await?;
+            ctx.flow = Flow::Fetch(Box::new(state.send_to(shield)));
+            return Ok(Decided::Sent);
+        }
         let runs = |event| state.exchange.route.hook(event).is_some();
         let object = (runs(EventType::OriginRequest) || runs(EventType::OriginResponse))
             .then(|| OriginObject::from(state.origin.as_ref()));
@@ -216,6 +223,7 @@ impl Edge {
             node_id: self.node().name(),
             version: viewer.version,
             peer: exchange.peer,
+            relayed: route.is_at_shield(),
         };
         let request = request::origin_request(
             &parts,
@@ -322,6 +330,9 @@ impl Edge {
         session: &mut Session,
         ctx: &mut Ctx,
     ) -> Result<Box<HttpPeer>> {
+        if ctx.flow.fetch().is_ok_and(|fetch| fetch.leaves_shield) {
+            self.turn_from_shield(session, ctx).await?;
+        }
         // The name of the configured origin had no address, so its function has not run: no try may be made
         // without it (LE-038, LE-281).
         if let Some(Fault::Origin(fault)) = ctx.fault.take()
@@ -344,8 +355,9 @@ impl Edge {
 
     pub(super) async fn next_peer(&self, ctx: &mut Ctx) -> std::result::Result<HttpPeer, Fault> {
         let began = Instant::now();
-        // That of the try before.
+        // Those of the try before.
         ctx.lease = None;
+        ctx.shielded = Duration::ZERO;
         let fetch = ctx.flow.fetch_mut().map_err(|e| internal(&e))?;
         fetch.attempts += 1;
         fetch.continued = false;
@@ -357,13 +369,20 @@ impl Edge {
             .iter()
             .find(|l| l.name == header::HOST)
             .map_or_else(|| HeaderValue::from_static(""), |l| l.value.clone());
-        let forwarded = request::forwards_host(route.behavior(), &configured)
-            && fetch.origin.domain_name == configured.domain_name;
+        let (host, forwarded) = match &fetch.shield {
+            // Nobody but the shield has a name there.
+            Some(_) => (HeaderValue::from_static(""), false),
+            None => {
+                let forwarded = request::forwards_host(route.behavior(), &configured)
+                    && fetch.origin.domain_name == configured.domain_name;
+                (host, forwarded)
+            }
+        };
         let sent = SentHost {
             value: &host,
             forwarded,
         };
-        let target = select::target(&fetch.origin, sent, fetch.exchange.scheme())
+        let target = select::target(fetch.goes_to(), sent, fetch.exchange.scheme())
             .map_err(OriginFault::from)?;
         if ctx.deadline.is_none() {
             ctx.deadline = target.completion_timeout.map(|limit| began + limit);
@@ -400,7 +419,7 @@ impl Edge {
                     target.tls = Some(tls);
                 }
                 target.connection_timeout = share;
-                let authority = route.snapshot().origins().authority(&fetch.origin);
+                let authority = route.snapshot().origins().authority(fetch.goes_to());
                 peer::network(address, &target, authority)
             }
         };
@@ -435,6 +454,11 @@ impl Edge {
             None => Payload::Empty,
         };
         self.sign(&mut finished, &method, fetch, payload)?;
+        let viewer = &session.req_header().headers;
+        let to = (&method, &*finished.target);
+        finished
+            .headers
+            .extend(self.sealed(fetch, to, Some(viewer))?);
         wire.set_method(method);
         wire.set_raw_path(&finished.target)?;
         set_lines(wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
@@ -456,13 +480,15 @@ impl Edge {
         payload: Payload,
     ) -> Result<()> {
         let now = self.node().clock().now();
-        signing::sign(request, method, &fetch.origin, payload, now).map_err(|e| ctx_internal(&e))
+        signing::sign(request, method, fetch.goes_to(), payload, now).map_err(|e| ctx_internal(&e))
     }
 
     /// The request for a part of an object.
     pub(super) fn part_request(&self, fetch: &Fetch) -> Result<RequestHeader> {
         let mut finished = finished(fetch, None)?;
         self.sign(&mut finished, &Method::GET, fetch, Payload::Empty)?;
+        let to = (&Method::GET, &*finished.target);
+        finished.headers.extend(self.sealed(fetch, to, None)?);
         let mut wire = RequestHeader::build(Method::GET, &finished.target, None)?;
         set_lines(&mut wire, &finished.headers).map_err(|e| ctx_internal(&e))?;
         close_pipe(fetch, &mut wire)?;
@@ -491,6 +517,9 @@ impl Edge {
         }
         self.heed_answer(session, ctx)?;
         self.note_latency(ctx);
+        if !self.heed_shield(session, ctx, head)? {
+            return Ok(());
+        }
         let mut fetch = ctx.flow.take_fetch().map_err(|e| ctx_internal(&e))?;
         let mut parts = response_parts(head);
         let quotas = &fetch.exchange.route.snapshot().settings().quotas;
@@ -526,7 +555,18 @@ impl Edge {
         self.forget_changed(session, &fetch.exchange, head).await;
         parts.lines =
             response::received(parts.lines, fetch.exchange.route.behavior(), &fetch.origin);
-        match self.origin_response(&fetch, &parts, ctx).await {
+        // The edge turns to another origin then, and no function sees the answer (LE-A38); nor does any other edge (CF-443).
+        let is_of_no_use = {
+            let failed = Failed::Status(head.status.as_u16());
+            let exchange = &fetch.exchange;
+            exchange.is_failed_over(&fetch.request.method, failed)
+        };
+        let answered = match is_of_no_use {
+            true => Ok(None),
+            false => self.origin_response(&fetch, &parts, ctx).await,
+        };
+        fetch.unhooked |= is_of_no_use;
+        match answered {
             Ok(changed) => {
                 fetch.unhooked |= ctx.record.passed_by(EventType::OriginResponse);
                 self.take_answer(session, head, ctx, fetch, parts, changed)
@@ -556,7 +596,7 @@ impl Edge {
         let distribution = &fetch.exchange.route.distribution().id;
         self.node()
             .metrics()
-            .origin_latency(distribution, &fetch.origin.id)
+            .origin_latency(distribution, &fetch.goes_to().id)
             .observe(elapsed.as_secs_f64());
     }
 
@@ -566,6 +606,10 @@ impl Edge {
         parts: &ResponseParts,
         ctx: &mut Ctx,
     ) -> std::result::Result<Option<ResponseResult>, Fault> {
+        if fetch.shield.is_some() {
+            // LE-006: it has run.
+            return Ok(None);
+        }
         let shown = Shown {
             request: &fetch.request,
             body: None,
@@ -618,7 +662,12 @@ impl Edge {
         {
             self.note_despite(&fetch.exchange, Despite::Vary);
         }
-        parts.lines = response::stored(parts.lines, route.behavior(), &fetch.origin, mode);
+        // An edge goes by the whole `Vary`, and cuts it itself (CF-313, CF-314).
+        let cut = match route.is_at_shield() {
+            true => CacheMode::Rfc9111,
+            false => mode,
+        };
+        parts.lines = response::stored(parts.lines, route.behavior(), &fetch.origin, cut);
         parts.lines.retain(|l| l.name != header::CONTENT_LENGTH);
         let revalidated = original_status == StatusCode::NOT_MODIFIED && has_stored(session);
         if revalidated && parts.status != original_status.as_u16() {
@@ -749,13 +798,13 @@ fn finished(fetch: &Fetch, replaced_body: Option<u64>) -> Result<request::WireRe
         query: fetch.request.query.clone(),
         headers: fetch.request.lines.clone(),
     };
-    request::finish(request, &fetch.origin, &id, replaced_body).map_err(|e| ctx_internal(&e))
+    request::finish(request, fetch.goes_to(), &id, replaced_body).map_err(|e| ctx_internal(&e))
 }
 
 /// A pipe has no descriptor, by which Pingora's pool tells connections apart: it would complain of a broken one at each
 /// attempt to use it again. A new pipe costs next to nothing.
 fn close_pipe(fetch: &Fetch, wire: &mut RequestHeader) -> Result<()> {
-    if matches!(fetch.origin.kind, OriginKind::Dir(_)) {
+    if matches!(fetch.goes_to().kind, OriginKind::Dir(_)) {
         wire.insert_header("Connection", "close")?;
     }
     Ok(())

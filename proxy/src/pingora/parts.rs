@@ -321,6 +321,7 @@ impl Edge {
         let fetched = Fetched {
             requested: ctx.requested.unwrap_or(now),
             now,
+            shielded: ctx.shielded,
         };
         let slice = u64::from(self.slice_of(&fetch).unwrap_or_default());
         let judged = match state.unhooked {

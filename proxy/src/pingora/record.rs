@@ -26,6 +26,8 @@ use super::{
     deliver::internal,
     direct::Outlet,
     request_body,
+    shield::Lost,
+    shielded,
     viewer_side::{self, split},
 };
 use crate::{
@@ -121,6 +123,11 @@ impl Edge {
             ctx.body.again();
             return true;
         }
+        if fault != OriginFault::CompletionTimeout
+            && self.leaves_shield(session, ctx, &Lost::Silent(fault.clone()))
+        {
+            return true;
+        }
         if self.fails_over(session, ctx, Failed::Fault(&fault)) {
             return true;
         }
@@ -144,7 +151,7 @@ impl Edge {
         let progress = Progress {
             method: &fetch.request.method,
             attempts: fetch.attempts,
-            max_attempts: fetch.origin.connection_attempts,
+            max_attempts: fetch.goes_to().connection_attempts,
             reused,
             response_began: false,
             viewer_has_bytes,
@@ -277,6 +284,14 @@ impl Edge {
             calls.add(&mut ctx.record.hooks);
             let status = session.response_written().map(|r| r.status);
             self.count_verdict(ctx, status.unwrap_or_default());
+        }
+        if ctx.at_shield {
+            // The edge writes the record of its viewer's request.
+            let head = session.response_written();
+            let word = head.map_or("gone", shielded::word_of);
+            self.node().metrics().shielded(word);
+            let status = head.map(|head| head.status).unwrap_or_default();
+            self.count_verdict(ctx, status);
         }
         if !ctx.serves_viewer() || ctx.handed_over {
             return;
@@ -527,7 +542,7 @@ fn detail_of(error: &Error, fault: &Fault) -> &'static str {
     match fault {
         Fault::Origin(_) | Fault::Unvalidated(_) => "AbortedOrigin",
         Fault::Viewer(v) => v.detail(),
-        Fault::Hook { .. } | Fault::Node(_) => "InternalError",
+        Fault::Hook { .. } | Fault::HookAtShield { .. } | Fault::Node(_) => "InternalError",
     }
 }
 

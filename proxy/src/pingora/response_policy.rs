@@ -73,6 +73,7 @@ pub(super) fn timing<'v>(
             connect,
             first_byte: took.saturating_sub(connect),
         }),
+        by_shield: record.by_shield,
         first_byte: record.started.elapsed(),
         pop: exchange.route.snapshot().pop(),
         request_id: exchange.request_id.as_str(),

@@ -3,7 +3,7 @@
 
 mod answers;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fourfront_cache::{
@@ -50,6 +50,8 @@ pub(super) use answers::{not_modified, precondition_failed, range};
 pub(super) struct Fetched {
     pub(super) requested: SystemTime,
     pub(super) now: SystemTime,
+    /// For how much of its age a shield had it in its cache (CF-415).
+    pub(super) shielded: Duration,
 }
 
 impl Fetched {
@@ -58,6 +60,7 @@ impl Fetched {
         Self {
             requested: now,
             now,
+            shielded: Duration::ZERO,
         }
     }
 }
@@ -83,8 +86,9 @@ impl Edge {
             };
             return Ok(Cacheable(meta));
         }
-        let background = ctx.background;
-        let is_page = ctx.page.is_some();
+        let (background, shielded) = (ctx.background, ctx.shielded);
+        // Nor has an error that an edge gets a page here.
+        let is_page = ctx.page.is_some() || ctx.at_shield;
         // What is stored is still good, but for a part that could not be had; or it is stale, and lacks parts.
         let keeps_stored = match head.status {
             status if status.is_success() => false,
@@ -102,9 +106,9 @@ impl Edge {
         // one counts in mode `rfc9111` alone (CF-833); a 304 says it as it does to GET.
         let freshens = mode == CacheMode::Rfc9111 && store.not_modified.is_some();
         if *method == Method::HEAD && !freshens {
-            let requested = ctx.requested;
-            self.update_by_head(session, store, head, requested)?;
-            store.kept = self.keep_head(session, store, head, requested);
+            let fetched = (ctx.requested, shielded);
+            self.update_by_head(session, store, head, fetched)?;
+            store.kept = self.keep_head(session, store, head, fetched);
             return Ok(Uncacheable(NoCacheReason::Deferred));
         }
         if store.unhooked {
@@ -143,7 +147,11 @@ impl Edge {
             &request,
             head,
             store.varies,
-            Fetched { requested, now },
+            Fetched {
+                requested,
+                now,
+                shielded,
+            },
             length.or_else(|| self::length(head)).unwrap_or_default(),
         );
         self.note_sharing(session, head.status, &judged, now);
@@ -234,7 +242,7 @@ impl Edge {
         session: &Session,
         store: &Store,
         head: &ResponseHeader,
-        requested: Option<SystemTime>,
+        (requested, shielded): (Option<SystemTime>, Duration),
     ) -> Kept {
         let exchange = &store.exchange;
         let request = session.req_header();
@@ -256,6 +264,7 @@ impl Edge {
         let fetched = Fetched {
             requested: requested.unwrap_or(now),
             now,
+            shielded,
         };
         // By the rules for what it is the head of (RFC 9111 section 3). A body of any length would do: none is stored.
         let asked = RequestFacts {
@@ -280,7 +289,7 @@ impl Edge {
         session: &Session,
         store: &Store,
         head: &ResponseHeader,
-        requested: Option<SystemTime>,
+        (requested, shielded): (Option<SystemTime>, Duration),
     ) -> Result<()> {
         let Some(stored) = session.cache.maybe_cache_meta() else {
             return Ok(());
@@ -315,7 +324,11 @@ impl Edge {
                     &request,
                     &merged,
                     varies,
-                    Fetched { requested, now },
+                    Fetched {
+                        requested,
+                        now,
+                        shielded,
+                    },
                     length.unwrap_or_default(),
                 ) {
                     Ok(mut meta) => {
@@ -360,7 +373,11 @@ impl Edge {
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
         varies: Varies,
-        Fetched { requested, now }: Fetched,
+        Fetched {
+            requested,
+            now,
+            shielded,
+        }: Fetched,
         length: u64,
     ) -> std::result::Result<CacheMeta, Refusal> {
         let rules = exchange.route.store_rules();
@@ -369,6 +386,7 @@ impl Edge {
             headers: &head.headers,
             requested,
             received: now,
+            shielded,
             varies: varies.max(Varies::of(head.headers.get_all(header::VARY))),
         };
         let freshness = match policy::decide_store(&rules, request, &response) {

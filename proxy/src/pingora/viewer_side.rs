@@ -125,6 +125,9 @@ impl Edge {
         if matches!(ctx.flow, Flow::Lookup(_)) {
             return on_handed(session, ctx).map(|()| false);
         }
+        if let Some(sealed) = self.sealed_in(session) {
+            return self.on_shielded(session, ctx, sealed).await;
+        }
         let refused = ctx.refused.take().map(|fault| Err(fault.into()));
         if let Err(fault) = refused.unwrap_or_else(|| self.admit(session, ctx)) {
             self.send_error(session, ctx, &fault).await?;
@@ -303,7 +306,7 @@ impl Edge {
         };
         // A refresh is known by the viewer's connection and head, which an error page has in common with what it stands in
         // for. So a page is refreshed first.
-        if lookup.grace != Some(Grace::WhileRevalidating) || !ctx.serves_viewer() {
+        if lookup.grace != Some(Grace::WhileRevalidating) || !ctx.is_waited_for() {
             return false;
         }
         if session.cache.is_cache_lock_writer() {
@@ -324,6 +327,7 @@ impl Edge {
             return Err(ctx_internal(&"a background refresh without its request"));
         };
         ctx.background = true;
+        ctx.at_shield = refresh.exchange.route.is_at_shield();
         *session.req_header_mut() = refresh.head;
         let request = session.req_header();
         let (path, _) = split(request.raw_path());
@@ -382,7 +386,13 @@ impl Edge {
         let policy = &exchange.route.behavior().cache_policy;
         let secret = self.node().cache().secret();
         let generated = exchange.generated(exchange.route.generated().keyed);
-        let made_from = key_request(&exchange.route, &keyed, path, query, &generated);
+        let made_from = key_request(
+            (&exchange.route, exchange.key_name()),
+            &keyed,
+            path,
+            query,
+            &generated,
+        );
         let key = cache_key(secret, policy, &made_from)
             .ok_or_else(|| ctx_internal(&"a cached method without a key"))?;
         ctx.record.key = Some(*key.as_bytes());
@@ -401,7 +411,13 @@ impl Edge {
         let secret = self.node().cache().secret();
         let policy = &exchange.route.behavior().cache_policy;
         let generated = exchange.generated(exchange.route.generated().keyed);
-        let request = key_request(&exchange.route, request, path, query, &generated);
+        let request = key_request(
+            (&exchange.route, exchange.key_name()),
+            request,
+            path,
+            query,
+            &generated,
+        );
         cache_key(secret, policy, &request)
     }
 
@@ -510,14 +526,14 @@ impl Lookup {
 
 /// What the key of a request at that path is made from.
 pub(super) fn key_request<'a>(
-    route: &'a Route,
+    (route, name): (&'a Route, &'a str),
     request: &Keyed<'a>,
     path: &'a [u8],
     query: Option<&'a [u8]>,
     generated: &'a [HeaderLine],
 ) -> KeyRequest<'a> {
     KeyRequest {
-        distribution: &route.distribution().id,
+        distribution: name,
         method: request.method,
         path,
         query,
@@ -655,7 +671,7 @@ pub(super) fn has_body(session: &Session) -> bool {
 }
 
 /// Drops fields that only the edge may set (CF-358, LE-187).
-fn drop_reserved(request: &mut RequestHeader) {
+pub(super) fn drop_reserved(request: &mut RequestHeader) {
     if request.headers.contains_key(header::CONNECTION) {
         for name in nominated(&request.headers) {
             request.remove_header(name.as_str());

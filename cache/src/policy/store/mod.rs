@@ -154,6 +154,8 @@ struct Times {
     /// `Date`, or the time of receipt (CF-243).
     date: SystemTime,
     initial_age: Duration,
+    /// The age it had when the first tier received it.
+    age_at_receipt: Duration,
 }
 
 impl Times {
@@ -166,10 +168,12 @@ impl Times {
             .duration_since(response.requested)
             .unwrap_or(Duration::ZERO);
         let corrected = Duration::from_secs(age_value(response.headers)).saturating_add(delay);
+        let initial_age = corrected.max(Duration::from_secs(apparent));
         Self {
             received,
             date: date.unwrap_or(received),
-            initial_age: corrected.max(Duration::from_secs(apparent)),
+            initial_age,
+            age_at_receipt: initial_age.saturating_sub(response.shielded),
         }
     }
 
@@ -191,9 +195,9 @@ impl Times {
         }
     }
 
-    /// A lifetime that starts at receipt: the policy's own TTLs (CF-244).
+    /// A lifetime that starts at receipt, a shield's where there is one: the policy's own TTLs (CF-244, CF-415).
     fn since_receipt(&self, seconds: u64) -> Duration {
-        self.initial_age
+        self.age_at_receipt
             .saturating_add(Duration::from_secs(seconds))
     }
 

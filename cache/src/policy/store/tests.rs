@@ -42,6 +42,7 @@ struct Case {
     headers: HeaderMap,
     authorization: Authorization,
     errors: ErrorTtls,
+    shielded: u64,
 }
 
 impl Case {
@@ -68,6 +69,7 @@ impl Case {
             headers,
             authorization: Authorization::Withheld,
             errors: ErrorTtls::default(),
+            shielded: 0,
         }
     }
 
@@ -91,6 +93,7 @@ impl Case {
             headers: &self.headers,
             requested: now(),
             received: now(),
+            shielded: Duration::from_secs(self.shielded),
             varies: Varies::of(self.headers.get_all(header::VARY)),
         };
         decide_store(&rules, &request, &response)
@@ -316,6 +319,30 @@ fn the_origins_age_counts_against_its_own_lifetime_but_not_against_the_policys()
 }
 
 #[test]
+fn two_tiers_keep_a_response_no_longer_than_one() {
+    // CF-415, CF-244
+    let left = |mode, ttl, shielded, fields: &str| {
+        let case = Case {
+            shielded,
+            ..Case::new(mode, ttl, 200, fields)
+        };
+        case.fresh().ttl(now())
+    };
+    for mode in [CacheMode::Cloudfront, CacheMode::Rfc9111] {
+        // 100 of its 120 seconds at the shield, or of those that the policy gives.
+        let own = "cache-control: max-age=120|age: 100";
+        assert_eq!(left(mode, OPEN, 100, own), 20);
+        assert_eq!(left(mode, NARROW, 100, "age: 100"), 200);
+        let long = "cache-control: max-age=5000|age: 100";
+        assert_eq!(left(mode, NARROW, 100, long), 500);
+        // It was ten seconds old when the shield got it.
+        assert_eq!(left(mode, NARROW, 90, "age: 100"), 210);
+    }
+    let short = "cache-control: max-age=5|age: 40";
+    assert_eq!(left(CacheMode::Cloudfront, NARROW, 40, short), 20);
+}
+
+#[test]
 fn the_wait_for_the_head_is_part_of_the_age() {
     // RFC 9111 section 4.2.3, CF-830
     let policy = policy(0, 60, 60);
@@ -343,6 +370,7 @@ fn the_wait_for_the_head_is_part_of_the_age() {
         headers: &headers,
         requested: now() - Duration::from_secs(3),
         received: now(),
+        shielded: Duration::ZERO,
         varies: Varies::ByFields,
     };
     let f = decide_store(&rules, &request, &response)

@@ -35,6 +35,17 @@ pub(crate) const NODE: Table = Table {
         refused("fleet", "not available yet: it needs fleet state"),
         read("trusted_proxies"),
         read("pop"),
+        read("origin_shield"),
+    ]],
+};
+
+pub(crate) const NODE_SHIELD: Table = Table {
+    what: "`node.origin_shield`",
+    groups: &[&[
+        read("serves"),
+        read("secret"),
+        read("secret_file"),
+        read("regions"),
     ]],
 };
 

@@ -19,7 +19,7 @@ pub(crate) const ORIGIN: Table = Table {
         read("response_completion_timeout"),
         read("origin_ca"),
         read("pool"),
-        refused("origin_shield", "not available yet: it needs parent nodes"),
+        read("origin_shield"),
         read("origin_access_control_id"),
         refused(
             "origin_mtls_config",
@@ -30,6 +30,11 @@ pub(crate) const ORIGIN: Table = Table {
             "not supported: there is no AWS network here; write a custom origin",
         ),
     ]],
+};
+
+pub(crate) const ORIGIN_SHIELD: Table = Table {
+    what: "`origin_shield`",
+    groups: &[&[read("enabled"), read("origin_shield_region")]],
 };
 
 pub(crate) const CUSTOM_HEADER: Table = Table {

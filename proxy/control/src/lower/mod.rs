@@ -25,6 +25,7 @@ mod policy;
 mod pool;
 mod quotas;
 mod response_headers;
+mod shield;
 mod signed;
 mod store;
 mod tls;
@@ -44,6 +45,7 @@ use function::Functions;
 use named_policies::NamedPolicies;
 use origin_access::AccessControls;
 use response_headers::ResponseHeadersPolicies;
+use shield::ShieldNames;
 use signed::KeyGroups;
 use store::Stores;
 
@@ -63,6 +65,8 @@ pub(crate) struct Context<'a> {
     pub(crate) has_https: bool,
     /// Where directories stand for buckets (CF-045).
     pub(crate) log_directory: Option<PathBuf>,
+    /// Who shields origins.
+    pub(crate) shields: ShieldNames,
 }
 
 /// What is declared once and named by distributions.
@@ -90,6 +94,7 @@ pub(crate) fn lower(
         certificates: tls::labels(&raw.node.viewers),
         has_https: raw.node.viewers.has_https(),
         log_directory: node::log_directory(&raw.node, base_dir),
+        shields: ShieldNames::of(&raw.node),
     };
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);

@@ -7,7 +7,7 @@ use std::{
 
 use fourfront_model::TrustedProxies;
 
-use super::{Context, admin, files, tls};
+use super::{Context, admin, files, shield, tls};
 use crate::{
     CompressionSettings, HookSettings, LoadSettings, LogSettings, NodeSettings, RequestLimits,
     raw::RawNode, report::Spanned,
@@ -157,6 +157,8 @@ pub(crate) fn lower(
         separate_ports(metrics, &[("listen_https", https)], context);
     }
 
+    let shield = shield::lower(raw.origin_shield, context, watched);
+
     let format = raw.log_format.unwrap_or(default.log.format);
     let access_file = raw.access_file.and_then(|f| files::own_file(&f, context));
 
@@ -218,5 +220,6 @@ pub(crate) fn lower(
         data_dir,
         viewers,
         control,
+        shield,
     }
 }

@@ -6,7 +6,7 @@ use fourfront_model::{
     CustomOrigin, Endpoint, HostName, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin,
 };
 
-use super::{Context, files, headers, origin_access::AccessControls, pool};
+use super::{Context, files, headers, origin_access::AccessControls, pool, shield};
 use crate::{
     cursor::shorten,
     raw::{RawCustomOrigin, RawOrigin, RawOriginBlock, RawPool, RawProtocol},
@@ -193,6 +193,10 @@ fn from_block(
     let mut origin = Origin::new(id.value.clone(), domain_name, kind);
     reach(&mut origin, &raw, pool, secure.is_some(), context)?;
     sign(&mut origin, &raw, controls, report)?;
+    origin.shield = raw
+        .shield
+        .as_ref()
+        .and_then(|s| shield::of_origin(s, context));
     origin.origin_path = path?.to_owned();
     origin.custom_headers = headers;
     let seconds = |value: &Option<Spanned<u64>>| value.as_ref().map(|v| v.value);

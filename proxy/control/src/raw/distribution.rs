@@ -7,8 +7,9 @@ use fourfront_model::{
 
 use super::{
     Named, RawCachePolicy, RawErrorResponse, RawGeoRestriction, RawLegacy, RawLogging, RawModes,
-    RawOriginGroup, RawOriginRequestPolicy, RawPolicy, RawPool, RawResponseHeadersPolicy, RawTtls,
-    RawViewerCertificate, RawViewerMtls, api_associations, listed, signed::trusted_key_groups, tls,
+    RawOriginGroup, RawOriginRequestPolicy, RawOriginShield, RawPolicy, RawPool,
+    RawResponseHeadersPolicy, RawTtls, RawViewerCertificate, RawViewerMtls, api_associations,
+    listed, signed::trusted_key_groups, tls,
 };
 use crate::{
     cursor::{Block, Cursor},
@@ -92,6 +93,7 @@ pub(crate) struct RawOriginBlock {
     pub(crate) response_completion_timeout: Option<Spanned<u64>>,
     pub(crate) origin_ca: Option<Spanned<String>>,
     pub(crate) pool: Option<RawPool>,
+    pub(crate) shield: Option<RawOriginShield>,
 }
 
 /// `custom_origin_config`.
@@ -363,6 +365,7 @@ impl RawOrigin {
             response_completion_timeout: seconds("response_completion_timeout", 0, 86_400),
             origin_ca: text("origin_ca"),
             pool: block.get("pool").and_then(RawPool::read),
+            shield: block.get("origin_shield").and_then(RawOriginShield::read),
         })))
     }
 }

@@ -20,6 +20,7 @@ mod policy_config;
 mod pool;
 mod resolver;
 mod response_headers;
+mod shield;
 mod signed;
 mod tls;
 
@@ -48,6 +49,7 @@ pub(crate) use pool::{RawHealthCheck, RawPool};
 pub(crate) use response_headers::{
     RawCors, RawHeaderField, RawProtection, RawResponseHeadersPolicy, RawSecurity, RawTransport,
 };
+pub(crate) use shield::{RawNodeShield, RawOriginShield};
 pub(crate) use signed::{RawKeyGroup, RawPem, RawPublicKey};
 
 pub(crate) use tls::{

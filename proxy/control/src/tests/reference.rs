@@ -44,10 +44,12 @@ fn reference_dir() -> tempfile::TempDir {
         "geo/asn.mmdb",
         "keys/media.pem",
         "keys/partner.pem",
+        "keys/shield-secrets.txt",
     ] {
         let path = dir.path().join(path);
         let text = match path.extension() {
             Some(e) if e == "json" => r#"{"data":[]}"#,
+            Some(e) if e == "txt" => "another-secret-of-32-characters",
             Some(_) if path.parent().is_some_and(|p| p.ends_with("keys")) => KEY,
             _ => "",
         };
@@ -159,6 +161,9 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     default.viewers.https_port = Some(443);
     default.viewers.certificates = loaded.node.viewers.certificates.clone();
     assert_eq!(default.viewers.certificates.len(), 2);
+    default.shield = loaded.node.shield.clone();
+    let shield = &default.shield;
+    assert_eq!((shield.secrets.len(), shield.shields.len()), (2, 2));
     default.hooks.threads = Some(2);
     default.hooks.modules_dir = Some(dir.path().join("node_modules"));
     default.control.socket = Some(dir.path().join("data/admin.sock"));

@@ -58,6 +58,7 @@ pub(in super::super) fn freshness(response: &ResponseHeader) -> Freshness {
         headers: &response.headers,
         requested: at(999),
         received: at(1_000),
+        shielded: Duration::ZERO,
         varies: Varies::ByFields,
     };
     decide_store(&rules, &request, &facts).freshness().unwrap()

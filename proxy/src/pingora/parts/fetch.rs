@@ -32,6 +32,7 @@ use crate::{
         hook::{self, Decision, Shown},
         record::origin_fault,
         request_body,
+        shield::{Lost, Said},
         storage::{Coming, Fetch, Segmented, Unfetched},
     },
 };
@@ -46,6 +47,8 @@ pub(in crate::pingora) struct Source {
     unasked: Mutex<Option<OriginRequest>>,
     /// What it says.
     asked: OnceCell<flow::Fetch>,
+    /// What it says here of a request that was to go to a shield, which is of no use (CF-415).
+    past_shield: OnceCell<flow::Fetch>,
     validator: StrongValidator,
 }
 
@@ -78,6 +81,7 @@ impl Source {
             edge: edge.clone(),
             unasked: Mutex::new(Some(request)),
             asked: OnceCell::new(),
+            past_shield: OnceCell::new(),
             validator,
         })
     }
@@ -92,6 +96,7 @@ impl Source {
             edge,
             unasked: Mutex::new(None),
             asked: OnceCell::from(fetch),
+            past_shield: OnceCell::new(),
             validator,
         })
     }
@@ -108,6 +113,7 @@ impl Source {
                 .asked
                 .get()
                 .map_or_else(OnceCell::new, |fetch| OnceCell::from(fetch.again())),
+            past_shield: OnceCell::new(),
             validator,
         })
     }
@@ -135,6 +141,18 @@ impl Source {
         let Some(state) = self.unasked.lock().take() else {
             return Err(Unfetched::Answered(None));
         };
+        match self.edge.shield_for(&state, false) {
+            // LE-006: it runs there.
+            Some(shield) => Ok(state.send_to(shield)),
+            None => self.run_for(state, record).await,
+        }
+    }
+
+    async fn run_for(
+        &self,
+        state: OriginRequest,
+        record: &mut Record,
+    ) -> Result<flow::Fetch, Unfetched> {
         let event = EventType::OriginRequest;
         if state.exchange.route.hook(event).is_none() {
             return Ok(state.send(None, None));
@@ -173,7 +191,7 @@ impl Source {
         };
         let mut ctx = Ctx::new(self.edge.node().in_flight().enter());
         self.ask(&mut ctx.record).await?;
-        let Some(fetch) = self.asked.get() else {
+        let Some(fetch) = self.past_shield.get().or_else(|| self.asked.get()) else {
             return Err(Unfetched::Answered(None));
         };
         ctx.origin = Some(fetch.origin.clone());
@@ -228,8 +246,11 @@ impl Source {
             let (fault, reused) = match peer {
                 Ok(peer) => match self.send(ctx, &peer, range).await {
                     Ok(upstream) => {
-                        ctx.answered_by_server();
-                        return Ok((upstream, peer));
+                        if self.heed_shield(ctx, &upstream).await? {
+                            ctx.answered_by_server();
+                            return Ok((upstream, peer));
+                        }
+                        continue;
                     }
                     Err(Failed {
                         error,
@@ -244,10 +265,55 @@ impl Source {
                 true => OriginFault::CompletionTimeout,
                 false => fault,
             };
-            if !self.edge.tries_again(ctx, &fault, reused, false, false) {
+            if self.edge.tries_again(ctx, &fault, reused, false, false) {
+                continue;
+            }
+            if fault == OriginFault::CompletionTimeout
+                || !self.leave_shield(ctx, &Lost::Silent(fault.clone())).await?
+            {
                 return Err(self.failed(ctx, fault));
             }
         }
+    }
+
+    /// Whether the answer is one to the request: a shield may say that it is not. False when the origin itself is to be asked.
+    async fn heed_shield(&self, ctx: &mut Ctx, upstream: &HttpSession) -> Result<bool, Unfetched> {
+        let fetch = ctx
+            .flow
+            .fetch()
+            .map_err(|e| Unfetched::Fault(internal(&e)))?;
+        let head = upstream.response_header();
+        let said = head.and_then(|head| self.edge.said(fetch, head));
+        match said {
+            None | Some(Said::Answer(_)) => Ok(true),
+            Some(Said::Fault(Fault::Origin(fault))) => Err(self.failed(ctx, fault)),
+            Some(Said::Fault(fault)) => Err(Unfetched::Fault(fault)),
+            Some(Said::Lost(lost)) => match self.leave_shield(ctx, &lost).await? {
+                true => Ok(false),
+                false => Err(Unfetched::Refused),
+            },
+        }
+    }
+
+    /// Turns to the origin itself, for this part and those that come after it. False when it was no shield that failed.
+    async fn leave_shield(&self, ctx: &mut Ctx, lost: &Lost) -> Result<bool, Unfetched> {
+        let fetch = ctx
+            .flow
+            .fetch()
+            .map_err(|e| Unfetched::Fault(internal(&e)))?;
+        if fetch.shield.is_none() {
+            return Ok(false);
+        }
+        self.edge.lost(fetch, lost);
+        let state = OriginRequest::past_shield(fetch.again());
+        let asked = self
+            .past_shield
+            .get_or_try_init(|| self.run_for(state, &mut ctx.record));
+        let fetch = asked.await?.again();
+        ctx.lease = None;
+        ctx.origin = Some(fetch.origin.clone());
+        ctx.flow = Flow::Fetch(Box::new(fetch));
+        Ok(true)
     }
 
     async fn send(

@@ -148,7 +148,7 @@ impl Edge {
         let exchange = store.exchange.clone();
         let mut head = ResponseHeader::build(101, Some(fields.len() + 8))?;
         append_lines(&mut head, &fields).map_err(|e| ctx_internal(&e))?;
-        hide(&mut head, &exchange);
+        hide(&mut head, ctx, &exchange);
         apply_policy(&mut head, session, ctx, &exchange, Served::Miss)?;
         add_node_fields(&mut head, &exchange, Served::Miss, Some(&outcome))?;
         ctx.record.outcome = Some(outcome);
