@@ -9,6 +9,7 @@ mod error_responses;
 mod functions;
 mod geo;
 mod grants;
+mod grpc;
 mod legacy;
 mod logging;
 mod named_policies;
