@@ -90,6 +90,7 @@ pub struct Route {
     snapshot: Arc<Snapshot>,
     distribution: usize,
     behavior: usize,
+    is_call: bool,
 }
 
 impl Route {
@@ -107,6 +108,7 @@ impl Route {
             snapshot: snapshot.clone(),
             distribution,
             behavior,
+            is_call: false,
         })
     }
 
@@ -115,8 +117,20 @@ impl Route {
     pub fn at(&self, raw_path: &str) -> Self {
         Self {
             behavior: self.distribution().behavior_index_for(raw_path),
+            is_call: false,
             ..self.clone()
         }
+    }
+
+    /// The same for a gRPC call (CF-410).
+    #[must_use]
+    pub(super) fn for_call(self, is_call: bool) -> Self {
+        Self { is_call, ..self }
+    }
+
+    /// Whether it is for a gRPC call, which has nothing to do with the cache, pages for errors, second origins and Lambda@Edge.
+    pub const fn is_call(&self) -> bool {
+        self.is_call
     }
 
     /// The distribution.
@@ -129,12 +143,11 @@ impl Route {
         self.distribution().behavior(self.behavior)
     }
 
-    /// The function at a trigger, ready to run.
+    /// The function at a trigger, ready to run. For calls there are only CloudFront Functions (LE-012, LE-048).
     pub fn hook(&self, event: EventType) -> Option<&Hook> {
-        self.snapshot
-            .behavior(self.distribution, self.behavior)
-            .hooks[event.index()]
-        .as_ref()
+        let runtime = self.snapshot.behavior(self.distribution, self.behavior);
+        let hook = runtime.hooks[event.index()].as_ref();
+        hook.filter(|hook| !self.is_call || hook.function.cloudfront().is_some())
     }
 
     /// Whether the function at a trigger is shown the request body (LE-120).
