@@ -11,7 +11,7 @@ use fourfront_conformance::{
 use http::{HeaderMap, HeaderValue, Request};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 
 /// What has an origin get all it may.
@@ -121,7 +121,7 @@ async fn those_of_a_request_do_not_reach_the_origin() {
         );
     }
     let seen = seen.lock().expect("no panic").clone();
-    assert_eq!(seen.len(), 8, "{seen:?}");
+    assert_eq!(seen.len(), 9, "{seen:?}");
     for request in &seen {
         let (head, body) = parts(request);
         let head = head.to_ascii_lowercase();
@@ -204,4 +204,37 @@ async fn there_may_not_be_too_many_of_them() {
         "{}",
         String::from_utf8_lossy(&got)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_them_is_no_request() {
+    // CF-374, RFC 9112 sections 7.1.2 and 9.3
+    let origin = Origin::start(|request| Reply::ok(request.target.clone())).await;
+    let edge = Edge::new().behavior(ALL_METHODS).start(&origin).await;
+    let mut stream = TcpStream::connect(edge.address())
+        .await
+        .expect("a listening node");
+    for request in [
+        "POST /first HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\
+         X-Sum: 1\r\nX-Other: GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /second HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("an open connection");
+        let mut got = Vec::new();
+        while !got.ends_with(b"/first") && !got.ends_with(b"/second") {
+            let read = stream.read_buf(&mut got).await.expect("an open connection");
+            assert!(read > 0, "{}", String::from_utf8_lossy(&got));
+        }
+        assert!(
+            got.starts_with(b"HTTP/1.1 200 "),
+            "{}",
+            String::from_utf8_lossy(&got)
+        );
+    }
+    let asked: Vec<_> = origin.seen().into_iter().map(|s| s.target).collect();
+    assert_eq!(asked, ["/first", "/second"]);
+    assert_eq!(origin.seen()[0].body, "hello");
 }
