@@ -46,6 +46,11 @@ def waits(_, context):
     return b"late"
 
 
+def is_waiting(_, __):
+    """Whether a call waits."""
+    return b"yes" if WAITING.acquire(timeout=30) else b"no"
+
+
 def was_cancelled(_, __):
     """Whether a call that waits was cancelled."""
     return b"yes" if CANCELLED.acquire(timeout=30) else b"no"
@@ -90,6 +95,7 @@ def main():
         "Deadline": one(deadline),
         "Fails": one(fails),
         "Waits": one(waits),
+        "IsWaiting": one(is_waiting),
         "WasCancelled": one(was_cancelled),
         "Counts": stream(counts),
         "Endless": stream(endless),

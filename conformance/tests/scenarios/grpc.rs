@@ -2,6 +2,7 @@
 //! should not. [`library`] has real ones.
 
 mod broken;
+mod given_up;
 mod library;
 mod pooled;
 
@@ -71,7 +72,8 @@ impl World {
         let mut options = h2::client::Builder::new();
         options
             .initial_connection_window_size(4 * 1024 * 1024)
-            .data_frame_budget(1 << 30);
+            .data_frame_budget(1 << 30)
+            .max_local_error_reset_streams(None);
         let viewer = self.viewer();
         let stream = viewer.connect(edge.secure_address(), "viewer.test").await;
         let stream = stream.expect("TLS");
@@ -625,17 +627,25 @@ async fn calls_are_judged_like_other_requests() {
         (call(&long), 414),
         (call("/a").header("content-length", "1001"), 413),
         (call("/a").header("expect", "something"), 417),
+        (call("/a").method("GET"), 403),
     ];
     let asked = rows.len();
     for (head, status) in rows {
-        let (response, _out) = send(&mut sender, head);
+        let (response, mut out) = send(&mut sender, head);
+        // A GET with a body is known by its first byte.
+        out.send_data(Bytes::from_static(b"x"), false).unwrap();
         let response = soon(response).await.unwrap();
         assert_eq!(response.status(), status);
         assert_eq!(text(response.headers(), "x-policy"), Some("applied"));
     }
-    // More than may be, as it turns out on the way.
-    let (response, mut out) = send(&mut sender, call("/a"));
-    let mut body = soon(response).await.unwrap().into_body();
+    // More than may be, as it turns out on the way. Who waits for leave to go on gets it.
+    let (mut response, mut out) = send(&mut sender, call("/a").header("expect", "100-continue"));
+    let go_on = soon(std::future::poll_fn(|cx| response.poll_informational(cx))).await;
+    assert_eq!(go_on.unwrap().unwrap().status(), 100);
+    let response = soon(response).await.unwrap();
+    assert_eq!(text(response.headers(), "x-policy"), Some("applied"));
+    assert_eq!(text(&origin.heads()[0].headers, "expect"), None);
+    let mut body = response.into_body();
     out.send_data(Bytes::from(vec![b'x'; 1001]), false).unwrap();
     let broken = soon(rest(&mut body)).await.unwrap_err();
     assert!(broken.is_reset() && broken.is_remote(), "{broken:?}");

@@ -194,7 +194,7 @@ async fn hello() -> Origin {
     Origin::start(|_| Reply::ok("hello").header("Cache-Control", "max-age=60")).await
 }
 
-fn cut(edge: &Running, reason: &str) -> u64 {
+pub(super) fn cut(edge: &Running, reason: &str) -> u64 {
     let metrics = edge.metrics();
     let start = format!("fourfront_viewer_connections_cut_total{{reason=\"{reason}\"}} ");
     let line = metrics.lines().find_map(|l| l.strip_prefix(&start));

@@ -45,7 +45,7 @@ use super::dial::Dialler;
 const MOST_STREAMS: usize = 64;
 
 /// Connections of a worker to one place under one name.
-const MOST_LINES: usize = 32;
+const MOST_LINES: usize = 256;
 
 /// What an origin may send of a body before it is taken.
 pub(super) const STREAM_WINDOW: u32 = 256 * 1024;
@@ -292,6 +292,9 @@ impl Line {
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buffer_size(SEND_BUFFER)
+            // What an origin has sent for a call before it hears that it was given up is no fault of its own. Past a number
+            // of such frames, viewers who give up calls would end a connection that others' are on.
+            .max_local_error_reset_streams(None)
             .handshake(stream);
         let (sender, mut connection) = handshake
             .await

@@ -119,7 +119,7 @@ async fn a_library_finds_all_that_it_knows() {
         "{said}{}",
         String::from_utf8_lossy(&ran.stderr)
     );
-    let records = edge.recorded(1_000 + 15).await;
+    let records = edge.recorded(1_000 + 17).await;
     assert!(records.iter().all(|r| r.scheme() == "grpcs"));
     let results = |result: &str| {
         let is = |r: &&fourfront::observe::access::AccessRecord| {
@@ -128,5 +128,5 @@ async fn a_library_finds_all_that_it_knows() {
         records.iter().filter(is).count()
     };
     // All but those that were given up before an answer.
-    assert_eq!((results("Miss"), results("Error")), (1_000 + 13, 2));
+    assert_eq!((results("Miss"), results("Error")), (1_000 + 15, 2));
 }

@@ -252,14 +252,17 @@ impl<'e> Call<'e> {
         };
         let mut down = Way::new(body, to_viewer, u64::MAX);
         let tally = self.peer.tally.clone();
-        let mut told = 0;
+        // Right at every moment: a node that stops may cut the call off.
+        let (from_viewer, to_viewer) = (&mut self.from_viewer, &mut self.to_viewer);
         let carried = poll_fn(|cx| {
-            if let Poll::Ready(ended) = poll_up(up, cx, limit) {
+            let ended = poll_up(up, cx, limit);
+            *from_viewer = up.came();
+            if let Poll::Ready(ended) = ended {
                 return Poll::Ready(Err(ended));
             }
             let went = down.poll(cx);
-            tally.has_sent(down.went() - told);
-            told = down.went();
+            tally.has_sent(down.went() - *to_viewer);
+            *to_viewer = down.went();
             match went {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(Broken::From(e))) => {
@@ -275,7 +278,6 @@ impl<'e> Call<'e> {
             clock.poll(cx, moved, down.waits()).map(Err)
         });
         let carried = carried.await;
-        self.to_viewer = down.went();
         if let Err(end) = &carried {
             down.reset(end.to_viewer());
         }

@@ -226,11 +226,10 @@ impl Own {
 
     /// Puts them into the fields of a request, which may have some already.
     fn put(&self, fields: &mut HeaderMap) {
-        for (name, _) in &self.0 {
-            fields.remove(name);
-        }
-        for (name, value) in &self.0 {
-            fields.append(name.clone(), value.clone());
+        let missing = self.0.iter().filter(|(name, _)| !fields.contains_key(name));
+        let missing: Vec<_> = missing.cloned().collect();
+        for (name, value) in missing {
+            fields.append(name, value);
         }
     }
 }
