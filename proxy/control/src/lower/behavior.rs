@@ -126,6 +126,9 @@ pub(crate) fn lower(
     };
     let protocol_policy = tls::protocol_policy(raw.viewer_protocol_policy, context);
     let functions = associations(raw.on, around, context);
+    if grpc {
+        grpc::warn_of_functions(&functions, &raw.at, report);
+    }
 
     if let Some(cached) = raw.cached_methods.as_ref().filter(|c| {
         c.value == CachedMethods::GetHeadOptions && raw.allowed_methods == AllowedMethods::GetHead

@@ -1,6 +1,8 @@
 //! `grpc_config`: what a behaviour needs so that gRPC calls can pass it (CF-076, CF-410).
 
-use fourfront_model::{AllowedMethods, HttpVersions, Origin, OriginKind, OriginProtocol};
+use fourfront_model::{
+    AllowedMethods, FunctionAssociations, HttpVersions, Origin, OriginKind, OriginProtocol,
+};
 
 use super::Context;
 use crate::{
@@ -46,6 +48,21 @@ pub(crate) fn lower(
         check_origin(origin, at, report);
     }
     true
+}
+
+/// Calls pass Lambda@Edge functions by, and it is the viewer who says what is a call: whoever guards a behaviour with one has to
+/// know (LE-012, LE-048).
+pub(crate) fn warn_of_functions(functions: &FunctionAssociations, at: &At, report: &Report) {
+    let mut lambda = functions
+        .iter()
+        .filter(|(_, association)| association.function.cloudfront().is_none());
+    if let Some((event, association)) = lambda.next() {
+        let message = format!(
+            "gRPC calls pass `{}` at {event} by, as all Lambda@Edge functions: only CloudFront Functions run for them",
+            association.function.name
+        );
+        report.warn(at, "LE-012", message);
+    }
 }
 
 fn check_origin(origin: &Origin, at: &At, report: &Report) {

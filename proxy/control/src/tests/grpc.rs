@@ -100,3 +100,28 @@ fn of_a_group_the_first_origin_counts() {
         ],
     );
 }
+
+#[test]
+fn functions_that_calls_pass_by_are_warned_of() {
+    // LE-012, LE-048, CF-026
+    let functions =
+        "functions: { auth: ./auth.js }\ncloudfront_functions: { redirects: ./cff/redirects.js }\n";
+    let said = |settings: &str| {
+        let loaded = accepted(&format!("{functions}{}", site(settings, "http2", APP)));
+        let warnings = loaded.warnings.iter();
+        warnings.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let warnings = said(&format!("{ALL}\non: {{ origin-request: auth }}"));
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("gRPC calls pass `auth` at origin-request by"),
+        "{warnings:?}"
+    );
+    assert!(warnings[0].ends_with("(LE-012)"), "{warnings:?}");
+    let viewer = format!("{ALL}\non: {{ viewer-request: redirects }}");
+    assert_eq!(said(&viewer), [""; 0]);
+    assert_eq!(
+        said("allowed_methods: all\non: { viewer-request: auth }"),
+        [""; 0]
+    );
+}

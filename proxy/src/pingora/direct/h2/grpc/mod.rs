@@ -405,3 +405,77 @@ impl Drop for Call<'_> {
         self.edge.ended(&ended, &mut self.ctx);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    async fn ended(clock: &mut Clock, moved: u64, viewer_waited_for: bool) -> End {
+        poll_fn(|cx| clock.poll(cx, moved, viewer_waited_for)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_keeps_a_call_waiting_ends_it() {
+        // CF-392, CF-394
+        let second = Duration::from_secs(1);
+        let fault = |end| match end {
+            End::Fault(Fault::Origin(fault)) => fault,
+            other => panic!("{other:?}"),
+        };
+        let began = Instant::now();
+        let mut clock = Clock::new(30 * second, None);
+        assert_eq!(
+            fault(ended(&mut clock, 0, false).await),
+            OriginFault::ReadTimeout
+        );
+        assert_eq!(began.elapsed(), 30 * second);
+
+        // A viewer has as long as for any answer, whatever the origin has.
+        let began = Instant::now();
+        let mut clock = Clock::new(second, None);
+        assert!(matches!(ended(&mut clock, 0, true).await, End::Slow));
+        assert_eq!(began.elapsed(), SEND_TIMEOUT);
+
+        let began = Instant::now();
+        let over = (began + 5 * second).into_std();
+        let mut clock = Clock::new(30 * second, Some(over));
+        let end = fault(ended(&mut clock, 0, false).await);
+        assert_eq!(
+            (end, began.elapsed()),
+            (OriginFault::CompletionTimeout, 5 * second)
+        );
+    }
+
+    #[test]
+    fn resets_are_passed_on_and_other_ends_have_their_own() {
+        // CF-410, RFC 9113 sections 7 and 8.7
+        let rows = [
+            (
+                End::Viewer(Some(Reason::NO_ERROR)),
+                Reason::CANCEL,
+                Reason::NO_ERROR,
+            ),
+            (End::Viewer(None), Reason::CANCEL, Reason::CANCEL),
+            (End::Slow, Reason::CANCEL, Reason::CANCEL),
+            (
+                End::Reset(Reason::REFUSED_STREAM),
+                Reason::REFUSED_STREAM,
+                Reason::CANCEL,
+            ),
+            (
+                OriginFault::ReadTimeout.into(),
+                Reason::INTERNAL_ERROR,
+                Reason::CANCEL,
+            ),
+        ];
+        for (end, to_viewer, to_origin) in rows {
+            assert_eq!(
+                (end.to_viewer(), end.to_origin()),
+                (to_viewer, to_origin),
+                "{end:?}"
+            );
+        }
+    }
+}
