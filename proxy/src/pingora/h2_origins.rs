@@ -16,8 +16,10 @@
 
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
+    pin::Pin,
     sync::{Arc, Weak},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -34,12 +36,12 @@ use pingora::{
     upstreams::peer::{HttpPeer, Peer as _},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
     time::{sleep, timeout},
 };
 
-use super::dial::Dialler;
+use super::{dial::Dialler, turn::Turn};
 
 /// Calls that share a connection.
 const MOST_STREAMS: usize = 64;
@@ -295,7 +297,7 @@ impl Line {
             // What an origin has sent for a call before it hears that it was given up is no fault of its own. Past a number
             // of such frames, viewers who give up calls would end a connection that others' are on.
             .max_local_error_reset_streams(None)
-            .handshake(stream);
+            .handshake(InTurns::new(stream));
         let (sender, mut connection) = handshake
             .await
             .map_err(|e| Error::because(ErrorType::InvalidH2, "HTTP/2 with the origin", e))?;
@@ -380,7 +382,7 @@ impl Line {
 
 /// Drives a connection until it ends, and sees that it does when nobody needs it.
 async fn drive<S>(
-    mut connection: Connection<S, Bytes>,
+    mut connection: Connection<InTurns<S>, Bytes>,
     pings: Option<PingPong>,
     line: Arc<Line>,
     keep_alive: Duration,
@@ -407,6 +409,65 @@ async fn drive<S>(
     };
     if let Err(e) = ended {
         tracing::debug!("a connection to an origin on HTTP/2 ends: {e}");
+    }
+}
+
+/// A connection that lets those on it take what has come before it reads more.
+struct InTurns<S> {
+    inner: S,
+    turn: Turn,
+}
+
+impl<S> InTurns<S> {
+    fn new(inner: S) -> Self {
+        Self {
+            inner,
+            turn: Turn::default(),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for InTurns<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.turn.poll(cx));
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        self.turn.took(buf.filled().len().saturating_sub(before));
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for InTurns<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 

@@ -44,6 +44,7 @@ mod revalidate;
 mod serve;
 mod storage;
 mod store;
+mod turn;
 mod unsafe_methods;
 mod viewer_side;
 mod websocket;
