@@ -146,6 +146,7 @@ fn certificate(signed: &rcgen::Certificate, key: &KeyPair) -> Certificate {
 #[derive(Clone)]
 pub struct OriginTls {
     acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     hellos: Hellos,
 }
 
@@ -202,10 +203,22 @@ impl OriginTls {
             .expect("versions the provider has")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(shown));
+        let config = Arc::new(config);
         Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            acceptor: TlsAcceptor::from(config.clone()),
+            config,
             hellos,
         }
+    }
+
+    /// The same, agreeing to these protocols alone (ALPN).
+    #[must_use]
+    pub fn speaking(mut self, protocols: &[&str]) -> Self {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
+        self.config = Arc::new(config);
+        self.acceptor = TlsAcceptor::from(self.config.clone());
+        self
     }
 
     /// What handshakes began with so far.

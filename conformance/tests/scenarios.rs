@@ -23,6 +23,7 @@ mod scenarios {
     mod generated_headers;
     mod generated_responses;
     mod geo_restriction;
+    mod grpc;
     mod held_workers;
     mod hook_failures;
     mod hook_results;
@@ -73,6 +74,7 @@ mod scenarios {
     mod signed_mutations;
     mod staleness;
     mod tls_origin;
+    mod trailers;
     mod triggers;
     mod trusted_proxies;
     mod vary;

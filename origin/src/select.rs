@@ -102,6 +102,12 @@ pub enum SelectError {
         /// What it allows, as written.
         allowed: String,
     },
+    /// A function sends a gRPC call there, and calls go by HTTPS alone (CF-410).
+    #[error("origin `{origin}` is asked by plain HTTP, and gRPC calls go by HTTPS alone")]
+    PlainCall {
+        /// The origin's id.
+        origin: String,
+    },
     /// There is nothing to connect to.
     #[error("origin `{origin}` has no domain name")]
     NoName {

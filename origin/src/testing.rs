@@ -20,6 +20,7 @@ pub(crate) fn behavior() -> CacheBehavior {
         allowed_methods: AllowedMethods::All,
         cached_methods: CachedMethods::GetHead,
         compress: false,
+        grpc: false,
         cache_policy: Arc::new(CachePolicy {
             name: None,
             ttl: Ttl::new(0, None, None).unwrap(),

@@ -643,11 +643,6 @@ async fn what_the_node_refuses_gets_no_page() {
     let answer = raw_exchange(edge.address(), smuggled, b"").await;
     assert!(answer.starts_with(b"HTTP/1.1 400 "));
     assert_eq!(origin.count(), 0);
-    // gRPC
-    let grpc = edge
-        .request("GET", "/403/a")
-        .header("Content-Type", "application/grpc+proto");
-    assert_eq!(grpc.send().await.text(), "the error itself");
 }
 
 #[tokio::test(flavor = "multi_thread")]

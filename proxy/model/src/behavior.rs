@@ -116,6 +116,9 @@ pub struct CacheBehavior {
     pub cached_methods: CachedMethods,
     /// Whether what an origin sends plain is compressed for viewers who accept that (CF-064).
     pub compress: bool,
+    /// Whether gRPC calls pass (CF-076, CF-410). INVARIANT: then all methods are allowed, and the origin is one of the
+    /// operator's own that is reached by TLS; kept by the loader.
+    pub grpc: bool,
     /// Key and TTLs.
     pub cache_policy: Arc<CachePolicy>,
     /// What the origin gets beyond the key.

@@ -390,6 +390,7 @@ mod tests {
             allowed_methods: AllowedMethods::GetHead,
             cached_methods: CachedMethods::GetHead,
             compress: false,
+            grpc: false,
             cache_policy: managed_cache_policy("CachingOptimized").unwrap(),
             origin_request_policy: None,
             response_headers_policy: None,

@@ -13,7 +13,9 @@ use fourfront_model::CountryCode;
 use fourfront_signed::{self as signed, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
-use super::{Exchange, RequestId, Route, ViewerFault, ViewerRequest, generated::Sent, protocol};
+use super::{
+    Exchange, RequestId, Route, ViewerFault, ViewerRequest, generated::Sent, grpc, protocol,
+};
 use crate::{node::Snapshot, tls::TlsFacts};
 
 /// What is known of a request when its head has been parsed.
@@ -79,6 +81,8 @@ pub(crate) fn unjudged(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Opt
 
 fn begin(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>, route: Route) -> Exchange {
     let viewer = viewer(snapshot, facts.peer, facts.headers);
+    let is_call = grpc::is_call(facts, route.behavior());
+    let route = route.for_call(is_call);
     Exchange {
         country: country(snapshot, &route, viewer.ip()),
         sent: sent(&route, facts),

@@ -102,6 +102,7 @@ pub struct Route {
     behavior: usize,
     /// Whether this node is an edge's shield here: then the viewer's triggers have run, or will, elsewhere (LE-006).
     at_shield: bool,
+    is_call: bool,
 }
 
 impl Route {
@@ -120,6 +121,7 @@ impl Route {
             distribution,
             behavior,
             at_shield: false,
+            is_call: false,
         })
     }
 
@@ -136,6 +138,7 @@ impl Route {
             distribution,
             behavior,
             at_shield: true,
+            is_call: false,
         })
     }
 
@@ -149,8 +152,20 @@ impl Route {
     pub fn at(&self, raw_path: &str) -> Self {
         Self {
             behavior: self.distribution().behavior_index_for(raw_path),
+            is_call: false,
             ..self.clone()
         }
+    }
+
+    /// The same for a gRPC call (CF-410).
+    #[must_use]
+    pub(super) fn for_call(self, is_call: bool) -> Self {
+        Self { is_call, ..self }
+    }
+
+    /// Whether it is for a gRPC call, which has nothing to do with the cache, pages for errors, second origins and Lambda@Edge.
+    pub const fn is_call(&self) -> bool {
+        self.is_call
     }
 
     /// The distribution.
@@ -163,16 +178,16 @@ impl Route {
         self.distribution().behavior(self.behavior)
     }
 
-    /// The function at a trigger, ready to run. At a shield there is none for the viewer's (LE-006); at an edge, those of the
-    /// origin's run where a request goes past its shield, which is not known here.
+    /// The function at a trigger, ready to run. For calls there are only CloudFront Functions (LE-012, LE-048). At a shield there is
+    /// none for the viewer's events (LE-006); at an edge, those of the origin's run where a request goes past its shield, which is
+    /// not known here.
     pub fn hook(&self, event: EventType) -> Option<&Hook> {
         if self.at_shield && event.is_viewer() {
             return None;
         }
-        self.snapshot
-            .behavior(self.distribution, self.behavior)
-            .hooks[event.index()]
-        .as_ref()
+        let runtime = self.snapshot.behavior(self.distribution, self.behavior);
+        let hook = runtime.hooks[event.index()].as_ref();
+        hook.filter(|hook| !self.is_call || hook.function.cloudfront().is_some())
     }
 
     /// Whether the function at a trigger is shown the request body (LE-120).

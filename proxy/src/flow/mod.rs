@@ -59,6 +59,7 @@ pub mod device;
 mod exchange;
 mod fault;
 pub mod generated;
+pub(crate) mod grpc;
 pub mod hook;
 mod origin_side;
 mod protocol;

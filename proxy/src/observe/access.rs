@@ -65,6 +65,8 @@ pub struct AccessRecord {
     pub cache_reason: Option<&'static str>,
     /// Bytes received over the WebSocket that the request became; `None` where it is an answer like any other (CF-409).
     pub websocket_bytes: Option<u64>,
+    /// Whether it is a gRPC call (CF-410).
+    pub is_call: bool,
     /// How it was to come about when its first byte was sent, and with which status; `None` when none was sent (CF-704).
     pub began_as: Option<(Served, u16)>,
     /// Body bytes sent.
@@ -468,9 +470,10 @@ impl AccessRecord {
         Value::Object(record)
     }
 
-    /// `cs-protocol` (CF-703, CF-409).
+    /// `cs-protocol` (CF-703, CF-409, CF-410).
     pub const fn scheme(&self) -> &'static str {
         match (self.tls, self.websocket_bytes) {
+            (Some(_), None) if self.is_call => "grpcs",
             (Some(_), None) => "https",
             (None, None) => "http",
             (Some(_), Some(_)) => "wss",
@@ -616,6 +619,7 @@ pub(super) mod tests {
             cache_reason: None,
             bytes: 12,
             websocket_bytes: None,
+            is_call: false,
             duration: Duration::from_micros(1_500),
             hooks: vec![HookRecord {
                 event_type: EventType::ViewerRequest,
@@ -658,6 +662,17 @@ pub(super) mod tests {
         };
         assert_eq!(plain.scheme(), "ws");
         assert!(record().to_json().get("cs-body-bytes").is_none());
+    }
+
+    #[test]
+    fn a_call_has_a_protocol_of_its_own() {
+        // CF-410, CF-703
+        let call = AccessRecord {
+            is_call: true,
+            ..record()
+        };
+        assert_eq!(call.to_json()["cs-protocol"], "grpcs");
+        assert_eq!(record().scheme(), "https");
     }
 
     #[test]

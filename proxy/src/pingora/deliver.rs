@@ -243,28 +243,10 @@ impl Edge {
         let request = viewer_parts(session);
         let response = response_parts(head);
         let asked = self.ask_viewer_response(exchange, &request, &response, &mut ctx.record);
-        let Some(result) = asked.await? else {
-            return Ok(None);
-        };
-        if result.headers_changed {
-            match result.headers.strip_prefix(&*response.lines) {
-                // What most do: everything stays, some is added.
-                Some(added) => append_lines(head, added)?,
-                None => set_lines(head, &result.headers)?,
-            }
+        match asked.await? {
+            Some(result) => take_result(head, &response, result),
+            None => Ok(None),
         }
-        let mut description = result.status_description;
-        if result.status != response.status {
-            // LE-421: a CloudFront Function may.
-            head.set_status(result.status).map_err(|e| internal(&e))?;
-            description.get_or_insert_with(|| reason(result.status).to_owned());
-        }
-        if let Some(description) = description
-            && description != response.description
-        {
-            let _ = head.set_reason_phrase(Some(&description));
-        }
-        Ok(result.body.map(Bytes::from))
     }
 
     /// Runs the viewer-response function on a response that it may change; `None` when it leaves it as it is, having
@@ -324,6 +306,34 @@ impl Edge {
             Err(fault) => swap(session, head, ctx, &fault),
         }
     }
+}
+
+/// Makes a head, which a function saw as `response`, into what that made of it. Gives the body that takes the place of the
+/// answer's own.
+pub(super) fn take_result(
+    head: &mut ResponseHeader,
+    response: &ResponseParts,
+    result: ResponseResult,
+) -> std::result::Result<Option<Bytes>, Fault> {
+    if result.headers_changed {
+        match result.headers.strip_prefix(&*response.lines) {
+            // What most do: everything stays, some is added.
+            Some(added) => append_lines(head, added)?,
+            None => set_lines(head, &result.headers)?,
+        }
+    }
+    let mut description = result.status_description;
+    if result.status != response.status {
+        // LE-421: a CloudFront Function may.
+        head.set_status(result.status).map_err(|e| internal(&e))?;
+        description.get_or_insert_with(|| reason(result.status).to_owned());
+    }
+    if let Some(description) = description
+        && description != response.description
+    {
+        let _ = head.set_reason_phrase(Some(&description));
+    }
+    Ok(result.body.map(Bytes::from))
 }
 
 /// Applies the behaviour's response headers policy, where a viewer is answered (CF-554).

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fourfront_cache::Outcome;
 use fourfront_model::{CacheMode, ErrorPage};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use parking_lot::Mutex;
 use pingora::{
     Error, ErrorType, Result,
@@ -83,25 +83,23 @@ const NOT_FOR_PAGE: [HeaderName; 16] = [
     header::PROXY_AUTHORIZATION,
 ];
 
-/// The page that stands in for an error of that status, which is the answer to a request. None does for gRPC (CF-595), nor
+/// The page that stands in for an error of that status, which is the answer to a request. None does for calls (CF-595), nor
 /// for the page's own request by a viewer: it would be answered with itself (CF-594).
 pub(super) fn page_for<'a>(
     exchange: &'a Exchange,
     method: &Method,
     path: &[u8],
-    content_type: Option<&HeaderValue>,
     status: u16,
 ) -> Option<&'a ErrorPage> {
     let route = &exchange.route;
     let page = route.distribution().error_page(status)?;
-    let is_grpc = content_type.is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
     let object = |path: &[u8]| route.root_object(path);
     let same = matches!(*method, Method::GET | Method::HEAD)
         && object(path).as_deref().unwrap_or(path)
             == object(page.path.as_bytes())
                 .as_deref()
                 .unwrap_or(page.path.as_bytes());
-    (!is_grpc && !same).then_some(page)
+    (!route.is_call() && !same).then_some(page)
 }
 
 /// The same, of Pingora's form of a request.
@@ -111,8 +109,7 @@ pub(super) fn page_of<'a>(
     status: u16,
 ) -> Option<&'a ErrorPage> {
     let (path, _) = split(request.raw_path());
-    let content_type = request.headers.get(header::CONTENT_TYPE);
-    page_for(exchange, &request.method, path, content_type, status)
+    page_for(exchange, &request.method, path, status)
 }
 
 /// The record of an error without its body.

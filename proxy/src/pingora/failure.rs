@@ -85,7 +85,7 @@ impl Edge {
     }
 
     /// Counts and logs a fault; the exchange, and the number of tries when no answer has begun.
-    fn tell_failure<'a>(
+    pub(super) fn tell_failure<'a>(
         &self,
         ctx: &'a Ctx,
         fault: &OriginFault,

@@ -19,12 +19,14 @@ mod connect;
 mod context;
 mod deadline;
 mod deliver;
+mod dial;
 mod direct;
 mod disk;
 mod error_page;
 mod explain;
 mod failover;
 mod failure;
+mod h2_origins;
 mod headers;
 mod hook;
 mod interim;
@@ -44,6 +46,7 @@ mod shield;
 mod shielded;
 mod storage;
 mod store;
+mod turn;
 mod unsafe_methods;
 mod viewer_side;
 mod websocket;
@@ -110,19 +113,23 @@ pub struct Edge {
     /// Connections for parts of objects, which Pingora does not fetch.
     connector: Connector,
     /// Connections that no pool is to know of.
-    dialler: Arc<websocket::Dialler>,
+    dialler: Arc<dial::Dialler>,
+    /// Those that speak HTTP/2.
+    h2_origins: h2_origins::H2Origins,
     this: Weak<Self>,
 }
 
 impl Edge {
     /// A proxy for a node. Workers share what it knows of origins.
     pub fn new(node: Arc<Node>, conf: &ServerConf) -> Arc<Self> {
+        let dialler = dial::Dialler::new(conf);
         Arc::new_cyclic(|this| Self {
             node,
             certificates: certificates::Certificates::default(),
             refreshes: viewer_side::Refreshes::default(),
             connector: Connector::new(Some(ConnectorOptions::from_server_conf(conf))),
-            dialler: websocket::Dialler::new(conf),
+            h2_origins: h2_origins::H2Origins::new(dialler.clone()),
+            dialler,
             this: this.clone(),
         })
     }

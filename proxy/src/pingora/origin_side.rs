@@ -19,7 +19,7 @@ use fourfront_model::{
 use fourfront_origin::{
     OriginFault,
     failover::{Failed, applies},
-    request::{self, Hop, RangeSent, Selected, ViewerParts},
+    request::{self, Hop, Preconditions, RangeSent, Selected, ViewerParts},
     response,
     select::{self, Address, SentHost},
     signing::{self, Payload},
@@ -51,6 +51,21 @@ use crate::flow::{
     hook::{RequestParts, ResponseParts},
     reason,
 };
+
+/// What a request to an origin is made of, beside its exchange.
+#[derive(Clone, Debug)]
+pub(super) struct ToOrigin<'a> {
+    /// The request as the viewer-request function left it.
+    pub(super) viewer: &'a RequestHeader,
+    /// Whether a body comes with it.
+    pub(super) has_body: bool,
+    /// Where it goes.
+    pub(super) origin: &'a Origin,
+    /// The `Host` that a function wants it to have (LE-478).
+    pub(super) host: Option<&'a str>,
+    /// What becomes of the viewer's range.
+    pub(super) range: RangeSent,
+}
 
 impl Edge {
     /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
@@ -177,9 +192,7 @@ impl Edge {
         self.origin_parts(session, exchange, origin, host, range)
     }
 
-    /// The request as the policies leave it (LE-091, CF section 4.2): its query is what will be sent, whatever the
-    /// viewer's was (LE-092), and of headers that a viewer-request function added only those that a policy names are
-    /// left (LE-148).
+    /// The request of a session as the policies leave it.
     pub(super) fn origin_parts(
         &self,
         session: &Session,
@@ -188,7 +201,27 @@ impl Edge {
         host: Option<&str>,
         range: RangeSent,
     ) -> RequestParts {
-        let viewer = session.req_header();
+        let to = ToOrigin {
+            viewer: session.req_header(),
+            has_body: super::viewer_side::has_body(session),
+            origin,
+            host,
+            range,
+        };
+        let mode = exchange.route.distribution().cache_mode;
+        self.request_to(exchange, to, |sent| preconditions(session, mode, sent))
+    }
+
+    /// The request as the policies leave it (LE-091, CF section 4.2): its query is what will be sent, whatever the
+    /// viewer's was (LE-092), and of headers that a viewer-request function added only those that a policy names are
+    /// left (LE-148). `preconditions` says what becomes of the viewer's, given whether its cookies are sent.
+    pub(super) fn request_to(
+        &self,
+        exchange: &Exchange,
+        to: ToOrigin<'_>,
+        preconditions: impl FnOnce(OriginCookies) -> Preconditions,
+    ) -> RequestParts {
+        let viewer = to.viewer;
         let route = &exchange.route;
         let (distribution, behavior) = (route.distribution(), route.behavior());
         let received = lines(viewer);
@@ -208,8 +241,8 @@ impl Edge {
                 .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
             cookies,
             accept_encoding: accept_encoding(behavior, viewer),
-            preconditions: preconditions(session, distribution.cache_mode, sent),
-            range,
+            preconditions: preconditions(sent),
+            range: to.range,
             generated: exchange.generated(route.generated().all),
         };
         let root = route.root_object(path);
@@ -217,7 +250,7 @@ impl Edge {
             method: &viewer.method,
             path: root.as_deref().unwrap_or(path),
             headers: &received,
-            has_body: super::viewer_side::has_body(session),
+            has_body: to.has_body,
         };
         let hop = Hop {
             node_id: self.node().name(),
@@ -228,13 +261,13 @@ impl Edge {
         let request = request::origin_request(
             &parts,
             behavior,
-            origin,
+            to.origin,
             &distribution.identity,
             &hop,
             &selected,
         );
         let mut request = request;
-        if let Some(host) = host {
+        if let Some(host) = to.host {
             // LE-478
             for line in request
                 .headers
@@ -790,7 +823,8 @@ fn accept_encoding(behavior: &CacheBehavior, viewer: &RequestHeader) -> Option<H
     }
 }
 
-fn finished(fetch: &Fetch, replaced_body: Option<u64>) -> Result<request::WireRequest> {
+/// The request of a fetch as it goes over the wire.
+pub(super) fn finished(fetch: &Fetch, replaced_body: Option<u64>) -> Result<request::WireRequest> {
     let id = HeaderValue::from_str(fetch.exchange.request_id.as_str());
     let id = id.map_err(|e| ctx_internal(&e))?;
     let request = request::OriginRequest {

@@ -424,6 +424,7 @@ impl Edge {
             cache_reason: reason.as_ref().map(Reason::word),
             bytes: ended.bytes,
             websocket_bytes: ended.websocket_bytes,
+            is_call: exchange.is_some_and(|e| e.route.is_call()),
             duration: ctx.record.started.elapsed(),
             hooks: std::mem::take(&mut ctx.record.hooks),
             origin: ctx.record.origin,

@@ -39,7 +39,7 @@ const BEHAVIOR_KEYS: &[Key] = &[
         "realtime_log_config_arn",
         "not available yet: it needs sampled log streams",
     ),
-    refused("grpc_config", "not available yet: it needs HTTP/2"),
+    read("grpc_config"),
 ];
 
 pub(crate) const DEFAULT_BEHAVIOR: Table = Table {
@@ -64,6 +64,11 @@ pub(crate) const DEFAULT_BEHAVIOR: Table = Table {
 pub(crate) const BEHAVIOR: Table = Table {
     what: "a behaviour",
     groups: &[&[read("path"), read("path_pattern")], BEHAVIOR_KEYS],
+};
+
+pub(crate) const GRPC_CONFIG: Table = Table {
+    what: "`grpc_config`",
+    groups: &[&[read("enabled")]],
 };
 
 /// `allowed_methods` in the form of CloudFront's API.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use fourfront_model::{
     AllowedMethods, CacheBehavior, CacheMode, CachePolicy, CachedMethods, Compat, EventType,
-    Failover, FunctionAssociation, FunctionAssociations, OnError, Origin, OriginHeaders,
-    OriginKind, OriginRequestPolicy, PathPattern, PathPatternSlot,
+    Failover, FunctionAssociation, FunctionAssociations, HttpVersions, OnError, Origin,
+    OriginHeaders, OriginKind, OriginRequestPolicy, PathPattern, PathPatternSlot,
 };
 
 use super::{
     Context, Shared,
     behavior_policies::Policies,
     function::{Functions, Lookup},
+    grpc,
     origin_group::OriginGroup,
     tls,
 };
@@ -32,6 +33,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) shared: &'a Shared<'a>,
     pub(crate) compat: Compat,
     pub(crate) cache_mode: CacheMode,
+    /// What viewers may speak.
+    pub(crate) http_versions: HttpVersions,
 }
 
 /// The patterns of listed behaviours, each held against those before it (CF-080, CF-088).
@@ -112,6 +115,8 @@ pub(crate) fn lower(
     let report = context.report;
     let (target, failover) = target(&raw, around, report);
     require_in_document(&raw, report);
+    let primary = target.and_then(|t| around.origins.get(t)?.1.as_deref());
+    let grpc = grpc::lower(&raw, around.http_versions, primary, context);
     let policies = Policies::take(&mut raw, context);
     let key_groups = around.shared.key_groups;
     let trusted_key_groups = key_groups.of_behavior(&raw.trusted_key_groups, report);
@@ -121,6 +126,9 @@ pub(crate) fn lower(
     };
     let protocol_policy = tls::protocol_policy(raw.viewer_protocol_policy, context);
     let functions = associations(raw.on, around, context);
+    if grpc {
+        grpc::warn_of_functions(&functions, &raw.at, report);
+    }
 
     if let Some(cached) = raw.cached_methods.as_ref().filter(|c| {
         c.value == CachedMethods::GetHeadOptions && raw.allowed_methods == AllowedMethods::GetHead
@@ -159,6 +167,7 @@ pub(crate) fn lower(
         allowed_methods: raw.allowed_methods,
         cached_methods: raw.cached_methods.map(|c| c.value).unwrap_or_default(),
         compress: raw.compress,
+        grpc,
         cache_policy: cache_policy?,
         origin_request_policy: origin_request_policy?,
         response_headers_policy: response_headers_policy?,

@@ -85,6 +85,7 @@ impl Placed {
             shared,
             compat,
             cache_mode,
+            http_versions: raw.http_versions.unwrap_or_default(),
         };
         let default_at = raw.default_behavior.as_ref().map(|b| &b.at);
         let patterns = behavior::patterns(&raw.behaviors, default_at, report);

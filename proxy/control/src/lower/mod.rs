@@ -12,6 +12,7 @@ mod files;
 mod function;
 mod geo;
 mod grants;
+mod grpc;
 mod headers;
 mod legacy;
 mod logging;

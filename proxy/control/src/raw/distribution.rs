@@ -143,6 +143,7 @@ pub(crate) struct RawBehavior {
     pub(crate) allowed_methods: AllowedMethods,
     pub(crate) cached_methods: Option<Spanned<CachedMethods>>,
     pub(crate) compress: bool,
+    pub(crate) grpc: Option<Spanned<bool>>,
     pub(crate) cache_policy: Option<RawPolicy<RawCachePolicy>>,
     pub(crate) legacy: Option<RawLegacy>,
     /// Whether `forwarded_values` stands there, readable or not.
@@ -479,6 +480,7 @@ impl RawBehavior {
             allowed_methods: AllowedMethods::default(),
             cached_methods: None,
             compress: false,
+            grpc: None,
             cache_policy: None,
             legacy: None,
             names_legacy: false,
@@ -524,6 +526,7 @@ impl RawBehavior {
                 .get("compress")
                 .and_then(Cursor::boolean)
                 .is_some_and(|c| c.value),
+            grpc: block.get("grpc_config").and_then(grpc),
             cache_policy: block
                 .either("cache_policy", "cache_policy_id")
                 .and_then(|c| RawPolicy::read(c, RawCachePolicy::read)),
@@ -542,6 +545,15 @@ impl RawBehavior {
                 .map_or_else(Vec::new, trusted_key_groups),
         }
     }
+}
+
+/// `grpc_config` (CF-076): a block as in CloudFront's API, or whether.
+fn grpc(cursor: &Cursor<'_>) -> Option<Spanned<bool>> {
+    if cursor.scalar().is_some() {
+        return cursor.boolean();
+    }
+    let block = Block::open_spelled(cursor, &keys::GRPC_CONFIG)?;
+    block.get("enabled").and_then(Cursor::boolean)
 }
 
 /// Both sets of methods: beside each other, or as CloudFront's API has them, the cached ones within the allowed ones.

@@ -10,6 +10,7 @@ mod error_responses;
 mod functions;
 mod geo;
 mod grants;
+mod grpc;
 mod legacy;
 mod logging;
 mod managed_documents;

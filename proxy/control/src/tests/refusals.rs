@@ -134,7 +134,7 @@ const HOSTS: &[Host] = &[
 
 #[test]
 fn everything_refused_is_refused_by_name() {
-    // CF-022, CF-043, CF-045..057, CF-064, CF-067..076, CF-416..417, LE-353
+    // CF-022, CF-043, CF-045..057, CF-064, CF-067..075, CF-416..417, LE-353
     let mut count = 0;
     for host in HOSTS {
         for key in refused_keys(host.table) {

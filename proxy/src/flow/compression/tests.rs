@@ -21,6 +21,7 @@ fn behavior(policy: &str) -> CacheBehavior {
         allowed_methods: AllowedMethods::All,
         cached_methods: CachedMethods::GetHead,
         compress: true,
+        grpc: false,
         cache_policy: managed_cache_policy(policy).unwrap(),
         origin_request_policy: None,
         functions: FunctionAssociations::default(),

@@ -245,6 +245,44 @@ impl Edge {
         fresh.then_some(object)
     }
 
+    /// Answers with the page for a fault, where it is known to whom the request belongs; whether it was.
+    pub(super) async fn answer_fault(
+        &self,
+        connection: &mut impl Way,
+        head: &ViewerHead,
+        ctx: &mut Ctx,
+        fault: &Fault,
+    ) -> bool {
+        let reply = failed_reply(ctx, fault, asked(head));
+        self.answer_with(connection, head, ctx, reply).await
+    }
+
+    /// Answers with what a viewer-request function has made; whether there was something.
+    pub(super) async fn answer_generated(
+        &self,
+        connection: &mut impl Way,
+        head: &ViewerHead,
+        ctx: &mut Ctx,
+        generated: Generated,
+    ) -> bool {
+        let reply = generated_reply(ctx, generated, asked(head));
+        self.answer_with(connection, head, ctx, reply).await
+    }
+
+    async fn answer_with(
+        &self,
+        connection: &mut impl Way,
+        head: &ViewerHead,
+        ctx: &mut Ctx,
+        reply: Option<Reply>,
+    ) -> bool {
+        let Some(reply) = reply else {
+            return false;
+        };
+        self.send(connection, head, ctx, reply, true).await;
+        true
+    }
+
     /// Answers from a fresh object.
     #[expect(clippy::too_many_arguments, reason = "what is known by now, once")]
     async fn hit(
@@ -527,7 +565,7 @@ fn refused((fault, exchange): (ViewerFault, Option<Exchange>), mut ctx: Ctx) -> 
 }
 
 /// The request as functions see it (LE-095), with the whole query whatever the policies are (LE-093).
-fn viewer_parts(head: &ViewerHead) -> RequestParts {
+pub(super) fn viewer_parts(head: &ViewerHead) -> RequestParts {
     let (path, query) = match memchr::memchr(b'?', &head.target) {
         Some(at) => (head.target.slice(..at), head.target.slice(at + 1..)),
         None => (head.target.clone(), Bytes::new()),
@@ -664,16 +702,8 @@ fn is_for_a_page(lookup: &Lookup, head: &ViewerHead, target: &[u8], status: Stat
     if status.as_u16() < 400 {
         return false;
     }
-    let content_type = head.headers.get(header::CONTENT_TYPE);
     let (path, _) = split(target);
-    page_for(
-        &lookup.exchange,
-        &head.method,
-        path,
-        content_type,
-        status.as_u16(),
-    )
-    .is_some()
+    page_for(&lookup.exchange, &head.method, path, status.as_u16()).is_some()
 }
 
 /// Whether the answer depends on a condition or a range, which a function may have put there (RFC 9110 sections 13

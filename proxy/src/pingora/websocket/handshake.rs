@@ -7,7 +7,7 @@
 //! consequences; anything else passes as it is.
 
 use std::{
-    fmt, io,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -20,7 +20,7 @@ use http::{HeaderName, HeaderValue, header};
 use parking_lot::Mutex;
 use pingora::{
     Result,
-    connectors::{ConnectorOptions, L4Connect, TransportConnector},
+    connectors::L4Connect,
     protocols::{
         Stream,
         l4::{
@@ -29,12 +29,12 @@ use pingora::{
             virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream},
         },
     },
-    server::configuration::ServerConf,
     upstreams::peer::HttpPeer,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::has_token;
+use crate::pingora::dial::Dialler;
 
 /// Most bytes of the head of a 101 (CF-363).
 const MAX_HEAD: usize = fourfront_origin::response::MAX_HEADER_BYTES;
@@ -53,28 +53,6 @@ const STAND_IN: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length
 
 /// Goes into answers that pass: the connection is Pingora's for this one answer.
 const CLOSES: &[u8] = b"Connection: close\r\n";
-
-/// How connections are made that Pingora's own pools know nothing of.
-pub(in crate::pingora) struct Dialler(TransportConnector);
-
-impl Dialler {
-    /// To be made while what the settings name can be read.
-    pub(in crate::pingora) fn new(conf: &ServerConf) -> Arc<Self> {
-        let options = ConnectorOptions::from_server_conf(conf);
-        Arc::new(Self(TransportConnector::new(Some(options))))
-    }
-
-    /// A connection, TLS included; errors are those of any connection Pingora makes.
-    async fn dial(&self, peer: &HttpPeer) -> Result<Stream> {
-        self.0.new_stream(peer).await
-    }
-}
-
-impl fmt::Debug for Dialler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dialler").finish_non_exhaustive()
-    }
-}
 
 /// A handshake under way.
 #[derive(Debug, Default)]

@@ -39,7 +39,7 @@ use crate::{
     tls::TlsFacts,
 };
 use handshake::Outcome;
-pub(super) use handshake::{Dialler, Handshake, Opened};
+pub(super) use handshake::{Handshake, Opened};
 use relay::{End, Passed, relay};
 
 /// Fields of a request without which an origin opens nothing.

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use parking_lot::Mutex;
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::Tally;
-use crate::pingora::direct::connection::SEND_TIMEOUT;
+use crate::pingora::{direct::connection::SEND_TIMEOUT, turn::Turn};
 
 /// Bytes of frames without use that are forgiven, beside one in [`RATIO`] that is of use.
 const FORGIVEN: u64 = 64 * 1024;
@@ -44,6 +44,7 @@ pub(super) struct Metered {
     meter: Meter,
     tally: Arc<Tally>,
     flooded: Flooded,
+    turn: Turn,
     /// Runs while a write waits for the viewer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -79,6 +80,7 @@ impl Metered {
             meter: Meter::default(),
             tally,
             flooded: Flooded::default(),
+            turn: Turn::default(),
             stalled: None,
         }
     }
@@ -121,11 +123,14 @@ impl AsyncRead for Metered {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.turn.poll(cx));
         let before = buf.filled().len();
         let polled = self.inner()?.poll_read(cx, buf);
+        let came = buf.filled().get(before..).unwrap_or(&[]);
+        self.turn.took(came.len());
         if matches!(polled, Poll::Ready(Ok(()))) {
             let this = &mut *self;
-            this.meter.pass(buf.filled().get(before..).unwrap_or(&[]));
+            this.meter.pass(came);
             let sent = this.tally.sent.load(Ordering::Relaxed);
             if this.meter.is_flood(sent) {
                 this.flooded.0.store(true, Ordering::Relaxed);

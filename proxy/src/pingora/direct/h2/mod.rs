@@ -3,8 +3,8 @@
 //! Pingora has HTTP/2 of its own, which answers at the speed of its viewer: one who reads slowly would hold up the fill of
 //! an object that others wait for. It also knows neither interim answers nor an answer's own date, and every hit would take
 //! its long way. So the frames' library is driven here, and each stream is what a request on HTTP/1.1 is: answered from
-//! memory ([`reply`]) if that is all it takes, or handed on to Pingora behind its interface for protocols of others
-//! ([`session`]).
+//! memory ([`reply`]) if that is all it takes, carried to its origin if it is a gRPC call ([`grpc`]), or handed on to Pingora
+//! behind its interface for protocols of others ([`session`]).
 //!
 //! What a connection may cost is bounded:
 //!
@@ -17,6 +17,7 @@
 //! - A connection that is ended for any of these stays in a [`tarpit`] for a while.
 //! - A viewer that takes nothing loses its stream after [`SEND_TIMEOUT`](super::connection::SEND_TIMEOUT), and its connection when that does not move either.
 
+mod grpc;
 mod io;
 mod reply;
 mod request;
@@ -46,6 +47,7 @@ use tokio::{
 };
 
 use self::{
+    grpc::{Call, host_of_call},
     io::Metered,
     reply::Reply,
     request::{Head, Read, read},
@@ -296,6 +298,13 @@ impl Direct {
                 return;
             }
         };
+        if let Some((host, snapshot)) = host_of_call(&head, &peer) {
+            let has_body = head.has_body;
+            let head = head.into_viewer_head(host);
+            let call = Call::new(&self.edge, peer, head, has_body, respond);
+            call.carry(&snapshot, body).await;
+            return;
+        }
         let (head, begun): (Head, Option<Box<Ctx>>) = match head.host_here() {
             Some(host) => {
                 let viewer_head = head.into_viewer_head(host);

@@ -22,9 +22,9 @@ use crate::{
 pub(super) struct Head {
     method: Method,
     /// Path and query; empty with CONNECT.
-    target: Bytes,
+    pub(super) target: Bytes,
     /// With `Host`, unless there is none that may be.
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     /// What the fields and pseudo fields come to (CF-360).
     bytes: u64,
     /// Whether bytes of a body have come with a GET or HEAD (CF-368).
