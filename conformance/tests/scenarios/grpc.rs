@@ -478,45 +478,6 @@ async fn many_small_messages_for_a_viewer_who_takes_none_hurt_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_small_messages_come_through_from_a_viewer() {
-    // CF-410: also faster than anybody looks, and to an origin that waits for a while before it does
-    const MESSAGES: usize = 40_000;
-    let world = World::new();
-    let (open, gate) = tokio::sync::watch::channel(false);
-    let mut options = h2::server::Builder::new();
-    options.data_frame_budget(1 << 30);
-    let origin = H2Origin::start_with(world.tls(), options, move |mut call: H2Call| {
-        let mut gate = gate.clone();
-        async move {
-            gate.wait_for(|open| *open).await.unwrap();
-            let (all, _) = rest(&mut call.body).await.unwrap();
-            let mut out = call.respond.send_response(head_of_answer(), false).unwrap();
-            out.send_data(Bytes::from(all.len().to_string()), true)
-                .unwrap();
-        }
-    })
-    .await;
-    let edge = world.edge().start_at(&origin.url()).await;
-    let mut sender = world.connect(&edge).await;
-    let mut calls = Vec::new();
-    for _ in 0..2 {
-        let (response, mut out) = send(&mut sender, call("/up"));
-        for _ in 0..MESSAGES {
-            out.send_data(Bytes::from_static(b"tiny"), false).unwrap();
-        }
-        out.send_data(Bytes::new(), true).unwrap();
-        calls.push(response);
-    }
-    origin.received(2).await;
-    open.send_replace(true);
-    for response in calls {
-        let mut body = soon(response).await.unwrap().into_body();
-        let (all, _) = soon(rest(&mut body)).await.unwrap();
-        assert_eq!(all, (4 * MESSAGES).to_string().into_bytes());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_call_is_a_request_like_any_other() {
     // CF-410, CF-595: by content type, protocol and setting
     let world = World::new();
