@@ -76,7 +76,7 @@ impl Call<'_> {
         let (Some(exchange), Some(request)) = (self.ctx.flow.exchange(), &self.request) else {
             return Err(internal(&"an answer to nothing"));
         };
-        hide(head, self.ctx, exchange);
+        hide(head, &self.ctx, exchange);
         let (exchange, asked) = (exchange.clone(), asked_parts(request));
         let record = &self.ctx.record;
         response_policy::apply(head, asked, &exchange, record, Served::Miss)
