@@ -24,6 +24,11 @@ impl FileId {
         self.is_document
     }
 
+    /// Whether this is an entry that was deployed, in the site file's own form.
+    pub(crate) fn is_deployed(self) -> bool {
+        self != Self::SITE && !self.is_document
+    }
+
     /// The path of a member.
     pub(crate) fn member(self, path: &str, key: &str) -> String {
         if self.is_document() {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use fourfront_model::{LimitProfile, PopCode};
 
-use super::{RawAdmin, tls::RawViewers};
+use super::{Named, RawAdmin, RawBucket, tls::RawViewers};
 use crate::{
     AccessFormat, LogFormat, LogLevel, Quotas, ResolverSettings,
     cursor::{Block, Cursor, shorten},
@@ -56,6 +56,7 @@ pub(crate) struct RawNode {
     pub(crate) pop: Option<Spanned<PopCode>>,
     pub(crate) data_dir: Option<Spanned<String>>,
     pub(crate) viewers: RawViewers,
+    pub(crate) buckets: Vec<Named<RawBucket>>,
 }
 
 /// More threads than any machine this runs on has cores; more is a slip.
@@ -122,6 +123,7 @@ impl RawNode {
             pop: block.get("pop").and_then(pop),
             data_dir: block.get("data_dir").and_then(Cursor::text),
             viewers: RawViewers::read(&block),
+            buckets: RawBucket::read_all(&block),
             ..Self::default()
         };
         if let Some(hooks) = block

@@ -2,8 +2,10 @@
 
 mod associations;
 mod behaviors;
+mod buckets;
 mod cloudfront_functions;
 mod deployed;
+mod deployed_certificates;
 mod distributions;
 mod documents;
 mod error_responses;
