@@ -1,5 +1,6 @@
 //! Site files against what they become, or what is said about them.
 
+mod artifacts;
 mod associations;
 mod behaviors;
 mod buckets;
@@ -10,6 +11,7 @@ mod distributions;
 mod documents;
 mod error_responses;
 mod functions;
+mod generated;
 mod geo;
 mod grants;
 mod legacy;
@@ -20,6 +22,7 @@ mod node;
 mod origin_access;
 mod origin_groups;
 mod origins;
+mod plane;
 mod policies;
 mod pools;
 mod reference;
