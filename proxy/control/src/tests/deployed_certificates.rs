@@ -147,6 +147,36 @@ fn aliases_are_covered_by_the_certificate() {
     .unwrap();
 }
 
+#[test]
+fn the_api_refuses_by_cloudfronts_code_and_names_the_setting() {
+    // CP-116, CP-117, CP-118
+    let site =
+        "node: { data_dir: ./data, certificates: { site: { cert: site.pem, key: site.key } } }\n";
+    let plane = super::plane::Plane::new(site);
+    let create = |config: Value| {
+        let input = json!({ "DistributionConfig": config });
+        plane.cloudfront("CreateDistribution", &input)
+    };
+    for (config, part) in [
+        (config(&[], of_acm(ARN)), "add it under `node.certificates`"),
+        (
+            config(&["www.example.org"], of_acm("site")),
+            "is not for `www.example.org`",
+        ),
+        (config(&["www.example.test"], own()), "ACMCertificateArn"),
+    ] {
+        let refused = create(config).unwrap_err();
+        assert_eq!(
+            (refused.status, &*refused.code),
+            (400, "InvalidViewerCertificate")
+        );
+        assert!(refused.message.contains(part), "{}", refused.message);
+    }
+    let made = create(config(&["www.example.test"], of_acm("site"))).unwrap();
+    let certificate = &made["Distribution"]["DistributionConfig"]["ViewerCertificate"];
+    assert_eq!(certificate["Certificate"], "site");
+}
+
 /// What is said of a distribution with a member of its own: warnings by their rules, or the error.
 fn with(change: impl FnOnce(&mut Value)) -> Result<Vec<&'static str>, String> {
     let mut config = config(&[], own());
