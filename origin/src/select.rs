@@ -435,6 +435,7 @@ mod tests {
             protocol: OriginProtocol::Http,
             host: "127.0.0.1".to_owned(),
             port: 9000,
+            bucket: String::new(),
         });
         let elsewhere = target(&signed, host, OriginProtocol::Https).unwrap();
         let port_9000 = Address::Network {

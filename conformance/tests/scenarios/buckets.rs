@@ -204,3 +204,51 @@ async fn a_function_may_choose_another_bucket() {
     let logged = edge.logged(1).await;
     assert_eq!(logged[0].message, "origin-access-identity");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_that_are_named_as_aws_names_them_lie_where_the_node_says() {
+    // CP-320, CF-434, CF-435, CF-436, CF-437: by path and by host, each with keys of its own, and a directory
+    let (by_path, _dir) = server().await;
+    let (by_host, second) = server_of(Some("s3.eu-west-1.amazonaws.com")).await;
+    let wrong = keys("another");
+    let edge = Edge::new()
+        .node(&format!(
+            "origins: {{ s3: {{
+              media: {{ endpoint: 'http://{by_path}', {} }},
+              copy: {{ endpoint: 'http://{by_host}', path_style: false, {} }},
+              shut: {{ endpoint: 'http://{by_path}', {wrong} }},
+              here: {{ dir: ./here }} }} }}",
+            keys(SECRET),
+            keys(SECRET),
+        ))
+        .top("origin_access_controls: { control: { signing_behavior: always } }")
+        .origin("media: { domain_name: media.s3.us-east-1.amazonaws.com, s3_origin_config: {}, origin_access_control_id: control }")
+        .origin("copy: { domain_name: copy.s3.eu-west-1.amazonaws.com, s3_origin_config: {}, origin_access_control_id: control }")
+        .origin("old: { domain_name: media.s3.amazonaws.com, s3_origin_config: { origin_access_identity: origin-access-identity/cloudfront/E1 } }")
+        .origin("shut: { domain_name: shut.s3.amazonaws.com, s3_origin_config: {}, origin_access_control_id: control }")
+        .origin("here: { domain_name: here.s3.amazonaws.com, s3_origin_config: {}, origin_access_control_id: control }")
+        .function(
+            "choose",
+            &handler(
+                "request.origin.s3.domainName = 'copy.s3.eu-west-1.amazonaws.com'; request.origin.s3.region = 'eu-west-1';
+                 request.headers.host = [{ key: 'Host', value: 'copy.s3.eu-west-1.amazonaws.com' }]; request.uri = '/a.txt'; return request;",
+            ),
+        )
+        .behavior("origin: media")
+        .path("/chosen", "origin: shut, on: { origin-request: choose }")
+        .path("/copied/*", "origin: copied")
+        .path("/b.txt", "origin: here")
+        .path("/a?20b*", "origin: old")
+        .origin("copied: { domain_name: copy.s3.eu-west-1.amazonaws.com, origin_path: /sub, s3_origin_config: {}, origin_access_control_id: control }");
+    edge.write("here/b.txt", "from a directory");
+    fs::create_dir_all(second.path().join("copy/sub/copied")).unwrap();
+    fs::write(second.path().join("copy/sub/copied/x"), "below").unwrap();
+    let edge = edge.start_at("").await;
+    at_the_servers_time(&edge);
+    assert_eq!(get(&edge, "/a.txt").await, ok("0123456789 in media"));
+    assert_eq!(get(&edge, "/copied/x").await, ok("below"));
+    assert_eq!(get(&edge, "/b.txt").await, ok("from a directory"));
+    assert_eq!(get(&edge, "/a%20b+c%20(d).txt").await, ok("odd"));
+    // What a function names is read with the keys of the bucket it names.
+    assert_eq!(get(&edge, "/chosen").await, ok("0123456789 in copy"));
+}

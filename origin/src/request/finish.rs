@@ -1,7 +1,7 @@
 //! The last step before the wire: what no function sees or changes.
 
 use bytes::Bytes;
-use fourfront_model::{HeaderLine, HeaderLines, Origin};
+use fourfront_model::{Endpoint, HeaderLine, HeaderLines, Origin};
 use http::{HeaderName, HeaderValue, header};
 
 use super::OriginRequest;
@@ -43,7 +43,8 @@ pub enum FinishError {
 ///
 /// Custom headers overwrite (CF-412); the origin's path is prefixed (CF-414); `X-Amz-Cf-Id` is set (CF-355);
 /// hop-by-hop fields give way to `Connection: Keep-Alive` (CF-335); a missing `Host` is the origin's domain
-/// name, otherwise it stays as the function left it (LE-150, LE-185), and comes first (CF-359). Header casing
+/// name, otherwise it stays as the function left it (LE-150, LE-185), and comes first (CF-359). Where a server knows the
+/// bucket by its path, the bucket comes before all of the path and `Host` is the server's (CF-436). Header casing
 /// is kept as the function returned it (LE-206). `replaced_body` is the length of a body the function
 /// put in place of the viewer's (LE-240).
 ///
@@ -72,12 +73,14 @@ pub fn finish(
         .partition(|l| l.name == header::HOST);
 
     let mut headers = HeaderLines::with_capacity(others.len() + custom.len() + 4);
-    headers.push(
-        hosts
+    headers.push(match by_path(origin) {
+        // The server would look for a bucket, or for a site of its own, under any other name.
+        Some(server) => names::line(header::HOST, names::value(server.authority().into_bytes())),
+        None => hosts
             .into_iter()
             .next()
             .unwrap_or_else(|| names::line(header::HOST, super::own_host(origin))),
-    );
+    });
     headers.extend(others);
     headers.extend(custom);
     if let Some(length) = replaced_body {
@@ -91,9 +94,14 @@ pub fn finish(
     Ok(WireRequest { target, headers })
 }
 
-/// CF-325, CF-326, CF-414.
+/// CF-325, CF-326, CF-414, CF-436.
 fn target(request: &OriginRequest, origin: &Origin) -> Result<Bytes, FinishError> {
-    let mut target = origin.origin_path.clone().into_bytes();
+    let mut target = Vec::new();
+    if let Some(server) = by_path(origin) {
+        target.push(b'/');
+        target.extend_from_slice(server.bucket.as_bytes());
+    }
+    target.extend_from_slice(origin.origin_path.as_bytes());
     target.extend_from_slice(&request.path_and_query());
     // Bytes past ASCII are UTF-8 from a function or the viewer's own; both go out as they are (CF-326).
     let splits_request_line = |b: &u8| *b <= b' ' || *b == 0x7f || *b == b'#';
@@ -102,6 +110,12 @@ fn target(request: &OriginRequest, origin: &Origin) -> Result<Bytes, FinishError
         return Err(FinishError::Target(shown));
     }
     Ok(target.into())
+}
+
+/// The server of a bucket that it knows by path (CF-436).
+fn by_path(origin: &Origin) -> Option<&Endpoint> {
+    let server = origin.endpoint.as_ref();
+    server.filter(|server| !server.bucket.is_empty())
 }
 
 /// CF-412, names in the casing configured.
@@ -192,6 +206,52 @@ mod tests {
         assert_eq!(host(&elsewhere, &[]), "Host: other.test");
         elsewhere.domain_name = "2001:db8::1".into();
         assert_eq!(host(&elsewhere, &[]), "Host: [2001:db8::1]");
+    }
+
+    #[test]
+    fn a_bucket_that_its_server_knows_by_path_comes_first() {
+        // CF-436, CF-414, CP-320: the server's own name is `Host`, with the port that a client of it would write
+        let mut origin = crate::testing::s3_origin();
+        origin.origin_path = "/v3".into();
+        let sent = |origin: &Origin| {
+            let wire = finished(&[("Host", "assets.s3.amazonaws.com")], origin, None);
+            let target = String::from_utf8(wire.target.to_vec()).unwrap();
+            (target, show(&wire.headers)[0].clone())
+        };
+        for (protocol, host, port, expected) in [
+            (
+                OriginProtocol::Http,
+                "minio.test",
+                9000,
+                "Host: minio.test:9000",
+            ),
+            (OriginProtocol::Https, "minio.test", 443, "Host: minio.test"),
+            (
+                OriginProtocol::Https,
+                "2001:db8::1",
+                80,
+                "Host: [2001:db8::1]:80",
+            ),
+        ] {
+            let mut server = Endpoint {
+                protocol,
+                host: host.to_owned(),
+                port,
+                bucket: "assets".to_owned(),
+            };
+            origin.endpoint = Some(server.clone());
+            assert_eq!(
+                sent(&origin),
+                ("/assets/v3/x?q=1".to_owned(), expected.to_owned())
+            );
+            server.bucket.clear();
+            origin.endpoint = Some(server);
+            let plain = (
+                "/v3/x?q=1".to_owned(),
+                "Host: assets.s3.amazonaws.com".to_owned(),
+            );
+            assert_eq!(sent(&origin), plain);
+        }
     }
 
     #[test]

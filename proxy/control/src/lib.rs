@@ -22,10 +22,14 @@
 //! - A distribution may name a document of CloudFront's API or the properties of a CloudFormation resource with `config:`
 //!   (CF-020, CF-021). Its members become the entry's, and what the entry gives itself goes before them, member by
 //!   member. What the document names by id or ARN is looked up in the site file: policies, key groups and origin
-//!   access controls by their key, `id` or name, certificates by their label, functions by their `arn` or by the name in
+//!   access controls by their key, `id` or name, certificates by their label or `arn`, functions by their `arn` or by the name in
 //!   the ARN. Paths in errors are JSON pointers into the document (CF-024). Its `cache_mode` is `cloudfront` unless
 //!   said otherwise, and it may not leave out what the API does not let it leave out; `Comment` and `CallerReference`,
 //!   which do nothing here, are not missed.
+//! - Buckets are named as AWS names them. What `node.origins.s3` says of a bucket holds for every origin that names it, and
+//!   what the origin says itself goes before it (CP-320).
+//! - An alias that was deployed needs a certificate that covers it, named by its distribution, where viewers come by HTTPS at
+//!   all and the site is `strict` (CP-116). Aliases of the site file are the operator's own, and are taken as they are.
 //! - Members that nobody knows are refused; in a document they are left out with a warning where the distribution says
 //!   `unknown_members: warn` (CF-022).
 //! - A setting left empty (`origin_path:` and nothing after it) counts as not given. A variable that expands

@@ -226,6 +226,23 @@ pub struct Endpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The bucket, where the server knows it by path and not by host: its name then begins every path that is sent there, and
+    /// `Host` is the server's (CF-436). Empty where the domain name says it all.
+    pub bucket: String,
+}
+
+impl Endpoint {
+    /// What `Host` says to this server: an IPv6 address in brackets, and the port unless it is the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        };
+        match self.port == self.protocol.default_port() {
+            true => host,
+            false => format!("{host}:{}", self.port),
+        }
+    }
 }
 
 impl Origin {

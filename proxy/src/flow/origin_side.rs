@@ -129,10 +129,13 @@ impl OriginRequest {
             && origin.endpoint.is_none()
             && let Some(known) = known_bucket(&origin, configured)
         {
-            // Another bucket of the configuration lies where that says (CF-436).
-            Arc::make_mut(&mut origin)
-                .endpoint
-                .clone_from(&known.endpoint);
+            // Another bucket of the configuration lies where that says (CF-436), and is read with its own keys: where they are
+            // the node's for that bucket, this one's are not let in (CP-320).
+            let origin = Arc::make_mut(&mut origin);
+            origin.endpoint.clone_from(&known.endpoint);
+            if origin.access.is_some() && known.access.is_some() {
+                origin.access.clone_from(&known.access);
+            }
         }
         let choice = match (&changed, &self.change) {
             (None, None) => OriginChoice::Configured,

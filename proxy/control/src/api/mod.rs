@@ -471,7 +471,8 @@ fn refused(errors: &SiteErrors) -> ApiError {
             true => error.location.to_string(),
             false => format!("{}: {}", error.location, error.path),
         };
-        format!("{place}: {}", error.message)
+        let help = error.help.as_ref().map(|help| format!(" ({help})"));
+        format!("{place}: {}{}", error.message, help.unwrap_or_default())
     });
     let code = first
         .and_then(|error| error.message.split_once(": "))

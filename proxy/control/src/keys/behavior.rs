@@ -1,6 +1,6 @@
 //! What behaviours may hold.
 
-use super::{Key, Table, read, refused, refused_unless};
+use super::{Key, Table, read, refused, refused_unless, warned};
 
 const BEHAVIOR_KEYS: &[Key] = &[
     read("origin"),
@@ -35,9 +35,10 @@ const BEHAVIOR_KEYS: &[Key] = &[
         "field_level_encryption_id",
         "not supported: field-level encryption needs AWS's key service",
     ),
-    refused(
+    warned(
         "realtime_log_config_arn",
-        "not available yet: it needs sampled log streams",
+        "CP-123",
+        "without effect: a node streams no records to AWS; its own access records have every request",
     ),
     read("grpc_config"),
 ];

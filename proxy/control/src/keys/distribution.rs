@@ -35,7 +35,11 @@ pub(crate) const DISTRIBUTION: Table = Table {
         ignored("is_ipv6_enabled"),
         // As CloudFormation spells it (CF-021).
         ignored("ipv6_enabled"),
-        ignored("anycast_ip_list_id"),
+        warned(
+            "anycast_ip_list_id",
+            "CP-123",
+            "without effect: a node has the addresses it listens on",
+        ),
         read("custom_error_responses"),
         read("viewer_certificate"),
         read("restrictions"),

@@ -8,6 +8,7 @@ pub(crate) const NODE: Table = Table {
         read("listen"),
         read("admin"),
         read("artifacts"),
+        read("origins"),
         read("metrics"),
         read("threads"),
         read("max_requests"),
@@ -65,6 +66,23 @@ pub(crate) const ADMIN: Table = Table {
     ]],
 };
 
+/// CP-320.
+pub(crate) const NODE_ORIGINS: Table = Table {
+    what: "`node.origins`",
+    groups: &[&[read("s3")]],
+};
+
+pub(crate) const BUCKET: Table = Table {
+    what: "a bucket of `node.origins.s3`",
+    groups: &[&[
+        read("dir"),
+        read("endpoint"),
+        read("path_style"),
+        read("region"),
+        read("credentials"),
+    ]],
+};
+
 pub(crate) const RESOLVER: Table = Table {
     what: "`node.resolver`",
     groups: &[&[read("servers"), read("max_ttl"), read("stale_ttl")]],
@@ -81,7 +99,7 @@ pub(crate) const COMPRESSION: Table = Table {
 
 pub(crate) const CERTIFICATE: Table = Table {
     what: "a certificate",
-    groups: &[&[read("cert"), read("key")]],
+    groups: &[&[read("cert"), read("key"), read("arn")]],
 };
 
 pub(crate) const HTTP2: Table = Table {

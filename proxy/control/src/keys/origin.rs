@@ -65,10 +65,7 @@ pub(crate) const S3_ORIGIN: Table = Table {
         read("origin_read_timeout"),
         read("region"),
         read("endpoint"),
-        refused(
-            "origin_access_identity",
-            "not supported: identities are CloudFront's own; name an `origin_access_control_id` on the origin",
-        ),
+        read("origin_access_identity"),
     ]],
 };
 

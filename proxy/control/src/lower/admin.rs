@@ -32,6 +32,10 @@ pub(super) fn lower(
         );
     }
     let certificate = raw.certificate.and_then(|(at, raw)| {
+        if let Some(arn) = &raw.arn {
+            let message = "distributions do not name this certificate, and it needs no `arn`";
+            report.error(&arn.at, message);
+        }
         let name = Spanned {
             value: "admin".to_owned(),
             at,

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathPatternSlot};
+use fourfront_model::{
+    CacheMode, CacheTags, CdnCc, Compat, Distribution, HostName, PathPatternSlot,
+};
 
 use super::{
     Context, Shared,
@@ -108,6 +110,11 @@ impl Placed {
         let policies = behaviors.iter().chain([&default]).flatten();
         let certificate = raw.viewer_certificate;
         let certificate = certificate.map(|c| tls::viewer_certificate(c, context));
+        let certificate = certificate.unwrap_or_default();
+        if raw.at.file.is_deployed() && compat == Compat::Strict {
+            let aliases: Vec<_> = aliases.iter().zip(&alias_at).collect();
+            tls::check_aliases(&aliases, certificate.certificate.as_deref(), context);
+        }
         let viewer_mtls = mtls.and_then(|m| tls::viewer_mtls(m, policies, context));
 
         Some(Self {
@@ -146,7 +153,7 @@ impl Placed {
                 max_variants: max_variants.unwrap_or(Distribution::MAX_VARIANTS),
                 geo_restriction,
                 error_responses,
-                viewer_certificate: certificate.unwrap_or_default(),
+                viewer_certificate: certificate,
                 http_versions: raw.http_versions.unwrap_or_default(),
                 viewer_mtls,
                 logging,

@@ -5,6 +5,7 @@ mod admin;
 mod arns;
 mod behavior;
 mod behavior_policies;
+mod bucket;
 mod cloudfront_function;
 mod distribution;
 mod error_response;
@@ -41,6 +42,7 @@ use fourfront_model::{Compat, KeyValueStore, LimitProfile, Site};
 
 use crate::{Loaded, raw::RawSite, report::Report};
 
+use bucket::Buckets;
 use distribution::Placed;
 use function::Functions;
 use named_policies::NamedPolicies;
@@ -60,14 +62,16 @@ pub(crate) struct Context<'a> {
     pub(crate) has_geo_database: bool,
     pub(crate) policies: NamedPolicies,
     pub(crate) response_headers: ResponseHeadersPolicies,
-    /// Labels of the node's certificates.
-    pub(crate) certificates: Vec<String>,
+    /// The node's certificates, in file order.
+    pub(crate) certificates: Vec<tls::Known>,
     /// Whether viewers can come by HTTPS.
     pub(crate) has_https: bool,
     /// Where directories stand for buckets (CF-045).
     pub(crate) log_directory: Option<PathBuf>,
     /// Who shields origins.
     pub(crate) shields: ShieldNames,
+    /// What stands for buckets that origins name (CP-320).
+    pub(crate) buckets: Buckets,
 }
 
 /// What is declared once and named by distributions.
@@ -79,24 +83,27 @@ pub(crate) struct Shared<'a> {
 
 /// Lowers a whole file. `None` means that errors were reported.
 pub(crate) fn lower(
-    raw: RawSite,
+    mut raw: RawSite,
     deployed: &[Arc<KeyValueStore>],
     base_dir: &Path,
     report: &Report,
 ) -> Option<Loaded> {
     quotas::site(&raw, report);
-    let context = Context {
+    let buckets = std::mem::take(&mut raw.node.buckets);
+    let mut context = Context {
         report,
         base_dir,
         profile: raw.node.limit_profile.unwrap_or_default(),
         has_geo_database: !raw.node.geo_databases.is_empty(),
         policies: NamedPolicies::lower(raw.cache_policies, raw.origin_request_policies, report),
         response_headers: ResponseHeadersPolicies::lower(raw.response_headers_policies, report),
-        certificates: tls::labels(&raw.node.viewers),
+        certificates: tls::known(&raw.node.viewers, base_dir, report),
         has_https: raw.node.viewers.has_https(),
         log_directory: node::log_directory(&raw.node, base_dir),
         shields: ShieldNames::of(&raw.node),
+        buckets: Buckets::default(),
     };
+    context.buckets = Buckets::lower(buckets, &context);
     let mut watched = Vec::new();
     let node = node::lower(raw.node, &context, &mut watched);
     let stores = Stores::lower(raw.stores, deployed, &context);

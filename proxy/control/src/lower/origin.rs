@@ -3,10 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use fourfront_model::{
-    CustomOrigin, Endpoint, HostName, Origin, OriginKind, OriginProtocol, S3AuthMethod, S3Origin,
+    CustomOrigin, Endpoint, HostName, Origin, OriginAccess, OriginKind, OriginProtocol,
+    S3AuthMethod, S3Origin, SigningBehavior,
 };
 
-use super::{Context, files, headers, origin_access::AccessControls, pool, shield};
+use super::{
+    Context,
+    bucket::{self, Bucket, Place},
+    files, headers,
+    origin_access::{AccessControls, Signing},
+    pool, shield,
+};
 use crate::{
     cursor::shorten,
     raw::{RawCustomOrigin, RawOrigin, RawOriginBlock, RawPool, RawProtocol},
@@ -120,6 +127,19 @@ fn from_block(
     }
 
     let mut secure = None;
+    let bucket = domain
+        .as_ref()
+        .and_then(|(host, _)| context.buckets.of_host(host))
+        .map(|(name, bucket)| (name.to_owned(), bucket));
+    // A directory in a bucket's place, unless the origin itself says where its bucket is.
+    let is_placed = raw.s3.as_ref().is_some_and(|s3| s3.endpoint.is_some());
+    let stand_in = bucket
+        .as_ref()
+        .filter(|_| raw.dir.is_none() && !is_placed)
+        .and_then(|(_, bucket)| match &bucket.place {
+            Place::Dir(dir) => Some(dir.clone()),
+            Place::Aws | Place::Server(_) => None,
+        });
     let (domain_name, kind) = match (&raw.dir, &raw.custom, &raw.s3) {
         (Some(dir), None, None) => {
             refuse_for_dir(&raw, report);
@@ -137,7 +157,13 @@ fn from_block(
                 refuse_website(&host, &custom.at, report);
             }
             let kind = custom_kind(custom, port, OriginProtocol::Http, report)?;
-            if matches!(custom.protocol, RawProtocol::MatchesViewer) {
+            let mut kind = OriginKind::Custom(kind);
+            if let Some((name, _)) = &bucket {
+                warn_of_bucket(name, &host, stand_in.is_some(), &custom.at, report);
+            }
+            if let Some(dir) = &stand_in {
+                kind = OriginKind::Dir(dir.clone());
+            } else if matches!(custom.protocol, RawProtocol::MatchesViewer) {
                 if port.is_some() {
                     // One port for two protocols.
                     report.error(
@@ -148,14 +174,14 @@ fn from_block(
                 let kind = custom_kind(custom, None, OriginProtocol::Https, report)?;
                 secure = Some(OriginKind::Custom(kind));
             }
-            (host, OriginKind::Custom(kind))
+            (host, kind)
         }
         (None, None, Some(s3)) => {
             let (host, port) = required_domain(domain, &raw, report)?;
             if port.is_some() {
                 report.error(&s3.at, "InvalidOrigin: an S3 origin has no port");
             }
-            if host.split('.').any(|l| l.starts_with("s3-website")) {
+            if bucket::is_website(&host) {
                 // CF-438
                 report.error_help(
                     &s3.at,
@@ -163,14 +189,19 @@ fn from_block(
                     "write it as an `http://` URL".to_owned(),
                 );
             }
-            let region = match &s3.region {
-                Some(region) => checked_region(region, report)?,
-                None => s3_region(&host).unwrap_or_default(),
+            let beside = bucket.as_ref().and_then(|(_, b)| b.region.as_deref());
+            let region = match (&s3.region, beside) {
+                (Some(region), _) => checked_region(region, report)?,
+                (None, Some(region)) => region,
+                (None, None) => s3_region(&host).unwrap_or_default(),
             };
-            let kind = OriginKind::S3(S3Origin {
-                auth_method: S3AuthMethod::None,
-                region: region.to_owned(),
-            });
+            let kind = match &stand_in {
+                Some(dir) => OriginKind::Dir(dir.clone()),
+                None => OriginKind::S3(S3Origin {
+                    auth_method: S3AuthMethod::None,
+                    region: region.to_owned(),
+                }),
+            };
             (host, kind)
         }
         (None, None, None) => {
@@ -191,8 +222,10 @@ fn from_block(
     };
 
     let mut origin = Origin::new(id.value.clone(), domain_name, kind);
+    let bucket = bucket.as_ref().map(|(name, bucket)| (&**name, *bucket));
+    place(&mut origin, &raw, bucket, report)?;
     reach(&mut origin, &raw, pool, secure.is_some(), context)?;
-    sign(&mut origin, &raw, controls, report)?;
+    sign(&mut origin, &raw, bucket, controls, report)?;
     origin.shield = raw
         .shield
         .as_ref()
@@ -220,13 +253,25 @@ fn from_block(
     Some(origin)
 }
 
-/// To which addresses connections go, and who vouches for what is there (CF-398, CF-424, CF-808).
-/// Whether requests to a bucket go to a server that is reached without TLS.
-fn is_plain_endpoint(raw: &RawOriginBlock) -> bool {
-    let endpoint = raw.s3.as_ref().and_then(|s3| s3.endpoint.as_ref());
-    endpoint.is_some_and(|url| url.value.starts_with("http://"))
+/// On which server a bucket lies: the origin's own word counts before the node's (CF-436, CP-320).
+fn place(
+    origin: &mut Origin,
+    raw: &RawOriginBlock,
+    bucket: Option<(&str, &Bucket)>,
+    report: &Report,
+) -> Option<()> {
+    let own = raw.s3.as_ref().and_then(|s3| s3.endpoint.as_ref());
+    origin.endpoint = match (own, bucket.map(|(_, bucket)| &bucket.place)) {
+        (Some(url), _) => Some(endpoint(url, report)?),
+        (None, Some(Place::Server(server))) if matches!(origin.kind, OriginKind::S3(_)) => {
+            Some(server.clone())
+        }
+        (None, _) => None,
+    };
+    Some(())
 }
 
+/// To which addresses connections go, and who vouches for what is there (CF-398, CF-424, CF-808).
 fn reach(
     origin: &mut Origin,
     raw: &RawOriginBlock,
@@ -246,7 +291,10 @@ fn reach(
             OriginKind::Custom(custom) => {
                 matches_viewer || custom.protocol == OriginProtocol::Https
             }
-            OriginKind::S3(_) => !is_plain_endpoint(raw),
+            OriginKind::S3(_) => {
+                let server = origin.endpoint.as_ref();
+                server.is_none_or(|server| server.protocol == OriginProtocol::Https)
+            }
             OriginKind::Dir(_) => false,
         };
         if !is_secure {
@@ -265,8 +313,7 @@ fn reach(
 
 /// CF-438: AWS's website endpoints speak plain HTTP alone.
 fn refuse_website(host: &str, at: &At, report: &Report) {
-    let is_aws = host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
-    if is_aws && host.split('.').any(|l| l.starts_with("s3-website")) {
+    if bucket::is_website(host) {
         report.error_help(
             at,
             "InvalidOrigin: a website endpoint of S3 speaks http alone",
@@ -275,41 +322,126 @@ fn refuse_website(host: &str, at: &At, report: &Report) {
     }
 }
 
-/// How requests to a bucket are signed, and where they go (CF-432..436).
+/// CP-320: what the node says of a bucket that a custom origin names.
+fn warn_of_bucket(name: &str, host: &str, is_dir: bool, at: &At, report: &Report) {
+    if !is_dir {
+        let message = format!(
+            "`node.origins.s3.{name}` is not used: requests of a custom origin go to its domain name, and are not signed"
+        );
+        report.warn(at, "CP-320", message);
+    } else if bucket::is_website(host) {
+        let message = format!(
+            "the directory of `node.origins.s3.{name}` has no index and error documents, as the bucket's website has"
+        );
+        report.warn(at, "CP-320", message);
+    }
+}
+
+/// What an identity of CloudFront's begins with (CF-437).
+const IDENTITY: &str = "origin-access-identity/cloudfront/";
+
+/// How requests to a bucket are signed (CF-431..435, CF-437, CP-320).
 fn sign(
     origin: &mut Origin,
     raw: &RawOriginBlock,
+    bucket: Option<(&str, &Bucket)>,
     controls: &AccessControls,
     report: &Report,
 ) -> Option<()> {
-    if let Some(url) = raw.s3.as_ref().and_then(|s3| s3.endpoint.as_ref()) {
-        origin.endpoint = Some(endpoint(url, report)?);
-    }
-    let Some(name) = &raw.access_control else {
-        return Some(());
+    let identity = raw.s3.as_ref().and_then(|s3| s3.identity.as_ref());
+    let (name, code, signing) = match (&raw.access_control, identity) {
+        (None, None) => return Some(()),
+        (Some(_), Some(identity)) => {
+            report.error(
+                &identity.at,
+                "IllegalOriginAccessConfiguration: an origin has an access control or an access identity",
+            );
+            return None;
+        }
+        (Some(control), None) => {
+            let signing = controls.of(control, report);
+            (control, "InvalidOriginAccessControl", signing)
+        }
+        (None, Some(identity)) => {
+            let code = "InvalidOriginAccessIdentity";
+            let id = identity.value.strip_prefix(IDENTITY);
+            if id.is_none_or(str::is_empty) {
+                let message = format!("{code}: `{}` is none", shorten(&identity.value));
+                report.error_help(&identity.at, message, format!("write `{IDENTITY}ID`"));
+                return None;
+            }
+            (identity, code, Signing::Buckets(SigningBehavior::Always))
+        }
     };
-    let access = controls.of(name, report)?;
-    let OriginKind::S3(s3) = &mut origin.kind else {
-        report.error_help(
-            &name.at,
-            "IllegalOriginAccessConfiguration: only requests to S3 buckets are signed",
-            "write the origin with `s3_origin_config`".to_owned(),
-        );
+    if matches!(signing, Signing::Faulty) {
         return None;
-    };
-    if access.is_some() {
-        s3.auth_method = S3AuthMethod::OriginAccessIdentity;
     }
-    if access.is_some() && s3.region.is_empty() {
+    let s3 = match &mut origin.kind {
+        OriginKind::S3(s3) => s3,
+        // Nobody is asked in the place of such a bucket.
+        OriginKind::Dir(_) if raw.s3.is_some() => {
+            return Some(());
+        }
+        OriginKind::Dir(_) | OriginKind::Custom(_) => {
+            report.error_help(
+                &name.at,
+                "IllegalOriginAccessConfiguration: only requests to S3 buckets are signed",
+                "write the origin with `s3_origin_config`".to_owned(),
+            );
+            return None;
+        }
+    };
+    let access = match signing {
+        Signing::Off => return Some(()),
+        Signing::Faulty => return None,
+        Signing::With(access) => access,
+        Signing::Buckets(behavior) => {
+            let Some(credentials) = bucket.and_then(|(_, bucket)| bucket.credentials.clone())
+            else {
+                refuse_without_keys(code, name, &origin.domain_name, report);
+                return None;
+            };
+            Arc::new(OriginAccess {
+                id: name.value.clone(),
+                behavior,
+                credentials,
+            })
+        }
+    };
+    if identity.is_some() {
+        let message = "an identity of CloudFront's is unknown to others: requests are signed with the node's credentials for the bucket, as by an origin access control that says `always`";
+        report.warn(&name.at, "CF-437", message);
+    }
+    s3.auth_method = S3AuthMethod::OriginAccessIdentity;
+    if s3.region.is_empty() {
         // What the endpoint without one stands for.
         "us-east-1".clone_into(&mut s3.region);
     }
-    origin.access = access;
+    origin.access = Some(access);
     Some(())
 }
 
+/// AWS's own CloudFront is let into a bucket by AWS; a node shows keys (CF-435, CP-320).
+fn refuse_without_keys(code: &str, name: &Spanned<String>, host: &str, report: &Report) {
+    let (what, help) = match bucket::bucket_of(host) {
+        Some(bucket) => (
+            format!("the bucket `{bucket}`"),
+            format!(
+                "set `node.origins.s3.{bucket}.credentials`, or `node.origins.s3.{bucket}.dir` for a directory in its place"
+            ),
+        ),
+        None => (
+            format!("`{host}`"),
+            "add `credentials` to the origin access control".to_owned(),
+        ),
+    };
+    let message =
+        format!("{code}: requests to {what} are to be signed, and nothing says with what");
+    report.error_help(&name.at, message, help);
+}
+
 /// CF-436: scheme, host and port of a server that speaks S3's protocol.
-fn endpoint(url: &Spanned<String>, report: &Report) -> Option<Endpoint> {
+pub(super) fn endpoint(url: &Spanned<String>, report: &Report) -> Option<Endpoint> {
     let split = url.value.split_once("://");
     let protocol = match split
         .map(|(scheme, _)| scheme.to_ascii_lowercase())
@@ -334,11 +466,12 @@ fn endpoint(url: &Spanned<String>, report: &Report) -> Option<Endpoint> {
         protocol,
         host,
         port: port.unwrap_or_else(|| protocol.default_port()),
+        bucket: String::new(),
     })
 }
 
 /// LE-113
-fn checked_region<'r>(region: &'r Spanned<String>, report: &Report) -> Option<&'r str> {
+pub(super) fn checked_region<'r>(region: &'r Spanned<String>, report: &Report) -> Option<&'r str> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if !region.value.is_empty() && region.value.bytes().all(fits) {
         return Some(&region.value);

@@ -1,4 +1,4 @@
-//! Origin access controls: when and with what requests to buckets are signed (CF-432, CF-435).
+//! Origin access controls: when and with what requests to buckets are signed (CF-432, CF-435, CP-320).
 
 use std::sync::Arc;
 
@@ -16,9 +16,13 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct AccessControls(Vec<(String, Signing)>);
 
+/// What becomes of the requests of origins that name a control.
 #[derive(Clone, Debug)]
-enum Signing {
+pub(crate) enum Signing {
+    /// They are signed with the control's own credentials.
     With(Arc<OriginAccess>),
+    /// They are signed with what the node has for the bucket (CP-320).
+    Buckets(SigningBehavior),
     /// `never`.
     Off,
     /// Errors were reported.
@@ -35,17 +39,11 @@ impl AccessControls {
         Self(raw.into_iter().map(one).collect())
     }
 
-    /// What an origin that names a control is signed with. `None` means that errors were reported.
-    pub(crate) fn of(
-        &self,
-        name: &Spanned<String>,
-        report: &Report,
-    ) -> Option<Option<Arc<OriginAccess>>> {
+    /// What becomes of the requests of an origin that names a control.
+    pub(crate) fn of(&self, name: &Spanned<String>, report: &Report) -> Signing {
         let ids = || self.0.iter().map(|(id, _)| id.as_str());
         match self.0.iter().find(|(id, _)| *id == name.value) {
-            Some((_, Signing::With(access))) => Some(Some(access.clone())),
-            Some((_, Signing::Off)) => Some(None),
-            Some((_, Signing::Faulty)) => None,
+            Some((_, signing)) => signing.clone(),
             None => {
                 report.error_help(
                     &name.at,
@@ -55,7 +53,7 @@ impl AccessControls {
                     ),
                     nearest(&name.value, ids()).map(|near| format!("did you mean `{near}`?")),
                 );
-                None
+                Signing::Faulty
             }
         }
     }
@@ -77,13 +75,7 @@ fn signing(id: &str, raw: RawOriginAccess, report: &Report) -> Signing {
         }
     };
     let Some(credentials) = raw.credentials else {
-        report.error_help(
-            &raw.at.member("credentials"),
-            "requests cannot be signed without credentials",
-            "add `credentials: { access_key_id: .., secret_access_key: .. }`; `${NAME}` takes them from the environment"
-                .to_owned(),
-        );
-        return Signing::Faulty;
+        return Signing::Buckets(behavior);
     };
     match grants::credentials(credentials, report) {
         Some(credentials) => Signing::With(Arc::new(OriginAccess {

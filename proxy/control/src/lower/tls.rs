@@ -3,30 +3,70 @@
 //! Whether a certificate and its key belong together is seen when they are loaded; here it counts that they are files.
 
 use std::{
+    fs::File,
+    io::Read as _,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use fourfront_model::{CacheBehavior, ViewerCertificate, ViewerMtls, ViewerProtocolPolicy};
+use fourfront_model::{
+    CacheBehavior, HostName, ViewerCertificate, ViewerMtls, ViewerProtocolPolicy,
+};
+use x509_parser::{pem::Pem, prelude::GeneralName};
 
 use super::{Context, files};
 use crate::{
     CertificateFiles, ViewerSettings,
     cursor::shorten,
     raw::{Named, RawCertificate, RawPolicyName, RawViewerCertificate, RawViewerMtls, RawViewers},
-    report::Spanned,
+    report::{At, Report, Spanned},
     spelling::nearest,
 };
 
 /// Where viewers connect by HTTPS when nothing else is written.
 const LISTEN_HTTPS: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8443);
 
-/// What the node's certificates are called.
-pub(crate) fn labels(raw: &RawViewers) -> Vec<String> {
-    raw.certificates
-        .iter()
-        .map(|c| c.name.value.clone())
-        .collect()
+/// One of the node's certificates, as distributions know it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    label: String,
+    arn: Option<String>,
+    /// Where it should lie; that it does is seen elsewhere.
+    cert: PathBuf,
+}
+
+impl Known {
+    fn is_called(&self, name: &str) -> bool {
+        self.label == name || self.arn.as_deref() == Some(name)
+    }
+}
+
+/// What the node's certificates are called (CF-095, CP-117).
+pub(crate) fn known(raw: &RawViewers, base_dir: &Path, report: &Report) -> Vec<Known> {
+    let mut known: Vec<Known> = Vec::new();
+    for Named { name, value } in &raw.certificates {
+        let value = value.as_ref();
+        let arn = value.and_then(|v| v.arn.as_ref());
+        if let Some(arn) = arn {
+            let others = || raw.certificates.iter().filter(|c| c.name != *name);
+            if !arn.value.starts_with("arn:") {
+                let message = format!("`{}` is no ARN", shorten(&arn.value));
+                report.error(&arn.at, message);
+            } else if known.iter().any(|k| k.is_called(&arn.value))
+                || others().any(|c| c.name.value == arn.value)
+            {
+                let message = format!("another certificate is called `{}`", shorten(&arn.value));
+                report.error(&arn.at, message);
+            }
+        }
+        let cert = value.and_then(|v| v.cert.as_ref());
+        known.push(Known {
+            label: name.value.clone(),
+            arn: arn.map(|arn| arn.value.clone()),
+            cert: cert.map_or_else(PathBuf::new, |cert| base_dir.join(&cert.value)),
+        });
+    }
+    known
 }
 
 /// The settings of viewers' connections.
@@ -116,13 +156,19 @@ pub(super) fn certificate(
 
 /// Which of the node's certificates a name means (CF-095, CP-117).
 fn position(name: &Spanned<String>, context: &Context<'_>) -> Option<usize> {
-    let labels = &context.certificates;
-    let found = labels.iter().position(|l| *l == name.value);
+    let known = &context.certificates;
+    let found = known.iter().position(|k| k.is_called(&name.value));
     if found.is_none() {
-        let near = nearest(&name.value, labels.iter().map(String::as_str));
+        let names = known
+            .iter()
+            .flat_map(|k| [Some(&k.label), k.arn.as_ref()])
+            .flatten();
+        // One ARN is much like another.
+        let near = nearest(&name.value, names.map(String::as_str));
+        let near = near.filter(|_| !name.value.starts_with("arn:"));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "add it under `node.certificates`".to_owned(),
+            None => "add it under `node.certificates`, by that name or with that `arn`".to_owned(),
         };
         let message = format!(
             "InvalidViewerCertificate: the node has no certificate `{}`",
@@ -154,7 +200,7 @@ pub(crate) fn viewer_certificate(
             "InvalidViewerCertificate: `cloudfront_default_certificate` is set, too",
         );
     }
-    let certificate = named.filter(|name| position(name, context).is_some());
+    let certificate = named.and_then(|name| position(&name, context));
     let policy = match raw.policy.map(|p| (p.value, p.at)) {
         Some((RawPolicyName::Known(policy), _)) => policy,
         // CF-100: CloudFront sets it whatever its users wish.
@@ -176,9 +222,86 @@ pub(crate) fn viewer_certificate(
         report.warn(&at, "CF-096", message);
     }
     ViewerCertificate {
-        certificate: certificate.map(|c| c.value),
+        certificate: certificate.map(|at| context.certificates[at].label.clone()),
         policy,
     }
+}
+
+/// CP-116: CloudFront takes no alias that the distribution's certificate is not for. A node without certificates serves them
+/// all by plain HTTP.
+pub(crate) fn check_aliases(
+    aliases: &[(&HostName, &At)],
+    certificate: Option<&str>,
+    context: &Context<'_>,
+) {
+    let report = context.report;
+    let Some((_, first)) = aliases.first().filter(|_| context.has_https) else {
+        return;
+    };
+    let Some(certificate) = certificate else {
+        report.error_help(
+            first,
+            "InvalidViewerCertificate: CloudFront's own certificate covers no alias",
+            "name one of `node.certificates` with `ACMCertificateArn`, by its label or its `arn`"
+                .to_owned(),
+        );
+        return;
+    };
+    let mut known = context.certificates.iter();
+    let Some(known) = known.find(|k| k.label == certificate) else {
+        // Reported where it is named.
+        return;
+    };
+    let names = match names(&known.cert) {
+        Ok(names) => names,
+        Err(why) => {
+            let message =
+                format!("InvalidViewerCertificate: the certificate `{certificate}`: {why}");
+            report.error(first, message);
+            return;
+        }
+    };
+    for (alias, at) in aliases {
+        let covers = |name: &String| name == alias.as_str() || is_below(alias.as_str(), name);
+        if !names.iter().any(covers) {
+            let message = format!(
+                "InvalidViewerCertificate: the certificate `{certificate}` is not for `{}`: it is for {}",
+                alias.as_str(),
+                names.join(", ")
+            );
+            report.error(at, message);
+        }
+    }
+}
+
+/// Whether a name is one label below that of a wildcard.
+fn is_below(name: &str, wildcard: &str) -> bool {
+    let parent = name.split_once('.').map(|(_, parent)| parent);
+    !name.starts_with('*') && parent.is_some() && wildcard.strip_prefix("*.") == parent
+}
+
+/// The largest file of a certificate that is looked into, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// The DNS names of a certificate, in lower case.
+fn names(path: &Path) -> Result<Vec<String>, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
+    file.map_err(|e| e.to_string())?;
+    let pem = Pem::iter_from_buffer(&bytes)
+        .flatten()
+        .find(|pem| pem.label == "CERTIFICATE")
+        .ok_or("the file holds none")?;
+    let certificate = pem.parse_x509().map_err(|e| e.to_string())?;
+    let names = certificate
+        .subject_alternative_name()
+        .map_err(|e| e.to_string())?;
+    let names = names.map(|names| names.value.general_names.iter());
+    let dns = names.into_iter().flatten().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    });
+    Ok(dns.collect())
 }
 
 /// CF-061. What keeps plain HTTP away needs something else to send viewers to.

@@ -128,6 +128,8 @@ pub(crate) struct RawS3Origin {
     pub(crate) read_timeout: Option<Spanned<u64>>,
     pub(crate) region: Option<Spanned<String>>,
     pub(crate) endpoint: Option<Spanned<String>>,
+    /// Not an empty one, which is how CloudFront writes none.
+    pub(crate) identity: Option<Spanned<String>>,
 }
 
 /// A behaviour.
@@ -418,6 +420,10 @@ impl RawS3Origin {
             read_timeout: read_timeout(&block),
             region: block.get("region").and_then(Cursor::text),
             endpoint: block.get("endpoint").and_then(Cursor::text),
+            identity: block
+                .get("origin_access_identity")
+                .and_then(Cursor::text)
+                .filter(|id| !id.value.is_empty()),
         })
     }
 }

@@ -3,6 +3,7 @@
 
 mod admin;
 mod api_associations;
+mod bucket;
 mod cloudfront_function;
 mod distribution;
 mod error_response;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use fourfront_model::{CacheMode, Compat, FinishFetch, Identity, RangeSlice, RequestCc};
 
 pub(crate) use admin::RawAdmin;
+pub(crate) use bucket::RawBucket;
 pub(crate) use cloudfront_function::{RawCloudFrontFunction, RawStore};
 pub(crate) use distribution::{
     NamedBy, RawAssociation, RawBehavior, RawCacheTags, RawCdnCc, RawCustomOrigin, RawDistribution,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use fourfront_model::{LimitProfile, PopCode};
 
-use super::{RawAdmin, shield::RawNodeShield, tls::RawViewers};
+use super::{Named, RawAdmin, RawBucket, shield::RawNodeShield, tls::RawViewers};
 use crate::{
     AccessFormat, LogFormat, LogLevel, Quotas, ResolverSettings,
     cursor::{Block, Cursor, shorten},
@@ -57,6 +57,7 @@ pub(crate) struct RawNode {
     pub(crate) data_dir: Option<Spanned<String>>,
     pub(crate) viewers: RawViewers,
     pub(crate) origin_shield: Option<RawNodeShield>,
+    pub(crate) buckets: Vec<Named<RawBucket>>,
 }
 
 /// More threads than any machine this runs on has cores; more is a slip.
@@ -124,6 +125,7 @@ impl RawNode {
             data_dir: block.get("data_dir").and_then(Cursor::text),
             viewers: RawViewers::read(&block),
             origin_shield: block.get("origin_shield").and_then(RawNodeShield::read),
+            buckets: RawBucket::read_all(&block),
             ..Self::default()
         };
         if let Some(hooks) = block

@@ -31,6 +31,8 @@ pub(crate) struct RawViewers {
 pub(crate) struct RawCertificate {
     pub(crate) cert: Option<Spanned<String>>,
     pub(crate) key: Option<Spanned<String>>,
+    /// By which distributions name it, too.
+    pub(crate) arn: Option<Spanned<String>>,
 }
 
 /// `viewer_certificate`.
@@ -149,6 +151,7 @@ impl RawCertificate {
         Some(Self {
             cert: file("cert"),
             key: file("key"),
+            arn: block.get("arn").and_then(Cursor::text),
         })
     }
 }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{env, site_dir};
 use crate::{Deployed, Deployment, Loaded, Part, SiteErrors, parse_with};
 
-const NODE: &str = "node: { data_dir: ./data }\n";
+pub(super) const NODE: &str = "node: { data_dir: ./data }\n";
 
-fn entry(part: Part, key: &str, settings: Value, document: Option<Value>) -> Deployed {
+pub(super) fn entry(part: Part, key: &str, settings: Value, document: Option<Value>) -> Deployed {
     Deployed {
         part,
         key: key.to_owned(),
@@ -20,7 +20,7 @@ fn entry(part: Part, key: &str, settings: Value, document: Option<Value>) -> Dep
     }
 }
 
-fn distribution(origin: &str) -> Value {
+pub(super) fn distribution(origin: &str) -> Value {
     json!({
         "CallerReference": "r",
         "Comment": "",
@@ -40,7 +40,7 @@ fn distribution(origin: &str) -> Value {
     })
 }
 
-fn load(text: &str, deployed: &[Deployed]) -> Result<Loaded, SiteErrors> {
+pub(super) fn load(text: &str, deployed: &[Deployed]) -> Result<Loaded, SiteErrors> {
     let deployment = Deployment {
         entries: deployed.to_vec(),
         stores: Vec::new(),

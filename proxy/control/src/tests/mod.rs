@@ -1,13 +1,17 @@
 //! Site files against what they become, or what is said about them.
 
+mod artifacts;
 mod associations;
 mod behaviors;
+mod buckets;
 mod cloudfront_functions;
 mod deployed;
+mod deployed_certificates;
 mod distributions;
 mod documents;
 mod error_responses;
 mod functions;
+mod generated;
 mod geo;
 mod grants;
 mod grpc;
@@ -19,6 +23,7 @@ mod node;
 mod origin_access;
 mod origin_groups;
 mod origins;
+mod plane;
 mod policies;
 mod pools;
 mod reference;

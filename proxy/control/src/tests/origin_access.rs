@@ -84,6 +84,7 @@ fn buckets_may_lie_on_other_servers() {
         protocol: OriginProtocol::Http,
         host: "127.0.0.1".to_owned(),
         port: 9000,
+        bucket: String::new(),
     };
     assert_eq!(origin.endpoint, Some(endpoint));
     assert_eq!(region(&origin).0, "garage");
@@ -105,7 +106,7 @@ fn what_is_wrong_with_a_control_is_said() {
         (
             "c: { signing_behavior: always }".to_owned(),
             s3,
-            "1:30: origin_access_controls.c.credentials: requests cannot be signed without credentials",
+            "5:81: distributions.a.origins.b.origin_access_control_id: InvalidOriginAccessControl: requests to `b.test` are to be signed, and nothing says with what (help: add `credentials` to the origin access control)",
         ),
         (
             format!("c: {{ {KEYS} }}"),
@@ -134,8 +135,8 @@ fn what_is_wrong_with_a_control_is_said() {
         ),
         (
             String::new(),
-            "domain_name: b.test, s3_origin_config: { origin_access_identity: origin-access-identity/cloudfront/E1 }",
-            "5:53: distributions.a.origins.b.s3_origin_config.origin_access_identity: `origin_access_identity` is not supported | origin_access_control_id",
+            "domain_name: b.s3.amazonaws.com, s3_origin_config: { origin_access_identity: E1 }",
+            "5:89: distributions.a.origins.b.s3_origin_config.origin_access_identity: InvalidOriginAccessIdentity: `E1` is none",
         ),
     ] {
         refused(&site(&controls, origin), &[said]);

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fourfront_model::{CacheMode, Compat, EventType, Selection, TrustedProxies};
 
 use crate::{
-    Deployment, LoadSettings, NodeSettings, ResolverSettings,
+    ControlSettings, Deployment, LoadSettings, NodeSettings, ResolverSettings,
     keys::{self, KeyKind},
     parse, parse_reporting,
     report::Report,
@@ -159,6 +159,19 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     default.log.directory = Some(dir.path().join("logs"));
     default.viewers.listen_https = Some("0.0.0.0:8443".parse().unwrap());
     default.viewers.https_port = Some(443);
+    let shown = &loaded.node.control;
+    assert_eq!(
+        (shown.artifacts.len(), shown.certificate.is_some()),
+        (1, true)
+    );
+    default.control = ControlSettings {
+        socket: Some(dir.path().join("data/admin.sock")),
+        certificate: shown.certificate.clone(),
+        clock_skew: Some(15),
+        master_key_file: Some(dir.path().join("certs/master.key")),
+        artifacts: shown.artifacts.clone(),
+        ..ControlSettings::default()
+    };
     default.viewers.certificates = loaded.node.viewers.certificates.clone();
     assert_eq!(default.viewers.certificates.len(), 2);
     default.shield = loaded.node.shield.clone();

@@ -102,17 +102,6 @@ const HOSTS: &[Host] = &[
         path: "distributions.site.origins.app.custom_origin_config.",
     },
     Host {
-        table: &keys::S3_ORIGIN,
-        text: |s| {
-            with_origin(&format!(
-                "s3_origin_config:\n  {s}\n  origin_read_timeout: 5\ndomain_name: b.s3.amazonaws.com"
-            ))
-        },
-        line: 6,
-        column: 11,
-        path: "distributions.site.origins.app.s3_origin_config.",
-    },
-    Host {
         table: &keys::DEFAULT_BEHAVIOR,
         text: with_default_behavior,
         line: 5,
