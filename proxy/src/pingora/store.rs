@@ -57,10 +57,14 @@ pub(super) struct Fetched {
 impl Fetched {
     /// One that was made at that moment.
     pub(super) const fn at(now: SystemTime) -> Self {
+        Self::by(now, now, Duration::ZERO)
+    }
+
+    const fn by(requested: SystemTime, now: SystemTime, shielded: Duration) -> Self {
         Self {
-            requested: now,
+            requested,
             now,
-            shielded: Duration::ZERO,
+            shielded,
         }
     }
 }
@@ -147,11 +151,7 @@ impl Edge {
             &request,
             head,
             store.varies,
-            Fetched {
-                requested,
-                now,
-                shielded,
-            },
+            Fetched::by(requested, now, shielded),
             length.or_else(|| self::length(head)).unwrap_or_default(),
         );
         self.note_sharing(session, head.status, &judged, now);
@@ -261,11 +261,7 @@ impl Edge {
             return Kept::Not(Refusal::Method);
         }
         let now = self.node().clock().now();
-        let fetched = Fetched {
-            requested: requested.unwrap_or(now),
-            now,
-            shielded,
-        };
+        let fetched = Fetched::by(requested.unwrap_or(now), now, shielded);
         // By the rules for what it is the head of (RFC 9111 section 3). A body of any length would do: none is stored.
         let asked = RequestFacts {
             method: &Method::GET,
@@ -324,11 +320,7 @@ impl Edge {
                     &request,
                     &merged,
                     varies,
-                    Fetched {
-                        requested,
-                        now,
-                        shielded,
-                    },
+                    Fetched::by(requested, now, shielded),
                     length.unwrap_or_default(),
                 ) {
                     Ok(mut meta) => {
@@ -373,20 +365,16 @@ impl Edge {
         request: &RequestFacts<'_>,
         head: &ResponseHeader,
         varies: Varies,
-        Fetched {
-            requested,
-            now,
-            shielded,
-        }: Fetched,
+        fetched: Fetched,
         length: u64,
     ) -> std::result::Result<CacheMeta, Refusal> {
-        let rules = exchange.route.store_rules();
+        let (rules, now) = (exchange.route.store_rules(), fetched.now);
         let response = ResponseFacts {
             status: head.status,
             headers: &head.headers,
-            requested,
+            requested: fetched.requested,
             received: now,
-            shielded,
+            shielded: fetched.shielded,
             varies: varies.max(Varies::of(head.headers.get_all(header::VARY))),
         };
         let freshness = match policy::decide_store(&rules, request, &response) {
