@@ -19,14 +19,8 @@ use crate::{
     flow::{Fault, Flow, ViewerFacts, ViewerRequest, admit, is_reserved, unjudged},
     node::Snapshot,
     pingora::{
-        Edge,
-        context::Ctx,
-        deliver::internal,
-        direct::answer::viewer_parts,
-        h2_origins::Sent,
-        headers::set_lines,
-        origin_side::{ToOrigin, finished},
-        record::origin_fault,
+        Edge, context::Ctx, deliver::internal, direct::answer::viewer_parts, h2_origins::Sent,
+        headers::set_lines, origin_side::ToOrigin, origin_wire::finished, record::origin_fault,
         viewer_side::Asked,
     },
 };
