@@ -49,6 +49,8 @@ if [ "${1:-}" = test ]; then
   # Some tests run packages of the npm registry, as their users install them.
   have node || need nodejs
   have npm || need npm
+  # One runs Amazon's CLI of the Python index.
+  python3 -m pip --version >/dev/null 2>&1 || need python3-pip
 fi
 
 if [ "${1:-}" = bench ]; then

@@ -97,7 +97,7 @@ impl ControlState {
             let clock = Arc::clone(&clock);
             front::links(signer.clone(), move || clock.now())
         };
-        let plane = Arc::new(Plane::new(Arc::clone(node), tap));
+        let plane = Arc::new(Plane::new(Arc::clone(node), Arc::clone(&tap)));
         let control = Arc::new(self.opened.control(plane, site, links));
         let keys = Keychain::new(self.store.clone(), master);
         first_key(&keys, &self.data_dir, settings, clock.now()).ok()?;
@@ -111,6 +111,7 @@ impl ControlState {
         let endpoint = Endpoint {
             node: Arc::clone(node) as Arc<_>,
             front: Arc::new(front),
+            tap,
             clock,
             socket: socket.unwrap_or_else(|| self.data_dir.join("admin.sock")),
         };

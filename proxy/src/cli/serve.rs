@@ -13,7 +13,7 @@ use super::{
     notify, say,
     start::{self, StandardLog},
 };
-use crate::observe::{logs, tap::LogTap};
+use crate::observe::logs;
 
 /// What a signal asks for.
 enum Asked {
@@ -61,14 +61,13 @@ pub(super) fn run(config: &Path) -> Exit {
         },
     };
     let functions = Arc::new(logs::FunctionLog::new(&loaded.node.log));
-    let tap = Arc::new(LogTap::new(functions));
-    let sink = Arc::clone(&tap);
-    let Some(node) = start::start_node(&loaded, metrics, sink, StandardLog::Written) else {
+    let started = start::start_node(&loaded, metrics, functions, StandardLog::Written);
+    let Some((node, tap)) = started else {
         return Exit::Failed;
     };
     let controlled = match state {
         None => None,
-        Some(state) => match state.start(&node, tap, config, &loaded.node) {
+        Some(state) => match state.start(&node, Arc::clone(&tap), config, &loaded.node) {
             Some(controlled) => Some(controlled),
             None => return Exit::Failed,
         },
@@ -81,7 +80,7 @@ pub(super) fn run(config: &Path) -> Exit {
             return Exit::Failed;
         }
     };
-    let Some(listeners) = start::start_listeners(&node, &loaded, controlled.as_ref()) else {
+    let Some(listeners) = start::start_listeners(&node, &tap, &loaded, controlled.as_ref()) else {
         return Exit::Failed;
     };
     let secure = listeners.viewer.secure_address();
@@ -121,6 +120,7 @@ pub(super) fn run(config: &Path) -> Exit {
     let draining = format!("draining, at most {} s", grace.as_secs());
     say(&draining);
     notify::stopping(&draining);
+    tap.end();
     listeners.viewer.shutdown(grace);
     node.access().finish();
     Exit::Ok
