@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::SocketAddr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -55,10 +55,13 @@ impl Node {
         assert_eq!(get(self.viewer, path, &[]).body, "fine");
     }
 
+    fn socket(&self) -> PathBuf {
+        self.site.path().join("data/admin.sock")
+    }
+
     /// Reads along by the node's socket, from the first answer on.
     fn follow(&self, query: &str) -> Follow {
-        let socket = self.site.path().join("data/admin.sock");
-        let mut stream = UnixStream::connect(&socket).expect("the node's socket");
+        let mut stream = UnixStream::connect(self.socket()).expect("the node's socket");
         stream
             .set_read_timeout(Some(LIMIT))
             .expect("a limit above zero");
@@ -237,6 +240,46 @@ fn a_node_without_control_state_tells_its_logs_on_its_own_machine() {
     assert!(ended.stdout.ends_with("\tsaw /a\n"), "{}", ended.stdout);
     let refused = get(node.admin.parse().unwrap(), "/_fourfront/v1/logs", &[]);
     assert_eq!(refused.status, 403, "{}", refused.head);
+}
+
+#[test]
+fn a_key_reads_the_logs_that_it_is_for() {
+    // CP-432
+    let node = Node::start();
+    let token_for = |grants: &str| {
+        let body = format!(r#"{{"kind":"token",{grants}}}"#);
+        let mut stream = UnixStream::connect(node.socket()).expect("the node's socket");
+        stream
+            .set_read_timeout(Some(LIMIT))
+            .expect("a limit above zero");
+        let length = body.len();
+        let head = "POST /_fourfront/v1/keys HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Type: application/json";
+        write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{body}").expect("a reader");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (_, document) = answer.split_once("\r\n\r\n").expect("a head");
+        let document: serde_json::Value = serde_json::from_str(document).expect("a document");
+        let token = document["token"].as_str();
+        format!(
+            "Authorization: Bearer {}",
+            token.unwrap_or_else(|| panic!("{answer}"))
+        )
+    };
+    let of_f = token_for(r#""roles":["logs"],"function_prefixes":["f"]"#);
+    let all = token_for(r#""roles":["logs"]"#);
+    let reader = token_for(r#""roles":["read"]"#);
+    for (key, query, status) in [
+        (&all, "", 200),
+        (&of_f, "?function=f", 200),
+        (&of_f, "?function=g", 403),
+        (&of_f, "?function=f&function=g", 403),
+        (&of_f, "", 403),
+        (&reader, "", 403),
+    ] {
+        let path = format!("/_fourfront/v1/logs{query}");
+        let answer = get(node.admin.parse().unwrap(), &path, &[key]);
+        assert_eq!(answer.status, status, "{query}: {}", answer.body);
+    }
 }
 
 /// Amazon's CLI, installed once.

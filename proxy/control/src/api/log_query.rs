@@ -119,10 +119,9 @@ impl LogQuery {
         (asked.hook, asked.access) = match (hook, access) {
             (None, None) if of_lines != of_records => (of_lines, of_records),
             (None, None) => (true, true),
-            (hook, access) => (
-                hook.unwrap_or(access == Some(false)),
-                access.unwrap_or(hook == Some(false)),
-            ),
+            (Some(hook), None) => (hook, !hook),
+            (None, Some(access)) => (!access, access),
+            (Some(hook), Some(access)) => (hook, access),
         };
         if !asked.hook && !asked.access {
             let detail = "neither lines of functions nor access records are asked for";
