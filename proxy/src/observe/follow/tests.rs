@@ -221,7 +221,7 @@ async fn who_reads_slowly_or_too_much_is_told_how_much_it_missed() {
         say(&tap, "i", 0, &format!("short {n}"));
     }
     let told = capped.until("short 2").await;
-    let told = told + &capped.until("event: missed").await;
+    let told = told + capped.until("event: missed").await.as_str();
     assert!(
         !told.contains("short 3") && told.contains("{\"count\":2}"),
         "{told}"
