@@ -315,42 +315,104 @@ fn aws_cli() -> PathBuf {
 }
 
 #[test]
-fn amazons_cli_tails_a_function() {
-    // CP-232
+fn amazons_cli_reads_what_a_function_logs() {
+    // CP-232: version 2 of it has `logs tail`, which is FilterLogEvents as here, every few seconds with `--follow`. The Python
+    // index has version 1, which has the operations alone.
     let node = Node::start();
-    node.get("/first");
-    let mut aws = Command::new("python3");
-    aws.env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", node.site.path())
-        .env("PYTHONPATH", aws_cli())
-        .env("PYTHONUNBUFFERED", "1")
-        .env("AWS_ENDPOINT_URL", format!("http://{}", node.admin))
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env(
-            "AWS_SHARED_CREDENTIALS_FILE",
-            node.site.path().join("data/bootstrap-credentials"),
-        );
-    let tail = ["-m", "awscli", "logs", "tail", "/aws/lambda/us-east-1.f"];
-    let mut tail = tail.to_vec();
-    let once = Running::start_command(&mut aws, &tail, node.site.path()).ended();
-    assert_eq!(once.code, Some(0), "{}", once.stderr);
-    assert!(once.stdout.contains("INFO\tsaw /first"), "{}", once.stdout);
-
-    tail.extend([
-        "--follow",
-        "--format",
-        "short",
-        "--filter-pattern",
-        "saw -first",
+    for path in ["/first", "/second", "/third"] {
+        node.get(path);
+    }
+    let packages = aws_cli();
+    let aws = |args: &[&str]| {
+        let mut python = Command::new("python3");
+        python
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", node.site.path())
+            .env("PYTHONPATH", &packages)
+            .env("AWS_ENDPOINT_URL", format!("http://{}", node.admin))
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .env(
+                "AWS_SHARED_CREDENTIALS_FILE",
+                node.site.path().join("data/bootstrap-credentials"),
+            );
+        let args: Vec<_> = ["-m", "awscli", "logs"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        Running::start_command(&mut python, &args, node.site.path()).ended()
+    };
+    let told = |args: &[&str]| -> serde_json::Value {
+        let ended = aws(args);
+        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
+        serde_json::from_str(&ended.stdout).unwrap_or_default()
+    };
+    let messages = |told: &serde_json::Value| -> Vec<String> {
+        let events = told["events"].as_array().expect("events");
+        let text =
+            |event: &serde_json::Value| event["message"].as_str().unwrap_or_default().to_owned();
+        events.iter().map(text).collect()
+    };
+    let group = "/aws/lambda/us-east-1.f";
+    let groups = told(&[
+        "describe-log-groups",
+        "--log-group-name-prefix",
+        "/aws/lambda/",
     ]);
-    let follow = Running::start_command(&mut aws, &tail, node.site.path());
-    node.get("/second");
-    let line = follow.stdout_until("saw /second").pop().unwrap();
-    assert!(!line.contains("first"), "{line}");
+    assert_eq!(groups["logGroups"][0]["logGroupName"], group);
 
-    let none = ["-m", "awscli", "logs", "tail", "/aws/lambda/us-east-1.none"];
-    let none = Running::start_command(&mut aws, &none, node.site.path()).ended();
+    let of = [
+        "filter-log-events",
+        "--log-group-name",
+        group,
+        "--interleaved",
+    ];
+    // Two to a page, and the CLI turns the pages.
+    let all = told(&[&of[..], &["--page-size", "2", "--start-time", "0"]].concat());
+    let all = messages(&all);
+    assert_eq!(all.len(), 3, "{all:?}");
+    assert!(all[0].ends_with("\tINFO\tsaw /first\n"), "{all:?}");
+    let some = told(&[&of[..], &["--filter-pattern", "saw -second -third"]].concat());
+    assert_eq!(messages(&some), all[..1]);
+
+    let streams = told(&["describe-log-streams", "--log-group-name", group]);
+    let stream = streams["logStreams"][0]["logStreamName"]
+        .as_str()
+        .expect("a name");
+    let last = told(&[
+        "get-log-events",
+        "--log-group-name",
+        group,
+        "--log-stream-name",
+        stream,
+        "--limit",
+        "2",
+    ]);
+    assert_eq!(messages(&last), all[1..]);
+
+    told(&[
+        "create-log-group",
+        "--log-group-name",
+        group,
+        "--tags",
+        "team=edge",
+    ]);
+    told(&[
+        "put-retention-policy",
+        "--log-group-name",
+        group,
+        "--retention-in-days",
+        "7",
+    ]);
+    let arn = groups["logGroups"][0]["arn"]
+        .as_str()
+        .expect("an ARN")
+        .trim_end_matches(":*");
+    let tags = told(&["list-tags-for-resource", "--resource-arn", arn]);
+    assert_eq!(tags["tags"]["team"], "edge");
+    told(&["delete-log-group", "--log-group-name", group]);
+    let none = aws(&of);
     assert!(
         none.stderr.contains("ResourceNotFoundException"),
         "{}",
