@@ -1,6 +1,6 @@
 //! `fourfront serve` (CP-600).
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Runtime,
@@ -33,6 +33,9 @@ struct Signals {
     hangup: Signal,
     user: Signal,
 }
+
+/// How long the end of the process waits for readers of its logs to be told of it.
+const LAST_READERS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: &Path) -> Exit {
     let signals = match Signals::new() {
@@ -123,6 +126,7 @@ pub(super) fn run(config: &Path) -> Exit {
     tap.end();
     listeners.viewer.shutdown(grace);
     node.access().finish();
+    tap.wait_for_readers(LAST_READERS);
     Exit::Ok
 }
 

@@ -193,6 +193,9 @@ async fn tell(
             }
         }
         if is_last {
+            // It is written when the connection has its turn, which comes before who waits for readers may end the process.
+            drop(out);
+            tokio::task::yield_now().await;
             return;
         }
         if !is_all {
@@ -204,7 +207,9 @@ async fn tell(
             _ => budget.left(Instant::now()),
         };
         tokio::select! {
-            () = news => sleep(pace.gather).await,
+            () = news => if !tap.has_ended() {
+                sleep(pace.gather).await;
+            },
             () = sleep(wait) => {}
             () = out.closed() => return,
         }

@@ -12,12 +12,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use fourfront_hooks::log::{LogLevel, LogRecord, LogSink};
-use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{Notify, futures::Notified};
 
 use super::access::AccessRecord;
 
@@ -64,8 +64,9 @@ pub struct LogTap {
     kept: Mutex<Kept>,
     /// Those of access records. INVARIANT: changed under the lock of `kept`.
     access_readers: AtomicUsize,
-    places: Arc<Semaphore>,
     news: Notify,
+    /// A reader has left. With the lock of `kept`.
+    left: Condvar,
     ended: AtomicBool,
 }
 
@@ -74,6 +75,7 @@ struct Kept {
     lines: Ring<FunctionLine>,
     requests: Ring<AccessRecord>,
     next: u64,
+    readers: usize,
 }
 
 /// The last entries of a kind.
@@ -152,8 +154,8 @@ impl LogTap {
             inner,
             kept: Mutex::default(),
             access_readers: AtomicUsize::new(0),
-            places: Arc::new(Semaphore::new(MOST_READERS)),
             news: Notify::new(),
+            left: Condvar::new(),
             ended: AtomicBool::new(false),
         }
     }
@@ -197,8 +199,11 @@ impl LogTap {
         access: bool,
         since: Option<SystemTime>,
     ) -> Option<Reader> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let kept = self.kept.lock();
+        let mut kept = self.kept.lock();
+        if kept.readers >= MOST_READERS {
+            return None;
+        }
+        kept.readers += 1;
         if access {
             self.access_readers.fetch_add(1, Ordering::Relaxed);
         }
@@ -215,7 +220,6 @@ impl LogTap {
             lines_at,
             requests_at: kept.requests.end(),
             tap: Arc::clone(self),
-            _place: place,
         })
     }
 
@@ -239,6 +243,13 @@ impl LogTap {
     pub fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         self.news.notify_waiters();
+    }
+
+    /// Waits until all readers have left, or so long.
+    pub fn wait_for_readers(&self, within: Duration) {
+        let mut kept = self.kept.lock();
+        self.left
+            .wait_while_for(&mut kept, |kept| kept.readers > 0, within);
     }
 }
 
@@ -289,7 +300,6 @@ pub struct Reader {
     access: bool,
     lines_at: u64,
     requests_at: u64,
-    _place: OwnedSemaphorePermit,
 }
 
 /// What a reader takes at a time.
@@ -348,14 +358,14 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        if !self.access {
-            return;
-        }
         let mut kept = self.tap.kept.lock();
-        if self.tap.access_readers.fetch_sub(1, Ordering::Relaxed) == 1 {
+        kept.readers -= 1;
+        if self.access && self.tap.access_readers.fetch_sub(1, Ordering::Relaxed) == 1 {
             while kept.requests.remove_first() {}
             kept.requests.entries.shrink_to_fit();
         }
+        drop(kept);
+        self.tap.left.notify_all();
     }
 }
 
@@ -380,7 +390,7 @@ pub(super) mod tests {
     /// Has the function `f` log at a second.
     pub(in crate::observe) fn say(tap: &LogTap, id: &str, seconds: u64, message: &str) {
         tap.record(&LogRecord {
-            time: SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds),
+            time: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
             level: LogLevel::Info,
             invocation_id: id,
             viewer_request_id: "",
@@ -444,7 +454,7 @@ pub(super) mod tests {
         assert_eq!(told(&all(&mut lines)), ["early", "one", "two"]);
         // A batch is as long as its bytes, and never empty for them.
         assert_eq!(told(&requests.take(9, 1)), ["200"]);
-        let after = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(11);
+        let after = SystemTime::UNIX_EPOCH + Duration::from_secs(11);
         let mut later = tap.read(true, false, Some(after)).unwrap();
         assert_eq!(told(&all(&mut later)), ["one", "two"]);
     }
@@ -502,5 +512,10 @@ pub(super) mod tests {
         assert!(tap.read(true, true, None).is_none());
         readers.pop();
         assert!(tap.read(true, true, None).is_some());
+        // Who ends waits for readers, and no longer than for the last of them.
+        let leaving = std::thread::spawn(move || drop(readers));
+        tap.wait_for_readers(Duration::from_secs(60));
+        assert_eq!(tap.kept.lock().readers, 0);
+        leaving.join().unwrap();
     }
 }

@@ -225,6 +225,16 @@ fn following_ends_when_the_node_drains() {
     let_go.send(()).unwrap();
     assert_eq!(slow.join().unwrap().body, "fine");
     assert_eq!(node.running.ended().code, Some(0));
+
+    // One that has nothing to wait for tells its readers, too.
+    let node = Node::start();
+    node.get("/a");
+    let followed = node.logs(&["-f", "--since", "1h", "--hook"]);
+    followed.stdout_until("saw /a");
+    node.running.signal("TERM");
+    let told = followed.ended();
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert!(told.stderr.contains("the node ends"), "{}", told.stderr);
 }
 
 #[test]
