@@ -8,7 +8,7 @@ use std::{
 
 use fourfront_control::{
     Loaded,
-    api::plane::{DataPlane, Invoked, PlaneFault, PurgeAnswer, PurgeCall, Tested},
+    api::plane::{DataPlane, Invoked, LoggedLine, PlaneFault, PurgeAnswer, PurgeCall, Tested},
 };
 use fourfront_hooks::{
     ExecutionFault, HookFault,
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     node::{Node, SnapshotError},
-    observe::tap::LogTap,
+    observe::tap::{FunctionLine, LogTap},
     purge,
 };
 
@@ -198,6 +198,22 @@ impl DataPlane for Plane {
 
     fn purge(&self, call: PurgeCall, now: SystemTime) -> PurgeAnswer {
         purge::answer(&self.node, call, now)
+    }
+
+    fn logged(&self, function: Option<&str>) -> Vec<LoggedLine> {
+        let lines = self
+            .tap
+            .kept(|line| function.is_none_or(|name| name == line.function));
+        let told = |line: Arc<FunctionLine>| LoggedLine {
+            number: line.number,
+            time: line.time,
+            level: line.level.as_str(),
+            function: line.function.clone(),
+            version: line.version,
+            invocation_id: line.invocation_id.clone(),
+            message: line.message.clone(),
+        };
+        lines.into_iter().map(told).collect()
     }
 }
 

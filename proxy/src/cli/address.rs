@@ -3,12 +3,16 @@
 use std::{env, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
 
 use super::{Exit, say};
 
@@ -40,6 +44,18 @@ pub(super) fn talk(conversation: impl Future<Output = Result<(), Failure>>) -> E
 /// A member of a document; `-` where there is none.
 pub(super) fn text<'v>(value: &'v Value, member: &str) -> &'v str {
     value[member].as_str().unwrap_or("-")
+}
+
+/// A request without a body.
+pub(super) struct Call<'a> {
+    method: Method,
+    path: &'a str,
+}
+
+impl<'a> Call<'a> {
+    pub(super) const fn new(method: Method, path: &'a str) -> Self {
+        Self { method, path }
+    }
 }
 
 /// Where a node's admin API is.
@@ -83,23 +99,66 @@ impl NodeAddress {
         if status.is_success() {
             return Ok(document);
         }
-        let code = text(&document, "code");
-        let field = match document["field"].as_str() {
-            Some(field) => format!("{field}: "),
-            None => String::new(),
-        };
-        let exit = match code {
-            "InvalidationBatchAlreadyExists" => Exit::Conflict,
-            _ => Exit::Failed,
-        };
-        let message = format!("{code}: {field}{}", text(&document, "detail"));
-        Err((exit, message))
+        Err(refusal(&document))
     }
 
     /// Asks, and gives the status of the answer and its text, whatever they are.
     pub(super) async fn look(&self, path: &str) -> Result<(StatusCode, String), Failure> {
         let (status, body) = self.reach(Method::GET, path, None).await?;
         Ok((status, String::from_utf8_lossy(&body).trim().to_owned()))
+    }
+
+    /// Asks, and gives an answer whose body comes as it may. Anything but success is a failure.
+    pub(super) async fn open(&self, call: Call<'_>) -> Result<Response<Incoming>, Failure> {
+        let unreachable = |cause: &dyn std::fmt::Display| {
+            let message = format!("no node at {}: {cause}", self.authority);
+            (Exit::Unreachable, message)
+        };
+        let sent = |stream| self.send(stream, &call);
+        let tcp = async { sent(Box::new(TcpStream::connect(&self.authority).await?)).await };
+        let mut response = match timeout(PATIENCE, tcp).await {
+            Ok(answered) => answered.map_err(|e| unreachable(&e))?,
+            Err(_) => return Err(unreachable(&"no answer")),
+        };
+        let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        let socket = response.headers().get("fourfront-socket");
+        let socket = socket
+            .and_then(|path| path.to_str().ok())
+            .map(str::to_owned);
+        if let Some(path) = socket.filter(|_| refused.contains(&response.status())) {
+            // The node's own user needs no key there (CP-402).
+            let unix = async { sent(Box::new(UnixStream::connect(&path).await?)).await };
+            if let Ok(Ok(answered)) = timeout(PATIENCE, unix).await {
+                response = answered;
+            }
+        }
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|e| unreachable(&e))?;
+        let document: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
+        Err(refusal(&document))
+    }
+
+    async fn send(
+        &self,
+        stream: Box<dyn Stream>,
+        call: &Call<'_>,
+    ) -> Result<Response<Incoming>, Box<dyn std::error::Error>> {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with the answer.
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(&call.method)
+            .uri(call.path)
+            .header(header::HOST, &self.authority)
+            .header(header::CONNECTION, "close")
+            .body(Full::new(Bytes::new()))?;
+        Ok(sender.send_request(request).await?)
     }
 
     /// Asks, and says it when there is no answer.
@@ -145,6 +204,26 @@ impl NodeAddress {
         Ok((status, body))
     }
 }
+
+/// What a problem document comes to.
+fn refusal(document: &Value) -> Failure {
+    let code = text(document, "code");
+    let field = match document["field"].as_str() {
+        Some(field) => format!("{field}: "),
+        None => String::new(),
+    };
+    let exit = match code {
+        "InvalidationBatchAlreadyExists" => Exit::Conflict,
+        _ => Exit::Failed,
+    };
+    let message = format!("{code}: {field}{}", text(document, "detail"));
+    (exit, message)
+}
+
+/// TCP or a Unix socket.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 #[cfg(test)]
 mod tests {

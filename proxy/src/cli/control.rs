@@ -97,7 +97,7 @@ impl ControlState {
             let clock = Arc::clone(&clock);
             front::links(signer.clone(), move || clock.now())
         };
-        let plane = Arc::new(Plane::new(Arc::clone(node), tap));
+        let plane = Arc::new(Plane::new(Arc::clone(node), Arc::clone(&tap)));
         let control = self.opened.control(plane, site, links);
         let control = Arc::new(control.map_err(|e| logs::say(&e.to_string())).ok()?);
         let keys = Keychain::new(self.store.clone(), master);
@@ -112,6 +112,7 @@ impl ControlState {
         let endpoint = Endpoint {
             node: Arc::clone(node) as Arc<_>,
             front: Arc::new(front),
+            tap,
             clock,
             socket: socket.unwrap_or_else(|| self.data_dir.join("admin.sock")),
         };

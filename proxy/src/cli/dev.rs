@@ -22,7 +22,8 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
     logs::install(&loaded.node.log, logs::Detail::FaultsOnce);
     // Who develops wants the names of their own files, not of those a function sees.
     let functions = Arc::new(AuthorPaths(logs::FunctionLog::new(&loaded.node.log)));
-    let Some(node) = start::start_node(&loaded, metrics, functions, StandardLog::Off) else {
+    let started = start::start_node(&loaded, metrics, functions, StandardLog::Off);
+    let Some((node, tap)) = started else {
         return Exit::Failed;
     };
     // Before listening: what is saved from now on is seen.
@@ -33,7 +34,7 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
             return Exit::Failed;
         }
     };
-    let Some(listeners) = start::start_listeners(&node, &loaded, None) else {
+    let Some(listeners) = start::start_listeners(&node, &tap, &loaded, None) else {
         return Exit::Failed;
     };
     let secure = listeners.viewer.secure_address();

@@ -6,6 +6,7 @@ mod control;
 mod dev;
 mod explain;
 mod health;
+mod logs;
 mod notify;
 mod purge;
 mod restart;
@@ -18,7 +19,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::observe::logs;
+use crate::observe;
 
 /// A CDN node that runs Lambda@Edge functions around a real cache.
 #[derive(Debug, Parser)]
@@ -59,6 +60,8 @@ enum Command {
     Purge(purge::PurgeArgs),
     /// Tell what a running node would do with a request, and why: its key, what is stored, verdict and lifetimes.
     Explain(explain::ExplainArgs),
+    /// Show what functions log and which requests end on a running node, live with `-f`.
+    Logs(logs::LogsArgs),
     /// Ask a running node whether it is alive, or ready: for health checks. Exit 1 where it is not, 3 where there is none.
     Health(health::HealthArgs),
     /// Print the version.
@@ -101,13 +104,14 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Purge(args) => purge::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Logs(args) => logs::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Version => {
             println!("fourfront {}", env!("CARGO_PKG_VERSION"));
             Exit::Ok
         }
     };
-    logs::finish();
+    observe::logs::finish();
     exit.into()
 }
 
@@ -122,7 +126,7 @@ fn site_file(path: PathBuf) -> PathBuf {
 
 /// Prints what the program itself has to say to people.
 fn say(text: &dyn std::fmt::Display) {
-    logs::say(&format!("fourfront: {text}"));
+    observe::logs::say(&format!("fourfront: {text}"));
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `fourfront serve` (CP-600).
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Runtime,
@@ -13,7 +13,7 @@ use super::{
     notify, say,
     start::{self, StandardLog},
 };
-use crate::observe::{logs, tap::LogTap};
+use crate::observe::logs;
 
 /// What a signal asks for.
 enum Asked {
@@ -33,6 +33,9 @@ struct Signals {
     hangup: Signal,
     user: Signal,
 }
+
+/// How long the end of the process waits for readers of its logs to be told of it.
+const LAST_READERS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: &Path) -> Exit {
     let signals = match Signals::new() {
@@ -61,14 +64,13 @@ pub(super) fn run(config: &Path) -> Exit {
         },
     };
     let functions = Arc::new(logs::FunctionLog::new(&loaded.node.log));
-    let tap = Arc::new(LogTap::new(functions));
-    let sink = Arc::clone(&tap);
-    let Some(node) = start::start_node(&loaded, metrics, sink, StandardLog::Written) else {
+    let started = start::start_node(&loaded, metrics, functions, StandardLog::Written);
+    let Some((node, tap)) = started else {
         return Exit::Failed;
     };
     let controlled = match state {
         None => None,
-        Some(state) => match state.start(&node, tap, config, &loaded.node) {
+        Some(state) => match state.start(&node, Arc::clone(&tap), config, &loaded.node) {
             Some(controlled) => Some(controlled),
             None => return Exit::Failed,
         },
@@ -81,7 +83,7 @@ pub(super) fn run(config: &Path) -> Exit {
             return Exit::Failed;
         }
     };
-    let Some(listeners) = start::start_listeners(&node, &loaded, controlled.as_ref()) else {
+    let Some(listeners) = start::start_listeners(&node, &tap, &loaded, controlled.as_ref()) else {
         return Exit::Failed;
     };
     let secure = listeners.viewer.secure_address();
@@ -121,8 +123,10 @@ pub(super) fn run(config: &Path) -> Exit {
     let draining = format!("draining, at most {} s", grace.as_secs());
     say(&draining);
     notify::stopping(&draining);
+    tap.end();
     listeners.viewer.shutdown(grace);
     node.access().finish();
+    tap.wait_for_readers(LAST_READERS);
     Exit::Ok
 }
 

@@ -28,6 +28,7 @@ use crate::{
         log_file::{LogFile, Reopen},
         logs,
         metrics::Metrics,
+        tap::LogTap,
         writer::unbuffered,
     },
     pingora::{Listening, ServeSettings, serve},
@@ -112,29 +113,34 @@ pub(super) enum StandardLog {
     Off,
 }
 
-/// A node that is about to serve: [`new_node`] with the access logs that the site file asks for. Prints what is
-/// wrong with it.
+/// A node that is about to serve: [`new_node`] with the access logs that the site file asks for, and what others read them by.
+/// Prints what is wrong with it.
 pub(super) fn start_node(
     loaded: &Loaded,
     metrics: Arc<Metrics>,
     functions: Arc<dyn LogSink>,
     standard: StandardLog,
-) -> Option<Arc<Node>> {
-    let access = start_access_logs(&loaded.node.log, &metrics, standard)
+) -> Option<(Arc<Node>, Arc<LogTap>)> {
+    let tap = Arc::new(LogTap::new(functions));
+    let access = start_access_logs(&loaded.node.log, &metrics, Arc::clone(&tap), standard)
         .map_err(|e| say(&format!("cannot start the access log: {e}")))
         .ok()?;
-    new_node(loaded, metrics, functions, Arc::new(access))
-        .map_err(|errors| {
+    let functions: Arc<dyn LogSink> = Arc::clone(&tap) as _;
+    match new_node(loaded, metrics, functions, Arc::new(access)) {
+        Ok(node) => Some((node, tap)),
+        Err(errors) => {
             for error in errors {
                 say(&error);
             }
-        })
-        .ok()
+            None
+        }
+    }
 }
 
 fn start_access_logs(
     settings: &LogSettings,
     metrics: &Metrics,
+    tap: Arc<LogTap>,
     standard: StandardLog,
 ) -> io::Result<AccessLogs> {
     let node = settings.access.then(|| {
@@ -157,6 +163,7 @@ fn start_access_logs(
     Ok(AccessLogs {
         node: node.transpose()?,
         standard: standard.transpose()?,
+        tap: Some(tap),
     })
 }
 
@@ -187,6 +194,7 @@ pub(super) struct Listeners {
 /// Starts the viewer and the admin listener; prints which address is taken when one is.
 pub(super) fn start_listeners(
     node: &Arc<Node>,
+    tap: &Arc<LogTap>,
     loaded: &Loaded,
     controlled: Option<&Controlled>,
 ) -> Option<Listeners> {
@@ -224,10 +232,11 @@ pub(super) fn start_listeners(
     };
     let viewer = serve(node, &settings).map_err(|e| say(&e)).ok()?;
     let target: Arc<dyn admin::Admin> = node.clone();
+    let tap = Arc::clone(tap);
     let (metrics_listener, metrics) = metrics.unzip();
     std::thread::Builder::new()
         .name("admin".to_owned())
-        .spawn(move || admin_thread(admin_listener, metrics_listener, target, controlled))
+        .spawn(move || admin_thread(admin_listener, metrics_listener, target, tap, controlled))
         .map_err(|e| say(&format!("cannot start the admin listener: {e}")))
         .ok()?;
     Some(Listeners {
@@ -254,6 +263,7 @@ fn admin_thread(
     listener: TcpListener,
     metrics: Option<TcpListener>,
     target: Arc<dyn admin::Admin>,
+    tap: Arc<LogTap>,
     controlled: Option<(Arc<Endpoint>, Option<TlsAcceptor>, UnixListener)>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -270,7 +280,7 @@ fn admin_thread(
             };
             match controlled {
                 None => {
-                    tokio::join!(admin::serve(listener, target.clone()), probes);
+                    tokio::join!(admin::serve(listener, target.clone(), tap), probes);
                 }
                 Some((endpoint, tls, socket)) => {
                     let socket = tokio::net::UnixListener::from_std(socket)?;

@@ -1,6 +1,6 @@
 //! What a node tells and does for who runs it.
 
-use std::sync::atomic::Ordering;
+use std::{collections::HashSet, sync::atomic::Ordering, time::SystemTime};
 
 use super::Node;
 use crate::{
@@ -46,6 +46,22 @@ impl Admin for Node {
 
     async fn explain(&self, body: Vec<u8>) -> PurgeAnswer {
         explain::answer(self, &body, self.clock.now()).await
+    }
+
+    fn functions_of(&self, distribution: &str) -> HashSet<(String, u32)> {
+        let snapshot = self.snapshot.load();
+        let distributions = snapshot.site.distributions().iter();
+        let behaviors = distributions
+            .filter(|d| d.id == distribution)
+            .flat_map(|d| d.all_behaviors());
+        let functions = behaviors.flat_map(|b| b.functions.iter());
+        functions
+            .map(|(_, of)| (of.function.name.to_string(), of.function.version.0))
+            .collect()
+    }
+
+    fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     fn status(&self) -> String {

@@ -18,6 +18,7 @@ use super::{
     hourly::{FileSystem, HourlyFiles},
     log_file::Reopen,
     standard,
+    tap::LogTap,
     writer::{Writer, WriterSettings},
 };
 use crate::clock::Clock;
@@ -35,12 +36,26 @@ pub struct AccessLogs {
     pub node: Option<AccessLog>,
     /// Those of distributions.
     pub standard: Option<StandardLogs>,
+    /// Who reads along.
+    pub tap: Option<Arc<LogTap>>,
+}
+
+impl AccessLogs {
+    /// The tap, while somebody reads access records. What a request pays for it where nobody does is this.
+    fn followed(&self) -> Option<&LogTap> {
+        self.tap.as_deref().filter(|tap| tap.wants_access())
+    }
 }
 
 impl AccessSink for AccessLogs {
     fn wants(&self, logging: Option<&StandardLogging>) -> Wanted {
         let standard = logging.filter(|_| self.standard.is_some());
         let own = self.node.as_ref().map_or(Wanted::Nothing, |log| log.wanted);
+        // Readers are told all fields but cookies.
+        let own = match (own, self.followed()) {
+            (Wanted::Nothing | Wanted::Line, Some(_)) => Wanted::Fields { cookies: false },
+            (own, _) => own,
+        };
         match (standard, own) {
             (None, own) => own,
             (Some(logging), Wanted::Nothing | Wanted::Line) => Wanted::Fields {
@@ -58,6 +73,9 @@ impl AccessSink for AccessLogs {
         let is_logged = record.distribution.as_ref();
         let is_logged = is_logged.is_some_and(|d| d.logging.is_some());
         let record = Arc::new(record);
+        if let Some(tap) = self.followed() {
+            tap.access(record.clone());
+        }
         if let Some(standard) = self.standard.as_ref().filter(|_| is_logged) {
             standard.writer.push(record.clone(), cost);
         }
@@ -205,6 +223,7 @@ mod tests {
         let logs = AccessLogs {
             node: Some(log.unwrap()),
             standard: None,
+            tap: None,
         };
         (logs, dropped)
     }
@@ -264,6 +283,37 @@ mod tests {
         assert_eq!(logs.wants(None), fields(false));
         logs.node = None;
         assert_eq!(logs.wants(None), Wanted::Nothing);
+    }
+
+    #[test]
+    fn records_are_made_for_readers_and_for_no_longer() {
+        // CP-534: without a reader of access records a request is asked for nothing more than its logs need.
+        let disk = Disk::default();
+        let (mut logs, _) = log(AccessFormat::Text, &disk);
+        let node = logs.node.take();
+        let tap = crate::observe::tap::tests::tap();
+        logs.tap = Some(Arc::clone(&tap));
+        let _lines = tap.read(true, false, None).unwrap();
+        assert_eq!(logs.wants(None), Wanted::Nothing);
+        logs.record(record());
+        let mut reader = tap.read(false, true, None).unwrap();
+        assert_eq!(logs.wants(None), Wanted::Fields { cookies: false });
+        logs.record(record());
+        assert_eq!(reader.take(9, usize::MAX).entries.len(), 1);
+        drop(reader);
+        assert_eq!(logs.wants(None), Wanted::Nothing);
+        // The node's own log goes on as it does, and keeps the cookies that it is to have.
+        logs.node = node;
+        let reader = tap.read(false, true, None).unwrap();
+        logs.record(record());
+        drop(reader);
+        assert_eq!(logs.wants(None), Wanted::Line);
+        logs.finish();
+        assert_eq!(disk.0.lock().0.iter().filter(|b| **b == b'\n').count(), 1);
+        logs.node = log(AccessFormat::Json, &disk).0.node;
+        logs.node.as_mut().unwrap().wanted = Wanted::Fields { cookies: true };
+        let _reader = tap.read(false, true, None).unwrap();
+        assert_eq!(logs.wants(None), Wanted::Fields { cookies: true });
     }
 
     #[test]

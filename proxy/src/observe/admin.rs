@@ -1,7 +1,14 @@
 //! The admin listener: health, readiness, metrics and invalidations on the loopback interface (CP-620); and the one for
 //! probes and scrapers, which is for other machines and has the first three alone.
 
-use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    io,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +22,10 @@ use tokio::{
     sync::Semaphore,
 };
 
+use super::{
+    follow::{self, Events},
+    tap::LogTap,
+};
 use crate::purge::{Problem, PurgeAnswer, PurgeCall};
 
 /// What the admin listener can say of the node behind it.
@@ -31,6 +42,10 @@ pub trait Admin: Send + Sync + 'static {
     /// Explains what would be done with the request that this body describes (CP-606). May compute for a second
     /// where memory holds a million objects.
     async fn explain(&self, body: Vec<u8>) -> PurgeAnswer;
+    /// Names and versions of the functions that a distribution has now.
+    fn functions_of(&self, distribution: &str) -> HashSet<(String, u32)>;
+    /// Wall-clock time.
+    fn now(&self) -> SystemTime;
 }
 
 /// How long accepting rests after an error. The usual one is that the process has too many files open, which
@@ -39,9 +54,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the admin API until the task is dropped: health and metrics are never needed more than when the
 /// node is short of something.
-pub async fn serve(listener: TcpListener, admin: Arc<dyn Admin>) {
+pub async fn serve(listener: TcpListener, admin: Arc<dyn Admin>, tap: Arc<LogTap>) {
     let accept = async || listener.accept().await.map(|(stream, _)| stream);
-    accept_all(accept, |stream| serve_connection(stream, admin.clone())).await;
+    let serve = |stream| serve_connection(stream, admin.clone(), tap.clone());
+    accept_all(accept, serve).await;
 }
 
 /// Connections to the listener for probes at the same time, and how long one may last. Whoever reaches it needs no
@@ -112,20 +128,25 @@ pub(super) async fn accept_all<S>(
     }
 }
 
-fn serve_connection(stream: TcpStream, admin: Arc<dyn Admin>) {
+fn serve_connection(stream: TcpStream, admin: Arc<dyn Admin>, tap: Arc<LogTap>) {
     tokio::spawn(async move {
         let service = service_fn(move |request: Request<Incoming>| {
-            let admin = admin.clone();
+            let (admin, tap) = (admin.clone(), tap.clone());
             async move {
                 let path = request.uri().path();
-                Ok::<_, Infallible>(match purge_path(path) {
+                let answered = match purge_path(path) {
                     Some(id) => {
                         let id = id.to_owned();
                         purge(request, &id, admin).await
                     }
                     None if path == EXPLAIN => explain(request, admin).await,
+                    None if path == LOGS => match logs(&request, &admin, &tap) {
+                        Ok(events) => return Ok(events.map(Events::boxed_unsync)),
+                        Err(problem) => purge_response(problem.answer()),
+                    },
                     None => answer(request.method(), path, admin.as_ref()),
-                })
+                };
+                Ok::<_, Infallible>(answered.map(Full::boxed_unsync))
             }
         });
         // A scraper that hangs up midway is its own business.
@@ -198,6 +219,21 @@ where
     purge_response(answered.unwrap_or_else(internal))
 }
 
+/// Where logs are read.
+pub(super) const LOGS: &str = "/_fourfront/v1/logs";
+
+/// `GET logs` (CP-608, CP-620).
+fn logs<B>(
+    request: &Request<B>,
+    admin: &Arc<dyn Admin>,
+    tap: &Arc<LogTap>,
+) -> Result<Response<Events>, Problem> {
+    // A web page of another origin cannot read an answer; one at a name of its own that leads here could.
+    check_host(request.headers())?;
+    let query = request.uri().query().unwrap_or_default();
+    follow::answer(request.method(), query, tap, admin)
+}
+
 fn internal(error: tokio::task::JoinError) -> PurgeAnswer {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     Problem::new(status, "InternalError", error.to_string()).answer()
@@ -210,12 +246,7 @@ async fn read_call<B>(headers: &http::HeaderMap, body: B) -> Result<Vec<u8>, Pro
 where
     B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
-    if let Some(host) = headers.get(header::HOST)
-        && !names_this_machine(host.to_str().unwrap_or_default())
-    {
-        let detail = "`Host` is to be an address or `localhost`";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "AccessDenied", detail));
-    }
+    check_host(headers)?;
     let media_type = headers.get(header::CONTENT_TYPE);
     let media_type = media_type.and_then(|t| t.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
@@ -232,6 +263,15 @@ where
             Err(Problem::new(status, "RequestEntityTooLarge", detail))
         }
     }
+}
+
+fn check_host(headers: &http::HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(header::HOST);
+    if host.is_none_or(|host| names_this_machine(host.to_str().unwrap_or_default())) {
+        return Ok(());
+    }
+    let detail = "`Host` is to be an address or `localhost`";
+    Err(Problem::new(StatusCode::FORBIDDEN, "AccessDenied", detail))
 }
 
 /// Whether an authority is an address, or a name that always means this machine (RFC 6761 section 6.3).
@@ -301,8 +341,8 @@ pub(super) fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response
         },
         _ => plain(
             StatusCode::NOT_FOUND,
-            "no such resource: try /health, /ready, /status, /metrics, /_fourfront/v1/purge or \
-             /_fourfront/v1/explain\n",
+            "no such resource: try /health, /ready, /status, /metrics, /_fourfront/v1/logs, \
+             /_fourfront/v1/purge or /_fourfront/v1/explain\n",
         ),
     }
 }
@@ -323,6 +363,12 @@ mod tests {
         }
         fn status(&self) -> String {
             "{}".to_owned()
+        }
+        fn functions_of(&self, _: &str) -> HashSet<(String, u32)> {
+            HashSet::new()
+        }
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
         }
         fn purge(&self, call: PurgeCall) -> PurgeAnswer {
             PurgeAnswer {

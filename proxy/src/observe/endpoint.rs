@@ -14,7 +14,7 @@ use fourfront_control::api::{
     plane::{Problem, PurgeAnswer, PurgeCall},
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -24,7 +24,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::admin::{Admin, accept_all, answer};
+use super::{
+    admin::{Admin, LOGS, accept_all, answer},
+    follow::{self, Events},
+    tap::LogTap,
+};
 use crate::clock::Clock;
 
 /// Connections at the same time. Clients of AWS's tools keep some each; whoever cannot sign holds one for as long as a head
@@ -39,6 +43,8 @@ pub struct Endpoint {
     pub node: Arc<dyn Admin>,
     /// Who may do what, and what is done.
     pub front: Arc<Front>,
+    /// What functions and requests leave in the logs.
+    pub tap: Arc<LogTap>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// Where its socket lies, which callers without a key are told of.
@@ -52,6 +58,9 @@ impl std::fmt::Debug for Endpoint {
             .finish_non_exhaustive()
     }
 }
+
+/// The body of an answer: most are there at once, logs come as they may.
+type Told = UnsyncBoxBody<Bytes, Infallible>;
 
 /// How a connection came.
 #[derive(Clone, Copy)]
@@ -168,11 +177,7 @@ impl Endpoint {
             .await;
     }
 
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        came: Came,
-    ) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, came: Came) -> Response<Told> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
@@ -180,10 +185,10 @@ impl Endpoint {
         match bare {
             // One word each, for probes.
             "/health" | "/ready" if is_read => {
-                return answer(&parts.method, path, self.node.as_ref());
+                return answer(&parts.method, path, self.node.as_ref()).map(Full::boxed_unsync);
             }
             "/metrics" if is_read && came.is_local() => {
-                return answer(&parts.method, path, self.node.as_ref());
+                return answer(&parts.method, path, self.node.as_ref()).map(Full::boxed_unsync);
             }
             _ => {}
         }
@@ -197,6 +202,10 @@ impl Endpoint {
             now: self.clock.now(),
         };
         let is_native = matches!(bare, "/status" | "/metrics") || path.starts_with("/_fourfront");
+        if path == LOGS {
+            let answered = self.logs(&head, body, came).await;
+            return answered.unwrap_or_else(response);
+        }
         let answered = if is_native {
             let path = bare.trim_start_matches('/').to_owned();
             self.native(head, &path, body, came).await
@@ -206,21 +215,47 @@ impl Endpoint {
         response(answered)
     }
 
-    async fn native(self: Arc<Self>, head: Head, path: &str, body: Incoming, came: Came) -> Answer {
+    /// Lets in a request of the native API, or says why not.
+    async fn admit(
+        &self,
+        head: &Head,
+        path: &str,
+        body: Incoming,
+        came: Came,
+    ) -> Result<Admitted, Answer> {
         let admitted = self
             .front
-            .admit_native(&head, path, |limit| read(body, limit))
+            .admit_native(head, path, |limit| read(body, limit))
             .await;
+        admitted.map_err(|mut refused| {
+            // The node's own user need not look for keys.
+            let socket = HeaderValue::from_str(&self.socket.to_string_lossy());
+            if let (true, Ok(socket)) = (came.is_local(), socket) {
+                refused.headers.insert("fourfront-socket", socket);
+            }
+            refused
+        })
+    }
+
+    /// Lines of functions and access records as server-sent events (CP-608, CP-620).
+    async fn logs(
+        &self,
+        head: &Head,
+        body: Incoming,
+        came: Came,
+    ) -> Result<Response<Told>, Answer> {
+        self.admit(head, "logs", body, came).await?;
+        let answered = follow::answer(&head.method, &head.query, &self.tap, &self.node);
+        answered
+            .map(|events| events.map(Events::boxed_unsync))
+            .map_err(Answer::problem)
+    }
+
+    async fn native(self: Arc<Self>, head: Head, path: &str, body: Incoming, came: Came) -> Answer {
+        let admitted = self.admit(&head, path, body, came).await;
         let Admitted { principal, body } = match admitted {
             Ok(admitted) => admitted,
-            Err(mut refused) => {
-                // The node's own user need not look for keys.
-                let socket = HeaderValue::from_str(&self.socket.to_string_lossy());
-                if let (true, Ok(socket)) = (came.is_local(), socket) {
-                    refused.headers.insert("fourfront-socket", socket);
-                }
-                return refused;
-            }
+            Err(refused) => return refused,
         };
         let caller = self.front.caller(&head, &principal);
         let mut parts = path.splitn(2, '/');
@@ -299,8 +334,8 @@ async fn of_response(response: Response<Full<Bytes>>) -> Answer {
     }
 }
 
-fn response(answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(answer.body));
+fn response(answer: Answer) -> Response<Told> {
+    let mut response = Response::new(Full::new(answer.body).boxed_unsync());
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response

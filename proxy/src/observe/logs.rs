@@ -6,7 +6,7 @@
 use std::{
     io::{self, Write},
     sync::OnceLock,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use fourfront_control::{LogFormat, LogLevel, LogSettings};
@@ -193,9 +193,27 @@ impl LogSink for FunctionLog {
     }
 }
 
-/// Ids that are not there are `-`, as in an access log.
 fn text(record: &LogRecord<'_>) -> String {
-    let id = |id: &'_ str| {
+    line(
+        record.time,
+        record.invocation_id,
+        record.level,
+        (record.function, record.version),
+        record.viewer_request_id,
+        record.message,
+    )
+}
+
+/// A line for people, its parts between tabs. Ids that are not there are `-`, as in an access log.
+pub(super) fn line(
+    time: SystemTime,
+    invocation_id: &str,
+    level: log::LogLevel,
+    (function, version): (&str, u32),
+    request_id: &str,
+    message: &str,
+) -> String {
+    let or_dash = |id: &'_ str| {
         if id.is_empty() {
             "-".to_owned()
         } else {
@@ -203,20 +221,17 @@ fn text(record: &LogRecord<'_>) -> String {
         }
     };
     format!(
-        "{}\t{}\t{}\t{}:{}\t{}\t{}",
-        super::access::rfc3339(record.time),
-        id(record.invocation_id),
-        record.level.as_str(),
-        record.function,
-        record.version,
-        id(record.viewer_request_id),
-        record.message
+        "{}\t{}\t{}\t{function}:{version}\t{}\t{message}",
+        super::access::rfc3339(time),
+        or_dash(invocation_id),
+        level.as_str(),
+        or_dash(request_id),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{path::PathBuf, time::SystemTime};
+    use std::path::PathBuf;
 
     use fourfront_model::FunctionSource;
 

@@ -8,6 +8,7 @@ mod cache_tests;
 mod deploy;
 mod dev;
 mod explain;
+mod logs;
 mod offline;
 mod program;
 mod purge;

@@ -112,7 +112,7 @@ impl Running {
         Self::start_command(&mut Command::new(program), args, dir)
     }
 
-    fn start_command(command: &mut Command, args: &[&str], dir: &Path) -> Self {
+    pub(crate) fn start_command(command: &mut Command, args: &[&str], dir: &Path) -> Self {
         let mut child = command
             .args(args)
             .current_dir(dir)

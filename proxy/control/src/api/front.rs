@@ -20,8 +20,14 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    ApiError, Caller, Control, arn::uuid, keychain::Keychain, lambda::FunctionRef, plane::Problem,
-    retries::Retries, time,
+    ApiError, Caller, Control,
+    arn::uuid,
+    keychain::Keychain,
+    lambda::FunctionRef,
+    log_query::{self, Subject},
+    plane::Problem,
+    retries::Retries,
+    time,
 };
 
 /// A request without its body.
@@ -185,7 +191,7 @@ impl Front {
             }
             Dispatch::Foreign(name) => {
                 let message = format!(
-                    "this node does not speak for the service `{name}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts and iam (CP-236)"
+                    "this node does not speak for the service `{name}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts, iam and logs (CP-236)"
                 );
                 return refuse_plain(
                     Service::CloudFront,
@@ -339,7 +345,13 @@ impl Front {
             .admit(&request, service, head.source, head.now)
             .map_err(refused)?;
         let action = Action::of_native(head.method.as_str(), path);
-        let resource = native_resource(path);
+        // Of logs a restricted key reads those of what its lists name, and says so in the query.
+        let named = (path == "logs")
+            .then(|| log_query::subject(&head.query))
+            .flatten();
+        let resource = named
+            .as_ref()
+            .map_or_else(|| native_resource(path), Subject::resource);
         let may = |principal: &Principal| principal.authorize(action, resource);
         // Nothing is read from who may not do it anyway.
         may(admission.claimed()).map_err(|denied| refused(denied.into()))?;
@@ -442,7 +454,8 @@ impl Named {
                 }
             }
             Service::CloudFront => Self::Shared,
-            Service::Sts | Service::Iam | Service::Logs => Self::Any,
+            Service::Logs => super::logs::function_named(input).map_or(Self::Any, Self::Function),
+            Service::Sts | Service::Iam => Self::Any,
         }
     }
 

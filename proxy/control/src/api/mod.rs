@@ -17,6 +17,8 @@ mod keychain;
 mod keys;
 mod keys_api;
 mod lambda;
+pub mod log_query;
+mod logs;
 pub mod native;
 mod page;
 pub mod plane;
@@ -411,7 +413,8 @@ fn work_out(
         Service::Lambda => lambda::call(tx, operation, input),
         Service::Sts => sts::call(tx, operation).map(Output::plain),
         Service::Iam => iam::call(tx, operation, input).map(Output::plain),
-        Service::KeyValueStore | Service::Logs => Err(ApiError::new(
+        Service::Logs => logs::call(tx, operation, input).map(Output::plain),
+        Service::KeyValueStore => Err(ApiError::new(
             400,
             "UnsupportedOperation",
             format!("{operation} is not available yet (CP-016)"),
@@ -425,6 +428,7 @@ fn reads(operation: &str) -> bool {
         "Get",
         "List",
         "Describe",
+        "Filter",
         "Test",
         "Invoke",
         "CreateInvalidation",
@@ -455,6 +459,7 @@ fn resource(input: &Value) -> &str {
         "Resource",
         "KvsARN",
         "RoleName",
+        "logGroupName",
     ];
     members
         .into_iter()

@@ -37,6 +37,28 @@ pub trait DataPlane: Send + Sync + 'static {
 
     /// Answers a call about invalidations, at the time `now`. May wait for the disk.
     fn purge(&self, call: PurgeCall, now: SystemTime) -> PurgeAnswer;
+
+    /// What functions have logged of late, as far as it is still kept: the lines of one, or of all; oldest first (CP-232).
+    fn logged(&self, function: Option<&str>) -> Vec<LoggedLine>;
+}
+
+/// A line that a function logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedLine {
+    /// Its number: later lines have higher ones.
+    pub number: u64,
+    /// When.
+    pub time: SystemTime,
+    /// How grave, in Lambda's words: `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`.
+    pub level: &'static str,
+    /// The function's name.
+    pub function: String,
+    /// Its version.
+    pub version: u32,
+    /// `context.awsRequestId`; empty while the function is loaded.
+    pub invocation_id: String,
+    /// What it said.
+    pub message: String,
 }
 
 /// Why a configuration cannot serve.
@@ -189,5 +211,9 @@ impl DataPlane for Nowhere {
             NOWHERE,
         )
         .answer()
+    }
+
+    fn logged(&self, _: Option<&str>) -> Vec<LoggedLine> {
+        Vec::new()
     }
 }

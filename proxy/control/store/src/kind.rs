@@ -91,6 +91,8 @@ kinds! {
     Credential = "credential",
     /// A setting that is changed while the node runs.
     Setting = "setting",
+    /// A group of log streams that somebody made or deleted; its lines are the node's.
+    LogGroup = "log-group",
 }
 
 /// The text of a kind that this version does not know. Only [`Kind::from_str`] makes one, so a known kind has one form.
