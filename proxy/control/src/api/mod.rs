@@ -21,6 +21,7 @@ pub mod native;
 mod page;
 pub mod plane;
 mod releases;
+mod retries;
 mod stores;
 mod sts;
 mod time;
@@ -425,7 +426,13 @@ fn refused(errors: &SiteErrors) -> ApiError {
     });
     let code = first
         .and_then(|error| error.message.split_once(": "))
-        .map(|(code, _)| code)
+        .map(|(code, _)| code.to_owned())
         .filter(|code| Service::CloudFront.status_of(code).is_some());
-    ApiError::cloudfront(code.unwrap_or("InvalidArgument").to_owned(), message)
+    let code = match code.as_deref() {
+        // Of a function that is named and not published, a configuration has words of its own (CP-133).
+        Some("NoSuchFunctionExists") => "InvalidFunctionAssociation",
+        Some(code) => code,
+        None => "InvalidArgument",
+    };
+    ApiError::cloudfront(code.to_owned(), message)
 }
