@@ -13,7 +13,7 @@ use fourfront_model::{
 use super::{Context, arns, files, store::Stores};
 use crate::{
     raw::{Named, RawCloudFrontFunction},
-    report::{At, Spanned},
+    report::{At, FileId, Spanned},
 };
 
 /// One function and where it stands.
@@ -120,7 +120,8 @@ fn lower_one(
 
 fn source(file: &Spanned<String>, context: &Context<'_>) -> Option<FunctionSource> {
     let path = files::existing_file(file, context)?;
-    if path.extension().is_some_and(|e| e == "js") {
+    // What was deployed is kept under the name of its bytes.
+    if file.at.file != FileId::SITE || path.extension().is_some_and(|e| e == "js") {
         return Some(FunctionSource::File(path));
     }
     context.report.error_help(
