@@ -49,6 +49,9 @@ if [ "${1:-}" = test ]; then
   # Some tests run packages of the npm registry, as their users install them.
   have node || need nodejs
   have npm || need npm
+  # Others drive the node with the AWS clients of PyPI.
+  have python3 || need python3
+  python3 -m pip --version >/dev/null 2>&1 || need python3-pip
 fi
 
 if [ "${1:-}" = bench ]; then

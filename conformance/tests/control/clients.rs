@@ -1,0 +1,59 @@
+//! AWS's own clients, as PyPI has them.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Where the tests' Python lies.
+pub(crate) fn contract() -> PathBuf {
+    // Asked at run time: two clones may share a target directory.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("tests are run by cargo");
+    Path::new(&here).join("aws").join("contract")
+}
+
+/// The Python that runs them: `FOURFRONT_PYTHON`, or the one that is found.
+pub(crate) fn python() -> String {
+    std::env::var("FOURFRONT_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
+/// The folder with boto3 and the AWS CLI. Installed where it is not there yet.
+pub(crate) fn installed() -> PathBuf {
+    let list = contract().join("requirements.txt");
+    let names = fs::read(&list).expect("a list of packages");
+    let version = names.iter().fold(0u64, |hash, b| {
+        hash.wrapping_mul(31).wrapping_add(u64::from(*b))
+    });
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let packages = home.join(format!("aws-clients-{version:016x}"));
+    // One process installs, and the others wait for it: each of them would fetch it all.
+    let lock = File::create(home.join("aws-clients.lock")).expect("a writable folder");
+    lock.lock().expect("a lock");
+    if !packages.exists() {
+        // Made aside and then renamed, so that what is there is whole.
+        let aside = tempfile::TempDir::new_in(home).expect("a temporary directory");
+        let ran = Command::new(python())
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-input",
+                "--disable-pip-version-check",
+            ])
+            .arg("--target")
+            .arg(aside.path())
+            .arg("--requirement")
+            .arg(&list)
+            .output()
+            .expect("Python, which `scripts/setup.sh test` installs");
+        assert!(
+            ran.status.success(),
+            "pip install: {}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        fs::rename(aside.path(), &packages).expect("a folder of this process");
+    }
+    packages
+}
