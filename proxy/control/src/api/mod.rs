@@ -331,6 +331,7 @@ impl Control {
         self.plane.prepare(&loaded).map_err(|faults| {
             let message: Vec<_> = faults.iter().map(ToString::to_string).collect();
             let code = match faults.iter().find_map(|fault| fault.function.as_ref()) {
+                Some(function) if function.is_cloudfront => "InvalidFunctionAssociation",
                 Some(_) => "InvalidLambdaFunctionAssociation",
                 None => "InvalidArgument",
             };
