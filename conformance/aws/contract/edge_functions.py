@@ -1,5 +1,6 @@
 """CloudFront Functions and key-value stores, both planes, by boto3 (CP sections 3.6 and 4)."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -235,6 +236,29 @@ def data():
     same(aws.describe_key_value_store(Name="filled")["ETag"], management, "writes of keys leave it (CP-157)")
 
 
+def writers_at_the_same_time():
+    # CP-042, CP-203, CP-289: a conflict is told at once, and nothing that was acknowledged is lost
+    arn = aws.create_key_value_store(Name="crowd")["KeyValueStore"]["ARN"]
+
+    def put(name):
+        tries = 0
+        while True:
+            tries += 1
+            etag = kvs.describe_key_value_store(KvsARN=arn)["ETag"]
+            try:
+                kvs.update_keys(KvsARN=arn, IfMatch=etag, Puts=[{"Key": f"{name}-{n}", "Value": name} for n in range(5)])
+                return tries
+            except kvs.exceptions.ConflictException:
+                assert tries < 200, "it never comes to it"
+
+    names = [f"writer-{n}" for n in range(8)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, names))
+    pages = kvs.get_paginator("list_keys").paginate(KvsARN=arn, PaginationConfig={"PageSize": 50})
+    found = {i["Key"]: i["Value"] for page in pages for i in page["Items"]}
+    same(found, {f"{name}-{n}": name for name in names for n in range(5)})
+
+
 def keys_in_functions():
     # CP-154, CP-158, CP-204
     arn = aws.describe_key_value_store(Name="routes")["KeyValueStore"]["ARN"]
@@ -277,4 +301,4 @@ def keys_in_functions():
         kvs.list_keys(KvsARN=filled["KeyValueStore"]["ARN"])
 
 
-run(functions, tested, associated, listed, stores, data, keys_in_functions)
+run(functions, tested, associated, listed, stores, data, writers_at_the_same_time, keys_in_functions)

@@ -1,6 +1,7 @@
 """Lambda's API by boto3: every operation of tier M (CP section 2.1), well and refused."""
 
 import base64
+import concurrent.futures
 import hashlib
 import json
 import urllib.request
@@ -263,6 +264,55 @@ def deleted():
         aws.delete_function(FunctionName="at-once")
 
 
+def aliases_and_limits():
+    # Tier S of CP section 2.1; CP-016, CP-076, CP-078
+    made = aws.create_alias(FunctionName="edge", Name="live", FunctionVersion="1", Description="what is served")
+    same((status(made), made["AliasArn"], made["FunctionVersion"]), (201, f"{ARN}:edge:live", "1"))
+    with refused("ResourceConflictException", 409):
+        aws.create_alias(FunctionName="edge", Name="live", FunctionVersion="1")
+    with refused("ResourceNotFoundException", 404):
+        aws.create_alias(FunctionName="edge", Name="other", FunctionVersion="99")
+    same(aws.get_function_configuration(FunctionName="edge:live")["Version"], "1")
+    same(aws.invoke(FunctionName="edge", Qualifier="live", Payload=b'{"Records":[{"cf":{}}]}')["ExecutedVersion"], "1")
+    with refused("ResourceConflictException", 409):
+        aws.delete_function(FunctionName="edge", Qualifier="1")
+    changed = aws.update_alias(FunctionName="edge", Name="live", FunctionVersion="2", RevisionId=made["RevisionId"])
+    same((changed["FunctionVersion"], changed["Description"]), ("2", "what is served"))
+    with refused("PreconditionFailedException", 412):
+        aws.update_alias(FunctionName="edge", Name="live", FunctionVersion="1", RevisionId=made["RevisionId"])
+    same(aws.get_alias(FunctionName="edge", Name="live")["RevisionId"], changed["RevisionId"])
+    same([a["Name"] for a in aws.list_aliases(FunctionName="edge")["Aliases"]], ["live"])
+    same([a["Name"] for a in aws.list_aliases(FunctionName="edge", FunctionVersion="1")["Aliases"]], [])
+    same(status(aws.delete_alias(FunctionName="edge", Name="live")), 204)
+    with refused("ResourceNotFoundException", 404):
+        aws.get_alias(FunctionName="edge", Name="live")
+    same("ReservedConcurrentExecutions" in aws.get_function_concurrency(FunctionName="edge"), False)
+    same(aws.put_function_concurrency(FunctionName="edge", ReservedConcurrentExecutions=7)["ReservedConcurrentExecutions"], 7)
+    same(aws.get_function(FunctionName="edge")["Concurrency"], {"ReservedConcurrentExecutions": 7})
+    same(status(aws.delete_function_concurrency(FunctionName="edge")), 204)
+    same(aws.get_account_settings()["AccountUsage"]["FunctionCount"], len(aws.list_functions()["Functions"]))
+
+
+def writers_at_the_same_time():
+    # CP-043, CP-080: one after the other, and none is lost
+    make("crowd")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        timeouts = list(range(10, 18))
+        done = list(pool.map(lambda t: aws.update_function_configuration(FunctionName="crowd", Timeout=t), timeouts))
+    same(len({d["RevisionId"] for d in done}), 8)
+    revision = aws.get_function_configuration(FunctionName="crowd")["RevisionId"]
+
+    def publish(timeout):
+        try:
+            aws.update_function_configuration(FunctionName="crowd", Timeout=timeout, RevisionId=revision)
+            return 1
+        except aws.exceptions.PreconditionFailedException:
+            return 0
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        same(sum(pool.map(publish, range(20, 28))), 1, "one has the revision, and the others are told so")
+
+
 def identity():
     # CP-230, CP-236
     found = client("sts").get_caller_identity()
@@ -274,4 +324,7 @@ def identity():
         aws.list_layers()
 
 
-run(created_functions, told_functions, versions, invoked, permissions, tags, deleted, identity)
+run(
+    created_functions, told_functions, versions, invoked, permissions, tags, aliases_and_limits, writers_at_the_same_time,
+    deleted, identity,
+)

@@ -13,6 +13,13 @@ use node::Node;
 use serde_json::json;
 
 #[test]
+fn hosts_bodies_methods_and_attempts_are_as_the_wire_has_them() {
+    // CP-700: CP-001, CP-002, CP-003, CP-004, CP-005, CP-006, CP-007, CP-009, CP-010, CP-011, CP-013, CP-016, CP-020, CP-025,
+    // CP-028, CP-030, CP-415
+    Node::start().run("wire.py");
+}
+
+#[test]
 fn lambdas_operations_are_answered_as_lambda_answers_them() {
     // CP-700: CP-005, CP-006, CP-011, CP-016, CP-030, CP-031, CP-032, CP-033, CP-043, CP-045, CP-047, CP-060, CP-061, CP-062,
     // CP-063, CP-064, CP-065, CP-066, CP-067, CP-068, CP-069, CP-070, CP-071, CP-072, CP-073, CP-074, CP-076, CP-077, CP-078,
@@ -55,6 +62,14 @@ fn a_person_deploys_updates_rolls_back_and_purges_with_the_aws_cli() {
 }
 
 #[test]
+fn what_was_deployed_is_served_after_a_kill() {
+    // CP-114, CP-204, CP-505, CP-560, CP-564
+    let node = Node::start();
+    node.run_with(&["kept.py", "deployed"], "");
+    node.again().run_with(&["kept.py", "there"], "");
+}
+
+#[test]
 fn nothing_is_reached_without_a_key() {
     // CP-002, CP-016, CP-206, CP-400, CP-402, CP-432, CP-620, CP-621
     let changes = |action: Action| action.is_mutation() || action == Action::Run;
@@ -66,5 +81,5 @@ fn nothing_is_reached_without_a_key() {
         "operations": operations.collect::<Vec<_>>(),
         "routes": routes.collect::<Vec<_>>(),
     });
-    Node::start().run_with("access.py", &known.to_string());
+    Node::start().run_with(&["access.py"], &known.to_string());
 }

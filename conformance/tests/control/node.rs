@@ -33,7 +33,8 @@ node:
 /// A node that has served nothing yet. It is killed when it is dropped.
 pub(crate) struct Node {
     child: Child,
-    dir: TempDir,
+    /// Taken by the node that comes after it.
+    dir: Option<TempDir>,
     admin: String,
     viewer: String,
     log: Receiver<String>,
@@ -54,6 +55,18 @@ impl Node {
         ] {
             fs::write(site.join(file), text).expect("a writable folder");
         }
+        Self::serve(dir)
+    }
+
+    /// Kills it, and starts it again with what it kept.
+    pub(crate) fn again(mut self) -> Self {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("a child that was started");
+        let dir = self.dir.take().expect("a node has a folder");
+        Self::serve(dir)
+    }
+
+    fn serve(dir: TempDir) -> Self {
         // Named from elsewhere: paths of the file are seen from its folder, and what is stored is found all the same.
         let mut child = Command::new(env!("CARGO_BIN_EXE_conformance-node"))
             .args(["serve", "-c", "site/fourfront.yaml"])
@@ -90,20 +103,22 @@ impl Node {
             child,
             admin: after("admin on http://"),
             viewer: after("serving on http://"),
-            dir,
+            dir: Some(dir),
             log,
         }
     }
 
     /// Runs a file of `conformance/aws/contract` against it, which has to end well.
     pub(crate) fn run(&self, script: &str) {
-        self.run_with(script, "");
+        self.run_with(&[script], "");
     }
 
-    /// The same with something on standard input.
-    pub(crate) fn run_with(&self, script: &str, input: &str) {
+    /// The same with arguments, and with something on standard input.
+    pub(crate) fn run_with(&self, script: &[&str], input: &str) {
+        let (script, arguments) = script.split_first().expect("a script");
         let (contract, packages) = (clients::contract(), clients::installed());
-        let site = self.dir.path().join("site");
+        let home = self.dir.as_ref().expect("a node has a folder").path();
+        let site = home.join("site");
         let search = |parts: &[&Path]| std::env::join_paths(parts).expect("paths without colons");
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut paths = vec![packages.join("bin")];
@@ -117,14 +132,18 @@ impl Node {
         }
         let mut child = command
             .arg(contract.join(script))
+            .args(arguments)
             .env("PYTHONPATH", search(&[&contract.join("site"), &packages]))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env(
                 "PATH",
                 std::env::join_paths(paths).expect("paths without colons"),
             )
-            .env("HOME", self.dir.path())
-            .env("AWS_SHARED_CREDENTIALS_FILE", self.credentials())
+            .env("HOME", home)
+            .env(
+                "AWS_SHARED_CREDENTIALS_FILE",
+                site.join("data/bootstrap-credentials"),
+            )
             .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_PAGER", "")
@@ -151,15 +170,6 @@ impl Node {
             "{script}:\n{err}\nthe node's log:\n{}",
             log.join("\n")
         );
-    }
-
-    /// The file of its first key.
-    fn credentials(&self) -> std::path::PathBuf {
-        self.dir
-            .path()
-            .join("site")
-            .join("data")
-            .join("bootstrap-credentials")
     }
 }
 
