@@ -6,7 +6,7 @@ import xml.etree.ElementTree
 
 import support
 from support import (
-    ACCOUNT, OPTIMIZED, Origin, at_once, client, distribution, fault, get, headers, refused, run, same, status,
+    ACCOUNT, OPTIMIZED, ROLE, Origin, answering, at_once, client, distribution, fault, get, headers, refused, run, same, status,
 )
 
 aws = client("cloudfront")
@@ -201,6 +201,40 @@ def refused_configurations():
         {"EventType": event, "FunctionARN": cff} for event in events]})
     for events in [["viewer-request"], ["origin-request"], ["viewer-request", "viewer-request"]]:
         check("InvalidFunctionAssociation", functions(*events))
+    # CP-130, CP-134: functions that the edge does not take
+    functions_api = client("lambda")
+    strange = {
+        "environment": {"Environment": {"Variables": {"AB": "1"}}},
+        "arm": {"Architectures": ["arm64"]},
+        "python": {"Runtime": "python3.12"},
+        "queue": {"DeadLetterConfig": {"TargetArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead"}},
+        "slow": {"Timeout": 31},
+        "plain": {},
+    }
+    for name, more in strange.items():
+        given = {"Runtime": "nodejs22.x", "Role": ROLE, "Handler": "index.handler", "Code": {"ZipFile": answering(name)}, "Publish": True}
+        functions_api.create_function(FunctionName=name, **(given | more))
+    arn = lambda name: f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}:1"
+    for name in ["environment", "arm", "python", "queue", "slow"]:
+        check("InvalidLambdaFunctionAssociation", lambdas(("viewer-request", arn(name), False)))
+    plain = arn("plain")
+    # CP-131, CP-132
+    check("InvalidLambdaFunctionAssociation", lambdas(("viewer-response", plain, True)), "IncludeBody")
+    check("InvalidLambdaFunctionAssociation", lambdas(("viewer-request", plain, False), ("viewer-request", plain, False)), "twice")
+    events = ["viewer-request", "viewer-response", "origin-request", "origin-response"]
+    check("InvalidLambdaFunctionAssociation", lambdas(*[(event, plain, False) for event in events + events[:1]]))
+    etag_of = aws.create_function(
+        Name="edge", FunctionConfig={"Comment": "", "Runtime": "cloudfront-js-2.0"},
+        FunctionCode=b"function handler(event) { return event.request; }")["ETag"]
+    unpublished = {"Quantity": 1, "Items": [{"EventType": "viewer-request", "FunctionARN": cff.replace("nobody", "edge")}]}
+    check("InvalidFunctionAssociation", behavior(FunctionAssociations=unpublished))
+    aws.publish_function(Name="edge", IfMatch=etag_of)
+
+    def both_kinds(config):
+        lambdas(("viewer-response", plain, False))(config)
+        behavior(FunctionAssociations=unpublished)(config)
+
+    check("InvalidFunctionAssociation", both_kinds)
     # And what was refused has changed nothing.
     same(aws.get_distribution(Id=id)["ETag"], etag)
 

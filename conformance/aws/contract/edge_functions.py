@@ -176,6 +176,8 @@ def stores():
     same(aws.list_key_value_stores(Status="PROVISIONING")["KeyValueStoreList"]["Quantity"], 0)
     pages = aws.get_paginator("list_key_value_stores").paginate(PaginationConfig={"PageSize": 1})
     same([s["Name"] for page in pages for s in page["KeyValueStoreList"]["Items"]], ["filled", "routes"])
+    with refused("InvalidArgument", 400):
+        aws.list_key_value_stores(Marker="made up")
 
 
 def data():

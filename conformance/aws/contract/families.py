@@ -125,6 +125,8 @@ def six_operations():
         same((page["Quantity"], page["MaxItems"]), (1, 1), kind)
         rest = family.list(MaxItems="1", Marker=page["NextMarker"], **custom)
         assert "NextMarker" not in rest and rest["Items"] != page["Items"], kind
+        with refused("InvalidArgument", 400):
+            family.list(Marker="made up")
         # In use (CP section 3.2).
         used = distribution(kind)
         family.used(used, id)

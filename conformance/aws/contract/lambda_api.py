@@ -6,6 +6,7 @@ import hashlib
 import json
 import urllib.request
 
+import boto3
 from support import ACCOUNT, ROLE, answering, at_once, client, distribution, headers, refused, run, same, status, zipped
 
 aws = client("lambda")
@@ -318,6 +319,18 @@ def identity():
     found = client("sts").get_caller_identity()
     key = client("sts")._request_signer._credentials.access_key
     same((found["Account"], found["Arn"], found["UserId"]), (ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/{key}", key))
+    # Table 1.5: somebody else, and the same one with another secret
+    unknown = boto3.session.Session("FFNOBODYNOBODYNOBODY", "no", region_name="us-east-1")
+    forged = boto3.session.Session(key, "no", region_name="us-east-1")
+    for name, stranger, forger in [
+        ("sts", "InvalidClientTokenId", "SignatureDoesNotMatch"),
+        ("lambda", "UnrecognizedClientException", "InvalidSignatureException"),
+        ("cloudfront", "InvalidClientTokenId", "SignatureDoesNotMatch"),
+    ]:
+        ask = {"sts": "get_caller_identity", "lambda": "list_functions", "cloudfront": "list_functions"}[name]
+        for session, code in [(unknown, stranger), (forged, forger)]:
+            with refused(code, 403):
+                getattr(client(name, session=session), ask)()
     with refused("UnsupportedOperation", 400, "AWS_ENDPOINT_URL"):
         client("sqs").list_queues()
     with refused("NotImplementedException", 501):

@@ -28,6 +28,20 @@ def role():
     same(iam.list_attached_role_policies(RoleName="edge")["AttachedPolicies"], [])
     with refused("NoSuchEntity", 404):
         iam.get_role(RoleName="nobody")
+    with refused("EntityAlreadyExists", 409):
+        iam.create_role(RoleName="edge", AssumeRolePolicyDocument="{}")
+    changed = TRUST | {"Statement": TRUST["Statement"] + TRUST["Statement"]}
+    iam.update_assume_role_policy(RoleName="edge", PolicyDocument=json.dumps(changed))
+    same(iam.get_role(RoleName="edge")["Role"]["AssumeRolePolicyDocument"], changed)
+    iam.tag_role(RoleName="edge", Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    iam.untag_role(RoleName="edge", TagKeys=["a"])
+    same(iam.list_role_tags(RoleName="edge")["Tags"], [{"Key": "b", "Value": "2"}])
+    basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    iam.attach_role_policy(RoleName="edge", PolicyArn=basic)
+    attached = [{"PolicyName": "AWSLambdaBasicExecutionRole", "PolicyArn": basic}]
+    same(iam.list_attached_role_policies(RoleName="edge")["AttachedPolicies"], attached)
+    iam.detach_role_policy(RoleName="edge", PolicyArn=basic)
+    same(iam.list_attached_role_policies(RoleName="edge")["AttachedPolicies"], [])
 
 
 def read_function(name):
