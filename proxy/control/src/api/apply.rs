@@ -15,7 +15,7 @@ use super::{
     ApiError, cloudfront,
     cloudfront::{DistributionDocument, FamilyDocument, FunctionDocument, StoreDocument},
     lambda,
-    lambda::{LambdaFunction, Version, version_id},
+    lambda::{LambdaFunction, version_id},
     tx::{Output, Stored, Tx},
 };
 
@@ -493,7 +493,14 @@ impl Applier<'_, '_> {
 
     fn documents(&mut self) -> Result<(), ApiError> {
         let plan = self.plan;
-        let families: [(&[Planned<Document>], Kind, &'static str, &str, RefKind); 8] = [
+        type Row<'p> = (
+            &'p [Planned<Document>],
+            Kind,
+            &'static str,
+            &'p str,
+            RefKind,
+        );
+        let families: [Row<'_>; 8] = [
             (
                 &plan.cache_policies,
                 Kind::CachePolicy,
@@ -845,9 +852,4 @@ pub(super) fn only_if_gone(kind: &Kind) -> bool {
         kind,
         Kind::Lambda | Kind::LambdaVersion | Kind::KeyValueStore
     )
-}
-
-/// Whether a version of a release is one that this call may take for granted.
-pub(super) fn is_version(tx: &Tx<'_>, id: &str) -> Result<bool, ApiError> {
-    Ok(tx.get::<Version>(&Kind::LambdaVersion, id)?.is_some())
 }

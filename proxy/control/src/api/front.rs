@@ -397,10 +397,10 @@ impl Front {
         let resource = native_resource(path);
         let may = |principal: &Principal| {
             let verdict = principal.authorize(action, resource);
-            verdict.map_err(|denied| native_fault(&AuthFault::from(denied)))
+            verdict.map_err(AuthFault::from)
         };
         // Nothing is read from who may not do it anyway.
-        may(admission.claimed())?;
+        may(admission.claimed()).map_err(refused)?;
         let limit = match path.starts_with("artifacts/") {
             true => MOST_ARTIFACT,
             false => MOST_NATIVE,
@@ -418,7 +418,7 @@ impl Front {
             )),
         })?;
         let principal = admission.finish(&sha256(&body)).map_err(refused)?;
-        may(&principal)?;
+        may(&principal).map_err(refused)?;
         Ok(Admitted { principal, body })
     }
 
@@ -661,9 +661,7 @@ fn refuse_fault(service: Service, fault: &AuthFault, id: &str) -> Answer {
     let error = ApiError::new(fault.status(), fault.code(of), fault.message(of));
     let mut error = wire(error);
     if let AuthFault::TooManyFailures { retry_after } = fault {
-        error.retry_after = u32::try_from(retry_after.as_secs().max(1))
-            .ok()
-            .map(Into::into);
+        error.retry_after = u32::try_from(retry_after.as_secs().max(1)).ok();
     }
     refuse(service, &error, id)
 }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{Code, LATEST, LambdaFunction};
 use crate::api::{ApiError, arn::Account, time};
 
-/// Members of `FunctionConfiguration` that calls may give and that are kept as they are.
+/// Members of `FunctionConfiguration` that calls may give and that are kept as they are, most of them without an effect
+/// (CP-074).
 const KEPT: &[&str] = &[
     "Runtime",
     "Role",
@@ -141,6 +142,7 @@ pub(super) fn shown(
         "RuntimeVersionConfig": {
             "RuntimeVersionArn": format!("arn:aws:lambda:{}::runtime:fourfront", account.region),
         },
+        // It was compiled before this is told (CP-064).
         "State": "Active",
         "LastUpdateStatus": "Successful",
     });

@@ -346,7 +346,7 @@ pub(super) fn versions_of(tx: &Tx<'_>, name: &str) -> Result<Vec<Version>, ApiEr
     Ok(versions)
 }
 
-/// `DeleteFunction` (CP-076).
+/// `DeleteFunction` (CP-076). It is gone with the answer (CP-081).
 pub(super) fn delete(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let reference = FunctionRef::of(tx, input)?;
     let found = function(tx, &reference)?.body;
