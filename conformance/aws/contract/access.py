@@ -47,7 +47,9 @@ def made(kind):
     """A key that may read, made with the first one."""
     first = support._session.get_credentials()
     body = json.dumps({"kind": kind, "roles": ["read"]})
-    status, _, told = send("POST", "/_fourfront/v1/keys", "fourfront", first, {"Content-Type": "application/json"}, body)
+    status, _, told = send(
+        "POST", "/_fourfront/v1/keys", "fourfront", first, {"Content-Type": "application/json"}, body
+    )
     same(status, 201, told)
     told = json.loads(told)
     return told["token"] if kind == "token" else Credentials(told["id"], told["secret"])
@@ -82,9 +84,21 @@ def every_route():
     # CP-402, CP-432, CP-620, CP-621
     token = made("token")
     # Not in the table: these are for administrators.
-    more = [("GET", "keys", True), ("POST", "keys", True), ("DELETE", "keys/FF1", True), ("GET", "backup", True), ("PUT", "nothing", True)]
+    more = [
+        ("GET", "keys", True),
+        ("POST", "keys", True),
+        ("DELETE", "keys/FF1", True),
+        ("GET", "backup", True),
+        ("PUT", "nothing", True),
+    ]
     for number, (method, path, changes) in enumerate(known["routes"] + more):
-        path = path.replace("{..}", "a").replace("{hex}", 64 * "0").replace("{kind}", "distribution").replace("{", "").replace("}", "")
+        path = (
+            path.replace("{..}", "a")
+            .replace("{hex}", 64 * "0")
+            .replace("{kind}", "distribution")
+            .replace("{", "")
+            .replace("}", "")
+        )
         open_to_all = path in ["health", "ready", "metrics"]
         status, body = native(method, path)
         if (status == 200) != open_to_all or status not in [200, 403]:

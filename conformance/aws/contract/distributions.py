@@ -5,8 +5,24 @@ import http.client
 import xml.etree.ElementTree
 
 import support
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from support import (
-    ACCOUNT, OPTIMIZED, ROLE, Origin, answering, at_once, client, distribution, fault, get, headers, refused, run, same, status,
+    ACCOUNT,
+    OPTIMIZED,
+    ROLE,
+    Origin,
+    answering,
+    at_once,
+    client,
+    distribution,
+    fault,
+    get,
+    headers,
+    refused,
+    run,
+    same,
+    status,
 )
 
 aws = client("cloudfront")
@@ -59,21 +75,36 @@ def normal_form():
     same(config, made["Distribution"]["DistributionConfig"])
     none = {"Quantity": 0}
     for member, value in {
-        "Aliases": none, "OriginGroups": none, "CacheBehaviors": none, "CustomErrorResponses": none,
-        "DefaultRootObject": "", "Comment": "", "WebACLId": "", "ContinuousDeploymentPolicyId": "",
-        "PriceClass": "PriceClass_All", "HttpVersion": "http2", "IsIPV6Enabled": False, "Staging": False,
+        "Aliases": none,
+        "OriginGroups": none,
+        "CacheBehaviors": none,
+        "CustomErrorResponses": none,
+        "DefaultRootObject": "",
+        "Comment": "",
+        "WebACLId": "",
+        "ContinuousDeploymentPolicyId": "",
+        "PriceClass": "PriceClass_All",
+        "HttpVersion": "http2",
+        "IsIPV6Enabled": False,
+        "Staging": False,
         "Logging": {"Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": ""},
         "Restrictions": {"GeoRestriction": {"RestrictionType": "none", "Quantity": 0}},
         "ViewerCertificate": {
-            "CloudFrontDefaultCertificate": True, "SSLSupportMethod": "vip", "MinimumProtocolVersion": "TLSv1",
+            "CloudFrontDefaultCertificate": True,
+            "SSLSupportMethod": "vip",
+            "MinimumProtocolVersion": "TLSv1",
             "CertificateSource": "cloudfront",
         },
     }.items():
         same(config.get(member), value, member)
     found = config["Origins"]["Items"][0]
     for member, value in {
-        "OriginPath": "", "CustomHeaders": none, "ConnectionAttempts": 3, "ConnectionTimeout": 10,
-        "OriginShield": {"Enabled": False}, "OriginAccessControlId": "",
+        "OriginPath": "",
+        "CustomHeaders": none,
+        "ConnectionAttempts": 3,
+        "ConnectionTimeout": 10,
+        "OriginShield": {"Enabled": False},
+        "OriginAccessControlId": "",
     }.items():
         same(found.get(member), value, member)
     custom = found["CustomOriginConfig"]
@@ -82,8 +113,13 @@ def normal_form():
     behavior = config["DefaultCacheBehavior"]
     off = {"Enabled": False, "Quantity": 0}
     for member, value in {
-        "TrustedSigners": off, "TrustedKeyGroups": off, "SmoothStreaming": False, "Compress": False,
-        "LambdaFunctionAssociations": none, "FunctionAssociations": none, "FieldLevelEncryptionId": "",
+        "TrustedSigners": off,
+        "TrustedKeyGroups": off,
+        "SmoothStreaming": False,
+        "Compress": False,
+        "LambdaFunctionAssociations": none,
+        "FunctionAssociations": none,
+        "FieldLevelEncryptionId": "",
         "GrpcConfig": {"Enabled": False},
     }.items():
         same(behavior.get(member), value, member)
@@ -153,6 +189,7 @@ def refused_configurations():
         def change(config):
             del config["DefaultCacheBehavior"]["CachePolicyId"]
             config["DefaultCacheBehavior"].update(more)
+
         return change
 
     def first_origin(**more):
@@ -168,7 +205,10 @@ def refused_configurations():
     check("InvalidArgument", behavior(ForwardedValues=forwarded), "cache policy")
     check("InvalidArgument", without_policy())
     check("InvalidTTLOrder", without_policy(ForwardedValues=forwarded, MinTTL=10, DefaultTTL=5, MaxTTL=20))
-    check("InvalidForwardCookies", without_policy(ForwardedValues={"QueryString": False, "Cookies": {"Forward": "whitelist"}}, MinTTL=0))
+    check(
+        "InvalidForwardCookies",
+        without_policy(ForwardedValues={"QueryString": False, "Cookies": {"Forward": "whitelist"}}, MinTTL=0),
+    )
     check("InvalidRelativePath", first_origin(OriginPath="no-slash"))
     check("InvalidOriginAccessControl", first_origin(OriginAccessControlId="ENOBODY"))
     # A code that creating has, and updating has not.
@@ -183,7 +223,9 @@ def refused_configurations():
     check("InvalidErrorCode", lambda c: c.update(CustomErrorResponses=pages))
     pages = {"Quantity": 1, "Items": [{"ErrorCode": 404, "ResponseCode": "299", "ResponsePagePath": "/404"}]}
     check("InvalidResponseCode", lambda c: c.update(CustomErrorResponses=pages))
-    geo = lambda kind, *items: {"GeoRestriction": {"RestrictionType": kind, "Quantity": len(items), "Items": list(items)}}
+    geo = lambda kind, *items: {
+        "GeoRestriction": {"RestrictionType": kind, "Quantity": len(items), "Items": list(items)}
+    }
     check("InvalidGeoRestrictionParameter", lambda c: c.update(Restrictions=geo("none", "DE")))
     check("InvalidLocationCode", lambda c: c.update(Restrictions=geo("whitelist", "XQ")))
     alias = {"Quantity": 1, "Items": ["www.example.test"]}
@@ -192,13 +234,23 @@ def refused_configurations():
     unknown = {"ACMCertificateArn": arn, "SSLSupportMethod": "sni-only"}
     check("InvalidViewerCertificate", lambda c: c.update(Aliases=alias, ViewerCertificate=unknown))
     function = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:nobody"
-    lambdas = lambda *items: behavior(LambdaFunctionAssociations={"Quantity": len(items), "Items": [
-        {"EventType": event, "LambdaFunctionARN": arn, "IncludeBody": body} for event, arn, body in items]})
+    lambdas = lambda *items: behavior(
+        LambdaFunctionAssociations={
+            "Quantity": len(items),
+            "Items": [
+                {"EventType": event, "LambdaFunctionARN": arn, "IncludeBody": body} for event, arn, body in items
+            ],
+        }
+    )
     for arn in [function, f"{function}:$LATEST", f"{function}:alias", f"{function}:1"]:
         check("InvalidLambdaFunctionAssociation", lambdas(("viewer-request", arn, False)))
     cff = f"arn:aws:cloudfront::{ACCOUNT}:function/nobody"
-    functions = lambda *events: behavior(FunctionAssociations={"Quantity": len(events), "Items": [
-        {"EventType": event, "FunctionARN": cff} for event in events]})
+    functions = lambda *events: behavior(
+        FunctionAssociations={
+            "Quantity": len(events),
+            "Items": [{"EventType": event, "FunctionARN": cff} for event in events],
+        }
+    )
     for events in [["viewer-request"], ["origin-request"], ["viewer-request", "viewer-request"]]:
         check("InvalidFunctionAssociation", functions(*events))
     # CP-130, CP-134: functions that the edge does not take
@@ -212,7 +264,13 @@ def refused_configurations():
         "plain": {},
     }
     for name, more in strange.items():
-        given = {"Runtime": "nodejs22.x", "Role": ROLE, "Handler": "index.handler", "Code": {"ZipFile": answering(name)}, "Publish": True}
+        given = {
+            "Runtime": "nodejs22.x",
+            "Role": ROLE,
+            "Handler": "index.handler",
+            "Code": {"ZipFile": answering(name)},
+            "Publish": True,
+        }
         functions_api.create_function(FunctionName=name, **(given | more))
     arn = lambda name: f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}:1"
     for name in ["environment", "arm", "python", "queue", "slow"]:
@@ -220,13 +278,22 @@ def refused_configurations():
     plain = arn("plain")
     # CP-131, CP-132
     check("InvalidLambdaFunctionAssociation", lambdas(("viewer-response", plain, True)), "IncludeBody")
-    check("InvalidLambdaFunctionAssociation", lambdas(("viewer-request", plain, False), ("viewer-request", plain, False)), "twice")
+    check(
+        "InvalidLambdaFunctionAssociation",
+        lambdas(("viewer-request", plain, False), ("viewer-request", plain, False)),
+        "twice",
+    )
     events = ["viewer-request", "viewer-response", "origin-request", "origin-response"]
     check("InvalidLambdaFunctionAssociation", lambdas(*[(event, plain, False) for event in events + events[:1]]))
     etag_of = aws.create_function(
-        Name="edge", FunctionConfig={"Comment": "", "Runtime": "cloudfront-js-2.0"},
-        FunctionCode=b"function handler(event) { return event.request; }")["ETag"]
-    unpublished = {"Quantity": 1, "Items": [{"EventType": "viewer-request", "FunctionARN": cff.replace("nobody", "edge")}]}
+        Name="edge",
+        FunctionConfig={"Comment": "", "Runtime": "cloudfront-js-2.0"},
+        FunctionCode=b"function handler(event) { return event.request; }",
+    )["ETag"]
+    unpublished = {
+        "Quantity": 1,
+        "Items": [{"EventType": "viewer-request", "FunctionARN": cff.replace("nobody", "edge")}],
+    }
     check("InvalidFunctionAssociation", behavior(FunctionAssociations=unpublished))
     aws.publish_function(Name="edge", IfMatch=etag_of)
 
@@ -242,11 +309,18 @@ def refused_configurations():
 def aliases():
     # CP-116, CP-117
     alias = lambda *names: {"Quantity": len(names), "Items": list(names)}
-    certificate = {"ACMCertificateArn": f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/one", "SSLSupportMethod": "sni-only"}
+    certificate = {
+        "ACMCertificateArn": f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/one",
+        "SSLSupportMethod": "sni-only",
+    }
     with refused("InvalidViewerCertificate", 400):
         make("alias", Aliases=alias("www.example.test"))
     with refused("InvalidViewerCertificate", 400):
-        make("alias", Aliases=alias("www.example.test"), ViewerCertificate=certificate | {"ACMCertificateArn": certificate["ACMCertificateArn"] + "2"})
+        make(
+            "alias",
+            Aliases=alias("www.example.test"),
+            ViewerCertificate=certificate | {"ACMCertificateArn": certificate["ACMCertificateArn"] + "2"},
+        )
     make("alias", Aliases=alias("www.example.test"), ViewerCertificate=certificate)
     same(get("/alias", "www.example.test")[0], 200)
     with refused("CNAMEAlreadyExists", 409):
@@ -279,7 +353,9 @@ def unknown_elements():
     text = signed("GET", path)[2].decode()
     novelty = "<Novelty><Quantity>2</Quantity><Items><Thing>a</Thing><Thing>b</Thing></Items></Novelty>"
     text = text.replace("<Enabled>true", novelty + "<Enabled>true", 1)
-    answer, told, body = signed("PUT", path, text.encode(), {"If-Match": made["ETag"], "Content-Type": "application/xml"})
+    answer, told, body = signed(
+        "PUT", path, text.encode(), {"If-Match": made["ETag"], "Content-Type": "application/xml"}
+    )
     same((answer, told["content-type"]), (200, "text/xml"), body)
     answer, told, body = signed("GET", path)
     assert novelty in body.decode() and body.startswith(b"<?xml"), body
@@ -295,16 +371,16 @@ def unknown_elements():
     same([root.tag] + [e.tag for e in root], [f"{space}{name}" for name in ["ErrorResponse", "Error", "RequestId"]])
     same(root.find(f"{space}Error/{space}Type").text, "Sender")
     same(root.find(f"{space}RequestId").text, told["x-amzn-requestid"])
-    for body in [b"<DistributionConfig>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><DistributionConfig>&b;</DistributionConfig>"]:
+    for body in [
+        b"<DistributionConfig>",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]><DistributionConfig>&b;</DistributionConfig>",
+    ]:
         answer, _, told = signed("PUT", path, body, {"If-Match": made["ETag"]})
         same((answer, b"MalformedInput" in told or b"MalformedXML" in told), (400, True), told)
 
 
 def signed(method, path, body=b"", send=None):
     """A request that no client of AWS's makes, signed as theirs are: status, headers and body."""
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-
     request = AWSRequest(method, f"http://{support.ADMIN}{path}", headers=send, data=body)
     SigV4Auth(support._session.get_credentials(), "cloudfront", "us-east-1").add_auth(request)
     connection = http.client.HTTPConnection(support.ADMIN, timeout=30)
@@ -426,5 +502,14 @@ def deleted():
 
 
 run(
-    created, normal_form, updated, refused_configurations, aliases, listed, unknown_elements, tags, invalidations, deleted,
+    created,
+    normal_form,
+    updated,
+    refused_configurations,
+    aliases,
+    listed,
+    unknown_elements,
+    tags,
+    invalidations,
+    deleted,
 )

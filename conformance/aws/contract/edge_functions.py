@@ -32,10 +32,15 @@ def functions():
     with refused("FunctionSizeLimitExceeded", 413):
         aws.create_function(Name="large", FunctionConfig=V2, FunctionCode=b" " * 10241)
     with refused("InvalidArgument", 400):
-        aws.create_function(Name="old", FunctionConfig={"Comment": "", "Runtime": "cloudfront-js-9.0"}, FunctionCode=code)
+        aws.create_function(
+            Name="old", FunctionConfig={"Comment": "", "Runtime": "cloudfront-js-9.0"}, FunctionCode=code
+        )
     # The code comes back as it went.
     read = aws.get_function(Name="redirects")
-    same((read["FunctionCode"].read(), read["ContentType"], read["ETag"]), (code, "application/octet-stream", made["ETag"]))
+    same(
+        (read["FunctionCode"].read(), read["ContentType"], read["ETag"]),
+        (code, "application/octet-stream", made["ETag"]),
+    )
     same(aws.describe_function(Name="redirects")["ETag"], made["ETag"])
     for call in [aws.describe_function, aws.get_function]:
         with refused("NoSuchFunctionExists", 404):
@@ -55,7 +60,9 @@ def functions():
     live = aws.describe_function(Name="redirects", Stage="LIVE")
     same(live["FunctionSummary"]["FunctionMetadata"]["Stage"], "LIVE")
     assert live["ETag"] != made["ETag"]
-    updated = aws.update_function(Name="redirects", IfMatch=made["ETag"], FunctionConfig=V2, FunctionCode=answering("two"))
+    updated = aws.update_function(
+        Name="redirects", IfMatch=made["ETag"], FunctionConfig=V2, FunctionCode=answering("two")
+    )
     # boto3 reads the header as the model spells it, scripts as it should be.
     same(headers(updated)["etag"], updated["ETag"])
     same(headers(updated)["ettag"], updated["ETag"])
@@ -73,7 +80,9 @@ def tested():
     # CP-153
     etag = aws.describe_function(Name="redirects")["ETag"]
     event = {
-        "version": "1.0", "context": {"eventType": "viewer-request"}, "viewer": {"ip": "198.51.100.1"},
+        "version": "1.0",
+        "context": {"eventType": "viewer-request"},
+        "viewer": {"ip": "198.51.100.1"},
         "request": {"method": "GET", "uri": "/a", "querystring": {}, "headers": {}, "cookies": {}},
     }
     event = json.dumps(event).encode()
@@ -91,14 +100,22 @@ def tested():
         aws.test_function(Name="throws", IfMatch=made["ETag"], EventObject=b"{")
     with refused("PreconditionFailed", 412):
         aws.test_function(Name="throws", IfMatch=etag, EventObject=event)
-    live = aws.test_function(Name="redirects", Stage="LIVE", IfMatch=aws.describe_function(Name="redirects", Stage="LIVE")["ETag"], EventObject=event)
+    live = aws.test_function(
+        Name="redirects",
+        Stage="LIVE",
+        IfMatch=aws.describe_function(Name="redirects", Stage="LIVE")["ETag"],
+        EventObject=event,
+    )
     same(live["TestResult"]["FunctionSummary"]["FunctionMetadata"]["Stage"], "LIVE")
 
 
 def associated():
     # CP-131, CP-133, CP-150, CP-152; in the node that serves
     config = distribution("functions", origin.port)
-    of = lambda name: {"Quantity": 1, "Items": [{"EventType": "viewer-request", "FunctionARN": f"{ARN}:function/{name}"}]}
+    of = lambda name: {
+        "Quantity": 1,
+        "Items": [{"EventType": "viewer-request", "FunctionARN": f"{ARN}:function/{name}"}],
+    }
     config["DefaultCacheBehavior"]["FunctionAssociations"] = of("throws")
     with refused("InvalidFunctionAssociation", 400):
         aws.create_distribution(DistributionConfig=config)
@@ -116,7 +133,9 @@ def associated():
     aws.publish_function(Name="redirects", IfMatch=updated["ETag"])
     same(get("/", host)[2], "three")
     # One that does not load does not come to be served.
-    updated = aws.update_function(Name="redirects", IfMatch=updated["ETag"], FunctionConfig=V2, FunctionCode=b"function handler( {")
+    updated = aws.update_function(
+        Name="redirects", IfMatch=updated["ETag"], FunctionConfig=V2, FunctionCode=b"function handler( {"
+    )
     with refused("InvalidArgument", 400):
         aws.publish_function(Name="redirects", IfMatch=updated["ETag"])
     same(get("/", host)[2], "three")
@@ -125,7 +144,10 @@ def associated():
 def listed():
     # CP-044, CP-150, CP-158
     all = aws.list_functions()["FunctionList"]
-    same([(f["Name"], f["FunctionMetadata"]["Stage"]) for f in all["Items"]], [("redirects", "DEVELOPMENT"), ("throws", "DEVELOPMENT")])
+    same(
+        [(f["Name"], f["FunctionMetadata"]["Stage"]) for f in all["Items"]],
+        [("redirects", "DEVELOPMENT"), ("throws", "DEVELOPMENT")],
+    )
     assert all["Quantity"] == 2 and "Marker" not in all and "IsTruncated" not in all and "NextMarker" not in all, all
     same([f["Name"] for f in aws.list_functions(Stage="LIVE")["FunctionList"]["Items"]], ["redirects"])
     page = aws.list_functions(MaxItems="1")["FunctionList"]
@@ -149,7 +171,9 @@ def stores():
     assert made["Location"].endswith("/2020-05-31/key-value-store/routes") and len(store["Id"]) == 36
     with refused("EntityAlreadyExists", 409):
         aws.create_key_value_store(Name="routes")
-    (HERE / "bucket" / "routes.json").write_text(json.dumps({"data": [{"key": f"k{n:02}", "value": str(n)} for n in range(12)]}))
+    (HERE / "bucket" / "routes.json").write_text(
+        json.dumps({"data": [{"key": f"k{n:02}", "value": str(n)} for n in range(12)]})
+    )
     (HERE / "bucket" / "twice.json").write_text('{"data":[{"key":"a","value":"1"},{"key":"a","value":"2"}]}')
     source = lambda key: {"SourceType": "S3", "SourceARN": f"arn:aws:s3:::{key}"}
     filled = aws.create_key_value_store(Name="filled", ImportSource=source("bucket/routes.json"))
@@ -200,13 +224,19 @@ def data():
     with refused("ResourceNotFoundException", 404):
         kvs.get_key(KvsARN=arn, Key=key)
     same(kvs.delete_key(KvsARN=arn, Key=key, IfMatch=etag)["ETag"], etag, "one that is not there")
-    done = kvs.update_keys(KvsARN=arn, IfMatch=etag, Puts=[{"Key": "n", "Value": "1"}], Deletes=[{"Key": "k00"}, {"Key": "k01"}])
+    done = kvs.update_keys(
+        KvsARN=arn, IfMatch=etag, Puts=[{"Key": "n", "Value": "1"}], Deletes=[{"Key": "k00"}, {"Key": "k01"}]
+    )
     same((done["ItemCount"], kvs.describe_key_value_store(KvsARN=arn)["ETag"]), (11, done["ETag"]))
     etag = done["ETag"]
     for puts, deletes in [(["p"], ["p"]), (["p", "p"], []), ([f"k{n}" for n in range(51)], [])]:
         with refused("ValidationException", 400):
             kvs.update_keys(
-                KvsARN=arn, IfMatch=etag, Puts=[{"Key": k, "Value": "v"} for k in puts], Deletes=[{"Key": k} for k in deletes])
+                KvsARN=arn,
+                IfMatch=etag,
+                Puts=[{"Key": k, "Value": "v"} for k in puts],
+                Deletes=[{"Key": k} for k in deletes],
+            )
     for call, more in [(kvs.delete_key, {"Key": "n"}), (kvs.update_keys, {"Puts": [{"Key": "n", "Value": "2"}]})]:
         with refused("ConflictException", 409):
             call(KvsARN=arn, IfMatch=put["ETag"], **more)
@@ -226,8 +256,11 @@ def data():
         kvs.list_keys(KvsARN=arn, MaxResults=51)
     nobody = f"{ARN}:key-value-store/00000000-0000-4000-8000-000000000000"
     calls = [
-        (kvs.describe_key_value_store, {}), (kvs.list_keys, {}), (kvs.get_key, {"Key": "a"}),
-        (kvs.put_key, {"Key": "a", "Value": "b", "IfMatch": etag}), (kvs.delete_key, {"Key": "a", "IfMatch": etag}),
+        (kvs.describe_key_value_store, {}),
+        (kvs.list_keys, {}),
+        (kvs.get_key, {"Key": "a"}),
+        (kvs.put_key, {"Key": "a", "Value": "b", "IfMatch": etag}),
+        (kvs.delete_key, {"Key": "a", "IfMatch": etag}),
         (kvs.update_keys, {"IfMatch": etag, "Puts": [{"Key": "a", "Value": "b"}]}),
     ]
     for call, more in calls:
@@ -248,7 +281,9 @@ def writers_at_the_same_time():
             tries += 1
             etag = kvs.describe_key_value_store(KvsARN=arn)["ETag"]
             try:
-                kvs.update_keys(KvsARN=arn, IfMatch=etag, Puts=[{"Key": f"{name}-{n}", "Value": name} for n in range(5)])
+                kvs.update_keys(
+                    KvsARN=arn, IfMatch=etag, Puts=[{"Key": f"{name}-{n}", "Value": name} for n in range(5)]
+                )
                 return tries
             except kvs.exceptions.ConflictException:
                 assert tries < 200, "it never comes to it"
@@ -277,7 +312,13 @@ def keys_in_functions():
     for wrong in [
         config | {"Runtime": "cloudfront-js-1.0"},
         config | {"KeyValueStoreAssociations": {"Quantity": 1, "Items": [{"KeyValueStoreARN": nobody}]}},
-        config | {"KeyValueStoreAssociations": {"Quantity": 2, "Items": [{"KeyValueStoreARN": arn}, {"KeyValueStoreARN": nobody}]}},
+        config
+        | {
+            "KeyValueStoreAssociations": {
+                "Quantity": 2,
+                "Items": [{"KeyValueStoreARN": arn}, {"KeyValueStoreARN": nobody}],
+            }
+        },
     ]:
         with refused("InvalidArgument", 400):
             aws.create_function(Name="reads", FunctionConfig=wrong, FunctionCode=code)
@@ -285,7 +326,9 @@ def keys_in_functions():
     aws.publish_function(Name="reads", IfMatch=made["ETag"])
     site = distribution("reads", origin.port)
     site["DefaultCacheBehavior"]["FunctionAssociations"] = {
-        "Quantity": 1, "Items": [{"EventType": "viewer-request", "FunctionARN": f"{ARN}:function/reads"}]}
+        "Quantity": 1,
+        "Items": [{"EventType": "viewer-request", "FunctionARN": f"{ARN}:function/reads"}],
+    }
     host = aws.create_distribution(DistributionConfig=site)["Distribution"]["DomainName"]
     same(get("/a", host)[::2], (404, "nothing"))
     etag = kvs.describe_key_value_store(KvsARN=arn)["ETag"]
@@ -293,7 +336,9 @@ def keys_in_functions():
     for value in ["one", "two", "three"]:
         etag = kvs.put_key(KvsARN=arn, Key="a", Value=value, IfMatch=etag)["ETag"]
         same(get("/a", host)[::2], (200, value))
-    etag = kvs.update_keys(KvsARN=arn, IfMatch=etag, Puts=[{"Key": "b", "Value": "four"}], Deletes=[{"Key": "a"}])["ETag"]
+    etag = kvs.update_keys(KvsARN=arn, IfMatch=etag, Puts=[{"Key": "b", "Value": "four"}], Deletes=[{"Key": "a"}])[
+        "ETag"
+    ]
     same([get("/a", host)[0], get("/b", host)[2]], [404, "four"])
     with refused("CannotDeleteEntityWhileInUse", 409):
         aws.delete_key_value_store(Name="routes", IfMatch=aws.describe_key_value_store(Name="routes")["ETag"])

@@ -3,7 +3,11 @@
 from support import DISABLED, OPTIMIZED, client, distribution, headers, refused, run, same, status
 
 aws = client("cloudfront")
-PLAIN = {"HeadersConfig": {"HeaderBehavior": "none"}, "CookiesConfig": {"CookieBehavior": "none"}, "QueryStringsConfig": {"QueryStringBehavior": "none"}}
+PLAIN = {
+    "HeadersConfig": {"HeaderBehavior": "none"},
+    "CookiesConfig": {"CookieBehavior": "none"},
+    "QueryStringsConfig": {"QueryStringBehavior": "none"},
+}
 # Of a key pair whose private half nobody has kept.
 KEY = """-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAomxd0SQokoFweYsWsI6Z
@@ -44,45 +48,70 @@ def in_behavior(member):
 
 def in_origin(config, id):
     config["Origins"]["Items"][0].update(
-        OriginAccessControlId=id, DomainName="bucket.s3.us-east-1.amazonaws.com", S3OriginConfig={"OriginAccessIdentity": ""}
+        OriginAccessControlId=id,
+        DomainName="bucket.s3.us-east-1.amazonaws.com",
+        S3OriginConfig={"OriginAccessIdentity": ""},
     )
     del config["Origins"]["Items"][0]["CustomOriginConfig"]
 
 
 MUST = [
     Family(
-        "CachePolicy", "CachePolicies",
+        "CachePolicy",
+        "CachePolicies",
         lambda name, comment: {
-            "Name": name, "Comment": comment, "MinTTL": 1,
+            "Name": name,
+            "Comment": comment,
+            "MinTTL": 1,
             "ParametersInCacheKeyAndForwardedToOrigin": {
-                "EnableAcceptEncodingGzip": True, "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 1, "Items": ["X-One"]}},
-                "CookiesConfig": {"CookieBehavior": "none"}, "QueryStringsConfig": {"QueryStringBehavior": "all"},
+                "EnableAcceptEncodingGzip": True,
+                "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 1, "Items": ["X-One"]}},
+                "CookiesConfig": {"CookieBehavior": "none"},
+                "QueryStringsConfig": {"QueryStringBehavior": "all"},
             },
         },
-        "NoSuchCachePolicy", "CachePolicyInUse", in_behavior("CachePolicyId"), managed=OPTIMIZED,
+        "NoSuchCachePolicy",
+        "CachePolicyInUse",
+        in_behavior("CachePolicyId"),
+        managed=OPTIMIZED,
     ),
     Family(
-        "OriginRequestPolicy", "OriginRequestPolicies", lambda name, comment: {"Name": name, "Comment": comment, **PLAIN},
-        "NoSuchOriginRequestPolicy", "OriginRequestPolicyInUse", in_behavior("OriginRequestPolicyId"),
+        "OriginRequestPolicy",
+        "OriginRequestPolicies",
+        lambda name, comment: {"Name": name, "Comment": comment, **PLAIN},
+        "NoSuchOriginRequestPolicy",
+        "OriginRequestPolicyInUse",
+        in_behavior("OriginRequestPolicyId"),
         managed="216adef6-5c7f-47e4-b989-5492eafa07d3",
     ),
     Family(
-        "ResponseHeadersPolicy", "ResponseHeadersPolicies",
+        "ResponseHeadersPolicy",
+        "ResponseHeadersPolicies",
         lambda name, comment: {
-            "Name": name, "Comment": comment,
+            "Name": name,
+            "Comment": comment,
             "CustomHeadersConfig": {"Quantity": 1, "Items": [{"Header": "X-A", "Value": "1", "Override": True}]},
             "RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": "X-Powered-By"}]},
         },
-        "NoSuchResponseHeadersPolicy", "ResponseHeadersPolicyInUse", in_behavior("ResponseHeadersPolicyId"),
+        "NoSuchResponseHeadersPolicy",
+        "ResponseHeadersPolicyInUse",
+        in_behavior("ResponseHeadersPolicyId"),
         managed="67f7725c-6f97-4210-82d7-5512b31e9d03",
     ),
     Family(
-        "OriginAccessControl", "OriginAccessControls",
+        "OriginAccessControl",
+        "OriginAccessControls",
         lambda name, comment: {
-            "Name": name, "Description": comment, "SigningProtocol": "sigv4", "SigningBehavior": "never",
+            "Name": name,
+            "Description": comment,
+            "SigningProtocol": "sigv4",
+            "SigningBehavior": "never",
             "OriginAccessControlOriginType": "s3",
         },
-        "NoSuchOriginAccessControl", "OriginAccessControlInUse", in_origin, flat=True,
+        "NoSuchOriginAccessControl",
+        "OriginAccessControlInUse",
+        in_origin,
+        flat=True,
     ),
 ]
 
@@ -134,7 +163,9 @@ def six_operations():
         etag = family.call("get", Id=id)["ETag"]
         with refused(family.in_use, 409, made["Distribution"]["Id"]):
             family.call("delete", Id=id, IfMatch=etag)
-        off = aws.update_distribution(Id=made["Distribution"]["Id"], IfMatch=made["ETag"], DistributionConfig=used | {"Enabled": False})
+        off = aws.update_distribution(
+            Id=made["Distribution"]["Id"], IfMatch=made["ETag"], DistributionConfig=used | {"Enabled": False}
+        )
         aws.delete_distribution(Id=made["Distribution"]["Id"], IfMatch=off["ETag"])
         gone = family.call("delete", Id=id, IfMatch=etag)
         same((status(gone), "content-type" in headers(gone)), (204, False), kind)
@@ -167,16 +198,24 @@ def refused_policies():
     good = MUST[0].config("bad", "")
     with refused("InconsistentQuantities", 400):
         headers = {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 2, "Items": ["X-One"]}}
-        aws.create_cache_policy(CachePolicyConfig=good | {
-            "ParametersInCacheKeyAndForwardedToOrigin": good["ParametersInCacheKeyAndForwardedToOrigin"] | {"HeadersConfig": headers}})
+        aws.create_cache_policy(
+            CachePolicyConfig=good
+            | {
+                "ParametersInCacheKeyAndForwardedToOrigin": good["ParametersInCacheKeyAndForwardedToOrigin"]
+                | {"HeadersConfig": headers}
+            }
+        )
     # A distribution has a code for that, and a policy has not.
     with refused("InvalidArgument", 400):
         aws.create_cache_policy(CachePolicyConfig=good | {"MinTTL": 10, "DefaultTTL": 5, "MaxTTL": 1})
     with refused("InvalidArgument", 400):
-        aws.create_origin_request_policy(OriginRequestPolicyConfig={
-            "Name": "bad", **PLAIN, "HeadersConfig": {"HeaderBehavior": "sometimes"}})
+        aws.create_origin_request_policy(
+            OriginRequestPolicyConfig={"Name": "bad", **PLAIN, "HeadersConfig": {"HeaderBehavior": "sometimes"}}
+        )
     with refused("InvalidArgument", 400):
-        aws.create_origin_access_control(OriginAccessControlConfig=MUST[3].config("bad", "") | {"SigningBehavior": "perhaps"})
+        aws.create_origin_access_control(
+            OriginAccessControlConfig=MUST[3].config("bad", "") | {"SigningBehavior": "perhaps"}
+        )
 
 
 def keys_and_identities():
@@ -203,16 +242,25 @@ def keys_and_identities():
     trusted = {"Enabled": True, "Quantity": 1, "Items": [group["KeyGroup"]["Id"]]}
     trusting["DefaultCacheBehavior"]["TrustedKeyGroups"] = trusted
     made = aws.create_distribution(DistributionConfig=trusting)
-    same(made["Distribution"]["ActiveTrustedKeyGroups"], {
-        "Enabled": True, "Quantity": 1,
-        "Items": [{"KeyGroupId": group["KeyGroup"]["Id"], "KeyPairIds": {"Quantity": 1, "Items": [id]}}]})
+    same(
+        made["Distribution"]["ActiveTrustedKeyGroups"],
+        {
+            "Enabled": True,
+            "Quantity": 1,
+            "Items": [{"KeyGroupId": group["KeyGroup"]["Id"], "KeyPairIds": {"Quantity": 1, "Items": [id]}}],
+        },
+    )
     with refused("ResourceInUse", 409):
         aws.delete_key_group(Id=group["KeyGroup"]["Id"], IfMatch=group["ETag"])
     identity = aws.create_cloud_front_origin_access_identity(
-        CloudFrontOriginAccessIdentityConfig={"CallerReference": "i", "Comment": "old template"})
+        CloudFrontOriginAccessIdentityConfig={"CallerReference": "i", "Comment": "old template"}
+    )
     found = identity["CloudFrontOriginAccessIdentity"]
     same((status(identity), len(found["Id"]), len(found["S3CanonicalUserId"])), (201, 14, 96))
-    same(aws.list_cloud_front_origin_access_identities()["CloudFrontOriginAccessIdentityList"]["Items"][0]["Id"], found["Id"])
+    same(
+        aws.list_cloud_front_origin_access_identities()["CloudFrontOriginAccessIdentityList"]["Items"][0]["Id"],
+        found["Id"],
+    )
     same(status(aws.delete_cloud_front_origin_access_identity(Id=found["Id"], IfMatch=identity["ETag"])), 204)
 
 

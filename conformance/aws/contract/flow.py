@@ -6,13 +6,30 @@ import pathlib
 import subprocess
 import time
 
-from support import ACCOUNT, ADMIN, OPTIMIZED_UNCOMPRESSED, ROLE, Origin, answering, distribution, fault, get, handler, run, same, zipped
+from support import (
+    ACCOUNT,
+    ADMIN,
+    OPTIMIZED_UNCOMPRESSED,
+    ROLE,
+    Origin,
+    answering,
+    distribution,
+    fault,
+    get,
+    handler,
+    run,
+    same,
+    zipped,
+)
 
 origin = Origin()
 HERE = pathlib.Path(os.environ["FOURFRONT_DIR"])
 HOST = "localhost:" + ADMIN.rsplit(":", 1)[1]
 ENVIRONMENT = os.environ | {
-    "AWS_ENDPOINT_URL": f"http://{ADMIN}", "AWS_ENDPOINT_URL_CLOUDFRONT_KEYVALUESTORE": f"http://{HOST}", "AWS_MAX_ATTEMPTS": "1"}
+    "AWS_ENDPOINT_URL": f"http://{ADMIN}",
+    "AWS_ENDPOINT_URL_CLOUDFRONT_KEYVALUESTORE": f"http://{HOST}",
+    "AWS_MAX_ATTEMPTS": "1",
+}
 
 
 def aws(line, *more, fails=False):
@@ -43,8 +60,14 @@ state = {}
 
 def function_is_made_and_associated():
     same(aws("sts get-caller-identity")["Account"], ACCOUNT)
-    write("one.zip", zipped(index__js=handler("response.headers['x-hook'] = [{ key: 'X-Hook', value: 'one' }]; return response;")))
-    write("two.zip", zipped(index__js=handler("response.headers['x-hook'] = [{ key: 'X-Hook', value: 'two' }]; return response;")))
+    write(
+        "one.zip",
+        zipped(index__js=handler("response.headers['x-hook'] = [{ key: 'X-Hook', value: 'one' }]; return response;")),
+    )
+    write(
+        "two.zip",
+        zipped(index__js=handler("response.headers['x-hook'] = [{ key: 'X-Hook', value: 'two' }]; return response;")),
+    )
     create = "lambda create-function --function-name edge --runtime nodejs22.x --handler index.handler --zip-file fileb://one.zip"
     same(aws(create, "--role", ROLE)["State"], "Active")
     wait("lambda wait function-active-v2 --function-name edge")
@@ -65,7 +88,9 @@ def associate(read, arn):
     """As one does by hand: the configuration that was read, edited, and put with its ETag."""
     config = read["DistributionConfig"]
     config["DefaultCacheBehavior"]["LambdaFunctionAssociations"] = {
-        "Quantity": 1, "Items": [{"LambdaFunctionARN": arn, "EventType": "viewer-response", "IncludeBody": False}]}
+        "Quantity": 1,
+        "Items": [{"LambdaFunctionARN": arn, "EventType": "viewer-response", "IncludeBody": False}],
+    }
     update = f"cloudfront update-distribution --id {state['id']} --if-match {read['ETag']} --distribution-config"
     return aws(update, write("site.json", config))
 
@@ -99,7 +124,10 @@ def conveniences_of_the_cli():
     same(updated["Distribution"]["DistributionConfig"]["DefaultRootObject"], "page")
     same(get("/", state["host"])[1].get("x-hook"), "one")
     made = aws("cloudfront create-distribution --origin-domain-name app.example.test --default-root-object index.html")
-    same(made["Distribution"]["DistributionConfig"]["Origins"]["Items"][0]["CustomOriginConfig"]["OriginProtocolPolicy"], "http-only")
+    same(
+        made["Distribution"]["DistributionConfig"]["Origins"]["Items"][0]["CustomOriginConfig"]["OriginProtocolPolicy"],
+        "http-only",
+    )
 
 
 def edge_function_reads_a_store():
@@ -110,30 +138,50 @@ def edge_function_reads_a_store():
             return { statusCode: 302, headers: { location: { value: to } } };
         }"""
     write("redirects.js", code)
-    config = write("function.json", {
-        "Comment": "", "Runtime": "cloudfront-js-2.0",
-        "KeyValueStoreAssociations": {"Quantity": 1, "Items": [{"KeyValueStoreARN": store}]}})
-    made = aws(f"cloudfront create-function --name redirects --function-code fileb://redirects.js --function-config {config}")
+    config = write(
+        "function.json",
+        {
+            "Comment": "",
+            "Runtime": "cloudfront-js-2.0",
+            "KeyValueStoreAssociations": {"Quantity": 1, "Items": [{"KeyValueStoreARN": store}]},
+        },
+    )
+    made = aws(
+        f"cloudfront create-function --name redirects --function-code fileb://redirects.js --function-config {config}"
+    )
     arn = made["FunctionSummary"]["FunctionMetadata"]["FunctionARN"]
     etag = aws("cloudfront-keyvaluestore describe-key-value-store --kvs-arn", store)["ETag"]
     etag = aws(f"cloudfront-keyvaluestore put-key --key go --value /there --if-match {etag} --kvs-arn", store)["ETag"]
-    write("event.json", {
-        "version": "1.0", "context": {"eventType": "viewer-request"}, "viewer": {"ip": "198.51.100.1"},
-        "request": {"method": "GET", "uri": "/go", "querystring": {}, "headers": {}, "cookies": {}}})
+    write(
+        "event.json",
+        {
+            "version": "1.0",
+            "context": {"eventType": "viewer-request"},
+            "viewer": {"ip": "198.51.100.1"},
+            "request": {"method": "GET", "uri": "/go", "querystring": {}, "headers": {}, "cookies": {}},
+        },
+    )
     test = f"cloudfront test-function --name redirects --if-match {made['ETag']} --event-object fileb://event.json"
     output = json.loads(aws(test)["TestResult"]["FunctionOutput"])
     same(output["response"]["headers"]["location"]["value"], "/there")
     aws(f"cloudfront publish-function --name redirects --if-match {made['ETag']}")
     site = distribution("redirects", origin.port)
     site["DefaultCacheBehavior"]["FunctionAssociations"] = {
-        "Quantity": 1, "Items": [{"FunctionARN": arn, "EventType": "viewer-request"}]}
-    host = aws("cloudfront create-distribution --distribution-config", write("redirects.json", site))["Distribution"]["DomainName"]
+        "Quantity": 1,
+        "Items": [{"FunctionARN": arn, "EventType": "viewer-request"}],
+    }
+    host = aws("cloudfront create-distribution --distribution-config", write("redirects.json", site))["Distribution"][
+        "DomainName"
+    ]
     same(get("/go", host)[1]["location"], "/there")
     aws(f"cloudfront-keyvaluestore put-key --key go --value /elsewhere --if-match {etag} --kvs-arn", store)
     same(get("/go", host)[1]["location"], "/elsewhere", "and nothing was deployed")
 
 
 run(
-    function_is_made_and_associated, code_is_updated_and_rolled_back, objects_are_invalidated, conveniences_of_the_cli,
+    function_is_made_and_associated,
+    code_is_updated_and_rolled_back,
+    objects_are_invalidated,
+    conveniences_of_the_cli,
     edge_function_reads_a_store,
 )

@@ -36,21 +36,36 @@ def told():
 
 def deployed():
     aws_lambda.create_function(
-        FunctionName="kept", Role=f"arn:aws:iam::{ACCOUNT}:role/edge", Runtime="nodejs22.x", Handler="index.handler",
-        Code={"ZipFile": answering("from a version")}, Publish=True)
+        FunctionName="kept",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/edge",
+        Runtime="nodejs22.x",
+        Handler="index.handler",
+        Code={"ZipFile": answering("from a version")},
+        Publish=True,
+    )
     aws_lambda.update_function_code(FunctionName="kept", ZipFile=answering("from $LATEST"))
     site = distribution("kept-lambda")
-    site["DefaultCacheBehavior"]["LambdaFunctionAssociations"] = {"Quantity": 1, "Items": [
-        {"EventType": "viewer-request", "LambdaFunctionARN": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:kept:1"}]}
+    site["DefaultCacheBehavior"]["LambdaFunctionAssociations"] = {
+        "Quantity": 1,
+        "Items": [
+            {"EventType": "viewer-request", "LambdaFunctionARN": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:kept:1"}
+        ],
+    }
     first = aws.create_distribution(DistributionConfig=site)["Distribution"]["Id"]
     arn = aws.create_key_value_store(Name="kept")["KeyValueStore"]["ARN"]
     kvs.put_key(KvsARN=arn, Key="key", Value="from a store", IfMatch=kvs.describe_key_value_store(KvsARN=arn)["ETag"])
-    config = {"Comment": "", "Runtime": "cloudfront-js-2.0", "KeyValueStoreAssociations": {"Quantity": 1, "Items": [{"KeyValueStoreARN": arn}]}}
+    config = {
+        "Comment": "",
+        "Runtime": "cloudfront-js-2.0",
+        "KeyValueStoreAssociations": {"Quantity": 1, "Items": [{"KeyValueStoreARN": arn}]},
+    }
     made = aws.create_function(Name="kept", FunctionConfig=config, FunctionCode=CODE)
     aws.publish_function(Name="kept", IfMatch=made["ETag"])
     site = distribution("kept-function")
-    site["DefaultCacheBehavior"]["FunctionAssociations"] = {"Quantity": 1, "Items": [
-        {"EventType": "viewer-request", "FunctionARN": f"arn:aws:cloudfront::{ACCOUNT}:function/kept"}]}
+    site["DefaultCacheBehavior"]["FunctionAssociations"] = {
+        "Quantity": 1,
+        "Items": [{"EventType": "viewer-request", "FunctionARN": f"arn:aws:cloudfront::{ACCOUNT}:function/kept"}],
+    }
     second = aws.create_distribution(DistributionConfig=site)["Distribution"]["Id"]
     batch = {"CallerReference": "kept", "Paths": {"Quantity": 1, "Items": ["/*"]}}
     aws.create_invalidation(DistributionId=first, InvalidationBatch=batch)

@@ -102,7 +102,10 @@ def told_functions():
     assert not {"State", "LastUpdateStatus"} & set(listed[2]), "CP-062"
     both = aws.list_functions(FunctionVersion="ALL")["Functions"]
     same([f["FunctionArn"] for f in both][:2], [f"{ARN}:at-once:$LATEST", f"{ARN}:at-once:1"])
-    same(aws.list_functions(MasterRegion="ALL", FunctionVersion="ALL")["Functions"][0]["MasterArn"], both[0]["FunctionArn"])
+    same(
+        aws.list_functions(MasterRegion="ALL", FunctionVersion="ALL")["Functions"][0]["MasterArn"],
+        both[0]["FunctionArn"],
+    )
     # CP-045, CP-047
     page = aws.list_functions(MaxItems=3)
     rest = aws.list_functions(MaxItems=3, Marker=page["NextMarker"])
@@ -161,7 +164,9 @@ def versions():
     told = aws.list_versions_by_function(FunctionName="edge", MaxItems=10000)["Versions"]
     same([v["Version"] for v in told], numbers)
     same((told[0]["FunctionArn"], told[-1]["FunctionArn"]), (f"{ARN}:edge:$LATEST", f"{ARN}:edge:12"))
-    pages = aws.get_paginator("list_versions_by_function").paginate(FunctionName="edge", PaginationConfig={"PageSize": 5})
+    pages = aws.get_paginator("list_versions_by_function").paginate(
+        FunctionName="edge", PaginationConfig={"PageSize": 5}
+    )
     same([v["Version"] for page in pages for v in page["Versions"]], numbers)
     # A marker outlives what it names (CP-047), and numbers are not used again (CP-067).
     page = aws.list_versions_by_function(FunctionName="edge", MaxItems=12)
@@ -212,7 +217,9 @@ def permissions():
     policy = aws.get_policy(FunctionName="edge", Qualifier="1")
     same(json.loads(policy["Policy"])["Statement"], [statement])
     with refused("PreconditionFailedException", 412, "GetPolicy"):
-        aws.remove_permission(FunctionName="edge", Qualifier="1", StatementId="s", RevisionId="00000000-0000-4000-8000-000000000000")
+        aws.remove_permission(
+            FunctionName="edge", Qualifier="1", StatementId="s", RevisionId="00000000-0000-4000-8000-000000000000"
+        )
     with refused("ResourceNotFoundException", 404):
         aws.remove_permission(FunctionName="edge", Qualifier="1", StatementId="other")
     with refused("ResourceNotFoundException", 404):
@@ -230,7 +237,11 @@ def tags():
     same(status(aws.tag_resource(Resource=arn, Tags={"a": "1", "b": "2"})), 204)
     same(status(aws.untag_resource(Resource=arn, TagKeys=["a", "unknown", "team"])), 204)
     same(aws.list_tags(Resource=arn)["Tags"], {"b": "2"})
-    for call, more in [(aws.list_tags, {}), (aws.tag_resource, {"Tags": {"a": "1"}}), (aws.untag_resource, {"TagKeys": ["a"]})]:
+    for call, more in [
+        (aws.list_tags, {}),
+        (aws.tag_resource, {"Tags": {"a": "1"}}),
+        (aws.untag_resource, {"TagKeys": ["a"]}),
+    ]:
         with refused("ResourceNotFoundException", 404):
             call(Resource=f"{ARN}:nobody", **more)
     with refused("InvalidParameterValueException", 400):
@@ -250,7 +261,9 @@ def deleted():
         with refused("InvalidParameterValueException", 400, "because it is a replicated function"):
             aws.delete_function(FunctionName="at-once", **qualifier)
     config["Enabled"] = False
-    updated = cloudfront.update_distribution(Id=made["Distribution"]["Id"], IfMatch=made["ETag"], DistributionConfig=config)
+    updated = cloudfront.update_distribution(
+        Id=made["Distribution"]["Id"], IfMatch=made["ETag"], DistributionConfig=config
+    )
     with refused("InvalidParameterValueException", 400, "because it is a replicated function"):
         aws.delete_function(FunctionName="at-once")
     cloudfront.delete_distribution(Id=made["Distribution"]["Id"], IfMatch=updated["ETag"])
@@ -288,7 +301,12 @@ def aliases_and_limits():
     with refused("ResourceNotFoundException", 404):
         aws.get_alias(FunctionName="edge", Name="live")
     same("ReservedConcurrentExecutions" in aws.get_function_concurrency(FunctionName="edge"), False)
-    same(aws.put_function_concurrency(FunctionName="edge", ReservedConcurrentExecutions=7)["ReservedConcurrentExecutions"], 7)
+    same(
+        aws.put_function_concurrency(FunctionName="edge", ReservedConcurrentExecutions=7)[
+            "ReservedConcurrentExecutions"
+        ],
+        7,
+    )
     same(aws.get_function(FunctionName="edge")["Concurrency"], {"ReservedConcurrentExecutions": 7})
     same(status(aws.delete_function_concurrency(FunctionName="edge")), 204)
     same(aws.get_account_settings()["AccountUsage"]["FunctionCount"], len(aws.list_functions()["Functions"]))
@@ -338,6 +356,14 @@ def identity():
 
 
 run(
-    created_functions, told_functions, versions, invoked, permissions, tags, aliases_and_limits, writers_at_the_same_time,
-    deleted, identity,
+    created_functions,
+    told_functions,
+    versions,
+    invoked,
+    permissions,
+    tags,
+    aliases_and_limits,
+    writers_at_the_same_time,
+    deleted,
+    identity,
 )

@@ -171,11 +171,7 @@ def distribution(reference, port=9, **more):
                 {
                     "Id": "app",
                     "DomainName": "127.0.0.1",
-                    "CustomOriginConfig": {
-                        "HTTPPort": port,
-                        "HTTPSPort": 443,
-                        "OriginProtocolPolicy": "http-only",
-                    },
+                    "CustomOriginConfig": {"HTTPPort": port, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only"},
                 }
             ],
         },

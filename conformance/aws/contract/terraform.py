@@ -6,25 +6,53 @@ read here by index as well.
 
 import json
 
-from support import ACCOUNT, OPTIMIZED, ROLE, Origin, answering, client, distribution, fault, get, headers, refused, run, same, status
+from support import (
+    ACCOUNT,
+    OPTIMIZED,
+    ROLE,
+    Origin,
+    answering,
+    client,
+    distribution,
+    fault,
+    get,
+    headers,
+    refused,
+    run,
+    same,
+    status,
+)
 
-cloudfront, aws_lambda, iam, kvs = (client(name) for name in ["cloudfront", "lambda", "iam", "cloudfront-keyvaluestore"])
+cloudfront, aws_lambda, iam, kvs = (
+    client(name) for name in ["cloudfront", "lambda", "iam", "cloudfront-keyvaluestore"]
+)
 origin = Origin()
 ARN = f"arn:aws:cloudfront::{ACCOUNT}"
 TRUST = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": ["lambda.amazonaws.com", "edgelambda.amazonaws.com"]}, "Action": "sts:AssumeRole"}],
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": ["lambda.amazonaws.com", "edgelambda.amazonaws.com"]},
+            "Action": "sts:AssumeRole",
+        }
+    ],
 }
 
 
 def role():
     # CP-265, CP-231
     iam.create_role(RoleName="edge", AssumeRolePolicyDocument=json.dumps(TRUST), Path="/")
-    iam.put_role_policy(RoleName="edge", PolicyName="logs", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+    iam.put_role_policy(
+        RoleName="edge", PolicyName="logs", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []})
+    )
     found = iam.get_role(RoleName="edge")["Role"]
     same((found["Arn"], found["AssumeRolePolicyDocument"]), (ROLE, TRUST))
     same(iam.list_role_policies(RoleName="edge")["PolicyNames"], ["logs"])
-    same(iam.get_role_policy(RoleName="edge", PolicyName="logs")["PolicyDocument"], {"Version": "2012-10-17", "Statement": []})
+    same(
+        iam.get_role_policy(RoleName="edge", PolicyName="logs")["PolicyDocument"],
+        {"Version": "2012-10-17", "Statement": []},
+    )
     same(iam.list_attached_role_policies(RoleName="edge")["AttachedPolicies"], [])
     with refused("NoSuchEntity", 404):
         iam.get_role(RoleName="nobody")
@@ -48,21 +76,46 @@ def read_function(name):
     """What a plan reads of a function, and the version that it takes for the newest."""
     found = aws_lambda.get_function(FunctionName=name)
     versions = []
-    for page in aws_lambda.get_paginator("list_versions_by_function").paginate(FunctionName=name, PaginationConfig={"PageSize": 10000}):
+    for page in aws_lambda.get_paginator("list_versions_by_function").paginate(
+        FunctionName=name, PaginationConfig={"PageSize": 10000}
+    ):
         versions += page["Versions"]
     signing = aws_lambda.get_function_code_signing_config(FunctionName=name)
     same((status(signing), signing.get("CodeSigningConfigArn")), (200, None))
     configuration = found["Configuration"]
     assert found["Code"]["Location"], "Terraform refuses an answer without it"
-    kept = ["FunctionName", "Role", "Handler", "Runtime", "Timeout", "MemorySize", "Description", "CodeSha256", "Architectures", "PackageType"]
+    kept = [
+        "FunctionName",
+        "Role",
+        "Handler",
+        "Runtime",
+        "Timeout",
+        "MemorySize",
+        "Description",
+        "CodeSha256",
+        "Architectures",
+        "PackageType",
+    ]
     return {member: configuration[member] for member in kept} | {
-        "version": versions[-1]["Version"], "qualified_arn": versions[-1]["FunctionArn"], "tags": found.get("Tags", {})}
+        "version": versions[-1]["Version"],
+        "qualified_arn": versions[-1]["FunctionArn"],
+        "tags": found.get("Tags", {}),
+    }
 
 
 def function():
     # CP-266..268
-    given = {"FunctionName": "tf", "Role": ROLE, "Handler": "index.handler", "Runtime": "nodejs22.x", "Timeout": 5, "MemorySize": 128}
-    aws_lambda.create_function(Code={"ZipFile": answering("one")}, Publish=True, Description="", Tags={"a": "b"}, **given)
+    given = {
+        "FunctionName": "tf",
+        "Role": ROLE,
+        "Handler": "index.handler",
+        "Runtime": "nodejs22.x",
+        "Timeout": 5,
+        "MemorySize": 128,
+    }
+    aws_lambda.create_function(
+        Code={"ZipFile": answering("one")}, Publish=True, Description="", Tags={"a": "b"}, **given
+    )
     same(aws_lambda.get_function(FunctionName="tf")["Configuration"]["State"], "Active")
     read = read_function("tf")
     for member, value in given.items():
@@ -74,13 +127,20 @@ def function():
     aws_lambda.update_function_code(FunctionName="tf", ZipFile=answering("two"))
     same(aws_lambda.get_function(FunctionName="tf")["Configuration"]["LastUpdateStatus"], "Successful")
     version = aws_lambda.publish_version(FunctionName="tf")["Version"]
-    waited = aws_lambda.get_function_configuration(FunctionName=f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:tf", Qualifier=version)
+    waited = aws_lambda.get_function_configuration(
+        FunctionName=f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:tf", Qualifier=version
+    )
     same(waited["LastUpdateStatus"], "Successful")
     read = read_function("tf")
-    same((read["version"], read["qualified_arn"], read["Timeout"]), ("2", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:tf:2", 4))
+    same(
+        (read["version"], read["qualified_arn"], read["Timeout"]),
+        ("2", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:tf:2", 4),
+    )
     same(read_function("tf"), read, "a second plan")
     # CP-270
-    aws_lambda.add_permission(FunctionName="tf", StatementId="s", Action="lambda:GetFunction", Principal="edgelambda.amazonaws.com")
+    aws_lambda.add_permission(
+        FunctionName="tf", StatementId="s", Action="lambda:GetFunction", Principal="edgelambda.amazonaws.com"
+    )
     same([s["Sid"] for s in json.loads(aws_lambda.get_policy(FunctionName="tf")["Policy"])["Statement"]], ["s"])
     aws_lambda.remove_permission(FunctionName="tf", StatementId="s")
     with refused("ResourceNotFoundException", 404):
@@ -93,8 +153,12 @@ def read_edge_function(name):
     live = cloudfront.describe_function(Name=name, Stage="LIVE")
     same(development["ETag"], code["ETag"])
     return {
-        "config": development["FunctionSummary"]["FunctionConfig"], "code": code["FunctionCode"].read(),
-        "etag": development["ETag"], "live_stage_etag": live["ETag"], "arn": live["FunctionSummary"]["FunctionMetadata"]["FunctionARN"]}
+        "config": development["FunctionSummary"]["FunctionConfig"],
+        "code": code["FunctionCode"].read(),
+        "etag": development["ETag"],
+        "live_stage_etag": live["ETag"],
+        "arn": live["FunctionSummary"]["FunctionMetadata"]["FunctionARN"],
+    }
 
 
 def edge_function():
@@ -106,7 +170,9 @@ def edge_function():
     read = read_edge_function("tf")
     same((read["code"], read["config"]["Runtime"]), (code, "cloudfront-js-2.0"))
     same(read_edge_function("tf"), read, "a second plan")
-    updated = cloudfront.update_function(Name="tf", IfMatch=read["etag"], FunctionConfig=config | {"Comment": "changed"}, FunctionCode=code)
+    updated = cloudfront.update_function(
+        Name="tf", IfMatch=read["etag"], FunctionConfig=config | {"Comment": "changed"}, FunctionCode=code
+    )
     published = cloudfront.publish_function(Name="tf", IfMatch=headers(updated)["ettag"])
     same(status(published), 200)
     read = read_edge_function("tf")
@@ -137,26 +203,46 @@ def store():
 
 def policies():
     # CP-275
-    made = cloudfront.create_cache_policy(CachePolicyConfig={
-        "Name": "tf", "Comment": "", "DefaultTTL": 50, "MaxTTL": 100, "MinTTL": 1,
-        "ParametersInCacheKeyAndForwardedToOrigin": {
-            "EnableAcceptEncodingBrotli": False, "EnableAcceptEncodingGzip": False,
-            "CookiesConfig": {"CookieBehavior": "whitelist", "Cookies": {"Quantity": 1, "Items": ["example"]}},
-            "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 1, "Items": ["example"]}},
-            "QueryStringsConfig": {"QueryStringBehavior": "whitelist", "QueryStrings": {"Quantity": 1, "Items": ["example"]}},
-        },
-    })
+    made = cloudfront.create_cache_policy(
+        CachePolicyConfig={
+            "Name": "tf",
+            "Comment": "",
+            "DefaultTTL": 50,
+            "MaxTTL": 100,
+            "MinTTL": 1,
+            "ParametersInCacheKeyAndForwardedToOrigin": {
+                "EnableAcceptEncodingBrotli": False,
+                "EnableAcceptEncodingGzip": False,
+                "CookiesConfig": {"CookieBehavior": "whitelist", "Cookies": {"Quantity": 1, "Items": ["example"]}},
+                "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 1, "Items": ["example"]}},
+                "QueryStringsConfig": {
+                    "QueryStringBehavior": "whitelist",
+                    "QueryStrings": {"Quantity": 1, "Items": ["example"]},
+                },
+            },
+        }
+    )
     id = made["CachePolicy"]["Id"]
     read = cloudfront.get_cache_policy(Id=id)
     same((read["CachePolicy"], read["ETag"]), (made["CachePolicy"], made["ETag"]))
     config = read["CachePolicy"]["CachePolicyConfig"] | {"DefaultTTL": 60}
     updated = cloudfront.update_cache_policy(Id=id, IfMatch=read["ETag"], CachePolicyConfig=config)
     same(cloudfront.get_cache_policy(Id=id)["CachePolicy"]["CachePolicyConfig"], config)
-    control = cloudfront.create_origin_access_control(OriginAccessControlConfig={
-        "Name": "tf", "Description": "", "OriginAccessControlOriginType": "s3", "SigningBehavior": "always", "SigningProtocol": "sigv4"})
+    control = cloudfront.create_origin_access_control(
+        OriginAccessControlConfig={
+            "Name": "tf",
+            "Description": "",
+            "OriginAccessControlOriginType": "s3",
+            "SigningBehavior": "always",
+            "SigningProtocol": "sigv4",
+        }
+    )
     read = cloudfront.get_origin_access_control(Id=control["OriginAccessControl"]["Id"])
     same(read["OriginAccessControl"], control["OriginAccessControl"])
-    same(status(cloudfront.delete_origin_access_control(Id=control["OriginAccessControl"]["Id"], IfMatch=read["ETag"])), 204)
+    same(
+        status(cloudfront.delete_origin_access_control(Id=control["OriginAccessControl"]["Id"], IfMatch=read["ETag"])),
+        204,
+    )
     same(status(cloudfront.delete_cache_policy(Id=id, IfMatch=updated["ETag"])), 204)
 
 
@@ -164,25 +250,65 @@ def site(version):
     """A distribution as the provider sends it: empty texts for what the user does not set (CP-021)."""
     none = {"Quantity": 0}
     behavior = lambda **more: {
-        "TargetOriginId": "app", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": OPTIMIZED, "OriginRequestPolicyId": "",
-        "ResponseHeadersPolicyId": "", "RealtimeLogConfigArn": "", "FieldLevelEncryptionId": "", "Compress": True, "SmoothStreaming": False,
-        "AllowedMethods": {"Quantity": 3, "Items": ["OPTIONS", "HEAD", "GET"], "CachedMethods": {"Quantity": 2, "Items": ["HEAD", "GET"]}},
-        "TrustedSigners": {"Enabled": False, "Quantity": 0}, "TrustedKeyGroups": {"Enabled": False, "Quantity": 0},
-        "FunctionAssociations": none, "LambdaFunctionAssociations": none, **more}
-    associated = {"Quantity": 1, "Items": [{
-        "EventType": "viewer-request", "IncludeBody": False, "LambdaFunctionARN": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:tf:{version}"}]}
+        "TargetOriginId": "app",
+        "ViewerProtocolPolicy": "allow-all",
+        "CachePolicyId": OPTIMIZED,
+        "OriginRequestPolicyId": "",
+        "ResponseHeadersPolicyId": "",
+        "RealtimeLogConfigArn": "",
+        "FieldLevelEncryptionId": "",
+        "Compress": True,
+        "SmoothStreaming": False,
+        "AllowedMethods": {
+            "Quantity": 3,
+            "Items": ["OPTIONS", "HEAD", "GET"],
+            "CachedMethods": {"Quantity": 2, "Items": ["HEAD", "GET"]},
+        },
+        "TrustedSigners": {"Enabled": False, "Quantity": 0},
+        "TrustedKeyGroups": {"Enabled": False, "Quantity": 0},
+        "FunctionAssociations": none,
+        "LambdaFunctionAssociations": none,
+        **more,
+    }
+    associated = {
+        "Quantity": 1,
+        "Items": [
+            {
+                "EventType": "viewer-request",
+                "IncludeBody": False,
+                "LambdaFunctionARN": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:tf:{version}",
+            }
+        ],
+    }
     first = distribution("terraform-20261126")["Origins"]["Items"][0]
     first["CustomOriginConfig"] |= {
-        "HTTPPort": origin.port, "OriginReadTimeout": 30, "OriginKeepaliveTimeout": 5,
-        "OriginSslProtocols": {"Quantity": 2, "Items": ["TLSv1.2", "TLSv1.1"]}}
+        "HTTPPort": origin.port,
+        "OriginReadTimeout": 30,
+        "OriginKeepaliveTimeout": 5,
+        "OriginSslProtocols": {"Quantity": 2, "Items": ["TLSv1.2", "TLSv1.1"]},
+    }
     first |= {
-        "OriginPath": "", "OriginAccessControlId": "", "ConnectionAttempts": 3, "ConnectionTimeout": 10,
-        "CustomHeaders": {"Quantity": 1, "Items": [{"HeaderName": "X-From", "HeaderValue": "terraform"}]}}
+        "OriginPath": "",
+        "OriginAccessControlId": "",
+        "ConnectionAttempts": 3,
+        "ConnectionTimeout": 10,
+        "CustomHeaders": {"Quantity": 1, "Items": [{"HeaderName": "X-From", "HeaderValue": "terraform"}]},
+    }
     patterns = ["/z/*", "/a/*", "/m/*"]
     return {
-        "CallerReference": "terraform-20261126", "Comment": "", "Enabled": True, "DefaultRootObject": "", "WebACLId": "",
-        "ContinuousDeploymentPolicyId": "", "HttpVersion": "http2", "IsIPV6Enabled": True, "PriceClass": "PriceClass_All", "Staging": False,
-        "Aliases": none, "CustomErrorResponses": none, "Origins": {"Quantity": 1, "Items": [first]},
+        "CallerReference": "terraform-20261126",
+        "Comment": "",
+        "Enabled": True,
+        "DefaultRootObject": "",
+        "WebACLId": "",
+        "ContinuousDeploymentPolicyId": "",
+        "HttpVersion": "http2",
+        "IsIPV6Enabled": True,
+        "PriceClass": "PriceClass_All",
+        "Staging": False,
+        "Aliases": none,
+        "CustomErrorResponses": none,
+        "Origins": {"Quantity": 1, "Items": [first]},
         "DefaultCacheBehavior": behavior(LambdaFunctionAssociations=associated),
         # An order that is the user's, and no other.
         "CacheBehaviors": {"Quantity": 3, "Items": [behavior(PathPattern=p) for p in patterns]},
@@ -233,7 +359,9 @@ def converges(id, sent, tags):
 def distributions():
     # CP-276..280, CP-021, CP-112
     sent = site(1)
-    made = cloudfront.create_distribution_with_tags(DistributionConfigWithTags={"DistributionConfig": sent, "Tags": {"Items": []}})
+    made = cloudfront.create_distribution_with_tags(
+        DistributionConfigWithTags={"DistributionConfig": sent, "Tags": {"Items": []}}
+    )
     id, host = made["Distribution"]["Id"], made["Distribution"]["DomainName"]
     same(cloudfront.get_distribution(Id=id)["Distribution"]["Status"], "Deployed")
     etag = converges(id, sent, {})

@@ -1,5 +1,6 @@
 """What no client of AWS's shows by itself: hosts, bodies, methods and attempts, on the wire (CP section 1)."""
 
+import base64
 import gzip
 import http.client
 import json
@@ -20,7 +21,9 @@ def send(method, url, body=b"", headers=None, service="cloudfront", host=None, r
     request.headers["Host"] = host or support.ADMIN
     connection = http.client.HTTPConnection(support.ADMIN, timeout=30)
     chunked = headers is not None and "Transfer-Encoding" in headers
-    connection.request(method, url, raw if raw is not None else body or None, dict(request.headers), encode_chunked=chunked)
+    connection.request(
+        method, url, raw if raw is not None else body or None, dict(request.headers), encode_chunked=chunked
+    )
     answer = connection.getresponse()
     told = answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()
     connection.close()
@@ -28,8 +31,10 @@ def send(method, url, body=b"", headers=None, service="cloudfront", host=None, r
 
 
 def batch(reference, path="/*"):
-    return (f"<InvalidationBatch {SPACE}><Paths><Quantity>1</Quantity><Items><Path>{path}</Path></Items></Paths>"
-            f"<CallerReference>{reference}</CallerReference></InvalidationBatch>").encode()
+    return (
+        f"<InvalidationBatch {SPACE}><Paths><Quantity>1</Quantity><Items><Path>{path}</Path></Items></Paths>"
+        f"<CallerReference>{reference}</CallerReference></InvalidationBatch>"
+    ).encode()
 
 
 def routes():
@@ -90,26 +95,42 @@ def bodies():
     # What is signed is what comes (CP-415).
     status, _, body = send("POST", url, batch("signed"), raw=batch("other "))
     same((status, "SignatureDoesNotMatch" in body), (403, True), body)
-    status, headers, body = send("POST", "/2015-03-31/functions", b"{", {"Content-Type": "application/json"}, service="lambda")
+    status, headers, body = send(
+        "POST", "/2015-03-31/functions", b"{", {"Content-Type": "application/json"}, service="lambda"
+    )
     same((status, headers["x-amzn-errortype"]), (400, "InvalidRequestContentException"), body)
     # Both spellings of the message, whichever an SDK reads (CP-030).
     status, headers, body = send("GET", "/2015-03-31/functions/nobody", service="lambda")
     told = json.loads(body)
-    same((status, headers["content-type"], told["Message"], told["Type"]), (404, "application/json", told["message"], "User"))
+    same(
+        (status, headers["content-type"], told["Message"], told["Type"]),
+        (404, "application/json", told["message"], "User"),
+    )
 
 
 def attempts():
     # CP-013
-    attempt = lambda n, id: {"amz-sdk-invocation-id": id, "amz-sdk-request": f"attempt={n}", "Content-Type": "application/json"}
-    import base64
-
-    given = {"FunctionName": "once", "Role": ROLE, "Runtime": "nodejs22.x", "Handler": "index.handler",
-             "Code": {"ZipFile": base64.b64encode(answering("one")).decode()}}
+    attempt = lambda n, id: {
+        "amz-sdk-invocation-id": id,
+        "amz-sdk-request": f"attempt={n}",
+        "Content-Type": "application/json",
+    }
+    given = {
+        "FunctionName": "once",
+        "Role": ROLE,
+        "Runtime": "nodejs22.x",
+        "Handler": "index.handler",
+        "Code": {"ZipFile": base64.b64encode(answering("one")).decode()},
+    }
     body, id = json.dumps(given).encode(), str(uuid.uuid4())
     told = [send("POST", "/2015-03-31/functions", body, attempt(n, id), service="lambda") for n in [1, 2]]
     same((told[0][0], told[1][0], told[1][2]), (201, 201, told[0][2]))
     assert told[0][1]["x-amzn-requestid"] != told[1][1]["x-amzn-requestid"]
-    same(send("POST", "/2015-03-31/functions", body, attempt(1, str(uuid.uuid4())), service="lambda")[0], 409, "another call")
+    same(
+        send("POST", "/2015-03-31/functions", body, attempt(1, str(uuid.uuid4())), service="lambda")[0],
+        409,
+        "another call",
+    )
     given["Description"] = "another body"
     same(send("POST", "/2015-03-31/functions", json.dumps(given).encode(), attempt(3, id), service="lambda")[0], 409)
     # What was refused is tried again.
