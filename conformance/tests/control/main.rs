@@ -1,8 +1,8 @@
 //! The AWS-compatible API as its users meet it: a node as a process, driven by boto3 and the AWS CLI (CP-700, CP-702).
 //!
 //! What is done and expected stands in Python under `conformance/aws/contract`, a file a test. The clients are installed
-//! from PyPI, once per version of their list, into the folder that cargo keeps for tests; `scripts/setup.sh test` installs
-//! pip. Nothing here links the library, so this costs no further link of the engine.
+//! from PyPI (and npm, for JavaScript), once per version of their list, into the folder that cargo keeps for tests;
+//! `scripts/setup.sh test` installs pip. Nothing here links the library, so this costs no further link of the engine.
 #![forbid(unsafe_code)]
 
 mod clients;
@@ -23,14 +23,14 @@ fn hosts_bodies_methods_and_attempts_are_as_the_wire_has_them() {
 fn lambdas_operations_are_answered_as_lambda_answers_them() {
     // CP-700: CP-005, CP-006, CP-011, CP-016, CP-030, CP-031, CP-032, CP-033, CP-043, CP-045, CP-047, CP-060, CP-061, CP-062,
     // CP-063, CP-064, CP-065, CP-066, CP-067, CP-068, CP-069, CP-070, CP-071, CP-072, CP-073, CP-074, CP-076, CP-077, CP-078,
-    // CP-079, CP-081, CP-230, CP-251
+    // CP-079, CP-080, CP-081, CP-230, CP-236, CP-251
     Node::start().run("lambda_api.py");
 }
 
 #[test]
 fn distributions_are_answered_as_cloudfront_answers_them() {
     // CP-700, CP-705: CP-006, CP-007, CP-020, CP-021, CP-022, CP-023, CP-025, CP-026, CP-027, CP-028, CP-040, CP-041, CP-044,
-    // CP-047, CP-048, CP-049, CP-110, CP-111, CP-112, CP-113, CP-114, CP-115, CP-116, CP-118, CP-119, CP-130, CP-131, CP-133,
+    // CP-047, CP-048, CP-049, CP-110, CP-111, CP-112, CP-113, CP-114, CP-115, CP-116, CP-118, CP-119, CP-130, CP-131, CP-132, CP-133,
     // CP-140, CP-141, CP-142, CP-143, CP-158, CP-255
     Node::start().run("distributions.py");
 }
@@ -59,6 +59,12 @@ fn a_second_plan_of_terraforms_reads_what_was_written() {
 fn a_person_deploys_updates_rolls_back_and_purges_with_the_aws_cli() {
     // CP-250, CP-251, CP-252, CP-253, CP-254, CP-255, CP-256, CP-257, CP-258, CP-259, CP-513
     Node::start().run("flow.py");
+}
+
+#[test]
+fn the_sdk_for_javascript_finds_what_it_needs() {
+    // CP-701: CP-008, CP-020, CP-206, CP-272
+    Node::start().run_javascript();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    path::Path,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -115,30 +115,39 @@ impl Node {
 
     /// The same with arguments, and with something on standard input.
     pub(crate) fn run_with(&self, script: &[&str], input: &str) {
-        let (script, arguments) = script.split_first().expect("a script");
         let (contract, packages) = (clients::contract(), clients::installed());
-        let home = self.dir.as_ref().expect("a node has a folder").path();
-        let site = home.join("site");
-        let search = |parts: &[&Path]| std::env::join_paths(parts).expect("paths without colons");
-        let path = std::env::var_os("PATH").unwrap_or_default();
+        let join = |parts: &[PathBuf]| std::env::join_paths(parts).expect("paths without colons");
+        let (name, arguments) = script.split_first().expect("a script");
         let mut paths = vec![packages.join("bin")];
+        let path = std::env::var_os("PATH").unwrap_or_default();
         paths.extend(std::env::split_paths(&path));
         let mut command = Command::new(clients::python());
+        command
+            .arg(contract.join(name))
+            .args(arguments)
+            .env("PYTHONPATH", join(&[contract.join("site"), packages]))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PATH", join(&paths));
+        self.drive(command, input);
+    }
+
+    /// Runs the program of the AWS SDK for JavaScript against it.
+    pub(crate) fn run_javascript(&self) {
+        let mut command = Command::new("node");
+        command.arg("--no-warnings").arg(clients::javascript());
+        self.drive(command, "");
+    }
+
+    /// Runs a client of the node, which has to end well.
+    fn drive(&self, mut command: Command, input: &str) {
+        let home = self.dir.as_ref().expect("a node has a folder").path();
+        let site = home.join("site");
         // Nothing of who runs the tests: neither their keys nor their settings.
-        for (name, _) in
-            std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("AWS_"))
-        {
+        let theirs = std::env::vars_os().map(|(name, _)| name);
+        for name in theirs.filter(|name| name.to_string_lossy().starts_with("AWS_")) {
             command.env_remove(name);
         }
         let mut child = command
-            .arg(contract.join(script))
-            .args(arguments)
-            .env("PYTHONPATH", search(&[&contract.join("site"), &packages]))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env(
-                "PATH",
-                std::env::join_paths(paths).expect("paths without colons"),
-            )
             .env("HOME", home)
             .env(
                 "AWS_SHARED_CREDENTIALS_FILE",
@@ -154,9 +163,10 @@ impl Node {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("Python, which `scripts/setup.sh test` installs");
+            .expect("a program that `scripts/setup.sh test` installs");
         let mut stdin = child.stdin.take().expect("a pipe was asked for");
-        stdin.write_all(input.as_bytes()).expect("it is read");
+        // Whoever ends before it has read everything says why below.
+        let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         let ended = child.wait_with_output().expect("a child that was started");
         let (out, err) = (
@@ -167,7 +177,7 @@ impl Node {
         let log: Vec<String> = self.log.try_iter().collect();
         assert!(
             ended.status.success(),
-            "{script}:\n{err}\nthe node's log:\n{}",
+            "{command:?}:\n{err}\nthe node's log:\n{}",
             log.join("\n")
         );
     }
