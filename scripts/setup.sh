@@ -49,7 +49,7 @@ if [ "${1:-}" = test ]; then
   # Some tests run packages of the npm registry, as their users install them.
   have node || need nodejs
   have npm || need npm
-  # And gRPC is tried with Python's, from its registry; one runs Amazon's CLI of the Python index.
+  # And gRPC is tried with Python's, from its registry; others drive the node with the AWS clients of the Python index.
   have python3 || need python3
   python3 -m pip --version >/dev/null 2>&1 || need python3-pip
 fi

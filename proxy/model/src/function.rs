@@ -259,6 +259,8 @@ pub struct FunctionKey {
     pub name: FunctionName,
     /// Which version of it (LE-371).
     pub version: FunctionVersion,
+    /// Whether it is a CloudFront Function: those have names of their own, and what is called the same may be of either kind.
+    pub is_cloudfront: bool,
 }
 
 impl fmt::Display for FunctionKey {
@@ -273,6 +275,7 @@ impl Function {
         FunctionKey {
             name: self.name.clone(),
             version: self.version,
+            is_cloudfront: self.cloudfront().is_some(),
         }
     }
 }

@@ -34,14 +34,16 @@ impl ApiError {
     /// A fault of CloudFront's API by a code that its model has, with the status that the model gives it.
     pub fn cloudfront(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let code = code.into();
-        let status = Service::CloudFront.status_of(&code).unwrap_or(400);
+        let status = Service::CloudFront.status_of(&code);
+        let status = status.unwrap_or_else(|| undeclared(&code));
         Self::new(status, code, message)
     }
 
     /// Likewise of Lambda's.
     pub fn lambda(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let code = code.into();
-        let status = Service::Lambda.status_of(&code).unwrap_or(400);
+        let status = Service::Lambda.status_of(&code);
+        let status = status.unwrap_or_else(|| undeclared(&code));
         Self::new(status, code, message)
     }
 
@@ -53,13 +55,22 @@ impl ApiError {
     /// Likewise of the data plane of key-value stores.
     pub fn store_data(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let code = code.into();
-        let status = Service::KeyValueStore.status_of(&code).unwrap_or(400);
+        let status = Service::KeyValueStore.status_of(&code);
+        let status = status.unwrap_or_else(|| undeclared(&code));
         Self::new(status, code, message)
     }
 
     /// The node itself failed; clients try such calls again.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalError", message)
+    }
+}
+
+/// The status of a code that a service's model does not declare (table 1.5).
+fn undeclared(code: &str) -> u16 {
+    match code.starts_with("AccessDenied") {
+        true => 403,
+        false => 400,
     }
 }
 

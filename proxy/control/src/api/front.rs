@@ -12,8 +12,8 @@ use fourfront_auth::{
     Action, AuthFault, AuthMode, Gate, LinkSigner, Principal, RequestHead, Resource, Source, Window,
 };
 use fourfront_aws::{
-    Asked, Dispatch, Operation, Protocol, Reply, Routed, Service, WireAnswer, dispatch, encode,
-    encode_error, route, route_named,
+    Asked, Condition, Decoded, Dispatch, Operation, Protocol, Reply, Routed, Service, WireAnswer,
+    dispatch, encode, encode_error, route, route_named,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ pub struct Admitted {
 pub struct Front {
     control: Arc<Control>,
     gate: Gate<Keychain>,
-    retries: Retries,
+    retries: Retries<Answer>,
 }
 
 /// Longest body of a call of the native API that brings no artifact, in bytes. A plan names what it brings.
@@ -191,15 +191,14 @@ impl Front {
             }
             Dispatch::Foreign(name) => {
                 let message = format!(
-                    "this node does not speak for the service `{name}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts, iam and logs (CP-236)"
+                    "this node does not speak for the service `{name}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts, iam and logs; give the client of `{name}` an endpoint of its own, as by AWS_ENDPOINT_URL_<SERVICE> (CP-236)"
                 );
-                return refuse_plain(
-                    Service::CloudFront,
-                    400,
-                    "UnsupportedOperation",
-                    message,
-                    id,
-                );
+                // In the form that its client reads.
+                let like = match target {
+                    Some(_) => Service::Logs,
+                    None => Service::CloudFront,
+                };
+                return refuse_plain(like, 400, "UnsupportedOperation", message, id);
             }
             // Forms tell STS from IAM by their body, which is read below.
             Dispatch::Native | Dispatch::Unknown
@@ -225,6 +224,13 @@ impl Front {
             headers: &head.headers,
             over_tls: head.over_tls,
         };
+        let host = text(&head.headers, "host").unwrap_or_default();
+        if let Some(other) = self.other_account(&host) {
+            // CP-004
+            let (status, code) = Condition::AccessDenied.of(service);
+            let message = format!("the host names account {other}, which is not this node's");
+            return refuse_plain(service, status, code, message, id);
+        }
         let admission =
             match self
                 .gate
@@ -251,7 +257,8 @@ impl Front {
             Ok(raw) => raw,
             Err(fault) => return refuse_body(service, &fault, id),
         };
-        let principal = match admission.finish(&sha256(&raw)) {
+        let digest = sha256(&raw);
+        let principal = match admission.finish(&digest) {
             Ok(principal) => principal,
             Err(fault) => return refuse_fault(service, &fault, id),
         };
@@ -286,36 +293,84 @@ impl Front {
             tracing_note(service, operation, unknown);
         }
         let caller = self.caller(head, &principal);
+        let invocation = text(&head.headers, "amz-sdk-invocation-id");
+        let asked = Call {
+            operation,
+            decoded,
+            caller,
+            id: id.to_owned(),
+        };
+        match invocation.filter(|_| operation.creates()) {
+            None => self.answer(asked).await,
+            Some(invocation) => {
+                let (key, path, query) = (&asked.caller.key_id, &head.path, &head.query);
+                let again = format!("{key} {invocation} {path}?{query} {digest:x?}");
+                self.once(asked, again, head.now).await
+            }
+        }
+    }
+
+    /// Answers a call that makes something, once for all attempts that `again` says are the same (CP-013).
+    async fn once(self: &Arc<Self>, asked: Call, again: String, now: SystemTime) -> Answer {
+        let mut said = self.retries.slot(again, now).lock_owned().await;
+        if let Some(answer) = &*said {
+            return answer.clone();
+        }
+        let (front, operation, id) = (Arc::clone(self), asked.operation, asked.id.clone());
+        // It goes on when its client hangs up, which is what brings the next attempt.
+        let answering = tokio::spawn(async move {
+            let answer = front.answer(asked).await;
+            if answer.status.is_success() {
+                *said = Some(answer.clone());
+            }
+            answer
+        });
+        answering.await.unwrap_or_else(|e| {
+            let error = worded(operation.service, ApiError::internal(e.to_string()));
+            refuse(operation.service, &error, &id)
+        })
+    }
+
+    /// Answers a call whose sender may make it.
+    async fn answer(self: &Arc<Self>, asked: Call) -> Answer {
+        let Call {
+            operation,
+            decoded,
+            caller,
+            id,
+        } = asked;
+        let service = operation.service;
         let reply = Reply {
-            request_id: id,
+            request_id: &id,
             namespace: decoded.namespace.as_deref(),
         };
-        let again = text(&head.headers, "amz-sdk-invocation-id").filter(|_| operation.creates());
-        let again = again.map(|id| format!("{} {} {id}", caller.key_id, operation.name));
-        if let Some(answer) = again
-            .as_deref()
-            .and_then(|call| self.retries.answered(call, head.now))
-        {
-            return answer;
-        }
         let called = {
-            let (front, input, caller) = (Arc::clone(self), decoded.input, caller);
+            let (front, input) = (Arc::clone(self), decoded.input);
             let call = move || front.control.call(service, operation.name, &input, &caller);
             blocking(call).await
         };
         match called {
             Ok(output) => match encode(operation, &reply, &output) {
-                Ok(answer) => {
-                    let answer: Answer = answer.into();
-                    if let Some(call) = again {
-                        self.retries.keep(call, head.now, &answer);
-                    }
-                    answer
+                Ok(answer) => answer.into(),
+                Err(e) => {
+                    let error = worded(service, ApiError::internal(e.to_string()));
+                    refuse(service, &error, &id)
                 }
-                Err(e) => refuse_plain(service, 500, "InternalError", e.to_string(), id),
             },
-            Err(e) => encode_error(service, &wire(e), &reply).into(),
+            Err(e) => {
+                let mut error = worded(service, e);
+                if !knows(operation, &error.code) {
+                    error.code = "InvalidArgument".into();
+                }
+                encode_error(service, &error, &reply).into()
+            }
         }
+    }
+
+    /// The account that a host names, if it is another one's.
+    fn other_account<'h>(&self, host: &'h str) -> Option<&'h str> {
+        let (account, _) = fourfront_aws::split_host(host);
+        account.filter(|account| *account != self.control.settings().account.id)
     }
 
     /// Lets in a request of the native API, or says why not. `path` is what follows `/_fourfront/v1/`.
@@ -352,9 +407,12 @@ impl Front {
         let resource = named
             .as_ref()
             .map_or_else(|| native_resource(path), Subject::resource);
-        let may = |principal: &Principal| principal.authorize(action, resource);
+        let may = |principal: &Principal| {
+            let verdict = principal.authorize(action, resource);
+            verdict.map_err(AuthFault::from)
+        };
         // Nothing is read from who may not do it anyway.
-        may(admission.claimed()).map_err(|denied| refused(denied.into()))?;
+        may(admission.claimed()).map_err(refused)?;
         let limit = match path.starts_with("artifacts/") {
             true => MOST_ARTIFACT,
             false => MOST_NATIVE,
@@ -372,7 +430,7 @@ impl Front {
             )),
         })?;
         let principal = admission.finish(&sha256(&body)).map_err(refused)?;
-        may(&principal).map_err(|denied| refused(denied.into()))?;
+        may(&principal).map_err(refused)?;
         Ok(Admitted { principal, body })
     }
 
@@ -404,6 +462,15 @@ impl Front {
             .authorize(action, named.resource())
             .map_err(AuthFault::from)
     }
+}
+
+/// A call that may be made.
+struct Call {
+    operation: &'static Operation,
+    decoded: Decoded,
+    caller: Caller,
+    /// Of the request.
+    id: String,
 }
 
 /// What an operation is about, by name.
@@ -561,6 +628,27 @@ fn wire(error: ApiError) -> fourfront_aws::ApiError {
         message: error.message,
         retry_after: None,
     }
+}
+
+/// An error of the control plane in a service's words: what goes wrong below the services has one name there, and clients
+/// know it by another for each.
+fn worded(service: Service, mut error: ApiError) -> fourfront_aws::ApiError {
+    if error.code == "InternalError" {
+        let (status, code) = Condition::Internal.of(service);
+        (error.status, error.code) = (status, code.into());
+    }
+    wire(error)
+}
+
+/// Whether an operation's own clients know a code. What a configuration is refused for is judged by one code for all that
+/// has such a member, and a policy has fewer names for its faults than a distribution.
+fn knows(operation: &Operation, code: &str) -> bool {
+    let is_of_model = operation.service == Service::CloudFront
+        && code.starts_with("Invalid")
+        && operation.service.status_of(code).is_some();
+    !is_of_model
+        || operation.errors.contains(&code)
+        || !operation.errors.contains(&"InvalidArgument")
 }
 
 fn refuse(service: Service, error: &fourfront_aws::ApiError, id: &str) -> Answer {

@@ -4,6 +4,15 @@
 //! a configuration ([`compose`]) and made ready by the node ([`plane`]); then it is written, durably, and swapped in; then it
 //! is answered. So nothing is answered that is not in force, nothing is in force that is not durable, and a function that
 //! does not load changes nothing. Calls that write wait for each other; those that read wait for nobody.
+//!
+//! # Who calls, and in which order
+//!
+//! The AWS CLI makes one call a command (CP-250, CP-252, CP-253, CP-256, CP-258), reads before it writes where it helps its
+//! user (CP-254), still sends configurations of the legacy form (CP-255), and waits by polling, which ends at once here
+//! (CP-251, CP-257). Terraform's provider reads after each write, and again for each plan: roles (CP-265), functions with
+//! their versions and permissions (CP-266, CP-267, CP-268, CP-269, CP-270), CloudFront Functions (CP-271, CP-272), stores and
+//! their keys (CP-273, CP-274), policies (CP-275) and distributions (CP-276, CP-278, CP-279, CP-280). The contract tests make
+//! these calls in these orders (CP-702), and those of the SDK for JavaScript (CP-701).
 
 mod apply;
 mod arn;
@@ -382,6 +391,7 @@ impl Control {
         self.plane.prepare(&loaded).map_err(|faults| {
             let message: Vec<_> = faults.iter().map(ToString::to_string).collect();
             let code = match faults.iter().find_map(|fault| fault.function.as_ref()) {
+                Some(function) if function.is_cloudfront => "InvalidFunctionAssociation",
                 Some(_) => "InvalidLambdaFunctionAssociation",
                 None => "InvalidArgument",
             };
@@ -481,7 +491,13 @@ fn refused(errors: &SiteErrors) -> ApiError {
     });
     let code = first
         .and_then(|error| error.message.split_once(": "))
-        .map(|(code, _)| code)
+        .map(|(code, _)| code.to_owned())
         .filter(|code| Service::CloudFront.status_of(code).is_some());
-    ApiError::cloudfront(code.unwrap_or("InvalidArgument").to_owned(), message)
+    let code = match code.as_deref() {
+        // Of a function that is named and not published, a configuration has words of its own (CP-133).
+        Some("NoSuchFunctionExists") => "InvalidFunctionAssociation",
+        Some(code) => code,
+        None => "InvalidArgument",
+    };
+    ApiError::cloudfront(code.to_owned(), message)
 }

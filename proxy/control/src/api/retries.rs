@@ -1,75 +1,98 @@
-//! Calls that come again (CP-013): a client that did not get the answer to a call which makes something asks again, with the
-//! same invocation id, and is to get the first answer and not a complaint that the thing is there.
+//! Answers to calls that made something, kept for the client that did not hear them (CP-013).
+//!
+//! A client whose connection breaks sends its call again, with the invocation id of the first attempt. Done twice, the second
+//! would be told that what it asks for exists already. So an answer is kept for a minute, and a second attempt that comes
+//! while the first is at work waits for it.
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use parking_lot::Mutex;
 
-use super::front::Answer;
-
 /// How long an answer is kept.
-const KEPT_FOR: Duration = Duration::from_secs(60);
-/// Answers at most; the oldest go first.
-const MOST: usize = 1_000;
+const KEPT: Duration = Duration::from_secs(60);
 
-/// Answers by caller, operation and invocation id.
-#[derive(Debug, Default)]
-pub(super) struct Retries(Mutex<HashMap<String, (SystemTime, Answer)>>);
+/// Answers that are kept at most. Those beyond are given and forgotten.
+const MOST: usize = 1024;
 
-impl Retries {
-    /// The answer that a call got before.
-    pub(super) fn answered(&self, call: &str, now: SystemTime) -> Option<Answer> {
-        let mut kept = self.0.lock();
-        kept.retain(|_, (at, _)| is_young(*at, now));
-        kept.get(call).map(|(_, answer)| answer.clone())
-    }
+/// Where the answer to a call is put: empty until it went well.
+pub(super) type Slot<T> = Arc<tokio::sync::Mutex<Option<T>>>;
 
-    /// Keeps the answer to a call that made something.
-    pub(super) fn keep(&self, call: String, now: SystemTime, answer: &Answer) {
-        let mut kept = self.0.lock();
-        if kept.len() >= MOST {
-            let oldest = kept.iter().min_by_key(|(_, (at, _))| *at);
-            if let Some(oldest) = oldest.map(|(call, _)| call.clone()) {
-                kept.remove(&oldest);
-            }
-        }
-        kept.insert(call, (now, answer.clone()));
+/// The answers of the last minute, by who asked, what and with which invocation id.
+#[derive(Debug)]
+pub(super) struct Retries<T>(Mutex<HashMap<String, (SystemTime, Slot<T>)>>);
+
+impl<T> Default for Retries<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
 }
 
-fn is_young(at: SystemTime, now: SystemTime) -> bool {
-    // A clock that was set back makes nothing older.
-    now.duration_since(at).is_ok_and(|age| age < KEPT_FOR)
+impl<T> Retries<T> {
+    /// Where the answer to a call is, or is to be put.
+    pub(super) fn slot(&self, call: String, now: SystemTime) -> Slot<T> {
+        let mut held = self.0.lock();
+        // A clock that was set back ends what was kept before.
+        held.retain(|_, (since, _)| now.duration_since(*since).is_ok_and(|age| age < KEPT));
+        if let Some((_, slot)) = held.get(&call) {
+            return Arc::clone(slot);
+        }
+        let slot = Slot::default();
+        if held.len() < MOST {
+            held.insert(call, (now, Arc::clone(&slot)));
+        }
+        slot
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
-
     use super::*;
 
+    const START: SystemTime = SystemTime::UNIX_EPOCH;
+
     #[test]
-    fn an_answer_is_given_again_for_a_minute() {
+    fn an_answer_is_kept_for_a_minute() {
         // CP-013
-        let answer = Answer {
-            status: StatusCode::CREATED,
-            headers: HeaderMap::new(),
-            body: "made".into(),
-        };
         let retries = Retries::default();
-        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
-        retries.keep("k CreateFunction 1".to_owned(), then, &answer);
-        let after =
-            |seconds| retries.answered("k CreateFunction 1", then + Duration::from_secs(seconds));
-        assert_eq!(after(59), Some(answer.clone()));
-        assert_eq!(retries.answered("k CreateFunction 2", then), None);
-        assert_eq!(after(60), None);
-        for n in 0..2 * MOST {
-            retries.keep(n.to_string(), then, &answer);
+        let said = |call: &str, after: u64| {
+            let slot = retries.slot(call.to_owned(), START + Duration::from_secs(100 + after));
+            let said = *slot.blocking_lock();
+            *slot.blocking_lock() = said.or(Some(after));
+            said
+        };
+        assert_eq!(said("a", 0), None);
+        assert_eq!(said("a", 59), Some(0));
+        assert_eq!(said("b", 59), None, "another call");
+        assert_eq!(said("a", 60), None, "a minute later");
+        assert_eq!(said("a", 61), Some(60));
+    }
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for() {
+        // CP-013
+        let retries: Retries<()> = Retries::default();
+        for call in 0..2 * MOST {
+            retries.slot(call.to_string(), START);
         }
         assert_eq!(retries.0.lock().len(), MOST);
+        retries.slot("later".to_owned(), START + KEPT);
+        assert_eq!(retries.0.lock().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_second_attempt_waits_for_the_first() {
+        // CP-013
+        let retries = Retries::default();
+        let first = retries.slot("a".to_owned(), START).lock_owned().await;
+        let second = retries.slot("a".to_owned(), START);
+        assert!(second.try_lock().is_err());
+        let mut first = first;
+        *first = Some(7);
+        drop(first);
+        assert_eq!(*second.lock().await, Some(7));
     }
 }

@@ -185,10 +185,10 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Where a blob lies.
+    /// Where a blob lies. Not as seen from the site file's folder, as paths in the file are.
     pub(crate) fn blob_path(&self, sha256: &str) -> Option<PathBuf> {
         let id = sha256.parse::<BlobId>().ok()?;
-        Some(self.store.blob_path(&id))
+        std::path::absolute(self.store.blob_path(&id)).ok()
     }
 
     /// The versions of a function that distributions name, ascending (CP-076).

@@ -13,7 +13,7 @@ use fourfront_model::{
 use super::{Context, arns, files, store::Stores};
 use crate::{
     raw::{Named, RawCloudFrontFunction},
-    report::{At, Spanned},
+    report::{At, FileId, Spanned},
 };
 
 /// One function and where it stands.

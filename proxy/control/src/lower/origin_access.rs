@@ -48,7 +48,7 @@ impl AccessControls {
                 report.error_help(
                     &name.at,
                     format!(
-                        "NoSuchOriginAccessControl: there is no origin access control `{}`",
+                        "InvalidOriginAccessControl: there is no origin access control `{}`",
                         shorten(&name.value)
                     ),
                     nearest(&name.value, ids()).map(|near| format!("did you mean `{near}`?")),

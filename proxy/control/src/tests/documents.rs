@@ -766,7 +766,7 @@ fn certificates_keys_and_controls_are_looked_up_by_what_the_document_calls_them(
     );
     let expected = [
         "/ViewerCertificate/Certificate: InvalidViewerCertificate: the node has no certificate `arn:x`",
-        "/Origins/Items/0/OriginAccessControlId: NoSuchOriginAccessControl: ",
+        "/Origins/Items/0/OriginAccessControlId: InvalidOriginAccessControl: ",
         "/DefaultCacheBehavior/TrustedKeyGroups/Items/0: TrustedKeyGroupDoesNotExist: ",
         "/DefaultCacheBehavior/ResponseHeadersPolicyId: NoSuchResponseHeadersPolicy: ",
         "/DefaultCacheBehavior/OriginRequestPolicyId: NoSuchOriginRequestPolicy: ",

@@ -116,7 +116,7 @@ fn what_is_wrong_with_a_control_is_said() {
         (
             format!("d: {{ signing_behavior: never, {KEYS} }}"),
             s3,
-            "5:81: distributions.a.origins.b.origin_access_control_id: NoSuchOriginAccessControl: there is no origin access control `c`",
+            "5:81: distributions.a.origins.b.origin_access_control_id: InvalidOriginAccessControl: there is no origin access control `c`",
         ),
         (
             format!("c: {{ signing_behavior: always, {KEYS} }}"),

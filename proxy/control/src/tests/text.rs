@@ -310,6 +310,7 @@ fn load_reads_the_file_and_watches_it() {
     let rewrite = FunctionKey {
         name: "rewrite".parse().unwrap(),
         version: FunctionVersion(1),
+        is_cloudfront: false,
     };
     let location = &loaded.function_locations[&rewrite];
     assert_eq!(location.to_string(), format!("{}:1:31", path.display()));

@@ -155,17 +155,31 @@ fn check(tx: &Tx<'_>, document: &DistributionDocument) -> Result<(), ApiError> {
             ));
         }
     }
-    if document.is_staging()
-        && config["Aliases"]["Items"]
-            .as_array()
-            .is_some_and(|a| !a.is_empty())
-    {
+    let has_aliases = config["Aliases"]["Items"]
+        .as_array()
+        .is_some_and(|a| !a.is_empty());
+    if has_aliases && !document.is_staging() && !names_a_certificate(config) {
+        // CP-116
+        return Err(ApiError::cloudfront(
+            "InvalidViewerCertificate",
+            "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name.",
+        ));
+    }
+    if document.is_staging() && has_aliases {
         return Err(ApiError::cloudfront(
             "InvalidArgument",
             "Aliases: a staging distribution has none (CP-122)",
         ));
     }
     Ok(())
+}
+
+/// Whether a distribution has a certificate of its own.
+fn names_a_certificate(config: &Value) -> bool {
+    let certificate = &config["ViewerCertificate"];
+    ["ACMCertificateArn", "IAMCertificateId", "Certificate"]
+        .iter()
+        .any(|member| !text(certificate, member).is_empty())
 }
 
 /// CP-119.

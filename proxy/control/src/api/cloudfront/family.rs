@@ -394,11 +394,10 @@ impl Family {
             }
         }
         let reference = text(config, "CallerReference");
+        let is_known = || others().any(|o| text(&o.body.config, "CallerReference") == reference);
         match before {
             Some(before) => self.check_immutable(config, &before.body.config)?,
-            None if !reference.is_empty()
-                && others().any(|o| text(&o.body.config, "CallerReference") == reference) =>
-            {
+            None if !reference.is_empty() && is_known() => {
                 return Err(ApiError::cloudfront(
                     self.exists,
                     format!("A {} with this caller reference already exists.", self.name),

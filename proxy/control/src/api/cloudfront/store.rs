@@ -47,6 +47,7 @@ fn shown(tx: &Tx<'_>, name: &str, document: &StoreDocument) -> Value {
         "Id": document.id,
         "Comment": document.comment,
         "ARN": document.arn(&tx.settings.account),
+        // An import is done before it is answered (CP-155).
         "Status": "READY",
         "LastModifiedTime": time::iso(document.modified),
     })

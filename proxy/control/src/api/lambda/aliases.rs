@@ -7,7 +7,7 @@ use super::{Alias, FunctionRef, LATEST, Version, check_revision, function, text,
 use crate::api::{
     ApiError,
     arn::uuid,
-    page::{Page, page},
+    page::Page,
     tx::{Output, Stored, Tx},
 };
 
@@ -152,7 +152,7 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let given = input.get("MaxItems").and_then(Value::as_u64).unwrap_or(50);
     let most = usize::try_from(given.clamp(1, 50)).unwrap_or(50);
     let listing = format!("aliases of {}", reference.name);
-    let Page { items, next } = page(tx, &listing, all, text(input, "Marker"), most)?;
+    let Page { items, next } = super::listing(tx, &listing, all, input, most)?;
     let mut answer = json!({ "Aliases": items });
     if let Some(next) = next {
         answer["NextMarker"] = json!(next);

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{Code, LATEST, LambdaFunction};
 use crate::api::{ApiError, arn::Account, time};
 
-/// Members of `FunctionConfiguration` that calls may give and that are kept as they are.
+/// Members of `FunctionConfiguration` that calls may give and that are kept as they are, most of them without an effect
+/// (CP-074).
 const KEPT: &[&str] = &[
     "Runtime",
     "Role",
@@ -29,6 +30,9 @@ const KEPT: &[&str] = &[
 /// Bytes of names and values of an environment at most (CP-072).
 const MOST_ENVIRONMENT: usize = 4_096;
 
+/// What the model gives no ceiling of, and the service does: seconds and megabytes.
+const MOST: &[(&str, u64)] = &[("Timeout", 900), ("MemorySize", 10_240)];
+
 /// The runtimes that Lambda knows by these names and that are not JavaScript: stored, and not to be associated (CP-073).
 const OTHER_RUNTIMES: &[&str] = &[
     "python",
@@ -49,6 +53,16 @@ pub(super) fn take(config: &mut Map<String, Value>, input: &Value) -> Result<(),
     }
     if let Some(runtime) = config.get("Runtime").and_then(Value::as_str) {
         check_runtime(runtime)?;
+    }
+    for (member, most) in MOST {
+        let given = input.get(*member).and_then(Value::as_u64);
+        if let Some(given) = given.filter(|given| given > most) {
+            let mut name = (*member).to_owned();
+            name[..1].make_ascii_lowercase();
+            return Err(ApiError::lambda_validation(format!(
+                "1 validation error detected: Value '{given}' at '{name}' failed to satisfy constraint: Member must have value less than or equal to {most}"
+            )));
+        }
     }
     let variables = config.get("Environment").and_then(|e| e.get("Variables"));
     if let Some(variables) = variables.and_then(Value::as_object) {
@@ -128,6 +142,7 @@ pub(super) fn shown(
         "RuntimeVersionConfig": {
             "RuntimeVersionArn": format!("arn:aws:lambda:{}::runtime:fourfront", account.region),
         },
+        // It was compiled before this is told (CP-064).
         "State": "Active",
         "LastUpdateStatus": "Successful",
     });

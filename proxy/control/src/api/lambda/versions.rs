@@ -15,7 +15,7 @@ use super::{
 use crate::api::{
     ApiError,
     arn::uuid,
-    page::{Page, page},
+    page::Page,
     tx::{Output, Stored, Tx},
 };
 
@@ -268,7 +268,7 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
             }
         }
     }
-    let Page { items, next } = page(tx, "functions", all, text(input, "Marker"), most(input))?;
+    let Page { items, next } = super::listing(tx, "functions", all, input, most(input))?;
     let mut answer = json!({ "Functions": items });
     if let Some(next) = next {
         answer["NextMarker"] = json!(next);
@@ -293,8 +293,8 @@ pub(super) fn list_versions(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiErr
         );
         all.push((format!("{:010}", version.number), shown));
     }
-    let listing = format!("versions of {}", function.name);
-    let Page { items, next } = page(tx, &listing, all, text(input, "Marker"), most(input))?;
+    let name = format!("versions of {}", function.name);
+    let Page { items, next } = super::listing(tx, &name, all, input, most(input))?;
     let mut answer = json!({ "Versions": items });
     if let Some(next) = next {
         answer["NextMarker"] = json!(next);
@@ -346,7 +346,7 @@ pub(super) fn versions_of(tx: &Tx<'_>, name: &str) -> Result<Vec<Version>, ApiEr
     Ok(versions)
 }
 
-/// `DeleteFunction` (CP-076).
+/// `DeleteFunction` (CP-076). It is gone with the answer (CP-081).
 pub(super) fn delete(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let reference = FunctionRef::of(tx, input)?;
     let found = function(tx, &reference)?.body;

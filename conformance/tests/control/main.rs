@@ -1,0 +1,91 @@
+//! The AWS-compatible API as its users meet it: a node as a process, driven by boto3 and the AWS CLI (CP-700, CP-702).
+//!
+//! What is done and expected stands in Python under `conformance/aws/contract`, a file a test. The clients are installed
+//! from PyPI (and npm, for JavaScript), once per version of their list, into the folder that cargo keeps for tests;
+//! `scripts/setup.sh test` installs pip. Nothing here links the library, so this costs no further link of the engine.
+#![forbid(unsafe_code)]
+
+mod clients;
+mod node;
+
+use fourfront_auth::Action;
+use node::Node;
+use serde_json::json;
+
+#[test]
+fn hosts_bodies_methods_and_attempts_are_as_the_wire_has_them() {
+    // CP-700: CP-001, CP-002, CP-003, CP-004, CP-005, CP-006, CP-007, CP-009, CP-010, CP-011, CP-013, CP-016, CP-020, CP-025,
+    // CP-028, CP-030, CP-415
+    Node::start().run("wire.py");
+}
+
+#[test]
+fn lambdas_operations_are_answered_as_lambda_answers_them() {
+    // CP-700: CP-005, CP-006, CP-011, CP-016, CP-030, CP-031, CP-032, CP-033, CP-043, CP-045, CP-047, CP-060, CP-061, CP-062,
+    // CP-063, CP-064, CP-065, CP-066, CP-067, CP-068, CP-069, CP-070, CP-071, CP-072, CP-073, CP-074, CP-076, CP-077, CP-078,
+    // CP-079, CP-080, CP-081, CP-230, CP-236, CP-251
+    Node::start().run("lambda_api.py");
+}
+
+#[test]
+fn distributions_are_answered_as_cloudfront_answers_them() {
+    // CP-700, CP-705: CP-006, CP-007, CP-020, CP-021, CP-022, CP-023, CP-025, CP-026, CP-027, CP-028, CP-040, CP-041, CP-044,
+    // CP-047, CP-048, CP-049, CP-110, CP-111, CP-112, CP-113, CP-114, CP-115, CP-116, CP-118, CP-119, CP-130, CP-131, CP-132, CP-133,
+    // CP-140, CP-141, CP-142, CP-143, CP-158, CP-255
+    Node::start().run("distributions.py");
+}
+
+#[test]
+fn policies_and_access_controls_have_six_operations_each() {
+    // CP-700: CP-022, CP-040, CP-041, CP-044, CP-047, CP-048, CP-100, CP-101, CP-112, CP-275
+    Node::start().run("families.py");
+}
+
+#[test]
+fn edge_functions_and_their_stores_are_answered_as_cloudfront_answers_them() {
+    // CP-700: CP-008, CP-024, CP-042, CP-046, CP-075, CP-131, CP-133, CP-150, CP-151, CP-152, CP-153, CP-154, CP-155, CP-156,
+    // CP-157, CP-158, CP-200, CP-201, CP-202, CP-203, CP-204, CP-205, CP-206, CP-271, CP-272
+    Node::start().run("edge_functions.py");
+}
+
+#[test]
+fn a_second_plan_of_terraforms_reads_what_was_written() {
+    // CP-702: CP-231, CP-265, CP-266, CP-267, CP-268, CP-269, CP-270, CP-271, CP-272, CP-273, CP-274, CP-275, CP-276, CP-278,
+    // CP-279, CP-280
+    Node::start().run("terraform.py");
+}
+
+#[test]
+fn a_person_deploys_updates_rolls_back_and_purges_with_the_aws_cli() {
+    // CP-250, CP-251, CP-252, CP-253, CP-254, CP-255, CP-256, CP-257, CP-258, CP-259, CP-513
+    Node::start().run("flow.py");
+}
+
+#[test]
+fn the_sdk_for_javascript_finds_what_it_needs() {
+    // CP-701: CP-008, CP-020, CP-206, CP-272
+    Node::start().run_javascript();
+}
+
+#[test]
+fn what_was_deployed_is_served_after_a_kill() {
+    // CP-114, CP-204, CP-505, CP-560, CP-564
+    let node = Node::start();
+    node.run_with(&["kept.py", "deployed"], "");
+    node.again().run_with(&["kept.py", "there"], "");
+}
+
+#[test]
+fn nothing_is_reached_without_a_key() {
+    // CP-002, CP-016, CP-206, CP-400, CP-402, CP-432, CP-620, CP-621
+    let changes = |action: Action| action.is_mutation() || action == Action::Run;
+    let operations = Action::operations()
+        .map(|(service, name, action)| json!([service.scope(), name, changes(action)]));
+    let routes = Action::routes()
+        .map(|(method, template, action)| json!([method, template, changes(action)]));
+    let known = json!({
+        "operations": operations.collect::<Vec<_>>(),
+        "routes": routes.collect::<Vec<_>>(),
+    });
+    Node::start().run_with(&["access.py"], &known.to_string());
+}
