@@ -20,6 +20,7 @@ mod policy_config;
 mod pool;
 mod resolver;
 mod response_headers;
+mod rollout;
 mod signed;
 mod tls;
 
@@ -48,6 +49,7 @@ pub(crate) use pool::{RawHealthCheck, RawPool};
 pub(crate) use response_headers::{
     RawCors, RawHeaderField, RawProtection, RawResponseHeadersPolicy, RawSecurity, RawTransport,
 };
+pub(crate) use rollout::{RawRollout, RawSessions, RawTraffic};
 pub(crate) use signed::{RawKeyGroup, RawPem, RawPublicKey};
 
 pub(crate) use tls::{
@@ -96,6 +98,7 @@ pub(crate) struct RawSite {
     pub(crate) cache_policies: Vec<Named<RawCachePolicy>>,
     pub(crate) origin_request_policies: Vec<Named<RawOriginRequestPolicy>>,
     pub(crate) response_headers_policies: Vec<Named<RawResponseHeadersPolicy>>,
+    pub(crate) rollouts: Vec<Named<RawRollout>>,
     pub(crate) distributions: Vec<Named<RawDistribution>>,
     pub(crate) modes: RawModes,
 }
@@ -165,6 +168,11 @@ impl RawSite {
                 .get("response_headers_policies")
                 .map_or_else(Vec::new, |c| {
                     named(c, "a map of policy ids", RawResponseHeadersPolicy::read)
+                }),
+            rollouts: block
+                .get("continuous_deployment_policies")
+                .map_or_else(Vec::new, |c| {
+                    named(c, "a map of policy ids", RawRollout::read)
                 }),
             distributions,
             modes: RawModes::read(&block),

@@ -23,6 +23,7 @@ mod pools;
 mod reference;
 mod refusals;
 mod response_headers;
+mod rollout;
 mod signed;
 mod text;
 mod tls;
