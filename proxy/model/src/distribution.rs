@@ -7,8 +7,8 @@ use http::HeaderName;
 
 use crate::{
     CacheBehavior, CacheMode, Compat, CustomErrorResponse, ErrorPage, FinishFetch, Function,
-    GeoRestriction, HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, Rollout, StagingRule,
-    StandardLogging, ViewerCertificate, ViewerMtls, normalize_path,
+    GeoRestriction, HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, Rollout,
+    StagingRule, StandardLogging, ViewerCertificate, ViewerMtls, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -529,7 +529,10 @@ mod tests {
         assert_eq!(with.staging_of(1), Some((0, &rule)));
         assert_eq!(with.staging_of(0), None);
         // One that is disabled, and one that is not there or no staging distribution, gets nothing.
-        assert_eq!(site(vec![primary.clone(), staging(false)]).staging_of(0), None);
+        assert_eq!(
+            site(vec![primary.clone(), staging(false)]).staging_of(0),
+            None
+        );
         let other = (*distribution("S", &[], &[])).clone();
         assert_eq!(site(vec![primary, other]).staging_of(0), None);
     }

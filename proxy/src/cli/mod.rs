@@ -10,6 +10,7 @@ mod notify;
 mod purge;
 mod restart;
 mod serve;
+mod stage;
 mod start;
 mod test;
 mod watch;
@@ -59,6 +60,8 @@ enum Command {
     Purge(purge::PurgeArgs),
     /// Tell what a running node would do with a request, and why: its key, what is stored, verdict and lifetimes.
     Explain(explain::ExplainArgs),
+    /// Try a changed distribution out on some requests, then promote or drop it.
+    Stage(stage::StageArgs),
     /// Ask a running node whether it is alive, or ready: for health checks. Exit 1 where it is not, 3 where there is none.
     Health(health::HealthArgs),
     /// Print the version.
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Purge(args) => purge::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Stage(args) => stage::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Version => {
             println!("fourfront {}", env!("CARGO_PKG_VERSION"));

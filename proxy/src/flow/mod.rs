@@ -49,7 +49,7 @@
 //! A page that stands in for an error (CF-010.16) is a life of its own, which begins at *Lookup*; its answer goes to the viewer of
 //! the one that failed (`crate::pingora::error_page`).
 //!
-//! Step 3 (continuous deployment) belongs to settings that are refused at start-up for now.
+//! Step 3 (continuous deployment) is in [`staging`].
 
 mod admit;
 pub mod compression;
@@ -63,6 +63,7 @@ mod protocol;
 mod request_body;
 mod served;
 pub mod server_timing;
+pub mod staging;
 mod viewer_side;
 
 pub use admit::{Admission, ViewerFacts, admit};

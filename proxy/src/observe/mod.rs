@@ -6,6 +6,7 @@ pub mod access;
 pub mod access_log;
 pub mod admin;
 pub mod endpoint;
+pub mod functions;
 mod hourly;
 pub mod log_file;
 pub mod logs;

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fourfront_model::{CacheMode, CacheTags, CdnCc, Distribution, HostName, PathPatternSlot, Rollout};
+use fourfront_model::{
+    CacheMode, CacheTags, CdnCc, Distribution, HostName, PathPatternSlot, Rollout,
+};
 
 use super::{
     Context, Shared,

@@ -109,7 +109,9 @@ fn larger_weights_need_relaxed_compat() {
     }
     refused(
         &format!("compat: relaxed\n{}", text.replace("0.5", "1.5")),
-        &["6:75: continuous_deployment_policies.trial.traffic_config.single_weight_config.weight: InvalidArgument: expected a number from 0 to 1"],
+        &[
+            "6:75: continuous_deployment_policies.trial.traffic_config.single_weight_config.weight: InvalidArgument: expected a number from 0 to 1",
+        ],
     );
 }
 
@@ -122,9 +124,15 @@ fn a_policy_that_is_off_or_unknown_sends_nobody_anywhere() {
         (site(&on.replace("enabled: true", "enabled: false")), None),
         (site(&on.replace("enabled: true\n", "")), None),
         (site(&on.replace("[next]", "[]")), None),
-        (site("enabled: true\nstaging_distribution_dns_names: [next]"), None),
+        (
+            site("enabled: true\nstaging_distribution_dns_names: [next]"),
+            None,
+        ),
         (site(&on.replace("[next]", "[gone.test]")), Some("CF-451")),
-        (site(&on).replace("_id: trial", "_id: other"), Some("CF-052")),
+        (
+            site(&on).replace("_id: trial", "_id: other"),
+            Some("CF-052"),
+        ),
     ] {
         let loaded = accepted(&text);
         assert_eq!(rollouts(&loaded), [&Rollout::None, &Rollout::Staging]);
@@ -141,21 +149,39 @@ fn what_a_policy_cannot_be_is_refused() {
     // CF-452, CF-453, CF-454
     let at = "continuous_deployment_policies.trial.traffic_config";
     for (traffic, expected) in [
-        ("{}", format!("5:21: {at}: InvalidArgument: `type` is missing")),
-        ("{ type: Half }", format!("5:29: {at}.type: expected `SingleWeight` or `SingleHeader`")),
-        ("{ type: SingleWeight }", format!("5:21: {at}: InvalidArgument: `single_weight_config` is missing")),
-        ("{ type: SingleWeight, single_weight_config: {} }", format!("5:65: {at}.single_weight_config: InvalidArgument: `weight` is missing")),
+        (
+            "{}",
+            format!("5:21: {at}: InvalidArgument: `type` is missing"),
+        ),
+        (
+            "{ type: Half }",
+            format!("5:29: {at}.type: expected `SingleWeight` or `SingleHeader`"),
+        ),
+        (
+            "{ type: SingleWeight }",
+            format!("5:21: {at}: InvalidArgument: `single_weight_config` is missing"),
+        ),
+        (
+            "{ type: SingleWeight, single_weight_config: {} }",
+            format!("5:65: {at}.single_weight_config: InvalidArgument: `weight` is missing"),
+        ),
         (
             "{ type: SingleWeight, single_weight_config: { weight: 0, session_stickiness_config: { idle_ttl: 299, maximum_ttl: 600 } } }",
-            format!("5:117: {at}.single_weight_config.session_stickiness_config.idle_ttl: InvalidArgument: expected seconds, a whole number from 300 to 3600"),
+            format!(
+                "5:117: {at}.single_weight_config.session_stickiness_config.idle_ttl: InvalidArgument: expected seconds, a whole number from 300 to 3600"
+            ),
         ),
         (
             "{ type: SingleWeight, single_weight_config: { weight: 0, session_stickiness_config: { idle_ttl: 900, maximum_ttl: 600 } } }",
-            format!("5:105: {at}.single_weight_config.session_stickiness_config: InvalidArgument: `idle_ttl` is at most `maximum_ttl`"),
+            format!(
+                "5:105: {at}.single_weight_config.session_stickiness_config: InvalidArgument: `idle_ttl` is at most `maximum_ttl`"
+            ),
         ),
         (
             "{ type: SingleHeader, single_header_config: { header: x-trial, value: a } }",
-            format!("5:75: {at}.single_header_config.header: InvalidArgument: `x-trial` is not the name of a header that begins with `aws-cf-cd-`"),
+            format!(
+                "5:75: {at}.single_header_config.header: InvalidArgument: `x-trial` is not the name of a header that begins with `aws-cf-cd-`"
+            ),
         ),
         (
             "{ type: SingleHeader, single_header_config: { header: aws-cf-cd-, value: a } }",
@@ -181,20 +207,37 @@ fn what_a_staging_distribution_cannot_have_is_refused() {
     let text = site(&policy(weight));
     let with = |more: &str| text.replace("id: ENEXT,", &format!("id: ENEXT, {more},"));
     for (more, expected) in [
-        ("aliases: [b.test]", "distributions.next.aliases[0]: InvalidArgument: a staging distribution has no aliases"),
-        ("continuous_deployment_policy_id: trial", "distributions.next.continuous_deployment_policy_id: InvalidArgument: a staging distribution has no continuous"),
-        ("default: true", "distributions.next.default: a staging distribution is reached through"),
+        (
+            "aliases: [b.test]",
+            "distributions.next.aliases[0]: InvalidArgument: a staging distribution has no aliases",
+        ),
+        (
+            "continuous_deployment_policy_id: trial",
+            "distributions.next.continuous_deployment_policy_id: InvalidArgument: a staging distribution has no continuous",
+        ),
+        (
+            "default: true",
+            "distributions.next.default: a staging distribution is reached through",
+        ),
     ] {
-        let column = if more.starts_with("aliases") { 47 } else { 37 + more.find(": ").unwrap() + 2 };
+        let column = if more.starts_with("aliases") {
+            47
+        } else {
+            37 + more.find(": ").unwrap() + 2
+        };
         refused(&with(more), &[&format!("8:{column}: {expected}")]);
     }
     refused(
         &text.replace("[next]", "[shop]"),
-        &["4:38: continuous_deployment_policies.trial.staging_distribution_dns_names[0]: InvalidArgument: `shop` is no staging distribution"],
+        &[
+            "4:38: continuous_deployment_policies.trial.staging_distribution_dns_names[0]: InvalidArgument: `shop` is no staging distribution",
+        ],
     );
     refused(
         &text.replace("[next]", "[next, next]"),
-        &["4:44: continuous_deployment_policies.trial.staging_distribution_dns_names[1]: InvalidArgument: a policy has one staging distribution"],
+        &[
+            "4:44: continuous_deployment_policies.trial.staging_distribution_dns_names[1]: InvalidArgument: a policy has one staging distribution",
+        ],
     );
 }
 

@@ -389,7 +389,8 @@ impl Family {
             return 0;
         }
         let said = |config: &Value| {
-            let sessions = &config["TrafficConfig"]["SingleWeightConfig"]["SessionStickinessConfig"];
+            let sessions =
+                &config["TrafficConfig"]["SingleWeightConfig"]["SessionStickinessConfig"];
             (config["Enabled"].clone(), sessions.clone())
         };
         match before {
