@@ -169,7 +169,10 @@ impl Asked {
     /// Where only a path is given, the host is that of the only distribution.
     fn find_host(&mut self, snapshot: &Snapshot) -> Result<(), Problem> {
         if self.host.is_empty() {
-            let distribution = only(snapshot.site().distributions()).map_err(|_| {
+            // Nobody reaches one that is tried out by a host (CF-451).
+            let all = snapshot.site().distributions().iter();
+            let reached: Vec<_> = all.filter(|d| !d.is_staging()).cloned().collect();
+            let distribution = only(&reached).map_err(|_| {
                 Problem::invalid("url", "give the host: there are several distributions")
             })?;
             self.host.clone_from(&distribution.domain_name);

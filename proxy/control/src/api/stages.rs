@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fourfront_aws::Service;
 use fourfront_store::{AuditEntry, Kind};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     ApiError, Caller, Control,
@@ -59,16 +59,21 @@ pub(super) fn answer(
     body: &Bytes,
     caller: &Caller,
 ) -> Told {
-    let control = front.control();
+    told(front.control(), &head.method, parts, body, caller)
+}
+
+fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller: &Caller) -> Told {
     let asked = || -> Result<Asked, Problem> {
         if body.is_empty() {
             return Ok(Asked::default());
         }
-        serde_json::from_slice(body)
+        // A list is none, though one would do for the fields in their order.
+        serde_json::from_slice::<Map<String, Value>>(body)
+            .and_then(|members| serde_json::from_value(Value::Object(members)))
             .map_err(|e| Problem::invalid("", format!("not what requests to send where: {e}")))
     };
     let id = parts.get(1).map(|id| decoded(id)).unwrap_or_default();
-    let (status, verb, told) = match (head.method.as_str(), parts) {
+    let (status, verb, told) = match (method.as_str(), parts) {
         ("GET", [_, _]) => {
             let told = control.stage(&id, caller).map_err(problem)?;
             return Ok((StatusCode::OK, told));
@@ -375,3 +380,6 @@ fn told_traffic(config: &Value) -> Value {
         _ => Value::Null,
     }
 }
+
+#[cfg(test)]
+mod tests;
