@@ -23,6 +23,9 @@
 //!   the ARN. Paths in errors are JSON pointers into the document (CF-024). Its `cache_mode` is `cloudfront` unless
 //!   said otherwise, and it may not leave out what the API does not let it leave out; `Comment` and `CallerReference`,
 //!   which do nothing here, are not missed.
+//! - A continuous deployment policy that a distribution names and that is not there, or that names a staging distribution
+//!   which is not there, is warned of and changes nothing: an exported configuration loads without them (CF-052). A staging
+//!   distribution is found by its domain name, its id or its name in the file.
 //! - Members that nobody knows are refused; in a document they are left out with a warning where the distribution says
 //!   `unknown_members: warn` (CF-022).
 //! - A setting left empty (`origin_path:` and nothing after it) counts as not given. A variable that expands
