@@ -1,6 +1,6 @@
 //! A staging distribution that is tried out on some requests of a primary one (CF-451..455).
 
-use fourfront_conformance::{Answer, Edge, Origin, Running, handler};
+use fourfront_conformance::{Answer, Authority, Edge, Origin, Running, SecureViewer, handler};
 
 /// A primary distribution and a staging one, each with an origin and a function of its own, and a policy between them.
 /// Everything is cached, and cookies are part of the key.
@@ -249,4 +249,46 @@ async fn versions_of_a_function_are_told_apart() {
         "{metrics}"
     );
     assert!(!metrics.contains(r#"version="2""#), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_agreed_by_tls_was_agreed_with_the_primary() {
+    // CF-451, CF-454, CF-195, CF-036
+    let (old, new) = (Origin::saying("old").await, Origin::saying("new").await);
+    let authority = Authority::new();
+    let edge = Edge::new()
+        .certificate("site", &authority.pem_pair(&["viewer.test"]))
+        .top("compat: relaxed")
+        .distribution("aliases: [viewer.test]")
+        .distribution("continuous_deployment_policy_id: trial")
+        .behavior("cache_policy: { default_ttl: 3600, cookies: all }")
+        .start(&old)
+        .await;
+    let policy = by_weight(1.0, SESSIONS);
+    let site = format!(
+        "continuous_deployment_policies:\n  trial:\n    enabled: true\n    staging_distribution_dns_names: [next]\n    {policy}\n{}  \
+         next: {{ staging: true, origins: {{ app: \"{}\" }}, default_cache_behavior: {{ cache_policy: {{ default_ttl: 3600, cookies: all }} }} }}\n",
+        edge.site_file(),
+        new.url(),
+    );
+    edge.reload(&site).unwrap_or_else(|e| panic!("{e}\n{site}"));
+    let viewer = SecureViewer::trusting(&authority);
+    for (viewer, path) in [(viewer.h2(), "/h2"), (viewer, "/h1")] {
+        let began = edge.secure_get(&viewer, path).await;
+        assert_eq!(
+            (began.status, began.text(), began.x_cache()),
+            (200, "new", "Miss")
+        );
+        let set = began.header("set-cookie").unwrap().to_owned();
+        assert!(set.ends_with("; HttpOnly; Secure; SameSite=None"), "{set}");
+        let cookie = set.split(';').next().unwrap();
+        for _ in 0..2 {
+            let again = edge.secure_request(&viewer, "GET", path);
+            let again = again.header("cookie", cookie).send().await;
+            assert_eq!((again.text(), again.x_cache()), ("new", "Hit"));
+        }
+    }
+    let mut seen = new.seen().into_iter();
+    assert!(seen.all(|s| s.header("cookie").is_none()));
+    assert_eq!((old.count(), new.count()), (0, 2));
 }
