@@ -97,7 +97,6 @@ fn rollout(snapshot: &Snapshot, at: usize, distribution: &Distribution) -> Value
         counters.map_or(0, |c| c.0[side].iter().map(IntCounter::get).sum())
     };
     let (primary, staging): (u64, u64) = (counted(0), counted(1));
-    #[expect(clippy::cast_precision_loss, reason = "a share for people")]
     let share = (primary + staging > 0).then(|| staging as f64 / (primary + staging) as f64);
     json!({
         "policy": rule.policy,

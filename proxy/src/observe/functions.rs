@@ -34,10 +34,6 @@ impl FunctionCounts {
         if all == 0 {
             return None;
         }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "an estimate, of fewer calls than a number has digits for"
-        )]
         let number = |n: u64| n as f64;
         let rank = share * number(all);
         let (mut below, mut from) = (0, 0.0);

@@ -49,7 +49,6 @@ pub(crate) struct FamilyDocument {
     pub(crate) sessions_since: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
 const fn is_never(time: &u64) -> bool {
     *time == 0
 }
