@@ -10,6 +10,7 @@ mod scenarios {
     mod cloudfront_functions_official;
     mod collapsed_misses;
     mod compression;
+    mod continuous_deployment;
     mod credentials;
     mod default_root_object;
     mod directory_origin;

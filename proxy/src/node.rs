@@ -30,7 +30,7 @@ use fourfront_hooks::{
 };
 use fourfront_model::{
     Compat, Distribution, EventType, Function, FunctionKey, GeneratedHeaders, OnError, OriginKind,
-    PopCode, Site,
+    PopCode, Rollout, Site, Traffic,
 };
 use fourfront_origin::dir::DirRoot;
 use fourfront_signed::{KeyError, TrustedKeys};
@@ -39,7 +39,10 @@ use prometheus::{Histogram, IntCounter};
 
 use crate::{
     clock::Clock,
-    flow::generated::Named,
+    flow::{
+        generated::Named,
+        staging::{SessionKey, StagingCounters},
+    },
     geo::{GeoDatabases, GeoError},
     load::Load,
     observe::{
@@ -91,6 +94,8 @@ struct DistributionRuntime {
     /// What the policies of any of them name.
     generated: GeneratedHeaders,
     errors: [ErrorTtls; 2],
+    /// Where another distribution is tried out on its requests.
+    staging: Option<StagingCounters>,
 }
 
 /// One configuration, ready to serve.
@@ -105,6 +110,8 @@ pub struct Snapshot {
     origins: OriginsOf,
     geo: GeoDatabases,
     pop: PopCode,
+    /// Where requests of one viewer stay together.
+    sessions: Option<Arc<SessionKey>>,
 }
 
 impl Snapshot {
@@ -137,6 +144,16 @@ impl Snapshot {
     /// The generated headers that any behaviour of a distribution names. INVARIANT: as above.
     pub fn generated(&self, distribution: usize) -> GeneratedHeaders {
         self.distributions[distribution].generated
+    }
+
+    /// Counters of what was chosen for requests of a distribution, where there is a choice. INVARIANT: as above.
+    pub(crate) fn staging(&self, distribution: usize) -> Option<&StagingCounters> {
+        self.distributions[distribution].staging.as_ref()
+    }
+
+    /// What sessions of viewers are signed with, where there are such (CF-454).
+    pub(crate) fn session_key(&self) -> Option<&SessionKey> {
+        self.sessions.as_deref()
     }
 
     /// Where addresses are, as far as the node knows.
@@ -393,6 +410,13 @@ impl Node {
         let current = self.snapshot.load();
         self.tls.apply(next.table);
         next.snapshot.origins.run(&self.origins);
+        let serving: Vec<_> = next
+            .snapshot
+            .functions
+            .keys()
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.metrics.forget_functions_but(&serving);
         current.origins.end_but(&next.snapshot.origins);
         self.snapshot.store(Arc::new(next.snapshot));
     }
@@ -625,7 +649,7 @@ fn build_snapshot(
                         let association = b.functions.at(event)?;
                         let function = association.function.clone();
                         let prepared = functions.get(&(function.key(), relaxed))?.clone();
-                        let duration = metrics.hook(function.name.as_str(), event.as_str());
+                        let duration = metrics.hook(&function.key(), event.as_str());
                         Some(Hook {
                             prepared,
                             function,
@@ -645,6 +669,7 @@ fn build_snapshot(
                 fields: NodeFields::new(d, node_name, &pop),
                 behaviors,
                 errors: [OriginClass::Custom, OriginClass::S3].map(|origin| error_ttls(d, origin)),
+                staging: matches!(d.rollout, Rollout::Primary(_)).then(|| metrics.staging(&d.id)),
             }
         })
         .collect();
@@ -658,7 +683,39 @@ fn build_snapshot(
         geo,
         origins,
         pop,
+        sessions: session_key(loaded, previous),
     })
+}
+
+/// What sessions are signed with, where a distribution has such. It is kept with what else the node keeps; where that
+/// cannot be, sessions end with the process.
+fn session_key(loaded: &Loaded, previous: Option<&Snapshot>) -> Option<Arc<SessionKey>> {
+    let mut distributions = loaded.site.distributions().iter();
+    let has_sessions = distributions.any(|d| {
+        let Rollout::Primary(rule) = &d.rollout else {
+            return false;
+        };
+        matches!(
+            rule.traffic,
+            Traffic::Weight {
+                sessions: Some(_),
+                ..
+            }
+        )
+    });
+    if !has_sessions {
+        return previous.and_then(|p| p.sessions.clone());
+    }
+    if let Some(key) = previous.and_then(|p| p.sessions.clone()) {
+        return Some(key);
+    }
+    let opened = loaded.node.data_dir.as_deref().map(SessionKey::open);
+    let key = opened.and_then(|opened| {
+        opened
+            .map_err(|e| tracing::warn!("node.data_dir: the key of sessions is not kept: {e}"))
+            .ok()
+    });
+    Some(Arc::new(key.unwrap_or_else(SessionKey::random)))
 }
 
 /// Reads the databases that say where addresses are.

@@ -208,7 +208,7 @@ async fn execution_errors_tell_the_operator_what_was_thrown() {
         record.request_id.map(|id| id.to_string())
     );
     let metrics = edge.metrics();
-    let counted = r#"fourfront_hook_faults_total{class="LambdaExecutionError",event_type="origin-request",function="fail",rule="LE-271"} 1"#;
+    let counted = r#"fourfront_hook_faults_total{class="LambdaExecutionError",event_type="origin-request",function="fail",rule="LE-271",version="1"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
     assert!(
         !metrics.contains("fourfront_origin_faults_total{"),

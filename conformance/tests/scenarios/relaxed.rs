@@ -76,7 +76,7 @@ async fn a_request_goes_on_without_a_function_that_failed_where_the_association_
             }
             assert_eq!(record.error, None, "{event} {how}");
             let counted = format!(
-                "fourfront_hook_faults_total{{class=\"{class}\",event_type=\"{event}\",function=\"risky\",rule=\"{rule}\"}} 1"
+                "fourfront_hook_faults_total{{class=\"{class}\",event_type=\"{event}\",function=\"risky\",rule=\"{rule}\",version=\"1\"}} 1"
             );
             assert!(edge.metrics().contains(&counted), "{counted}");
         }

@@ -166,6 +166,16 @@ impl<'n> Cursor<'n> {
         value.map(|v| self.spanned(v))
     }
 
+    /// A number from 0 to 1.
+    pub(crate) fn fraction(&self) -> Option<Spanned<f64>> {
+        let number = self.scalar().and_then(|s| s.parse::<f64>().ok());
+        let value = number.filter(|n| (0.0..=1.0).contains(n));
+        if value.is_none() {
+            self.expected_for("InvalidArgument", "a number from 0 to 1");
+        }
+        value.map(|v| self.spanned(v))
+    }
+
     /// A number of bytes within `range`: a plain number or one with `KiB`, `MiB`, `GiB`.
     pub(crate) fn size(&self, range: RangeInclusive<u64>) -> Option<Spanned<u64>> {
         let value = self.scalar().and_then(parse_size);

@@ -34,6 +34,8 @@ pub enum Part {
     OriginRequestPolicies,
     /// `response_headers_policies`.
     ResponseHeadersPolicies,
+    /// `continuous_deployment_policies`.
+    ContinuousDeploymentPolicies,
     /// `distributions`.
     Distributions,
 }
@@ -50,6 +52,7 @@ impl Part {
             Self::CachePolicies => "cache_policies",
             Self::OriginRequestPolicies => "origin_request_policies",
             Self::ResponseHeadersPolicies => "response_headers_policies",
+            Self::ContinuousDeploymentPolicies => "continuous_deployment_policies",
             Self::Distributions => "distributions",
         }
     }

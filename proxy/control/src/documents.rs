@@ -64,6 +64,12 @@ const SECTIONS: &[Section] = &[
         config: "ResponseHeadersPolicyConfig",
         table: &keys::RESPONSE_HEADERS_POLICY,
     },
+    Section {
+        name: "continuous_deployment_policies",
+        resource: "ContinuousDeploymentPolicy",
+        config: "ContinuousDeploymentPolicyConfig",
+        table: &keys::CONTINUOUS_DEPLOYMENT_POLICY,
+    },
 ];
 
 /// Settings that are two names of one: what an entry gives under one of them wins over the document's other.

@@ -30,6 +30,9 @@
 //!   what the origin says itself goes before it (CP-320).
 //! - An alias that was deployed needs a certificate that covers it, named by its distribution, where viewers come by HTTPS at
 //!   all and the site is `strict` (CP-116). Aliases of the site file are the operator's own, and are taken as they are.
+//! - A continuous deployment policy that a distribution names and that is not there, or that names a staging distribution
+//!   which is not there, is warned of and changes nothing: an exported configuration loads without them (CF-052). A staging
+//!   distribution is found by its domain name, its id or its name in the file.
 //! - Members that nobody knows are refused; in a document they are left out with a warning where the distribution says
 //!   `unknown_members: warn` (CF-022).
 //! - A setting left empty (`origin_path:` and nothing after it) counts as not given. A variable that expands

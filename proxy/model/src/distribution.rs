@@ -7,8 +7,8 @@ use http::HeaderName;
 
 use crate::{
     CacheBehavior, CacheMode, Compat, CustomErrorResponse, ErrorPage, FinishFetch, Function,
-    GeoRestriction, HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, StandardLogging,
-    ViewerCertificate, ViewerMtls, normalize_path,
+    GeoRestriction, HttpVersions, Identity, Origin, PathPatternSlot, RequestCc, Rollout,
+    StagingRule, StandardLogging, ViewerCertificate, ViewerMtls, normalize_path,
 };
 
 /// A host name as compared for aliases: lower case, no port, no trailing dot (CF-034).
@@ -168,6 +168,8 @@ pub struct Distribution {
     pub viewer_mtls: Option<ViewerMtls>,
     /// Its standard log (CF-045).
     pub logging: Option<StandardLogging>,
+    /// Its part in continuous deployment (CF-052).
+    pub rollout: Rollout,
 }
 
 /// `cdn_cc`: targeted cache control (CF-801, RFC 9213).
@@ -247,6 +249,11 @@ impl Distribution {
         self.behavior(self.behavior_index_for(raw_path))
     }
 
+    /// Whether it is tried out, and reached through another distribution alone (CF-451).
+    pub fn is_staging(&self) -> bool {
+        self.rollout == Rollout::Staging
+    }
+
     /// The page that stands in for an error, if one does (CF-592).
     pub fn error_page(&self, status: u16) -> Option<&ErrorPage> {
         let mut entries = self.error_responses.iter();
@@ -298,11 +305,13 @@ pub struct Site {
     /// Suffixes with their leading dot, longest first (CF-033).
     wildcards: Vec<(Box<str>, usize)>,
     fallback: Option<usize>,
+    /// By the index of a primary distribution, that of its staging distribution.
+    staging: HashMap<usize, usize>,
 }
 
 impl Site {
     /// Indexes distributions by name. `fallback` is the distribution that answers for hosts no alias
-    /// names; without one they get 403 (CF-035).
+    /// names; without one they get 403 (CF-035). Staging distributions have no names (CF-451).
     ///
     /// # Errors
     /// The alias and both distribution ids when a name is claimed twice (`CNAMEAlreadyExists`, CF-033).
@@ -317,6 +326,15 @@ impl Site {
             ..Self::default()
         };
         for (i, d) in distributions.iter().enumerate() {
+            if d.is_staging() {
+                continue;
+            }
+            if let Rollout::Primary(rule) = &d.rollout {
+                // One that is disabled or not there gets nothing.
+                let mut all = distributions.iter();
+                let found = all.position(|s| s.is_staging() && s.enabled && s.id == rule.staging);
+                site.staging.extend(found.map(|staging| (i, staging)));
+            }
             let own = HostName::lookup_key(&d.domain_name).into_owned();
             let names = d.aliases.iter().map(|a| a.as_str().to_owned()).chain([own]);
             for name in names {
@@ -359,6 +377,14 @@ impl Site {
             .or(self.fallback)
     }
 
+    /// The index of the distribution that is tried out on some requests of another one, and on which (CF-451).
+    pub fn staging_of(&self, primary: usize) -> Option<(usize, &StagingRule)> {
+        match &self.distributions.get(primary)?.rollout {
+            Rollout::Primary(rule) => Some((*self.staging.get(&primary)?, rule)),
+            Rollout::None | Rollout::Staging => None,
+        }
+    }
+
     /// All distributions, in file order.
     pub fn distributions(&self) -> &[Arc<Distribution>] {
         &self.distributions
@@ -375,7 +401,7 @@ mod tests {
     use super::*;
     use crate::{
         AllowedMethods, CachedMethods, CustomOrigin, FunctionAssociations, OriginKind,
-        OriginProtocol, ViewerProtocolPolicy, managed_cache_policy,
+        OriginProtocol, Share, Traffic, ViewerProtocolPolicy, managed_cache_policy,
     };
 
     fn behavior(pattern: &str) -> Arc<CacheBehavior> {
@@ -431,6 +457,7 @@ mod tests {
             http_versions: HttpVersions::default(),
             viewer_mtls: None,
             logging: None,
+            rollout: Rollout::None,
         })
     }
 
@@ -471,6 +498,44 @@ mod tests {
             host(&Site::new(d(), vec![], Some(0)).unwrap(), "127.0.0.1:8080").as_deref(),
             Some("A")
         );
+    }
+
+    #[test]
+    fn a_staging_distribution_is_reached_through_its_primary_alone() {
+        // CF-451
+        let rule = StagingRule {
+            policy: "p".into(),
+            staging: "S".into(),
+            traffic: Traffic::Weight {
+                share: Share::of(0.1).unwrap(),
+                sessions: None,
+            },
+            sessions_since: 0,
+        };
+        let primary = Distribution {
+            rollout: Rollout::Primary(rule.clone()),
+            ..(*distribution("P", &["w.test"], &[])).clone()
+        };
+        let staging = |enabled| Distribution {
+            rollout: Rollout::Staging,
+            enabled,
+            ..(*distribution("S", &[], &[])).clone()
+        };
+        let site = |all: Vec<Distribution>| {
+            Site::new(all.into_iter().map(Arc::new).collect(), vec![], None).unwrap()
+        };
+        let with = site(vec![staging(true), primary.clone()]);
+        assert_eq!(host(&with, "s.edge.test"), None);
+        assert_eq!(with.distribution_index_for("w.test"), Some(1));
+        assert_eq!(with.staging_of(1), Some((0, &rule)));
+        assert_eq!(with.staging_of(0), None);
+        // One that is disabled, and one that is not there or no staging distribution, gets nothing.
+        assert_eq!(
+            site(vec![primary.clone(), staging(false)]).staging_of(0),
+            None
+        );
+        let other = (*distribution("S", &[], &[])).clone();
+        assert_eq!(site(vec![primary, other]).staging_of(0), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod policy;
 mod pool;
 mod pop;
 mod response_headers;
+mod rollout;
 mod shield;
 mod signed;
 mod tls;
@@ -84,6 +85,7 @@ pub use policy::{
 pub use pool::{Ejection, HealthCheck, Pool, PoolChoice, PoolMember};
 pub use pop::{PopCode, PopCodeError};
 pub use response_headers::{Changes, PolicyField, ResponseHeadersPolicy, SamplingRate};
+pub use rollout::{Rollout, Sessions, Share, StagingRule, Traffic};
 pub use shield::{Shield, ShieldRegion, ShieldRegionError, ShieldSecret, ShieldSecretError};
 pub use signed::{KeyGroup, KeyKind, PublicKey, SIGNED_COOKIES, SIGNED_URL_PARAMETERS};
 pub use tls::{HttpVersions, SecurityPolicy, ViewerCertificate, ViewerMtls};

@@ -11,6 +11,7 @@ mod notify;
 mod purge;
 mod restart;
 mod serve;
+mod stage;
 mod start;
 mod test;
 mod watch;
@@ -62,6 +63,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show what functions log and which requests end on a running node, live with `-f`.
     Logs(logs::LogsArgs),
+    /// Try a changed distribution out on some requests, then promote or drop it.
+    Stage(stage::StageArgs),
     /// Ask a running node whether it is alive, or ready: for health checks. Exit 1 where it is not, 3 where there is none.
     Health(health::HealthArgs),
     /// Print the version.
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Purge(args) => purge::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Logs(args) => logs::run(&args),
+        Command::Stage(args) => stage::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Version => {
             println!("fourfront {}", env!("CARGO_PKG_VERSION"));

@@ -8,11 +8,12 @@ use std::{
     time::SystemTime,
 };
 
+use fourfront_model::Share;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use serde_json::{Map, Value};
 
 use crate::{
-    flow::{Exchange, ViewerFacts, ViewerFault, admit, is_reserved},
+    flow::{Exchange, ViewerFacts, ViewerFault, admit, is_reserved, staging},
     node::{Node, Snapshot},
     pingora::{Question, explain, usable_host},
     purge::{Problem, PurgeAnswer, only, text},
@@ -49,10 +50,13 @@ async fn told(node: &Node, body: &[u8], now: SystemTime) -> Result<Value, Proble
         https_port: node.https_port(),
         limits: &snapshot.settings().limits,
         now,
+        // What most requests come to: nothing is drawn for one that is only asked about.
+        draw: || Share::WHOLE - 1,
     };
     match admit(&snapshot, &facts) {
         Ok(state) => {
             let dropped = asked.drop_reserved();
+            asked.hide_session(&state.exchange);
             let question = Question {
                 method: &asked.method,
                 target: asked.target.as_bytes(),
@@ -165,7 +169,10 @@ impl Asked {
     /// Where only a path is given, the host is that of the only distribution.
     fn find_host(&mut self, snapshot: &Snapshot) -> Result<(), Problem> {
         if self.host.is_empty() {
-            let distribution = only(snapshot.site().distributions()).map_err(|_| {
+            // Nobody reaches one that is tried out by a host (CF-451).
+            let all = snapshot.site().distributions().iter();
+            let reached: Vec<_> = all.filter(|d| !d.is_staging()).cloned().collect();
+            let distribution = only(&reached).map_err(|_| {
                 Problem::invalid("url", "give the host: there are several distributions")
             })?;
             self.host.clone_from(&distribution.domain_name);
@@ -174,6 +181,19 @@ impl Asked {
             .map_err(|_| Problem::invalid("url", "the host cannot be a `Host` field"))?;
         self.headers.insert(header::HOST, value);
         Ok(())
+    }
+
+    /// Takes away the cookie that keeps a viewer's requests together (CF-195).
+    fn hide_session(&mut self, exchange: &Exchange) {
+        let staged = exchange.staged.as_ref();
+        if !staged.is_some_and(|staged| staged.hides_cookie(&self.headers)) {
+            return;
+        }
+        let kept = staging::without_session(&self.headers).unwrap_or_default();
+        self.headers.remove(header::COOKIE);
+        for value in kept {
+            self.headers.append(header::COOKIE, value);
+        }
     }
 
     /// Takes away what viewers may not send (CF-358), and says what.

@@ -14,7 +14,10 @@ use fourfront_signed::{self as signed, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
 use super::{
-    Exchange, RequestId, Route, ViewerFault, ViewerRequest, generated::Sent, grpc, protocol,
+    Exchange, RequestId, Route, ViewerFault, ViewerRequest,
+    generated::Sent,
+    grpc, protocol,
+    staging::{self, Staged},
 };
 use crate::{node::Snapshot, tls::TlsFacts};
 
@@ -49,6 +52,8 @@ pub struct ViewerFacts<'a> {
     pub limits: &'a RequestLimits,
     /// The time, for signatures.
     pub now: SystemTime,
+    /// Draws a number below [`fourfront_model::Share::WHOLE`] (CF-453).
+    pub draw: fn() -> u32,
 }
 
 /// A request that may pass, or the reason why it may not. A refusal keeps the route when one was found, so
@@ -62,9 +67,12 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
     let host = facts.host.ok_or_else(|| nowhere(ViewerFault::Host))?;
     let path = raw_path(facts.target).ok_or_else(|| nowhere(ViewerFault::Target))?;
     let text = String::from_utf8_lossy(path);
-    let route =
-        Route::find(snapshot, host, &text).ok_or_else(|| nowhere(ViewerFault::UnknownHost))?;
-    let exchange = begin(snapshot, facts, route);
+    let unknown = || nowhere(ViewerFault::UnknownHost);
+    let entry = snapshot.site().distribution_index_for(host);
+    let entry = entry.ok_or_else(unknown)?;
+    let (distribution, staged) = staging::choose(snapshot, entry, facts);
+    let route = Route::through(snapshot, entry, distribution, &text).ok_or_else(unknown)?;
+    let exchange = begin(snapshot, facts, route, staged);
     match check_route(facts, &exchange) {
         Ok(()) => Ok(ViewerRequest { exchange }),
         Err(fault) => Err(Box::new((fault, Some(exchange)))),
@@ -76,10 +84,15 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
 pub(crate) fn unjudged(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Option<Exchange> {
     let path = String::from_utf8_lossy(raw_path(facts.target)?);
     let route = Route::find(snapshot, facts.host?, &path)?;
-    Some(begin(snapshot, facts, route))
+    Some(begin(snapshot, facts, route, None))
 }
 
-fn begin(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>, route: Route) -> Exchange {
+fn begin(
+    snapshot: &Arc<Snapshot>,
+    facts: &ViewerFacts<'_>,
+    route: Route,
+    staged: Option<Arc<Staged>>,
+) -> Exchange {
     let viewer = viewer(snapshot, facts.peer, facts.headers);
     let is_call = grpc::is_call(facts, route.behavior());
     let route = route.for_call(is_call);
@@ -101,6 +114,7 @@ fn begin(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>, route: Route) -> Exc
         reused: facts.tls.is_some_and(|tls| tls.take_use()),
         page_for: None,
         shielded: None,
+        staged,
     }
 }
 

@@ -25,6 +25,7 @@ use rand::Rng as _;
 use super::{
     generated::{Handshake, Known, Named, Sent},
     shielded::Shielded,
+    staging::Staged,
 };
 use crate::{
     node::{Hook, NodeFields, Snapshot},
@@ -98,6 +99,8 @@ impl fmt::Display for RequestId {
 #[derive(Clone, Debug)]
 pub struct Route {
     snapshot: Arc<Snapshot>,
+    /// The one that the host names; another than the next where that is tried out on some of its requests (CF-451).
+    entry: usize,
     distribution: usize,
     behavior: usize,
     /// Whether this node is an edge's shield here: then the viewer's triggers have run, or will, elsewhere (LE-006).
@@ -110,7 +113,17 @@ impl Route {
     /// viewer's own path: what functions make of that changes neither behaviour nor origin (CF-002). INVARIANT: the
     /// indices stay valid because the snapshot never changes.
     pub fn find(snapshot: &Arc<Snapshot>, host: &str, raw_path: &str) -> Option<Self> {
-        let distribution = snapshot.site().distribution_index_for(host)?;
+        let entry = snapshot.site().distribution_index_for(host)?;
+        Self::through(snapshot, entry, entry, raw_path)
+    }
+
+    /// Finds the behaviour of a distribution that is reached through another one, which the host names (CF-451).
+    pub(super) fn through(
+        snapshot: &Arc<Snapshot>,
+        entry: usize,
+        distribution: usize,
+        raw_path: &str,
+    ) -> Option<Self> {
         let behavior = snapshot
             .site()
             .distributions()
@@ -118,6 +131,7 @@ impl Route {
             .behavior_index_for(raw_path);
         Some(Self {
             snapshot: snapshot.clone(),
+            entry,
             distribution,
             behavior,
             at_shield: false,
@@ -171,6 +185,11 @@ impl Route {
     /// The distribution.
     pub fn distribution(&self) -> &Arc<Distribution> {
         &self.snapshot.site().distributions()[self.distribution]
+    }
+
+    /// The distribution that the host names: what was agreed with the viewer's connection was agreed with that one.
+    pub fn entry(&self) -> &Arc<Distribution> {
+        &self.snapshot.site().distributions()[self.entry]
     }
 
     /// The behaviour.
@@ -294,6 +313,8 @@ pub struct Exchange {
     pub page_for: Option<Bytes>,
     /// What an edge says of it that has sent it to this node as its shield (CF-415).
     pub shielded: Option<Arc<Shielded>>,
+    /// How it was chosen which distribution serves it, where there was a choice (CF-451).
+    pub staged: Option<Arc<Staged>>,
 }
 
 impl Exchange {

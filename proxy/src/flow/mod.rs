@@ -51,7 +51,7 @@
 //!
 //! An origin shield makes two tiers of this ([`shielded`]): the edge's ends at *Fetch*, and the shield's begins at *Lookup*.
 //!
-//! Step 3 (continuous deployment) belongs to settings that are refused at start-up for now.
+//! Step 3 (continuous deployment) is in [`staging`].
 
 mod admit;
 pub mod compression;
@@ -67,6 +67,7 @@ mod request_body;
 mod served;
 pub mod server_timing;
 pub mod shielded;
+pub mod staging;
 mod viewer_side;
 
 pub use admit::{Admission, ViewerFacts, admit};

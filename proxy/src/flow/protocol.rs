@@ -21,7 +21,7 @@ pub(super) fn check_connection(
     let (Some(tls), Some(host)) = (facts.tls, facts.host) else {
         return Ok(());
     };
-    let distribution = exchange.route.distribution();
+    let distribution = exchange.route.entry();
     let site = exchange.route.snapshot().site();
     let name = tls.server_name.as_deref();
     let asked_for = name.and_then(|name| site.distribution_for(name));

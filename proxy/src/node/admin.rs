@@ -2,10 +2,14 @@
 
 use std::{collections::HashSet, sync::atomic::Ordering, time::SystemTime};
 
-use super::Node;
+use fourfront_model::{Distribution, Rollout, Traffic};
+use prometheus::IntCounter;
+use serde_json::{Value, json};
+
+use super::{Node, Snapshot};
 use crate::{
     explain,
-    observe::admin::Admin,
+    observe::{admin::Admin, functions::FunctionCounts},
     purge::{self, PurgeAnswer, PurgeCall},
 };
 
@@ -71,13 +75,16 @@ impl Admin for Node {
             .site
             .distributions()
             .iter()
-            .map(|d| {
+            .enumerate()
+            .map(|(at, d)| {
                 serde_json::json!({
                     "id": d.id,
                     "domain_name": d.domain_name,
                     "aliases": d.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "behaviors": d.all_behaviors().map(|b| b.path_pattern.as_str()).collect::<Vec<_>>(),
                     "pools": snapshot.origins().told(&d.id),
+                    "staging": d.is_staging(),
+                    "rollout": rollout(&snapshot, at, d),
                 })
             })
             .collect();
@@ -90,7 +97,35 @@ impl Admin for Node {
             "cached_objects": self.cache.entry_count(),
             "cached_bytes": self.cache.weighed_bytes(),
             "distributions": distributions,
+            "functions": self.metrics.functions().iter().map(FunctionCounts::told).collect::<Vec<_>>(),
         })
         .to_string()
     }
+}
+
+/// What is tried out on a distribution's requests, and how many of them that were since the node began (CF-451).
+fn rollout(snapshot: &Snapshot, at: usize, distribution: &Distribution) -> Value {
+    let Rollout::Primary(rule) = &distribution.rollout else {
+        return Value::Null;
+    };
+    let counted = |side: usize| {
+        let counters = snapshot.staging(at);
+        counters.map_or(0, |c| c.0[side].iter().map(IntCounter::get).sum())
+    };
+    let (primary, staging): (u64, u64) = (counted(0), counted(1));
+    let share = (primary + staging > 0).then(|| staging as f64 / (primary + staging) as f64);
+    json!({
+        "policy": rule.policy,
+        "staging": rule.staging,
+        // One that is disabled, or gone, gets nothing.
+        "active": snapshot.site().staging_of(at).is_some(),
+        "traffic": match &rule.traffic {
+            Traffic::Header { name, value } => json!({ "header": { "name": name.as_str(), "value": value } }),
+            Traffic::Weight { share, sessions } => json!({
+                "weight": share.weight(),
+                "sessions": sessions.map(|s| json!({ "idle": s.idle, "maximum": s.maximum })),
+            }),
+        },
+        "requests": { "primary": primary, "staging": staging, "staging_share": share },
+    })
 }

@@ -270,6 +270,8 @@ fn sample(line: &str) -> Option<Sample<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use fourfront_model::{FunctionKey, FunctionVersion};
+
     use super::*;
     use crate::{
         flow::ResultType,
@@ -344,7 +346,11 @@ mod tests {
             received: 1,
             origin_served: Some(std::time::Duration::from_millis(3)),
         });
-        metrics.hook("f", "viewer-request").observe(0.1);
+        let function = FunctionKey {
+            name: "f".parse().unwrap(),
+            version: FunctionVersion(1),
+        };
+        metrics.hook(&function, "viewer-request").observe(0.1);
         for class in [
             "LambdaValidationError",
             "FunctionValidationError",
@@ -353,7 +359,7 @@ mod tests {
             "LambdaLimitExceeded",
             "FunctionThrottledError",
         ] {
-            metrics.hook_fault("f", "viewer-request", class, "LE-271");
+            metrics.hook_fault(&function, "viewer-request", class, "LE-271");
         }
         let text = String::from_utf8(metrics.render().unwrap()).unwrap();
         let samples: Vec<_> = text.lines().filter_map(sample).collect();

@@ -8,14 +8,21 @@ use std::{
 
 use fourfront_cache::{disk::DiskCounts, policy::Despite};
 use fourfront_hooks::pool::PoolStats;
+use fourfront_model::FunctionKey;
 use http::Method;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use super::pools::{PoolMetrics, PoolStanding};
-use crate::flow::ResultType;
+use super::{
+    functions::{self, FunctionCounts},
+    pools::{PoolMetrics, PoolStanding},
+};
+use crate::flow::{
+    ResultType,
+    staging::{By, StagingCounters},
+};
 
 /// Seconds; origins answer in milliseconds to tens of seconds.
 const ORIGIN_BUCKETS: &[f64] = &[
@@ -42,6 +49,7 @@ pub struct Metrics {
     stored_despite: IntCounterVec,
     hook_duration: HistogramVec,
     hook_faults: IntCounterVec,
+    staging: IntCounterVec,
     origin_latency: HistogramVec,
     origin_faults: IntCounterVec,
     failovers: IntCounterVec,
@@ -238,12 +246,17 @@ impl Metrics {
                 "fourfront_hook_duration_seconds",
                 "Wall time of function calls, queueing included",
                 HOOK_BUCKETS,
-                &["function", "event_type"],
+                &["function", "version", "event_type"],
             )?,
             hook_faults: counters(
                 "fourfront_hook_faults_total",
                 "Failed function calls by class and rule",
-                &["function", "event_type", "class", "rule"],
+                &["function", "version", "event_type", "class", "rule"],
+            )?,
+            staging: counters(
+                "fourfront_staging_requests_total",
+                "Requests of distributions that another one is tried out on, by which of the two served them, and why",
+                &["distribution", "to", "by"],
             )?,
             origin_latency: times(
                 "fourfront_origin_latency_seconds",
@@ -374,6 +387,7 @@ impl Metrics {
         registry.register(Box::new(metrics.stored_despite.clone()))?;
         registry.register(Box::new(metrics.hook_duration.clone()))?;
         registry.register(Box::new(metrics.hook_faults.clone()))?;
+        registry.register(Box::new(metrics.staging.clone()))?;
         registry.register(Box::new(metrics.origin_latency.clone()))?;
         registry.register(Box::new(metrics.origin_faults.clone()))?;
         registry.register(Box::new(metrics.failovers.clone()))?;
@@ -438,17 +452,40 @@ impl Metrics {
         }
     }
 
-    /// Resolves the histogram of one function at one trigger.
-    pub fn hook(&self, function: &str, event_type: &str) -> Histogram {
+    /// Resolves the histogram of one version of a function at one trigger.
+    pub fn hook(&self, function: &FunctionKey, event_type: &str) -> Histogram {
+        let version = function.version.to_string();
         self.hook_duration
-            .with_label_values(&[function, event_type])
+            .with_label_values(&[function.name.as_str(), &version, event_type])
     }
 
     /// Counts a failed call.
-    pub fn hook_fault(&self, function: &str, event_type: &str, class: &str, rule: &str) {
+    pub fn hook_fault(&self, function: &FunctionKey, event_type: &str, class: &str, rule: &str) {
+        let version = function.version.to_string();
         self.hook_faults
-            .with_label_values(&[function, event_type, class, rule])
+            .with_label_values(&[function.name.as_str(), &version, event_type, class, rule])
             .inc();
+    }
+
+    /// How the calls of each version of each function went.
+    pub fn functions(&self) -> Vec<FunctionCounts> {
+        functions::counts(&self.hook_duration, &self.hook_faults)
+    }
+
+    /// Forgets versions of functions that do not serve any more: each publishing makes one, and their number is to stay
+    /// bounded. A call that is still on its way may bring one back until the next time.
+    pub fn forget_functions_but(&self, serving: &[FunctionKey]) {
+        functions::forget(&self.hook_duration, &self.hook_faults, serving);
+    }
+
+    /// Resolves the counters of a distribution that another one is tried out on (CF-451).
+    pub fn staging(&self, distribution: &str) -> StagingCounters {
+        StagingCounters(["primary", "staging"].map(|to| {
+            By::ALL.map(|by| {
+                self.staging
+                    .with_label_values(&[distribution, to, by.as_str()])
+            })
+        }))
     }
 
     /// Counts a cache verdict; `verdict` is a word of CP-607 or `hit`.

@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod admin;
 pub mod endpoint;
 mod follow;
+pub mod functions;
 mod hourly;
 pub mod log_file;
 pub mod logs;

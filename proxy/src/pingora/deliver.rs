@@ -66,6 +66,10 @@ pub(super) fn add_node_fields(
     response.insert_header("Via", node.via.clone())?;
     response.insert_header("X-Amz-Cf-Pop", node.pop.clone())?;
     response.insert_header("X-Amz-Cf-Id", header_value(exchange.request_id.as_str()))?;
+    if let Some(cookie) = exchange.staged.as_ref().and_then(|s| s.cookie()) {
+        // CF-454
+        response.append_header("Set-Cookie", cookie.clone())?;
+    }
     if exchange.route.distribution().cache_mode == CacheMode::Rfc9111
         && let (Some(outcome), Some(name)) = (outcome, &node.cache_name)
     {

@@ -186,8 +186,11 @@ fn failed(
 fn tell(node: &Node, exchange: &Exchange, call: &HookRecord, fault: &HookFault, on_error: &str) {
     let (function, event_type) = (call.function.as_str(), call.event_type);
     let (class, rule) = (fault.class().token(), fault.rule());
-    node.metrics()
-        .hook_fault(function, event_type.as_str(), class, rule);
+    if let Some(hook) = exchange.route.hook(event_type) {
+        let key = hook.function.key();
+        node.metrics()
+            .hook_fault(&key, event_type.as_str(), class, rule);
+    }
     // LE-282, LE-283: the distribution's own stream, naming rule and offender.
     macro_rules! warn_under {
         ($target:expr) => {

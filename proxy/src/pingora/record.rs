@@ -367,6 +367,9 @@ impl Edge {
     pub(super) fn ended(&self, ended: &Ended<'_>, ctx: &mut Ctx) {
         let exchange = ctx.flow.exchange();
         if let Some(exchange) = exchange {
+            if let Some(staged) = &exchange.staged {
+                staged.count();
+            }
             let began = ctx.record.began.map(|(after, ..)| after);
             exchange.route.metrics().finished(&Finished {
                 result: ended.served.result_type(ended.status),

@@ -43,7 +43,7 @@ use super::{
 use crate::{
     flow::{
         Exchange, Fault, Flow, Generated, Lookup, Route, Served, ViewerFacts, ViewerRequest, admit,
-        generated, hook::RequestParts, is_reserved,
+        generated, hook::RequestParts, is_reserved, staging,
     },
     observe::access::{ViewerFields, Wanted},
     tls::TlsFacts,
@@ -128,8 +128,12 @@ impl Edge {
         if let Some(sealed) = self.sealed_in(session) {
             return self.on_shielded(session, ctx, sealed).await;
         }
-        let refused = ctx.refused.take().map(|fault| Err(fault.into()));
-        if let Err(fault) = refused.unwrap_or_else(|| self.admit(session, ctx)) {
+        let admitted = match (ctx.refused.take(), &ctx.flow) {
+            (Some(fault), _) => Err(fault.into()),
+            (None, Flow::ViewerRequest(_)) => Ok(()),
+            (None, _) => self.admit(session, ctx),
+        };
+        if let Err(fault) = admitted {
             self.send_error(session, ctx, &fault).await?;
             return Ok(true);
         }
@@ -140,6 +144,7 @@ impl Edge {
             .flow
             .take_viewer_request()
             .map_err(|e| ctx_internal(&e))?;
+        hide_session(session.req_header_mut(), &state.exchange)?;
         if state
             .exchange
             .route
@@ -178,6 +183,7 @@ impl Edge {
             https_port: node.https_port(),
             limits: &snapshot.settings().limits,
             now: node.clock().now(),
+            draw: staging::draw,
         };
         self.take_on(ctx, &snapshot, &facts)
             .inspect_err(|_| node.metrics().refused("requests"))?;
@@ -668,6 +674,20 @@ pub(super) fn has_body(session: &Session) -> bool {
         || request.headers.contains_key(header::TRANSFER_ENCODING)
         || (!matches!(request.method, Method::GET | Method::HEAD)
             && shared(session).is_some_and(|shared| shared.is_unbounded))
+}
+
+/// Takes away the cookie that keeps the viewer's requests together (CF-195).
+fn hide_session(request: &mut RequestHeader, exchange: &Exchange) -> Result<()> {
+    let hides = |staged: &Arc<staging::Staged>| staged.hides_cookie(&request.headers);
+    if !exchange.staged.as_ref().is_some_and(hides) {
+        return Ok(());
+    }
+    let kept = staging::without_session(&request.headers).unwrap_or_default();
+    request.remove_header(&header::COOKIE);
+    for value in kept {
+        request.append_header("Cookie", value)?;
+    }
+    Ok(())
 }
 
 /// Drops fields that only the edge may set (CF-358, LE-187).

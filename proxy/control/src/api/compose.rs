@@ -75,6 +75,15 @@ pub(crate) fn deployment(tx: &Tx<'_>) -> Result<Deployment, ApiError> {
             });
         }
     }
+    for policy in tx.list::<FamilyDocument>(&Kind::ContinuousDeploymentPolicy)? {
+        deployment.entries.push(Deployed {
+            part: Part::ContinuousDeploymentPolicies,
+            label: format!("continuous deployment policy {}", policy.id),
+            settings: json!({ "id": policy.id, "sessions_since": policy.body.sessions_since }),
+            key: policy.id,
+            document: Some(policy.body.config),
+        });
+    }
     for distribution in distributions {
         let Stored { id, body, .. } = distribution;
         deployment.entries.push(Deployed {

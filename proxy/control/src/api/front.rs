@@ -541,7 +541,9 @@ fn native_resource(path: &str) -> Resource<'_> {
     let mut parts = path.split('/');
     match (parts.next(), parts.next(), parts.next()) {
         (Some("kv"), Some(store), _) => Resource::Store(store),
-        (Some("config"), Some("distribution"), Some(id)) => Resource::Distribution(id),
+        (Some("config"), Some("distribution"), Some(id)) | (Some("stages"), Some(id), _) => {
+            Resource::Distribution(id)
+        }
         (Some("config"), Some("lambda" | "cloudfront-function"), Some(name)) => {
             Resource::Function(name)
         }

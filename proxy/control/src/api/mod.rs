@@ -33,6 +33,7 @@ mod page;
 pub mod plane;
 mod releases;
 mod retries;
+mod stages;
 mod stores;
 mod sts;
 mod time;

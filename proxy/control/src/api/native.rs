@@ -42,6 +42,7 @@ pub fn answer(
         ("GET" | "HEAD", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
         ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
         (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body),
+        (_, ["stages", _, ..]) => super::stages::answer(front, head, &parts, body, caller),
         (_, ["releases" | "plan" | "stacks", ..]) => {
             super::releases::answer(front, head, &parts, body, caller)
         }

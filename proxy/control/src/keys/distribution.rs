@@ -51,14 +51,8 @@ pub(crate) const DISTRIBUTION: Table = Table {
             "CF-049",
             "left out: a node has no AWS WAF, and nothing it would have blocked is blocked here",
         ),
-        refused(
-            "continuous_deployment_policy_id",
-            "not available yet: it needs staging distributions",
-        ),
-        refused(
-            "staging",
-            "not available yet: it needs staging distributions",
-        ),
+        read("continuous_deployment_policy_id"),
+        read("staging"),
         refused(
             "tenant_config",
             "not available yet: it needs distribution tenants",

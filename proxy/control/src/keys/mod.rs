@@ -9,6 +9,7 @@ mod distribution;
 mod node;
 mod origin;
 mod policy;
+mod rollout;
 mod shared;
 
 pub(crate) use behavior::{
@@ -32,6 +33,9 @@ pub(crate) use policy::{
     FRAME_OPTIONS, HEADERS_CONFIG, ITEMS, KEY_PARAMETERS, ORIGIN_HEADERS, ORIGIN_REQUEST_POLICY,
     POLICY_HEADER, QUERY_STRINGS_CONFIG, REFERRER_POLICY, REMOVED_HEADER, RESPONSE_HEADERS_POLICY,
     SECURITY_HEADERS, SELECTION, SERVER_TIMING, STRICT_TRANSPORT_SECURITY, XSS_PROTECTION,
+};
+pub(crate) use rollout::{
+    CONTINUOUS_DEPLOYMENT_POLICY, SESSION_STICKINESS, SINGLE_HEADER, SINGLE_WEIGHT, TRAFFIC,
 };
 pub(crate) use shared::{
     CLOUDFRONT_FUNCTION, CREDENTIALS, FUNCTION, KEY_GROUP, ORIGIN_ACCESS_CONTROL, PUBLIC_KEY, STORE,
@@ -153,16 +157,13 @@ pub(crate) const SITE: Table = Table {
         read("cache_policies"),
         read("origin_request_policies"),
         read("response_headers_policies"),
+        read("continuous_deployment_policies"),
         read("key_groups"),
         read("public_keys"),
         read("origin_access_controls"),
         refused(
             "origin_groups",
             "groups belong to a distribution: write them there",
-        ),
-        refused(
-            "continuous_deployment_policies",
-            "not available yet: it needs staging distributions",
         ),
         refused(
             "certificates",
@@ -244,6 +245,11 @@ pub(crate) const ALL: &[&Table] = &[
     &POLICY_HEADER,
     &REMOVED_HEADER,
     &SERVER_TIMING,
+    &CONTINUOUS_DEPLOYMENT_POLICY,
+    &TRAFFIC,
+    &SINGLE_WEIGHT,
+    &SINGLE_HEADER,
+    &SESSION_STICKINESS,
     // Names that other blocks have too are looked for there first.
     &POOL,
     &POOL_MEMBER,

@@ -13,7 +13,7 @@ use fourfront_model::{
 use super::{Context, arns, files, store::Stores};
 use crate::{
     raw::{Named, RawCloudFrontFunction},
-    report::{At, FileId, Spanned},
+    report::{At, Spanned},
 };
 
 /// One function and where it stands.

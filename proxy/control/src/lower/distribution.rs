@@ -3,13 +3,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use fourfront_model::{
-    CacheMode, CacheTags, CdnCc, Compat, Distribution, HostName, PathPatternSlot,
+    CacheMode, CacheTags, CdnCc, Compat, Distribution, HostName, PathPatternSlot, Rollout,
 };
 
 use super::{
     Context, Shared,
     behavior::{self, Surroundings},
-    error_response, geo, headers, logging, origin, origin_group, quotas, tls,
+    error_response, geo, headers, logging, origin, origin_group, quotas,
+    rollout::RawPart,
+    tls,
 };
 use crate::{
     cursor::shorten,
@@ -20,10 +22,15 @@ use crate::{
 /// A distribution and where what others may clash with stands.
 pub(crate) struct Placed {
     pub(crate) distribution: Distribution,
+    /// The name of its entry.
+    pub(crate) name: String,
     id_at: At,
     domain_at: At,
-    alias_at: Vec<At>,
-    default: Option<Spanned<bool>>,
+    pub(super) alias_at: Vec<At>,
+    pub(super) default: Option<Spanned<bool>>,
+    pub(super) part: RawPart,
+    /// Whether the policy that it names is there.
+    pub(super) has_policy: bool,
 }
 
 impl Placed {
@@ -157,11 +164,18 @@ impl Placed {
                 http_versions: raw.http_versions.unwrap_or_default(),
                 viewer_mtls,
                 logging,
+                rollout: Rollout::None,
             },
+            name: name.value.clone(),
             id_at: raw.id.map_or_else(|| name.at.clone(), |i| i.at),
             domain_at: raw.domain_name.map_or_else(|| name.at.clone(), |d| d.at),
             alias_at,
             default: raw.default,
+            part: RawPart {
+                staging: raw.staging,
+                policy: raw.rollout,
+            },
+            has_policy: false,
         })
     }
 }
@@ -380,8 +394,14 @@ pub(crate) fn fallback(all: &[Placed], report: &Report) -> Option<usize> {
         }
         return Some(index);
     }
-    match all {
-        [only] if only.distribution.aliases.is_empty() && only.default.is_none() => Some(0),
+    // What is tried out beside it is reached through it.
+    let mut reached = (0..all.len()).filter(|at| !all[*at].part.is_staging());
+    match (reached.next(), reached.next()) {
+        (Some(at), None) => {
+            let only = &all[at];
+            let is_it = only.distribution.aliases.is_empty() && only.default.is_none();
+            is_it.then_some(at)
+        }
         _ => None,
     }
 }

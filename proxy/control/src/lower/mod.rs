@@ -27,6 +27,7 @@ mod policy;
 mod pool;
 mod quotas;
 mod response_headers;
+mod rollout;
 mod shield;
 mod signed;
 mod store;
@@ -131,6 +132,8 @@ pub(crate) fn lower(
     if raw.modes.compat.unwrap_or_default() == Compat::Strict {
         functions.refuse_unattached_environments(report);
     }
+    let compat = raw.modes.compat.unwrap_or_default();
+    rollout::lower(raw.rollouts, compat, &mut distributions, report);
     distribution::check_names_are_free(&distributions, report);
     let fallback = distribution::fallback(&distributions, report);
     if distributions.is_empty() && node.data_dir.is_none() && report.is_clean() {

@@ -43,6 +43,9 @@ pub(crate) struct RawDistribution {
     pub(crate) http_versions: Option<HttpVersions>,
     pub(crate) viewer_mtls: Option<RawViewerMtls>,
     pub(crate) logging: Option<RawLogging>,
+    pub(crate) staging: Option<Spanned<bool>>,
+    /// Empty counts as none.
+    pub(crate) rollout: Option<Spanned<String>>,
 }
 
 /// `cdn_cc`.
@@ -282,6 +285,8 @@ impl RawDistribution {
                 .get("viewer_mtls_config")
                 .and_then(RawViewerMtls::read),
             logging: block.get("logging").and_then(RawLogging::read),
+            staging: block.get("staging").and_then(Cursor::boolean),
+            rollout: text("continuous_deployment_policy_id").filter(|id| !id.value.is_empty()),
         })
     }
 }

@@ -21,6 +21,7 @@ mod policy_config;
 mod pool;
 mod resolver;
 mod response_headers;
+mod rollout;
 mod shield;
 mod signed;
 mod tls;
@@ -51,6 +52,7 @@ pub(crate) use pool::{RawHealthCheck, RawPool};
 pub(crate) use response_headers::{
     RawCors, RawHeaderField, RawProtection, RawResponseHeadersPolicy, RawSecurity, RawTransport,
 };
+pub(crate) use rollout::{RawRollout, RawSessions, RawTraffic};
 pub(crate) use shield::{RawNodeShield, RawOriginShield};
 pub(crate) use signed::{RawKeyGroup, RawPem, RawPublicKey};
 
@@ -100,6 +102,7 @@ pub(crate) struct RawSite {
     pub(crate) cache_policies: Vec<Named<RawCachePolicy>>,
     pub(crate) origin_request_policies: Vec<Named<RawOriginRequestPolicy>>,
     pub(crate) response_headers_policies: Vec<Named<RawResponseHeadersPolicy>>,
+    pub(crate) rollouts: Vec<Named<RawRollout>>,
     pub(crate) distributions: Vec<Named<RawDistribution>>,
     pub(crate) modes: RawModes,
 }
@@ -169,6 +172,11 @@ impl RawSite {
                 .get("response_headers_policies")
                 .map_or_else(Vec::new, |c| {
                     named(c, "a map of policy ids", RawResponseHeadersPolicy::read)
+                }),
+            rollouts: block
+                .get("continuous_deployment_policies")
+                .map_or_else(Vec::new, |c| {
+                    named(c, "a map of policy ids", RawRollout::read)
                 }),
             distributions,
             modes: RawModes::read(&block),

@@ -29,6 +29,7 @@ mod pools;
 mod reference;
 mod refusals;
 mod response_headers;
+mod rollout;
 mod shields;
 mod signed;
 mod text;

@@ -13,7 +13,7 @@ use crate::{
     Loaded,
     api::{
         ApiError, ApiSettings, Caller, Control, Opened, SiteFile,
-        plane::{DataPlane, Invoked, PlaneFault, PurgeAnswer, PurgeCall, Tested},
+        plane::{DataPlane, Invoked, LoggedLine, PlaneFault, PurgeAnswer, PurgeCall, Tested},
     },
     load,
 };
@@ -40,6 +40,10 @@ impl DataPlane for Willing {
 
     fn serves(&self, _: &str) -> bool {
         false
+    }
+
+    fn logged(&self, _: Option<&str>) -> Vec<LoggedLine> {
+        Vec::new()
     }
 
     fn purge(&self, _: PurgeCall, _: SystemTime) -> PurgeAnswer {

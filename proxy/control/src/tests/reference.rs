@@ -78,6 +78,11 @@ fn reference_dir() -> tempfile::TempDir {
                 "QueryStringsConfig": {"QueryStringBehavior": "none"}}}"#,
         ),
         (
+            "cloudfront/rollout.json",
+            r#"{"ContinuousDeploymentPolicy": {"Id": "6c7d8e9f-0000-4000-8000-000000000000", "ContinuousDeploymentPolicyConfig": {
+                "StagingDistributionDnsNames": {"Quantity": 0}, "Enabled": false}}}"#,
+        ),
+        (
             "cloudfront/response-headers-policy.json",
             r#"{"Name": "imported-answers", "RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": "X-Powered-By"}]}}"#,
         ),
@@ -102,8 +107,8 @@ fn the_reference_is_a_site_file() {
         &|_| None,
     )
     .unwrap_or_else(|e| panic!("{e}"));
-    let [site, _, _, _] = loaded.site.distributions() else {
-        panic!("four distributions");
+    let [site, _, _, _, _] = loaded.site.distributions() else {
+        panic!("five distributions");
     };
     assert_eq!((site.id.as_str(), site.origins.len()), ("ESITE", 4));
     assert_eq!(

@@ -27,6 +27,7 @@ use crate::{
         hook::{RequestParts, ResponseParts},
         reason,
         server_timing::Tier,
+        staging,
     },
     observe::access::{AnswerFields, Wanted},
     pingora::{
@@ -113,6 +114,7 @@ impl Edge {
             https_port: self.node().https_port(),
             limits: &snapshot.settings().limits,
             now: self.node().clock().now(),
+            draw: staging::draw,
         };
         if let Err(fault) = self.take_on(&mut ctx, &snapshot, &facts) {
             return match failed_reply(&mut ctx, &fault, asked(head)) {
@@ -130,6 +132,12 @@ impl Edge {
             Err(refusal) => return refused(*refusal, ctx),
         };
         state.exchange.server = connection.server();
+        let staged = state.exchange.staged.as_ref();
+        if staged.is_some_and(|staged| staged.hides_cookie(&head.headers)) {
+            // Here a head is as it was sent.
+            ctx.flow = Flow::ViewerRequest(Box::new(state));
+            return Answer::NotHere(Some(Box::new(ctx)));
+        }
 
         let mut changed = None;
         if state

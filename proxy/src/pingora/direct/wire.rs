@@ -101,6 +101,9 @@ pub(super) fn put_node_fields(
     put_field(out, b"Via", node.via.as_bytes());
     put_field(out, b"X-Amz-Cf-Pop", node.pop.as_bytes());
     put_field(out, b"X-Amz-Cf-Id", exchange.request_id.as_str().as_bytes());
+    if let Some(cookie) = exchange.staged.as_ref().and_then(|s| s.cookie()) {
+        put_field(out, b"Set-Cookie", cookie.as_bytes());
+    }
     if tells_cache_status(exchange)
         && let (Some(outcome), Some(name)) = (outcome, &node.cache_name)
     {

@@ -310,7 +310,8 @@ pub(super) fn copy(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     create(tx, &config, None)
 }
 
-/// `UpdateDistributionWithStagingConfig`: what is tried out becomes what is served (CP-122).
+/// `UpdateDistributionWithStagingConfig`: what is tried out becomes what is served, and the policy is disabled: every request
+/// is the primary's again (CP-122).
 pub(super) fn promote(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let id = text(input, "Id");
     let primary = existing(tx, id)?;
@@ -356,8 +357,24 @@ pub(super) fn promote(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError
     };
     check(tx, &document)?;
     tx.put(Kind::Distribution, id, &document)?;
+    disable_policy(tx, text(&document.config, "ContinuousDeploymentPolicyId"))?;
     let value = json!({ "Distribution": shown(tx, id, &document)? });
     Ok(Output::tagged(value, Kind::Distribution, id))
+}
+
+fn disable_policy(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
+    let kind = Kind::ContinuousDeploymentPolicy;
+    let found: Option<Stored<FamilyDocument>> = match id {
+        "" => None,
+        id => tx.get(&kind, id)?,
+    };
+    if let Some(found) = found.filter(|p| p.body.config["Enabled"] == json!(true)) {
+        let mut policy = found.body;
+        policy.config["Enabled"] = json!(false);
+        policy.modified = tx.caller.now;
+        tx.put(kind, id, &policy)?;
+    }
+    Ok(())
 }
 
 /// `Distribution` (CP-113).

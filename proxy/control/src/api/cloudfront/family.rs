@@ -44,6 +44,13 @@ pub(crate) struct FamilyDocument {
     pub(crate) modified: u64,
     /// Likewise.
     pub(crate) created: u64,
+    /// Likewise; of a continuous deployment policy, when its sessions were last begun anew (CF-454).
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub(crate) sessions_since: u64,
+}
+
+const fn is_never(time: &u64) -> bool {
+    *time == 0
 }
 
 /// All families.
@@ -220,6 +227,7 @@ impl Family {
             config: config.clone(),
             modified: tx.caller.now,
             created: tx.caller.now,
+            sessions_since: self.sessions_since(tx, config, None),
         };
         tx.put(self.kind.clone(), &id, &document)?;
         let value = json!({
@@ -268,6 +276,7 @@ impl Family {
             config: config.clone(),
             modified: tx.caller.now,
             created: found.body.created,
+            sessions_since: self.sessions_since(tx, config, Some(&found.body)),
         };
         tx.put(self.kind.clone(), id, &document)?;
         let value = json!({ self.name: self.shown(id, &document) });
@@ -372,6 +381,23 @@ impl Family {
         shown
     }
 
+    /// Since when sessions of a continuous deployment policy count: switching it or its stickiness on begins them anew, another
+    /// weight does not (CF-454).
+    fn sessions_since(&self, tx: &Tx<'_>, config: &Value, before: Option<&FamilyDocument>) -> u64 {
+        if self.kind != Kind::ContinuousDeploymentPolicy {
+            return 0;
+        }
+        let said = |config: &Value| {
+            let sessions =
+                &config["TrafficConfig"]["SingleWeightConfig"]["SessionStickinessConfig"];
+            (config["Enabled"].clone(), sessions.clone())
+        };
+        match before {
+            Some(before) if said(&before.config) == said(config) => before.sessions_since,
+            _ => tx.caller.now,
+        }
+    }
+
     /// What the API refuses of a configuration beside what its shape says.
     fn check(
         &self,
@@ -429,7 +455,10 @@ impl Family {
                     }
                 }
             }
-            Kind::ContinuousDeploymentPolicy => check_deployment(tx, config)?,
+            Kind::ContinuousDeploymentPolicy => {
+                let others: Vec<_> = others().collect();
+                check_deployment(tx, config, &others)?;
+            }
             _ => {}
         }
         Ok(())
@@ -503,51 +532,47 @@ impl Family {
     }
 }
 
-/// CP-122.
-fn check_deployment(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
-    let invalid = |message: String| ApiError::cloudfront("InvalidArgument", message);
-    let names = config["StagingDistributionDnsNames"]["Items"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+/// CP-122. What requests it sends where is judged when it is made ready to serve, as of a site file (CP-118).
+fn check_deployment(
+    tx: &Tx<'_>,
+    config: &Value,
+    others: &[&Stored<FamilyDocument>],
+) -> Result<(), ApiError> {
     let staging: Vec<_> = tx
         .list::<DistributionDocument>(&Kind::Distribution)?
         .into_iter()
         .filter(|d| d.body.is_staging())
         .map(|d| d.body.domain_name)
         .collect();
-    for name in names.iter().filter_map(Value::as_str) {
+    for name in staging_names(config) {
         if !staging.iter().any(|domain| domain == name) {
-            return Err(invalid(format!(
-                "StagingDistributionDnsNames: {name} is the name of no staging distribution"
-            )));
+            return Err(ApiError::cloudfront(
+                "InvalidArgument",
+                format!(
+                    "StagingDistributionDnsNames: {name} is the name of no staging distribution"
+                ),
+            ));
+        }
+        if let Some(other) = others
+            .iter()
+            .find(|o| staging_names(&o.body.config).any(|n| n == name))
+        {
+            return Err(ApiError::cloudfront(
+                "StagingDistributionInUse",
+                format!(
+                    "A continuous deployment policy for this staging distribution already exists: {}",
+                    other.id
+                ),
+            ));
         }
     }
-    let traffic = &config["TrafficConfig"];
-    match text(traffic, "Type") {
-        "" if traffic.is_null() => Ok(()),
-        "SingleWeight" => {
-            let weight = traffic["SingleWeightConfig"]["Weight"].as_f64();
-            match weight {
-                Some(weight) if (0.0..=0.15).contains(&weight) => Ok(()),
-                _ => Err(invalid(
-                    "SingleWeightConfig.Weight: from 0 to 0.15".to_owned(),
-                )),
-            }
-        }
-        "SingleHeader" => {
-            let header = text(&traffic["SingleHeaderConfig"], "Header");
-            match header.to_ascii_lowercase().starts_with("aws-cf-cd-") {
-                true => Ok(()),
-                false => Err(invalid(
-                    "SingleHeaderConfig.Header: the name begins with aws-cf-cd-".to_owned(),
-                )),
-            }
-        }
-        other => Err(invalid(format!(
-            "TrafficConfig.Type: `{other}` is neither SingleWeight nor SingleHeader"
-        ))),
-    }
+    Ok(())
+}
+
+/// The domain names of the staging distributions that a policy names.
+pub(super) fn staging_names(config: &Value) -> impl Iterator<Item = &str> {
+    let names = config["StagingDistributionDnsNames"]["Items"].as_array();
+    names.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// What stands for an access identity in policies of buckets: 96 hex digits.

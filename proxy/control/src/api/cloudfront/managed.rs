@@ -23,6 +23,7 @@ impl Managed {
     /// As if it had been stored.
     pub(super) fn document(&self) -> FamilyDocument {
         FamilyDocument {
+            sessions_since: 0,
             config: self.config.clone(),
             modified: MADE,
             created: MADE,

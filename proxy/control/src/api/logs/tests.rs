@@ -61,8 +61,10 @@ impl Node {
         let dir = TempDir::new().unwrap();
         let store = Store::open(dir.path(), Options::default()).unwrap();
         let plane = Arc::new(Logged::default());
+        let file = dir.path().join("fourfront.yaml");
+        std::fs::write(&file, "node: {}\n").unwrap();
         let site = SiteFile {
-            path: dir.path().join("fourfront.yaml"),
+            path: file,
             env: Box::new(|_| None),
         };
         let opened = Opened::new(store, ApiSettings::default());
@@ -71,7 +73,7 @@ impl Node {
         Self {
             _dir: dir,
             plane,
-            control,
+            control: control.unwrap(),
         }
     }
 

@@ -1,0 +1,386 @@
+use std::{sync::Mutex, time::SystemTime};
+
+use fourfront_model::{Compat, Function, OriginKind, Rollout, Site, Traffic};
+use fourfront_store::{Options, Store};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    Loaded,
+    api::{
+        ApiSettings, Opened, SiteFile,
+        plane::{DataPlane, Invoked, LoggedLine, PlaneFault, PurgeAnswer, PurgeCall, Tested},
+    },
+};
+
+/// A node that takes every configuration, and keeps the one that serves.
+#[derive(Default)]
+struct Taking(Arc<Mutex<Arc<Site>>>);
+
+impl DataPlane for Taking {
+    fn logged(&self, _: Option<&str>) -> Vec<LoggedLine> {
+        Vec::new()
+    }
+
+    fn prepare(&self, loaded: &Loaded) -> Result<Box<dyn FnOnce() + Send>, Vec<PlaneFault>> {
+        let (serving, site) = (Arc::clone(&self.0), Arc::clone(&loaded.site));
+        Ok(Box::new(move || *serving.lock().unwrap() = site))
+    }
+
+    fn load_error(&self, _: &Function) -> Option<String> {
+        None
+    }
+
+    fn invoke(&self, _: &Function, _: Compat, _: &[u8]) -> Result<Invoked, String> {
+        Err("nothing runs here".to_owned())
+    }
+
+    fn test(&self, _: &Function, _: &[u8]) -> Result<Tested, String> {
+        Err("nothing runs here".to_owned())
+    }
+
+    fn serves(&self, distribution: &str) -> bool {
+        let site = self.0.lock().unwrap();
+        site.distributions().iter().any(|d| d.id == distribution)
+    }
+
+    fn purge(&self, _: PurgeCall, _: SystemTime) -> PurgeAnswer {
+        PurgeAnswer {
+            status: StatusCode::OK,
+            body: Value::Null,
+            location: None,
+        }
+    }
+}
+
+struct Node {
+    control: Control,
+    serving: Arc<Mutex<Arc<Site>>>,
+    _dir: TempDir,
+}
+
+impl Node {
+    /// A node with the distribution `E1` of the API and `EFILE` of its site file.
+    fn start(site: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fourfront.yaml");
+        std::fs::write(&path, site).unwrap();
+        let store = Store::open(dir.path().join("control"), Options::default()).unwrap();
+        let plane = Taking::default();
+        let serving = Arc::clone(&plane.0);
+        let control = Opened::new(store, ApiSettings::default()).control(
+            Arc::new(plane),
+            SiteFile {
+                path,
+                env: Box::new(|_| None),
+            },
+            Box::new(|_, _| String::new()),
+        );
+        let control = control.unwrap();
+        control.reload(1).unwrap();
+        let node = Self {
+            control,
+            serving,
+            _dir: dir,
+        };
+        node.aws(
+            "CreateDistributionWithTags",
+            json!({ "DistributionConfigWithTags": {
+                "DistributionConfig": config(80),
+                "Tags": { "Items": [{ "Key": "fourfront:id", "Value": "E1" }] },
+            } }),
+        )
+        .unwrap();
+        node
+    }
+
+    fn aws(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
+        self.control
+            .call(Service::CloudFront, operation, &input, &caller(1_000))
+    }
+
+    fn ask(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        let parts: Vec<&str> = path.split('/').collect();
+        let body = match body {
+            Value::Null => Bytes::new(),
+            body => body.to_string().into(),
+        };
+        match told(&self.control, &method, &parts, &body, &caller(2_000)) {
+            Ok((status, told)) => (status.as_u16(), told),
+            Err(problem) => (problem.status.as_u16(), json!(problem.code)),
+        }
+    }
+
+    /// What is tried out on requests of `E1`: the staging distribution's id, and by what.
+    fn staged(&self) -> Option<(String, Traffic)> {
+        let site = self.serving.lock().unwrap();
+        let at = site.distributions().iter().position(|d| d.id == "E1")?;
+        let (staging, rule) = site.staging_of(at)?;
+        let staging = &site.distributions()[staging];
+        assert_eq!(staging.rollout, Rollout::Staging);
+        Some((staging.id.clone(), rule.traffic.clone()))
+    }
+
+    fn port(&self) -> u16 {
+        let site = self.serving.lock().unwrap();
+        let served = site.distributions().iter().find(|d| d.id == "E1").unwrap();
+        match &served.origins[0].kind {
+            OriginKind::Custom(custom) => custom.port,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn caller(now: u64) -> Caller {
+    Caller {
+        key_id: "k".into(),
+        now,
+        origin: "http://127.0.0.1:9400".into(),
+        source: "local".into(),
+    }
+}
+
+fn config(port: u16) -> Value {
+    json!({
+        "CallerReference": "r", "Comment": "", "Enabled": true,
+        "Aliases": { "Quantity": 1, "Items": ["www.shop.test"] },
+        "Origins": { "Quantity": 1, "Items": [{ "Id": "o", "DomainName": "a.test", "CustomOriginConfig": {
+            "HTTPPort": port, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only" } }] },
+        "DefaultCacheBehavior": { "TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all",
+            "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6" },
+    })
+}
+
+const SITE: &str = "node: { data_dir: ./data }\ndistributions: { file: { id: EFILE, default: false, origins: { o: \"http://a.test\" } } }\n";
+
+#[test]
+fn a_distribution_is_staged_promoted_and_dropped() {
+    // CP-612, CP-122, CF-451
+    let node = Node::start(SITE);
+    assert_eq!(
+        node.ask(Method::GET, "stages/E1", Value::Null),
+        (404, json!("NoSuchStage"))
+    );
+    let (status, told) = node.ask(Method::POST, "stages/E1", Value::Null);
+    assert_eq!(status, 201, "{told}");
+    let staging = told["staging"]["id"].as_str().unwrap().to_owned();
+    let header = json!({ "header": { "name": "aws-cf-cd-staging", "value": "true" } });
+    assert_eq!(
+        (&told["traffic"], &told["enabled"]),
+        (&header, &json!(true))
+    );
+    let (served, traffic) = node.staged().unwrap();
+    assert_eq!(served, staging);
+    assert!(matches!(traffic, Traffic::Header { .. }));
+    assert_eq!(
+        node.ask(Method::POST, "stages/E1", Value::Null),
+        (409, json!("StageExists"))
+    );
+    // The copy has the configuration and none of the names.
+    let mut copy = node
+        .aws("GetDistributionConfig", json!({ "Id": staging }))
+        .unwrap();
+    assert_eq!(
+        copy["DistributionConfig"]["Aliases"],
+        json!({ "Quantity": 0 })
+    );
+    assert_eq!(copy["DistributionConfig"]["Staging"], true);
+    copy["DistributionConfig"]["Origins"]["Items"][0]["CustomOriginConfig"]["HTTPPort"] =
+        json!(8080);
+    let changed = json!({ "Id": staging, "IfMatch": copy["ETag"], "DistributionConfig": copy["DistributionConfig"] });
+    node.aws("UpdateDistribution", changed).unwrap();
+
+    let asked = json!({ "weight": 0.05, "sessions": { "idle": 300, "maximum": 900 } });
+    let (status, told) = node.ask(Method::PUT, "stages/E1", asked.clone());
+    assert_eq!((status, &told["traffic"]), (200, &asked));
+    assert!(matches!(
+        node.staged(),
+        Some((
+            _,
+            Traffic::Weight {
+                sessions: Some(_),
+                ..
+            }
+        ))
+    ));
+    let off = node.ask(Method::PUT, "stages/E1", json!({ "enabled": false }));
+    assert_eq!((off.0, &off.1["enabled"]), (200, &json!(false)));
+    assert_eq!(node.staged(), None);
+    // Who says which requests wants them sent.
+    node.ask(Method::PUT, "stages/E1", json!({ "weight": 0.1 }));
+    assert!(node.staged().is_some());
+
+    assert_eq!(node.port(), 80);
+    let (status, told) = node.ask(Method::POST, "stages/E1/promote", Value::Null);
+    assert_eq!((status, &told["enabled"]), (200, &json!(false)), "{told}");
+    assert_eq!((node.port(), node.staged()), (8080, None));
+    let primary = node
+        .aws("GetDistributionConfig", json!({ "Id": "E1" }))
+        .unwrap();
+    let primary = &primary["DistributionConfig"];
+    assert_eq!(primary["Aliases"]["Items"], json!(["www.shop.test"]));
+    assert_eq!(
+        (&primary["CallerReference"], &primary["Staging"]),
+        (&json!("r"), &json!(false))
+    );
+
+    assert_eq!(node.ask(Method::DELETE, "stages/E1", Value::Null).0, 200);
+    assert_eq!(node.ask(Method::GET, "stages/E1", Value::Null).0, 404);
+    assert!(
+        node.aws("GetDistribution", json!({ "Id": staging }))
+            .is_err()
+    );
+    let policies = node
+        .aws("ListContinuousDeploymentPolicies", json!({}))
+        .unwrap();
+    assert_eq!(policies["ContinuousDeploymentPolicyList"]["Quantity"], 0);
+    assert_eq!(node.port(), 8080);
+    assert_eq!(node.ask(Method::POST, "stages/E1", Value::Null).0, 201);
+}
+
+#[test]
+fn what_cannot_be_staged_changes_nothing() {
+    // CP-612, CP-621, CF-452, CF-453, CF-454
+    let node = Node::start(SITE);
+    let staged = |path: &str, body| node.ask(Method::POST, path, body);
+    for id in ["EFILE", "ENOBODY"] {
+        let path = format!("stages/{id}");
+        assert_eq!(
+            staged(&path, Value::Null),
+            (404, json!("NoSuchDistribution"))
+        );
+    }
+    let sessions =
+        |idle, maximum| json!({ "weight": 0.1, "sessions": { "idle": idle, "maximum": maximum } });
+    for wrong in [
+        json!({ "weight": 0.16 }),
+        json!({ "weight": -1 }),
+        json!({ "weight": 0.1, "header": { "name": "aws-cf-cd-a", "value": "b" } }),
+        json!({ "header": { "name": "x-a", "value": "b" } }),
+        json!({ "header": { "name": "aws-cf-cd-a", "value": "" } }),
+        json!({ "sessions": { "idle": 300, "maximum": 300 } }),
+        sessions(299, 600),
+        sessions(600, 300),
+        sessions(300, 3601),
+        json!({ "wait": true }),
+        json!([]),
+    ] {
+        let (status, _) = staged("stages/E1", wrong.clone());
+        assert_eq!(status, 400, "{wrong}");
+    }
+    let all = node.aws("ListDistributions", json!({})).unwrap();
+    assert_eq!(all["DistributionList"]["Quantity"], 1);
+    assert_eq!(staged("stages/E1", json!({ "weight": 0.15 })).0, 201);
+    assert_eq!(
+        node.ask(Method::PUT, "stages/E1", json!({})),
+        (400, json!("InvalidArgument"))
+    );
+    assert_eq!(node.ask(Method::PATCH, "stages/E1", Value::Null).0, 405);
+}
+
+#[test]
+fn relaxed_sites_take_any_weight() {
+    // CP-122, CF-453
+    let node = Node::start(&format!("compat: relaxed\n{SITE}"));
+    assert_eq!(
+        node.ask(Method::POST, "stages/E1", json!({ "weight": 0.9 }))
+            .0,
+        201
+    );
+    assert!(node.staged().is_some());
+}
+
+#[test]
+fn sessions_begin_anew_when_they_or_the_policy_are_switched_and_not_by_a_weight() {
+    // CF-454
+    let node = Node::start(SITE);
+    let sessions =
+        |weight| json!({ "weight": weight, "sessions": { "idle": 300, "maximum": 600 } });
+    node.ask(Method::POST, "stages/E1", sessions(0.1));
+    let since = || {
+        let site = node.serving.lock().unwrap();
+        let mut rules = site
+            .distributions()
+            .iter()
+            .filter_map(|d| match &d.rollout {
+                Rollout::Primary(rule) => Some(rule.sessions_since),
+                Rollout::None | Rollout::Staging => None,
+            });
+        rules.next()
+    };
+    let put = |now, body: Value| {
+        let body = body.to_string().into();
+        let parts = ["stages", "E1"];
+        told(&node.control, &Method::PUT, &parts, &body, &caller(now)).unwrap();
+    };
+    assert_eq!(since(), Some(2_000));
+    put(3_000, sessions(0.15));
+    assert_eq!(since(), Some(2_000));
+    put(4_000, json!({ "enabled": false }));
+    put(5_000, json!({ "enabled": true }));
+    assert_eq!(since(), Some(5_000));
+    put(6_000, json!({ "weight": 0.1 }));
+    put(7_000, sessions(0.1));
+    assert_eq!(since(), Some(7_000));
+}
+
+#[test]
+fn the_operations_hold_to_their_etags_and_names() {
+    // CP-122, CP-041
+    let node = Node::start(SITE);
+    let code = |told: Result<Value, ApiError>| told.unwrap_err().code.into_owned();
+    let stale = "E00000000000000000";
+    let stale = &stale[..14];
+    let primary = node.aws("GetDistribution", json!({ "Id": "E1" })).unwrap();
+    let copy = |if_match: &Value, reference: &str| {
+        json!({ "PrimaryDistributionId": "E1", "Staging": true, "IfMatch": if_match,
+            "CallerReference": reference, "Enabled": true })
+    };
+    assert_eq!(
+        code(node.aws("CopyDistribution", copy(&json!(stale), "c"))),
+        "PreconditionFailed"
+    );
+    let copied = node
+        .aws("CopyDistribution", copy(&primary["ETag"], "c"))
+        .unwrap();
+    let staging = &copied["Distribution"];
+    let policy = |traffic: Value, name: &Value| {
+        json!({ "ContinuousDeploymentPolicyConfig": {
+            "StagingDistributionDnsNames": { "Quantity": 1, "Items": [name] },
+            "Enabled": true, "TrafficConfig": traffic } })
+    };
+    let weight = json!({ "Type": "SingleWeight", "SingleWeightConfig": { "Weight": 0.1 } });
+    let create = |input| node.aws("CreateContinuousDeploymentPolicy", input);
+    let other = &primary["Distribution"]["DomainName"];
+    assert_eq!(
+        code(create(policy(weight.clone(), other))),
+        "InvalidArgument"
+    );
+    let made = create(policy(weight.clone(), &staging["DomainName"])).unwrap();
+    assert_eq!(
+        code(create(policy(weight.clone(), &staging["DomainName"]))),
+        "StagingDistributionInUse"
+    );
+    let mut update = policy(weight, &staging["DomainName"]);
+    update["Id"] = made["ContinuousDeploymentPolicy"]["Id"].clone();
+    update["IfMatch"] = json!(stale);
+    let stale_update = node.aws("UpdateContinuousDeploymentPolicy", update.clone());
+    assert_eq!(stale_update.clone().unwrap_err().status, 412);
+    assert_eq!(code(stale_update), "PreconditionFailed");
+    let promote = |if_match: String| json!({ "Id": "E1", "StagingDistributionId": staging["Id"], "IfMatch": if_match });
+    let (one, two) = (
+        primary["ETag"].as_str().unwrap(),
+        copied["ETag"].as_str().unwrap(),
+    );
+    for (etags, expected) in [
+        (one.to_owned(), "InvalidIfMatchVersion"),
+        (format!("{stale}, {two}"), "PreconditionFailed"),
+        (format!("{one}, {stale}"), "PreconditionFailed"),
+    ] {
+        let told = node.aws("UpdateDistributionWithStagingConfig", promote(etags));
+        assert_eq!(code(told), expected);
+    }
+    let both = promote(format!("{one}, {two}"));
+    node.aws("UpdateDistributionWithStagingConfig", both)
+        .unwrap();
+}
