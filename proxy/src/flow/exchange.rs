@@ -151,6 +151,7 @@ impl Route {
             snapshot: snapshot.clone(),
             distribution,
             behavior,
+            entry: distribution,
             at_shield: true,
             is_call: false,
         })

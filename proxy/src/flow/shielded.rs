@@ -115,6 +115,7 @@ pub fn heed(snapshot: &Arc<Snapshot>, told: &Fetched, lines: &[HeaderLine]) -> O
     };
     Some(Exchange {
         request_id,
+        staged: None,
         viewer: told.viewer,
         peer: told.viewer.ip(),
         server: None,

@@ -163,6 +163,7 @@ mod tests {
         FunctionKey {
             name: "mark".parse().unwrap(),
             version: FunctionVersion(version),
+            is_cloudfront: false,
         }
     }
 

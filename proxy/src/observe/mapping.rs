@@ -349,6 +349,7 @@ mod tests {
         let function = FunctionKey {
             name: "f".parse().unwrap(),
             version: FunctionVersion(1),
+            is_cloudfront: false,
         };
         metrics.hook(&function, "viewer-request").observe(0.1);
         for class in [

@@ -16,7 +16,7 @@ use pingora::http::RequestHeader;
 
 use super::Call;
 use crate::{
-    flow::{Fault, Flow, ViewerFacts, ViewerRequest, admit, is_reserved, unjudged},
+    flow::{Fault, Flow, ViewerFacts, ViewerRequest, admit, is_reserved, staging, unjudged},
     node::Snapshot,
     pingora::{
         Edge, context::Ctx, deliver::internal, direct::answer::viewer_parts, h2_origins::Sent,
@@ -80,6 +80,7 @@ impl Call<'_> {
             tls: self.peer.tls.as_ref(),
             has_body: self.has_body_on_get,
             https_port: node.https_port(),
+            draw: staging::draw,
             limits: &snapshot.settings().limits,
             now: node.clock().now(),
         };
