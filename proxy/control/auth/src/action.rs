@@ -233,19 +233,24 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "plan", Action::Read),
     ("POST", "releases", Action::Write),
     ("GET", "releases", Action::Read),
+    ("GET", "releases/{id}", Action::Read),
     ("POST", "releases/{id}/activate", Action::Write),
     ("POST", "explain", Action::Read),
     ("POST", "test", Action::Run),
     ("GET", "logs", Action::ReadLogs),
     ("POST", "purge", Action::Invalidate),
+    ("GET", "kv/{store}", Action::StoreRead),
+    ("POST", "kv/{store}", Action::StoreWrite),
     ("GET", "kv/{store}/{..}", Action::StoreRead),
     ("PUT", "kv/{store}/{..}", Action::StoreWrite),
     ("DELETE", "kv/{store}/{..}", Action::StoreWrite),
     ("GET", "artifacts/sha256/{hex}", Action::Artifact),
+    ("HEAD", "artifacts/sha256/{hex}", Action::Artifact),
     ("PUT", "artifacts/sha256/{hex}", Action::Write),
     ("GET", "config/{kind}", Action::Read),
     ("GET", "config/{kind}/{id}", Action::Read),
     ("PUT", "config/{kind}/{..}", Action::Write),
+    ("DELETE", "config/{kind}/{id}", Action::Write),
 ];
 
 #[cfg(test)]
@@ -322,7 +327,7 @@ mod tests {
             ("POST", "restore"),
             ("GET", ""),
             ("GET", "health/"),
-            ("GET", "kv/store"),
+            ("DELETE", "kv/store"),
             ("GET", "kv/store/"),
             ("GET", "kv//key"),
             ("POST", "releases//activate"),
@@ -339,6 +344,7 @@ mod tests {
             ("GET", "config/credentials"),
             ("GET", "config/credentials/FF1"),
             ("PUT", "config/credential/FF1"),
+            ("DELETE", "config/credential/FF1"),
         ] {
             assert_eq!(
                 Action::of_native(method, path),

@@ -21,6 +21,7 @@ pub mod native;
 mod page;
 pub mod plane;
 mod releases;
+mod removal;
 mod stores;
 mod sts;
 mod time;
