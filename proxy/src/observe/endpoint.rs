@@ -14,7 +14,7 @@ use fourfront_control::api::{
     plane::{Problem, PurgeAnswer, PurgeCall},
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -24,7 +24,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::admin::{Admin, accept_all, answer};
+use super::{
+    admin::{Admin, accept_all, answer},
+    copy::Copy,
+};
 use crate::clock::Clock;
 
 /// Connections at the same time. Clients of AWS's tools keep some each; whoever cannot sign holds one for as long as a head
@@ -52,6 +55,9 @@ impl std::fmt::Debug for Endpoint {
             .finish_non_exhaustive()
     }
 }
+
+/// The body of an answer: most are there at once, backups come as they may.
+type Told = UnsyncBoxBody<Bytes, io::Error>;
 
 /// How a connection came.
 #[derive(Clone, Copy)]
@@ -122,7 +128,7 @@ pub async fn serve_socket(listener: UnixListener, endpoint: Arc<Endpoint>) {
 }
 
 /// The user of this process.
-fn own_uid() -> u32 {
+pub(crate) fn own_uid() -> u32 {
     std::fs::metadata("/proc/self").map_or(u32::MAX, |of| of.uid())
 }
 
@@ -168,11 +174,7 @@ impl Endpoint {
             .await;
     }
 
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        came: Came,
-    ) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, came: Came) -> Response<Told> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
@@ -180,10 +182,10 @@ impl Endpoint {
         match bare {
             // One word each, for probes.
             "/health" | "/ready" if is_read => {
-                return answer(&parts.method, path, self.node.as_ref());
+                return answer(&parts.method, path, self.node.as_ref()).map(whole);
             }
             "/metrics" if is_read && came.is_local() => {
-                return answer(&parts.method, path, self.node.as_ref());
+                return answer(&parts.method, path, self.node.as_ref()).map(whole);
             }
             _ => {}
         }
@@ -196,6 +198,15 @@ impl Endpoint {
             source: came.source,
             now: self.clock.now(),
         };
+        if path == "/_fourfront/v1/backup" && parts.method == Method::GET {
+            return match self.admit(&head, "backup", body, came).await {
+                Ok(_) => {
+                    let store = self.front.control().store().clone();
+                    Response::new(Copy::of(store, head.now).boxed_unsync())
+                }
+                Err(refused) => response(refused),
+            };
+        }
         let is_native = matches!(bare, "/status" | "/metrics") || path.starts_with("/_fourfront");
         let answered = if is_native {
             let path = bare.trim_start_matches('/').to_owned();
@@ -206,21 +217,41 @@ impl Endpoint {
         response(answered)
     }
 
-    async fn native(self: Arc<Self>, head: Head, path: &str, body: Incoming, came: Came) -> Answer {
+    /// Where its socket lies for whoever has another working directory.
+    fn socket_told(&self) -> String {
+        let told = std::path::absolute(&self.socket);
+        told.as_ref()
+            .unwrap_or(&self.socket)
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// Lets in a request of the native API, or says why not.
+    async fn admit(
+        &self,
+        head: &Head,
+        path: &str,
+        body: Incoming,
+        came: Came,
+    ) -> Result<Admitted, Answer> {
         let admitted = self
             .front
-            .admit_native(&head, path, |limit| read(body, limit))
+            .admit_native(head, path, |limit| read(body, limit))
             .await;
-        let Admitted { principal, body } = match admitted {
-            Ok(admitted) => admitted,
-            Err(mut refused) => {
-                // The node's own user need not look for keys.
-                let socket = HeaderValue::from_str(&self.socket.to_string_lossy());
-                if let (true, Ok(socket)) = (came.is_local(), socket) {
-                    refused.headers.insert("fourfront-socket", socket);
-                }
-                return refused;
+        admitted.map_err(|mut refused| {
+            // The node's own user need not look for keys.
+            let socket = HeaderValue::from_str(&self.socket_told());
+            if let (true, Ok(socket)) = (came.is_local(), socket) {
+                refused.headers.insert("fourfront-socket", socket);
             }
+            refused
+        })
+    }
+
+    async fn native(self: Arc<Self>, head: Head, path: &str, body: Incoming, came: Came) -> Answer {
+        let Admitted { principal, body } = match self.admit(&head, path, body, came).await {
+            Ok(admitted) => admitted,
+            Err(refused) => return refused,
         };
         let caller = self.front.caller(&head, &principal);
         let mut parts = path.splitn(2, '/');
@@ -234,6 +265,7 @@ impl Endpoint {
                 let mut status: serde_json::Value =
                     serde_json::from_str(&self.node.status()).unwrap_or_default();
                 status["control"] = fourfront_control::api::front::status(self.front.control());
+                status["control"]["socket"] = self.socket_told().into();
                 Answer::json(StatusCode::OK, &status)
             }
             ("metrics", true) if rest.is_empty() => {
@@ -299,8 +331,13 @@ async fn of_response(response: Response<Full<Bytes>>) -> Answer {
     }
 }
 
-fn response(answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(answer.body));
+/// A body that is there at once.
+fn whole(body: Full<Bytes>) -> Told {
+    body.map_err(|never| match never {}).boxed_unsync()
+}
+
+fn response(answer: Answer) -> Response<Told> {
+    let mut response = Response::new(whole(Full::new(answer.body)));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response

@@ -640,7 +640,7 @@ pub fn status(control: &Control) -> Value {
     json!({
         "account": control.settings().account.id,
         "region": control.settings().account.region,
-        "data_dir": control.store().dir(),
+        "data_dir": std::path::absolute(control.store().dir()).ok(),
         "sequence": snapshot.sequence(),
         "functions": count(&fourfront_store::Kind::Lambda),
         "function_versions": count(&fourfront_store::Kind::LambdaVersion),

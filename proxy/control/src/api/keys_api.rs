@@ -100,9 +100,10 @@ fn rotate(front: &Front, head: &Head, id: &str, body: &Bytes) -> Told {
             .map_err(|e| Problem::invalid("", format!("not a rotation: {e}")))?,
     };
     let ends = Duration::from_secs(asked.old_good_for);
-    let ends = head.now.checked_add(ends).ok_or_else(|| {
-        Problem::invalid("old_good_for", "no calendar reaches that far")
-    })?;
+    let ends = head
+        .now
+        .checked_add(ends)
+        .ok_or_else(|| Problem::invalid("old_good_for", "no calendar reaches that far"))?;
     let rotated = front.keys().rotate(id, ends, head.now).map_err(problem)?;
     let rotated = rotated.ok_or_else(|| {
         Problem::new(

@@ -38,9 +38,8 @@ pub fn answer(
             body,
             caller,
         ),
-        ("DELETE", ["config", kind, id]) => {
-            known_kind(kind).and_then(|kind| removal::remove(front, head, &kind, &decoded(id), caller))
-        }
+        ("DELETE", ["config", kind, id]) => known_kind(kind)
+            .and_then(|kind| removal::remove(front, head, &kind, &decoded(id), caller)),
         ("HEAD", ["artifacts", "sha256", hex]) => return artifact_head(front, hex),
         ("GET", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
         ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),

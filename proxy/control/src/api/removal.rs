@@ -43,13 +43,20 @@ pub(super) fn remove(
         return Err(Problem::new(
             StatusCode::PRECONDITION_FAILED,
             "PreconditionFailed",
-            format!("{kind} `{id}` was changed since: its ETag is {}", found.etag()),
+            format!(
+                "{kind} `{id}` was changed since: its ETag is {}",
+                found.etag()
+            ),
         ));
     }
     let cloudfront = Service::CloudFront;
     match kind {
         Kind::Lambda => {
-            call(Service::Lambda, "DeleteFunction", &json!({ "FunctionName": id }))?;
+            call(
+                Service::Lambda,
+                "DeleteFunction",
+                &json!({ "FunctionName": id }),
+            )?;
         }
         Kind::CloudfrontFunction => {
             let described = call(cloudfront, "DescribeFunction", &json!({ "Name": id }))?;
@@ -73,7 +80,11 @@ pub(super) fn remove(
                 let input = json!({ "Id": id, "IfMatch": etag, "DistributionConfig": config });
                 etag = call(cloudfront, "UpdateDistribution", &input)?["ETag"].clone();
             }
-            call(cloudfront, "DeleteDistribution", &json!({ "Id": id, "IfMatch": etag }))?;
+            call(
+                cloudfront,
+                "DeleteDistribution",
+                &json!({ "Id": id, "IfMatch": etag }),
+            )?;
         }
         _ => {
             let Some(operation) = operation(kind) else {
@@ -83,7 +94,11 @@ pub(super) fn remove(
                     format!("a {kind} is not removed by itself"),
                 ));
             };
-            call(cloudfront, operation, &json!({ "Id": id, "IfMatch": found.etag() }))?;
+            call(
+                cloudfront,
+                operation,
+                &json!({ "Id": id, "IfMatch": found.etag() }),
+            )?;
         }
     }
     Ok((StatusCode::OK, json!({ "removed": id })))
