@@ -65,7 +65,7 @@ pub(super) struct NodeArgs {
     pub(super) node: Option<String>,
     /// A token `ff_..`, or `ID:SECRET` of an access key. Default: FOURFRONT_KEY, then what the AWS_ variables say; the node's
     /// own user needs none on its machine.
-    #[arg(long, value_name = "KEY")]
+    #[arg(id = "node-key", long = "key", value_name = "KEY")]
     key: Option<String>,
     /// PEM of authorities that the node's certificate may be from, beside the system's. Default: FOURFRONT_CA.
     #[arg(long, value_name = "FILE")]
@@ -212,8 +212,14 @@ impl NodeAddress {
     /// What a refusal comes to (CP-616).
     fn refusal(&self, status: StatusCode, body: &[u8]) -> Failure {
         let document: Value = serde_json::from_slice(body).unwrap_or_default();
-        let exit = match status {
-            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Exit::Conflict,
+        let is_conflict = matches!(
+            status,
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED
+        );
+        let exit = match text(&document, "code") {
+            _ if is_conflict => Exit::Conflict,
+            // CloudFront's own status of it is 400.
+            "InvalidationBatchAlreadyExists" => Exit::Conflict,
             _ => Exit::Failed,
         };
         let Some(code) = document["code"].as_str() else {

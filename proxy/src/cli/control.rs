@@ -4,7 +4,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -112,6 +112,7 @@ impl ControlState {
             node: Arc::clone(node) as Arc<_>,
             front: Arc::new(front),
             clock,
+            viewers: OnceLock::new(),
             socket: socket.unwrap_or_else(|| self.data_dir.join("admin.sock")),
         };
         let tls = match acceptor(settings) {

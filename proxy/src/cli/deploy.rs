@@ -163,18 +163,41 @@ pub(super) async fn apply(
         return form.show(&told, steps);
     }
     output::line(steps(&told).trim_end());
-    let urls = told["urls"].as_array().into_iter().flatten();
-    let urls: Vec<&str> = urls.filter_map(Value::as_str).collect();
     let release = text(&told, "release");
     let stack = text(&told, "stack");
     match told["unchanged"] == json!(true) {
         true => note(&format_args!("nothing changed: {release} of {stack} stays")),
         false => note(&format_args!("{release} of {stack} is in force")),
     }
+    let urls = urls(node, &told).await;
     if !urls.is_empty() {
-        note(&format_args!("served for {}", urls.join(", ")));
+        note(&format_args!("served at {}", urls.join(" ")));
     }
     form.show(&told, |told| format!("{}\n", text(told, "release")))
+}
+
+/// Where what was deployed is found: its hosts, with the port that the node listens on for viewers.
+async fn urls(node: &NodeAddress, told: &Value) -> Vec<String> {
+    let status = node.ask(Method::GET, "/_fourfront/v1/status", None).await;
+    let listener = status.ok().and_then(|status| {
+        let first = status["listeners"][0].as_str()?;
+        Some(first.to_owned())
+    });
+    let hosts = told["urls"].as_array().into_iter().flatten();
+    hosts
+        .filter_map(Value::as_str)
+        .map(|host| url(listener.as_deref(), host))
+        .collect()
+}
+
+fn url(listener: Option<&str>, host: &str) -> String {
+    let at = listener.and_then(|at| at.split_once("://"));
+    let port = at.and_then(|(_, authority)| authority.rsplit_once(':'));
+    match (at, port) {
+        (Some(("http", _)), Some((_, "80"))) => format!("http://{host}/"),
+        (Some((scheme, _)), Some((_, port))) => format!("{scheme}://{host}:{port}/"),
+        _ => host.to_owned(),
+    }
 }
 
 /// What is done with each resource.
@@ -254,6 +277,17 @@ mod tests {
         assert_eq!(pair("a.b=c=d"), Ok(("a.b".to_owned(), "c=d".to_owned())));
         assert_eq!(pair("a="), Ok(("a".to_owned(), String::new())));
         assert!(pair("a").is_err() && pair("=a").is_err());
+    }
+
+    #[test]
+    fn hosts_become_urls_of_the_node() {
+        // CP-301
+        assert_eq!(
+            url(Some("http://127.0.0.1:8080"), "a.test"),
+            "http://a.test:8080/"
+        );
+        assert_eq!(url(Some("http://[::]:80"), "a.test"), "http://a.test/");
+        assert_eq!(url(None, "a.test"), "a.test");
     }
 
     #[test]

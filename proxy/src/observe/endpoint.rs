@@ -2,8 +2,13 @@
 //! (CP-400..402), and the AWS-shaped services are on the same listener as the native API (CP-001).
 
 use std::{
-    convert::Infallible, io, net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf,
-    sync::Arc, time::Duration,
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    os::unix::fs::MetadataExt as _,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -44,6 +49,8 @@ pub struct Endpoint {
     pub front: Arc<Front>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
+    /// Where viewers reach the node, as URLs, once it listens there.
+    pub viewers: OnceLock<Vec<String>>,
     /// Where its socket lies, which callers without a key are told of.
     pub socket: PathBuf,
 }
@@ -265,6 +272,7 @@ impl Endpoint {
                 let mut status: serde_json::Value =
                     serde_json::from_str(&self.node.status()).unwrap_or_default();
                 status["control"] = fourfront_control::api::front::status(self.front.control());
+                status["listeners"] = serde_json::json!(self.viewers.get());
                 status["control"]["socket"] = self.socket_told().into();
                 Answer::json(StatusCode::OK, &status)
             }

@@ -4,6 +4,7 @@
 //! program; conditions are waited for, with a limit, and never a time.
 #![forbid(unsafe_code)]
 
+mod access;
 mod cache_tests;
 mod deploy;
 mod dev;
@@ -12,6 +13,7 @@ mod offline;
 mod program;
 mod purge;
 mod quickstart;
+mod releases;
 mod roots;
 mod serve;
 mod service;
