@@ -404,11 +404,11 @@ mod tests {
             let items = vec![Item::parse(text).unwrap(); count];
             check_size(&items, &Quotas::default()).map_err(|p| (p.status.as_u16(), p.code))
         };
-        let large = Err((413, "BatchTooLarge"));
+        let large = Err((413, "BatchTooLarge".to_owned()));
         assert_eq!(many("/a", 3_000), Ok(()));
-        assert_eq!(many("/a", 3_001), large);
+        assert_eq!(many("/a", 3_001), large.clone());
         assert_eq!(many("/a*", 15), Ok(()));
-        assert_eq!(many("/a*", 16), large);
+        assert_eq!(many("/a*", 16), large.clone());
         assert_eq!(many("/*", 16), large);
     }
 }

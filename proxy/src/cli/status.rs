@@ -113,7 +113,7 @@ pub(super) fn size(bytes: u64) -> String {
     unit.map_or_else(
         || format!("{bytes} B"),
         |(shift, unit)| {
-            let tenths = u128::from(bytes) * 10 >> shift;
+            let tenths = (u128::from(bytes) * 10) >> shift;
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
         },
     )
