@@ -4,7 +4,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -114,6 +114,7 @@ impl ControlState {
             front: Arc::new(front),
             tap,
             clock,
+            viewers: OnceLock::new(),
             socket: socket.unwrap_or_else(|| self.data_dir.join("admin.sock")),
         };
         let tls = match acceptor(settings) {

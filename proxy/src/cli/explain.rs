@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Exit,
-    address::{self, Failure, NodeAddress, text},
+    address::{self, Failure, NodeAddress, NodeArgs, text},
 };
 
 /// What `fourfront explain` is called with.
@@ -34,9 +34,8 @@ pub(super) struct ExplainArgs {
     /// Print the whole explanation as JSON.
     #[arg(long)]
     json: bool,
-    /// The node's admin address. Default: FOURFRONT_NODE, or http://127.0.0.1:9400.
-    #[arg(long, value_name = "URL")]
-    node: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Exit {
@@ -45,7 +44,7 @@ pub(super) fn run(args: &ExplainArgs) -> Exit {
 
 async fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let headers = fields(&args.headers).map_err(|e| (Exit::Usage, e))?;
-    let node = NodeAddress::of(args.node.as_deref())?;
+    let node = NodeAddress::at(&args.node)?;
     let mut body = json!({ "url": args.url, "method": args.method, "headers": headers });
     if let Some(viewer) = args.viewer {
         body["viewer"] = json!(viewer);

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::{
     Exit,
-    address::{self, NodeAddress},
+    address::{self, NodeAddress, NodeArgs},
 };
 
 /// What `fourfront health` is called with.
@@ -14,14 +14,13 @@ pub(super) struct HealthArgs {
     /// Ask whether it takes requests: not so while it drains.
     #[arg(long)]
     ready: bool,
-    /// The node's admin address. Default: FOURFRONT_NODE, or http://127.0.0.1:9400.
-    #[arg(long, value_name = "URL")]
-    node: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 pub(super) fn run(args: &HealthArgs) -> Exit {
     address::talk(async {
-        let node = NodeAddress::of(args.node.as_deref())?;
+        let node = NodeAddress::at(&args.node)?;
         let path = if args.ready { "/ready" } else { "/health" };
         let (status, told) = node.look(path).await?;
         if !status.is_success() {

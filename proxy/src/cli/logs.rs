@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     Exit,
-    address::{self, Call, NodeAddress},
+    address::{self, Call, NodeAddress, NodeArgs},
     say,
 };
 
@@ -53,14 +53,13 @@ pub(super) struct LogsArgs {
     /// One JSON document a line: those with `message` are of functions, those with `sc-status` are requests.
     #[arg(long)]
     json: bool,
-    /// The node's admin address. Default: FOURFRONT_NODE, or http://127.0.0.1:9400.
-    #[arg(long, value_name = "URL")]
-    node: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 pub(super) fn run(args: &LogsArgs) -> Exit {
     address::talk(async {
-        let node = NodeAddress::of(args.node.as_deref())?;
+        let node = NodeAddress::at(&args.node)?;
         let path = path(args);
         let response = node.open(Call::new(Method::GET, &path)).await?;
         let mut body = response.into_body();

@@ -1,24 +1,35 @@
 //! The command line (CP-600..616). Human text goes to standard error, data to standard output.
 
 mod address;
+mod backup;
 mod check;
 mod control;
+mod deploy;
 mod dev;
+mod doctor;
+mod env;
+mod exchange;
 mod explain;
 mod health;
+mod keys;
+mod kv;
 mod logs;
 mod notify;
+mod output;
 mod purge;
+mod releases;
+mod resources;
 mod restart;
 mod serve;
 mod stage;
 mod start;
+mod status;
 mod test;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::observe;
 
@@ -26,6 +37,9 @@ use crate::observe;
 #[derive(Debug, Parser)]
 #[command(name = "fourfront", version, about, max_term_width = 100)]
 struct Cli {
+    /// Say nothing but errors; data is printed all the same.
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,6 +71,48 @@ enum Command {
     },
     /// Run one function with an event from a file, judge its result and print it.
     Test(test::TestArgs),
+    /// Deploy a project to a running node: a serverless.yml, a template, a CDK assembly, a distribution's JSON.
+    Deploy(deploy::DeployArgs),
+    /// List what was deployed, newest first; `*` marks what is in force.
+    Versions(releases::VersionsArgs),
+    /// Put the release before the one in force, or another, in force again.
+    Rollback(releases::RollbackArgs),
+    /// Put a release in force.
+    Activate(releases::ActivateArgs),
+    /// Show in what two releases differ.
+    Diff(releases::DiffArgs),
+    /// Read and write key-value stores.
+    Kv(kv::KvArgs),
+    /// List, show and remove functions.
+    #[command(subcommand)]
+    Fn(resources::FnCommand),
+    /// List, show and remove distributions.
+    #[command(subcommand)]
+    Dist(resources::DistCommand),
+    /// List policies.
+    #[command(subcommand)]
+    Policy(resources::PolicyCommand),
+    /// Make, list, rotate and remove keys of who may use a node.
+    Key(keys::KeyArgs),
+    /// Print the settings with which AWS's tools talk to a node.
+    Env(env::EnvArgs),
+    /// Tell how a node is.
+    Status(status::StatusArgs),
+    /// Look for what is wrong between here and a node, and on its machine. Exit 1 where something is.
+    Doctor(doctor::DoctorArgs),
+    /// Show what files of other tools come to, or deploy it.
+    Import(exchange::ImportArgs),
+    /// Print a distribution as other tools read it.
+    Export(exchange::ExportArgs),
+    /// Copy all that a running node keeps of what was deployed.
+    Backup(backup::BackupArgs),
+    /// Make a node's store of a backup.
+    Restore(backup::RestoreArgs),
+    /// Print a script that completes commands in a shell.
+    Completion {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
     /// Take objects out of a running node's cache.
     Purge(purge::PurgeArgs),
     /// Tell what a running node would do with a request, and why: its key, what is stored, verdict and lifetimes.
@@ -100,11 +156,33 @@ impl From<Exit> for ExitCode {
 
 /// Parses the arguments, runs the command and says how it ended.
 pub fn main() -> ExitCode {
-    let exit = match Cli::parse().command {
+    let cli = Cli::parse();
+    if cli.quiet {
+        output::be_quiet();
+    }
+    let exit = match cli.command {
         Command::Serve { config } => serve::run(&config),
         Command::Dev { path, listen } => dev::run(&site_file(path), listen),
         Command::Check { path } => check::run(&site_file(path)),
         Command::Test(args) => test::run(&args),
+        Command::Deploy(args) => deploy::run(&args),
+        Command::Versions(args) => releases::versions(&args),
+        Command::Rollback(args) => releases::rollback(&args),
+        Command::Activate(args) => releases::activate(&args),
+        Command::Diff(args) => releases::diff(&args),
+        Command::Kv(args) => kv::run(&args),
+        Command::Fn(command) => resources::functions(&command),
+        Command::Dist(command) => resources::distributions(&command),
+        Command::Policy(command) => resources::policies(&command),
+        Command::Key(args) => keys::run(&args),
+        Command::Env(args) => env::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Import(args) => exchange::import(&args),
+        Command::Export(args) => exchange::export(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
+        Command::Completion { shell } => completion(shell),
         Command::Purge(args) => purge::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Logs(args) => logs::run(&args),
@@ -117,6 +195,18 @@ pub fn main() -> ExitCode {
     };
     observe::logs::finish();
     exit.into()
+}
+
+fn completion(shell: clap_complete::Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "fourfront", &mut script);
+    match output::print_bytes(&script) {
+        Ok(()) => Exit::Ok,
+        Err((exit, message)) => {
+            say(&message);
+            exit
+        }
+    }
 }
 
 /// A directory stands for the `fourfront.yaml` in it.
@@ -135,8 +225,6 @@ fn say(text: &dyn std::fmt::Display) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Exit,
-    address::{self, Failure, NodeAddress, text},
+    address::{self, Failure, NodeAddress, NodeArgs, text},
     say,
 };
 
@@ -40,14 +40,13 @@ pub(super) struct PurgeArgs {
     /// A name for this purge: sent again, it is not done again.
     #[arg(long, value_name = "TEXT")]
     reference: Option<String>,
-    /// The node's admin address. Default: FOURFRONT_NODE, or http://127.0.0.1:9400.
-    #[arg(long, value_name = "URL")]
-    node: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 pub(super) fn run(args: &PurgeArgs) -> Exit {
     address::talk(async {
-        let node = NodeAddress::of(args.node.as_deref())?;
+        let node = NodeAddress::at(&args.node)?;
         match args.paths.as_slice() {
             [word] if word == "list" => list(&node, args).await,
             _ => purge(&node, args).await,

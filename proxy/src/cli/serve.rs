@@ -87,6 +87,15 @@ pub(super) fn run(config: &Path) -> Exit {
         return Exit::Failed;
     };
     let secure = listeners.viewer.secure_address();
+    if let Some(controlled) = &controlled {
+        let plain = format!("http://{}", listeners.viewer.address());
+        let secure = secure.map(|address| format!("https://{address}"));
+        // Told once: nobody else sets it.
+        let _ = controlled
+            .endpoint
+            .viewers
+            .set(std::iter::once(plain).chain(secure).collect());
+    }
     let secure = secure.map_or_else(String::new, |address| format!(" and https://{address}"));
     let metrics = listeners.metrics;
     let metrics = metrics.map_or_else(String::new, |address| {

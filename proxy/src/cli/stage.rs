@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Exit,
-    address::{self, Failure, NodeAddress, text},
+    address::{self, Failure, NodeAddress, NodeArgs, text},
     say,
 };
 
@@ -17,9 +17,8 @@ use super::{
 pub(super) struct StageArgs {
     #[command(subcommand)]
     verb: Verb,
-    /// The node's admin address. Default: FOURFRONT_NODE, or http://127.0.0.1:9400.
-    #[arg(long, value_name = "URL", global = true)]
-    node: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,7 +94,7 @@ fn sessions(text: &str) -> Result<(u32, u32), String> {
 
 pub(super) fn run(args: &StageArgs) -> Exit {
     address::talk(async {
-        let node = NodeAddress::of(args.node.as_deref())?;
+        let node = NodeAddress::at(&args.node)?;
         args.verb.run(&node).await
     })
 }

@@ -2,8 +2,13 @@
 //! (CP-400..402), and the AWS-shaped services are on the same listener as the native API (CP-001).
 
 use std::{
-    convert::Infallible, io, net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf,
-    sync::Arc, time::Duration,
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    os::unix::fs::MetadataExt as _,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -26,6 +31,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     admin::{Admin, LOGS, accept_all, answer},
+    copy::Copy,
     follow::{self, Events},
     tap::LogTap,
 };
@@ -47,6 +53,8 @@ pub struct Endpoint {
     pub tap: Arc<LogTap>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
+    /// Where viewers reach the node, as URLs, once it listens there.
+    pub viewers: OnceLock<Vec<String>>,
     /// Where its socket lies, which callers without a key are told of.
     pub socket: PathBuf,
 }
@@ -59,8 +67,8 @@ impl std::fmt::Debug for Endpoint {
     }
 }
 
-/// The body of an answer: most are there at once, logs come as they may.
-type Told = UnsyncBoxBody<Bytes, Infallible>;
+/// The body of an answer: most are there at once, logs and backups come as they may.
+type Told = UnsyncBoxBody<Bytes, io::Error>;
 
 /// How a connection came.
 #[derive(Clone, Copy)]
@@ -131,7 +139,7 @@ pub async fn serve_socket(listener: UnixListener, endpoint: Arc<Endpoint>) {
 }
 
 /// The user of this process.
-fn own_uid() -> u32 {
+pub(crate) fn own_uid() -> u32 {
     std::fs::metadata("/proc/self").map_or(u32::MAX, |of| of.uid())
 }
 
@@ -185,10 +193,10 @@ impl Endpoint {
         match bare {
             // One word each, for probes.
             "/health" | "/ready" if is_read => {
-                return answer(&parts.method, path, self.node.as_ref()).map(Full::boxed_unsync);
+                return answer(&parts.method, path, self.node.as_ref()).map(whole);
             }
             "/metrics" if is_read && came.is_local() => {
-                return answer(&parts.method, path, self.node.as_ref()).map(Full::boxed_unsync);
+                return answer(&parts.method, path, self.node.as_ref()).map(whole);
             }
             _ => {}
         }
@@ -201,6 +209,15 @@ impl Endpoint {
             source: came.source,
             now: self.clock.now(),
         };
+        if path == "/_fourfront/v1/backup" && parts.method == Method::GET {
+            return match self.admit(&head, "backup", body, came).await {
+                Ok(_) => {
+                    let store = self.front.control().store().clone();
+                    Response::new(Copy::of(store, head.now).boxed_unsync())
+                }
+                Err(refused) => response(refused),
+            };
+        }
         let is_native = matches!(bare, "/status" | "/metrics") || path.starts_with("/_fourfront");
         if path == LOGS {
             let answered = self.logs(&head, body, came).await;
@@ -213,6 +230,15 @@ impl Endpoint {
             self.front.aws(head, |limit| read(body, limit)).await
         };
         response(answered)
+    }
+
+    /// Where its socket lies for whoever has another working directory.
+    fn socket_told(&self) -> String {
+        let told = std::path::absolute(&self.socket);
+        told.as_ref()
+            .unwrap_or(&self.socket)
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// Lets in a request of the native API, or says why not.
@@ -229,7 +255,7 @@ impl Endpoint {
             .await;
         admitted.map_err(|mut refused| {
             // The node's own user need not look for keys.
-            let socket = HeaderValue::from_str(&self.socket.to_string_lossy());
+            let socket = HeaderValue::from_str(&self.socket_told());
             if let (true, Ok(socket)) = (came.is_local(), socket) {
                 refused.headers.insert("fourfront-socket", socket);
             }
@@ -247,13 +273,14 @@ impl Endpoint {
         self.admit(head, "logs", body, came).await?;
         let answered = follow::answer(&head.method, &head.query, &self.tap, &self.node);
         answered
-            .map(|events| events.map(Events::boxed_unsync))
+            .map(|events| {
+                events.map(|events| Events::map_err(events, |never| match never {}).boxed_unsync())
+            })
             .map_err(Answer::problem)
     }
 
     async fn native(self: Arc<Self>, head: Head, path: &str, body: Incoming, came: Came) -> Answer {
-        let admitted = self.admit(&head, path, body, came).await;
-        let Admitted { principal, body } = match admitted {
+        let Admitted { principal, body } = match self.admit(&head, path, body, came).await {
             Ok(admitted) => admitted,
             Err(refused) => return refused,
         };
@@ -269,6 +296,8 @@ impl Endpoint {
                 let mut status: serde_json::Value =
                     serde_json::from_str(&self.node.status()).unwrap_or_default();
                 status["control"] = fourfront_control::api::front::status(self.front.control());
+                status["listeners"] = serde_json::json!(self.viewers.get());
+                status["control"]["socket"] = self.socket_told().into();
                 Answer::json(StatusCode::OK, &status)
             }
             ("metrics", true) if rest.is_empty() => {
@@ -334,8 +363,13 @@ async fn of_response(response: Response<Full<Bytes>>) -> Answer {
     }
 }
 
+/// A body that is there at once.
+fn whole(body: Full<Bytes>) -> Told {
+    body.map_err(|never| match never {}).boxed_unsync()
+}
+
 fn response(answer: Answer) -> Response<Told> {
-    let mut response = Response::new(Full::new(answer.body).boxed_unsync());
+    let mut response = Response::new(whole(Full::new(answer.body)));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response

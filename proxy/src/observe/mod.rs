@@ -5,6 +5,7 @@
 pub mod access;
 pub mod access_log;
 pub mod admin;
+mod copy;
 pub mod endpoint;
 mod follow;
 pub mod functions;

@@ -86,7 +86,7 @@ pub(crate) use explain::{Explained, Question, Ruling, Tier, Told, Vary, explain}
 pub use serve::{Listening, ServeSettings, serve};
 pub use storage::{CacheStorage, DiskPlace};
 pub(crate) use viewer_side::usable_host;
-pub(crate) use workers::all_roots;
+pub(crate) use workers::{SYSTEM_ROOTS, all_roots};
 
 use crate::{
     flow::{BodyPlan, Fault, Flow, Served, ViewerFault},

@@ -531,7 +531,7 @@ pub(crate) fn all_roots(origin_ca: &str) -> io::Result<Vec<u8>> {
 }
 
 /// Where distributions keep their bundle of authorities: Debian, Fedora, Alpine.
-const SYSTEM_ROOTS: [&str; 3] = [
+pub(crate) const SYSTEM_ROOTS: [&str; 3] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",

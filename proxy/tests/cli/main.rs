@@ -4,6 +4,7 @@
 //! program; conditions are waited for, with a limit, and never a time.
 #![forbid(unsafe_code)]
 
+mod access;
 mod cache_tests;
 mod deploy;
 mod dev;
@@ -13,6 +14,7 @@ mod offline;
 mod program;
 mod purge;
 mod quickstart;
+mod releases;
 mod roots;
 mod serve;
 mod service;

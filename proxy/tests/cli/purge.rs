@@ -16,7 +16,7 @@ fn purge(admin: SocketAddr, args: &[&str], dir: &Path) -> Ended {
 
 #[test]
 fn objects_are_purged_and_purges_are_listed_over_a_restart() {
-    // CP-610, CP-616, CP-620, CF-661
+    // CP-400, CP-610, CP-616, CP-620, CF-661
     let node = NODE.replace(" }", ", data_dir: ./data }");
     let site = Site::new(&[(
         "fourfront.yaml",
@@ -69,10 +69,11 @@ fn objects_are_purged_and_purges_are_listed_over_a_restart() {
     assert_eq!(purge(admin, &[], site.path()).code, Some(2));
     assert_eq!(purge(admin, &["list", "--all"], site.path()).code, Some(2));
 
+    // CP-400: who says nothing of who they are learns nothing.
     let answer = get(admin, &format!("/_fourfront/v1/purge/{id}"), &[]);
-    assert_eq!(answer.status, 200);
+    assert_eq!(answer.status, 403);
     assert!(
-        answer.body.contains(r#""paths":["/a","/b*"]"#),
+        answer.body.contains("missing_credentials"),
         "{}",
         answer.body
     );

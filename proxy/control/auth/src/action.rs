@@ -233,6 +233,7 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "plan", Action::Read),
     ("POST", "releases", Action::Write),
     ("GET", "releases", Action::Read),
+    ("GET", "releases/{id}", Action::Read),
     ("POST", "releases/{id}/activate", Action::Write),
     ("GET", "stages/{id}", Action::Read),
     ("POST", "stages/{id}", Action::Write),
@@ -243,14 +244,18 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "test", Action::Run),
     ("GET", "logs", Action::ReadLogs),
     ("POST", "purge", Action::Invalidate),
+    ("GET", "kv/{store}", Action::StoreRead),
+    ("POST", "kv/{store}", Action::StoreWrite),
     ("GET", "kv/{store}/{..}", Action::StoreRead),
     ("PUT", "kv/{store}/{..}", Action::StoreWrite),
     ("DELETE", "kv/{store}/{..}", Action::StoreWrite),
     ("GET", "artifacts/sha256/{hex}", Action::Artifact),
+    ("HEAD", "artifacts/sha256/{hex}", Action::Artifact),
     ("PUT", "artifacts/sha256/{hex}", Action::Write),
     ("GET", "config/{kind}", Action::Read),
     ("GET", "config/{kind}/{id}", Action::Read),
     ("PUT", "config/{kind}/{..}", Action::Write),
+    ("DELETE", "config/{kind}/{id}", Action::Write),
 ];
 
 #[cfg(test)]
@@ -327,7 +332,7 @@ mod tests {
             ("POST", "restore"),
             ("GET", ""),
             ("GET", "health/"),
-            ("GET", "kv/store"),
+            ("DELETE", "kv/store"),
             ("GET", "kv/store/"),
             ("GET", "kv//key"),
             ("POST", "releases//activate"),
@@ -344,6 +349,7 @@ mod tests {
             ("GET", "config/credentials"),
             ("GET", "config/credentials/FF1"),
             ("PUT", "config/credential/FF1"),
+            ("DELETE", "config/credential/FF1"),
         ] {
             assert_eq!(
                 Action::of_native(method, path),

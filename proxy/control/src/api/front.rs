@@ -752,6 +752,9 @@ pub fn status(control: &Control) -> Value {
     let snapshot = control.store().snapshot();
     let count = |kind: &fourfront_store::Kind| snapshot.count(kind);
     json!({
+        "account": control.settings().account.id,
+        "region": control.settings().account.region,
+        "data_dir": std::path::absolute(control.store().dir()).ok(),
         "sequence": snapshot.sequence(),
         "functions": count(&fourfront_store::Kind::Lambda),
         "function_versions": count(&fourfront_store::Kind::LambdaVersion),

@@ -8,6 +8,7 @@ use fourfront_auth::{
 };
 use fourfront_store::Store;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{ApiError, time};
 
@@ -42,6 +43,18 @@ pub struct KeyInfo {
     pub grants: Grants,
     /// What its owner calls it.
     pub description: String,
+    /// When it ends, if it does, as `2026-11-22T23:58:11.990Z`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// A key in the place of another.
+pub(super) struct Rotated {
+    pub(super) id: String,
+    /// `secret` or `token`.
+    pub(super) kind_of_secret: &'static str,
+    /// What is told of it once.
+    pub(super) secret: Zeroizing<String>,
 }
 
 impl Keychain {
@@ -106,16 +119,66 @@ impl Keychain {
                         kind: "key",
                         grants: key.grants,
                         description: key.description,
+                        expires: key.expires.map(shown),
                     },
                     Kept::Token(token) => KeyInfo {
                         id: id.to_string(),
                         kind: "token",
                         grants: token.grants,
                         description: token.description,
+                        expires: token.expires.map(shown),
                     },
                 })
             })
             .collect()
+    }
+
+    /// Makes a key of the same kind and rights as another, which ends at `ends`, or before if that was settled already. `None`
+    /// where there is no such key.
+    pub(super) fn rotate(
+        &self,
+        id: &str,
+        ends: SystemTime,
+        now: SystemTime,
+    ) -> Result<Option<Rotated>, ApiError> {
+        let internal = |e: String| ApiError::internal(e);
+        let Some(kept) = self.store.credential(id) else {
+            return Ok(None);
+        };
+        let sooner = |settled: Option<SystemTime>| Some(settled.map_or(ends, |at| at.min(ends)));
+        // The new one first: should the disk fail in between, both are good.
+        match read(&kept.sealed).map_err(|e| internal(e.to_string()))? {
+            Kept::Key(sealed) => {
+                let mut old = sealed
+                    .unseal(&self.master)
+                    .map_err(|e| internal(e.to_string()))?;
+                let mut new = Credential::generate((*old.grants).clone(), now)
+                    .map_err(|e| internal(e.to_string()))?;
+                new.description.clone_from(&old.description);
+                self.put(&new, now)?;
+                old.expires = sooner(old.expires);
+                self.put(&old, now)?;
+                Ok(Some(Rotated {
+                    id: new.key_id.to_string(),
+                    kind_of_secret: "secret",
+                    secret: Zeroizing::new(new.secret.reveal().to_owned()),
+                }))
+            }
+            Kept::Token(mut old) => {
+                let (mut new, text) = BearerToken::generate(old.grants.clone(), now)
+                    .map_err(|e| internal(e.to_string()))?;
+                new.description.clone_from(&old.description);
+                let id = new.id.clone();
+                self.put_token(new, now)?;
+                old.expires = sooner(old.expires);
+                self.put_token(old, now)?;
+                Ok(Some(Rotated {
+                    id,
+                    kind_of_secret: "token",
+                    secret: text,
+                }))
+            }
+        }
     }
 
     /// Makes the first admin key where there is none, and writes it to a file of its owner's alone (CP-430). `None` where
@@ -143,6 +206,10 @@ impl Keychain {
         self.put(&first, now)?;
         Ok(Some(first))
     }
+}
+
+fn shown(at: SystemTime) -> String {
+    time::iso(time::millis(at))
 }
 
 fn read(bytes: &[u8]) -> Result<Kept, serde_json::Error> {

@@ -1,6 +1,6 @@
 //! Keys of callers by the native API: made, listed, removed (CP-430..432). A secret is told once, in the answer that makes it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use fourfront_auth::{BearerToken, Credential, Grants, KeyId, Role, Secret};
@@ -61,6 +61,7 @@ pub(super) fn answer(front: &Front, head: &Head, rest: &[&str], body: &Bytes) ->
             Ok((StatusCode::OK, json!({ "items": all })))
         }
         ("POST", []) => create(front, head, body),
+        ("POST", [id, "rotate"]) => rotate(front, head, id, body),
         ("DELETE", [id]) => match keys.remove(id).map_err(problem)? {
             true => Ok((StatusCode::OK, json!({ "removed": id }))),
             false => Err(Problem::new(
@@ -72,9 +73,49 @@ pub(super) fn answer(front: &Front, head: &Head, rest: &[&str], body: &Bytes) ->
         _ => Err(Problem::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
-            "GET or POST to `keys`, or DELETE `keys/` and an id",
+            "GET or POST to `keys`, DELETE `keys/` and an id, or POST to `keys/`, an id and `/rotate`",
         )),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    /// How long the old key is still good, in seconds.
+    #[serde(default = "a_day")]
+    old_good_for: u64,
+}
+
+const fn a_day() -> u64 {
+    86_400
+}
+
+/// Makes another key with the same rights, and lets the old one end after a while (CP-432).
+fn rotate(front: &Front, head: &Head, id: &str, body: &Bytes) -> Told {
+    let asked: Rotation = match body.is_empty() {
+        true => Rotation {
+            old_good_for: a_day(),
+        },
+        false => serde_json::from_slice(body)
+            .map_err(|e| Problem::invalid("", format!("not a rotation: {e}")))?,
+    };
+    let ends = Duration::from_secs(asked.old_good_for);
+    let ends = head
+        .now
+        .checked_add(ends)
+        .ok_or_else(|| Problem::invalid("old_good_for", "no calendar reaches that far"))?;
+    let rotated = front.keys().rotate(id, ends, head.now).map_err(problem)?;
+    let rotated = rotated.ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            format!("there is no key `{id}`"),
+        )
+    })?;
+    let ends = super::time::iso(super::time::millis(ends));
+    let mut told = json!({ "id": rotated.id, "replaces": id, "old_ends": ends });
+    told[rotated.kind_of_secret] = json!(&*rotated.secret);
+    Ok((StatusCode::CREATED, told))
 }
 
 fn create(front: &Front, head: &Head, body: &Bytes) -> Told {

@@ -32,6 +32,7 @@ pub mod native;
 mod page;
 pub mod plane;
 mod releases;
+mod removal;
 mod retries;
 mod stages;
 mod stores;

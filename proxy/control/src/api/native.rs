@@ -15,7 +15,7 @@ use super::{
     front::{Answer, Front, Head},
     keys,
     plane::Problem,
-    time,
+    removal, time,
 };
 
 /// Answers a request that was let in. `path` is what follows `/_fourfront/v1/`. Blocks.
@@ -39,7 +39,10 @@ pub fn answer(
             body,
             caller,
         ),
-        ("GET" | "HEAD", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
+        ("DELETE", ["config", kind, id]) => known_kind(kind)
+            .and_then(|kind| removal::remove(front, head, &kind, &decoded(id), caller)),
+        ("HEAD", ["artifacts", "sha256", hex]) => return artifact_head(front, hex),
+        ("GET", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
         ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
         (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body),
         (_, ["stages", _, ..]) => super::stages::answer(front, head, &parts, body, caller),
@@ -218,6 +221,25 @@ fn kv(front: &Front, head: &Head, store: &str, key: &str, body: &Bytes, caller: 
 fn blob_id(hex: &str) -> Result<BlobId, Problem> {
     hex.parse()
         .map_err(|_| Problem::invalid("sha256", "64 digits of 0-9 and a-f"))
+}
+
+/// Whether an artifact is there already, so that it need not be sent. It is kept from being collected, as if it had been.
+fn artifact_head(front: &Front, hex: &str) -> Answer {
+    let store = front.control().store();
+    let kept = blob_id(hex).and_then(|id| store.blob_keep(&id).map_err(|e| problem(e.into())));
+    match kept {
+        Ok(true) => Answer {
+            status: StatusCode::NO_CONTENT,
+            headers: http::HeaderMap::new(),
+            body: Bytes::new(),
+        },
+        Ok(false) => Answer::problem(Problem::new(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            "there is no such artifact",
+        )),
+        Err(problem) => Answer::problem(problem),
+    }
 }
 
 fn artifact_get(front: &Front, hex: &str) -> Answer {
