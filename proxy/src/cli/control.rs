@@ -124,11 +124,12 @@ impl ControlState {
                 return None;
             }
         };
-        collect_from_time_to_time(self.store);
+        let collecting = collect_from_time_to_time(self.store, Arc::clone(&endpoint.clock));
         Some(Controlled {
             control,
             endpoint: Arc::new(endpoint),
             tls,
+            _collecting: collecting,
         })
     }
 }
@@ -138,17 +139,14 @@ pub(super) struct Controlled {
     control: Arc<Control>,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) tls: Option<TlsAcceptor>,
+    _collecting: mpsc::Sender<()>,
 }
 
 impl Controlled {
     /// Serves what the site file and what was deployed say now, as [`super::start::reload`] does without a control plane.
     pub(super) fn reload(&self, started: &NodeSettings) -> Option<String> {
         let now = self.endpoint.clock.now();
-        let now = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        match self.control.reload(now) {
+        match self.control.reload(millis(now)) {
             Ok(loaded) => Some(note(&needs_restart(started, &loaded.node))),
             Err(e) => {
                 logs::say(&e.to_string());
@@ -202,7 +200,8 @@ fn first_key(
         "made the first admin key; it is in {}",
         file.display()
     ));
-    if may_use_development_key(&[listener], true) {
+    // To a person and to no file: logs are read by others, and for long.
+    if may_use_development_key(&[listener], true) && std::io::stderr().is_terminal() {
         logs::say(&format!(
             "  export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
             first.key_id,
@@ -233,16 +232,14 @@ fn acceptor(settings: &NodeSettings) -> Result<Option<TlsAcceptor>, String> {
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
-/// Removes blobs that nothing has named for a week, now and then, for as long as the process lives (CP-561).
-fn collect_from_time_to_time(store: Store) {
+/// Removes blobs that nothing has named for a week, now and then, for as long as what is returned is kept (CP-561).
+fn collect_from_time_to_time(store: Store, clock: Arc<dyn Clock>) -> mpsc::Sender<()> {
+    let (kept, ended) = mpsc::channel::<()>();
     let references: References = Arc::new(|_, _, body| named_in(body));
     let collecting = std::thread::Builder::new().name("artifacts".to_owned());
     let collecting = collecting.spawn(move || {
-        loop {
-            std::thread::sleep(COLLECTED_EVERY);
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            let now = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(0);
-            if let Err(e) = store.collect_garbage(now, &references) {
+        while ended.recv_timeout(COLLECTED_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if let Err(e) = store.collect_garbage(millis(clock.now()), &references) {
                 tracing::error!("artifacts that nothing names: {e}");
             }
         }
@@ -250,6 +247,12 @@ fn collect_from_time_to_time(store: Store) {
     if let Err(e) = collecting {
         tracing::error!("artifacts that nothing names stay: {e}");
     }
+    kept
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The blobs that a document names: whatever in it looks like a SHA-256.

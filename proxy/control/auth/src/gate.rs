@@ -4,8 +4,8 @@
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use crate::{
-    AuthFault, AuthMode, CredentialStore, FailureLimiter, LinkSigner, Presented, Principal,
-    RequestHead, Service, Verifier, Window, bearer, mode::check_local, verify::Pending,
+    AuthFault, AuthMode, CredentialStore, FailureLimiter, LinkSigner, Payload, Presented,
+    Principal, RequestHead, Service, Verifier, Window, bearer, mode::check_local, verify::Pending,
 };
 
 /// Where a request comes from.
@@ -142,6 +142,11 @@ impl<S: CredentialStore> Gate<S> {
             .ok_or(AuthFault::Missing);
         };
         if LinkSigner::is_reserved(presented.key_id()) {
+            // Links have no body and are for artifacts: whoever names their key for anything else knows no key.
+            if service != Service::Native || presented.payload() != Payload::Empty {
+                self.verifier.pretend(&presented);
+                return Err(AuthFault::UnknownKey);
+            }
             let pending = self
                 .verifier
                 .begin(presented, self.links.credential(), service, now)?;

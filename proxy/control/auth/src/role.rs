@@ -261,6 +261,26 @@ impl Principal {
         verdict.map_err(|reason| Denied { action, reason })
     }
 
+    /// Whether it may do that to something at least.
+    ///
+    /// # Errors
+    /// That none of its roles has the right.
+    pub fn may_ever(&self, action: Action) -> Result<(), Denied> {
+        match self.authorize(action, Resource::Any) {
+            Err(denied) if denied.reason == Reason::Resource => Ok(()),
+            judged => judged,
+        }
+    }
+
+    /// Whether it has lists of what it may reach.
+    pub fn is_restricted(&self) -> bool {
+        match self {
+            Self::Key { grants, .. } | Self::Token { grants, .. } => grants.is_restricted(),
+            Self::Peer { .. } | Self::Local { .. } => false,
+            Self::Link => true,
+        }
+    }
+
     /// Whether a list may show it that element.
     pub fn sees(&self, resource: Resource<'_>) -> bool {
         match self {

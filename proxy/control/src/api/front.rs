@@ -27,7 +27,7 @@ use super::{
     log_query::{self, Subject},
     plane::Problem,
     retries::Retries,
-    time,
+    seen, time,
 };
 
 /// A request without its body.
@@ -250,6 +250,13 @@ impl Front {
             }
             Protocol::Query | Protocol::Json11 => None,
         };
+        // Nothing is read from who may not do it anyway.
+        if let Some(routed) = &routed {
+            let action = Action::of_operation(auth_service(service), routed.operation.name);
+            if let Err(denied) = admission.claimed().may_ever(action) {
+                return refuse_fault(service, &denied.into(), id);
+            }
+        }
         let limit = routed
             .as_ref()
             .map_or(1 << 20, |r| r.operation.body_limit());
@@ -297,6 +304,7 @@ impl Front {
         let asked = Call {
             operation,
             decoded,
+            principal,
             caller,
             id: id.to_owned(),
         };
@@ -336,6 +344,7 @@ impl Front {
         let Call {
             operation,
             decoded,
+            principal,
             caller,
             id,
         } = asked;
@@ -350,13 +359,16 @@ impl Front {
             blocking(call).await
         };
         match called {
-            Ok(output) => match encode(operation, &reply, &output) {
-                Ok(answer) => answer.into(),
-                Err(e) => {
-                    let error = worded(service, ApiError::internal(e.to_string()));
-                    refuse(service, &error, &id)
+            Ok(mut output) => {
+                seen::filter(&principal, service, operation.name, &mut output);
+                match encode(operation, &reply, &output) {
+                    Ok(answer) => answer.into(),
+                    Err(e) => {
+                        let error = worded(service, ApiError::internal(e.to_string()));
+                        refuse(service, &error, &id)
+                    }
                 }
-            },
+            }
             Err(e) => {
                 let mut error = worded(service, e);
                 if !knows(operation, &error.code) {
@@ -406,7 +418,7 @@ impl Front {
             .flatten();
         let resource = named
             .as_ref()
-            .map_or_else(|| native_resource(path), Subject::resource);
+            .map_or_else(|| seen::native(path), Subject::resource);
         let may = |principal: &Principal| {
             let verdict = principal.authorize(action, resource);
             verdict.map_err(AuthFault::from)
@@ -460,7 +472,15 @@ impl Front {
         let named = Named::of(&self.control, service, operation, input);
         principal
             .authorize(action, named.resource())
-            .map_err(AuthFault::from)
+            .map_err(AuthFault::from)?;
+        if operation == "UpdateDistributionWithStagingConfig" {
+            // It is about two of them.
+            let staging = input["StagingDistributionId"].as_str().unwrap_or_default();
+            principal
+                .authorize(action, Resource::Distribution(staging))
+                .map_err(AuthFault::from)?;
+        }
+        Ok(())
     }
 }
 
@@ -468,6 +488,7 @@ impl Front {
 struct Call {
     operation: &'static Operation,
     decoded: Decoded,
+    principal: Principal,
     caller: Caller,
     /// Of the request.
     id: String,
@@ -488,7 +509,11 @@ impl Named {
         let account = &control.settings().account;
         match service {
             Service::Lambda => {
-                let name = member("FunctionName").or_else(|| member("Resource"));
+                // The member that the operation acts on, and no other that may stand beside it.
+                let name = match operation {
+                    "ListTags" | "TagResource" | "UntagResource" => member("Resource"),
+                    _ => member("FunctionName"),
+                };
                 let parsed = name.and_then(|n| FunctionRef::parse(&n, account).ok());
                 parsed.map_or(Self::Any, |reference| Self::Function(reference.name))
             }
@@ -505,9 +530,16 @@ impl Named {
             Service::CloudFront if operation.contains("Invalidation") => {
                 member("DistributionId").map_or(Self::Any, Self::Distribution)
             }
-            Service::CloudFront if operation.contains("Distribution") => member("Id")
-                .or_else(|| member("PrimaryDistributionId"))
-                .map_or(Self::Any, Self::Distribution),
+            Service::CloudFront if operation == "CopyDistribution" => {
+                member("PrimaryDistributionId").map_or(Self::Any, Self::Distribution)
+            }
+            Service::CloudFront
+                if operation.contains("Distribution")
+                    && !operation.starts_with("CreateDistribution") =>
+            {
+                member("Id").map_or(Self::Any, Self::Distribution)
+            }
+            Service::CloudFront if operation.starts_with("CreateDistribution") => Self::Any,
             Service::CloudFront
                 if operation.contains("TagResource") || operation == "ListTagsForResource" =>
             {
@@ -534,20 +566,6 @@ impl Named {
             Self::Function(name) => Resource::Function(name),
             Self::Store(name) => Resource::Store(name),
         }
-    }
-}
-
-fn native_resource(path: &str) -> Resource<'_> {
-    let mut parts = path.split('/');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some("kv"), Some(store), _) => Resource::Store(store),
-        (Some("config"), Some("distribution"), Some(id)) | (Some("stages"), Some(id), _) => {
-            Resource::Distribution(id)
-        }
-        (Some("config"), Some("lambda" | "cloudfront-function"), Some(name)) => {
-            Resource::Function(name)
-        }
-        _ => Resource::Any,
     }
 }
 

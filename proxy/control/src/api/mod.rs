@@ -34,6 +34,7 @@ pub mod plane;
 mod releases;
 mod removal;
 mod retries;
+mod seen;
 mod stages;
 mod stores;
 mod sts;
@@ -220,10 +221,8 @@ impl Control {
         if reads(operation) {
             let mut tx = Tx::new(self.around(caller));
             let output = work_out(&mut tx, service, operation, input)?;
-            return Ok(tagged(output, |kind, id| {
-                let found = self.store.get(kind, id);
-                found.map_or_else(String::new, |document| document.etag())
-            }));
+            // Of the document that was told, not of what may have taken its place meanwhile (CP-040).
+            return Ok(tagged(output, |kind, id| tx.etag(kind, id)));
         }
         let refusal = AuditEntry {
             outcome: "".into(),
@@ -352,12 +351,17 @@ impl Control {
         batch.now = caller.now;
         batch.audit = audit;
         batch.release = release;
+        let made: Vec<_> = batch.kvs.iter().filter_map(made).collect();
         let names: Vec<_> = batch
             .changes
             .iter()
             .map(|change| (change.kind.clone(), change.id.clone()))
             .collect();
         let committed = self.store.write(batch)?;
+        // Functions were given the stores before there was anything in them (CP-204).
+        for id in &made {
+            self.stores.refresh(&self.store, id);
+        }
         let stores: Vec<_> = self.store.list(&Kind::KeyValueStore, None, usize::MAX);
         self.stores.keep(|id| {
             let named = |document: &Arc<fourfront_store::Document>| {
@@ -411,6 +415,14 @@ impl Caller {
             origin: String::new(),
             source: "local".to_owned(),
         }
+    }
+}
+
+/// The store that a change makes.
+fn made(change: &fourfront_store::KvsChange) -> Option<Arc<str>> {
+    match change {
+        fourfront_store::KvsChange::Create { id, .. } => Some(Arc::clone(id)),
+        fourfront_store::KvsChange::Remove { .. } => None,
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     ApiError, Caller, Control,
-    apply::{self, Applied, Artifacts},
+    apply::{self, Applied, Artifacts, Stack},
     front::{Front, Head},
     native::{Told, problem},
     plane::Problem,
@@ -120,6 +120,18 @@ fn existing(control: &Control, id: &str) -> Result<Release, ApiError> {
     found.ok_or_else(|| ApiError::new(404, "NoSuchRelease", format!("there is no release `{id}`")))
 }
 
+/// What a release says that its stack owns.
+fn stack_of(release: &Release) -> Stack {
+    let id = apply::stack_id(&release.stack);
+    let of_stack = release
+        .members
+        .iter()
+        .find(|m| *m.kind == *Kind::Setting.as_str() && *m.id == id);
+    let body = of_stack.and_then(|m| m.body.as_deref());
+    body.and_then(|body| serde_json::from_str(body).ok())
+        .unwrap_or_default()
+}
+
 fn told(applied: &Applied) -> Value {
     json!({ "steps": applied.steps, "urls": applied.urls })
 }
@@ -177,41 +189,44 @@ impl Control {
         let _writing = self.writing.lock();
         let release = existing(self, id)?;
         let mut tx = Tx::new(self.around(caller));
+        // A release may hold what others own, to whose distributions the stack attached functions: that is left alone.
+        let of_release = stack_of(&release);
+        let now = tx.get::<Stack>(&Kind::Setting, &apply::stack_id(&release.stack))?;
+        let now = now.map(|stored| stored.body).unwrap_or_default();
         let mut members = Vec::new();
         for member in &release.members {
             let kind: Kind = member.kind.parse().map_err(|_| {
                 ApiError::internal(format!("release {id}: a member of an unknown kind"))
             })?;
+            let is_stack = kind == Kind::Setting && *member.id == apply::stack_id(&release.stack);
+            let Some(body) = member.body.as_deref() else {
+                continue;
+            };
+            if !is_stack && !of_release.owns(&kind, &member.id) {
+                continue;
+            }
+            members.push((kind.clone(), member.id.to_string()));
             let present = tx.get::<Value>(&kind, &member.id)?;
-            match &member.body {
-                Some(body) => {
-                    members.push((kind.clone(), member.id.to_string()));
-                    if present.is_some() && apply::only_if_gone(&kind) {
-                        continue;
-                    }
-                    let body: Value = serde_json::from_str(body)
-                        .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?;
-                    if present.is_none_or(|p| p.body != body) {
-                        tx.put(kind, &member.id, &body)?;
-                    }
+            if present.is_some() && apply::only_if_gone(&kind) {
+                continue;
+            }
+            let body: Value = serde_json::from_str(body)
+                .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?;
+            if present.is_none_or(|p| p.body != body) {
+                if kind == Kind::KeyValueStore {
+                    tx.restore_data(body["id"].as_str().unwrap_or_default());
                 }
-                None => {
-                    if present.is_some() {
-                        tx.delete(kind, &member.id);
-                    }
-                }
+                tx.put(kind, &member.id, &body)?;
             }
         }
         // What a later deploy of the stack made is no part of it.
-        let newest = self.store.releases(Some(&release.stack)).into_iter().next();
-        for member in newest.iter().flat_map(|(_, newest)| &newest.members) {
-            let kind: Option<Kind> = member.kind.parse().ok();
+        for owned in now.resources.values() {
+            let kind: Option<Kind> = owned.kind.parse().ok();
             let Some(kind) = kind.filter(|kind| !apply::only_if_gone(kind)) else {
                 continue;
             };
-            let is_ours = members.iter().any(|(k, i)| *k == kind && **i == *member.id);
-            if !is_ours && tx.get::<Value>(&kind, &member.id)?.is_some() {
-                tx.delete(kind, &member.id);
+            if !of_release.owns(&kind, &owned.id) && tx.get::<Value>(&kind, &owned.id)?.is_some() {
+                tx.delete(kind, &owned.id);
             }
         }
         let said = match message {

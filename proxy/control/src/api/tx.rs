@@ -133,6 +133,12 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// The ETag of a document as it was when the call began; empty where there was none.
+    pub(crate) fn etag(&self, kind: &Kind, id: &str) -> String {
+        let found = self.current.get(kind, id);
+        found.map_or_else(String::new, |document| document.etag())
+    }
+
     /// When the call is made.
     pub(crate) fn now(&self) -> SystemTime {
         time::of_millis(self.caller.now)
@@ -217,6 +223,14 @@ impl<'a> Tx<'a> {
     /// What is served changes, though no document does that says so itself.
     pub(crate) fn serves_anew(&mut self) {
         self.serves_anew = true;
+    }
+
+    /// Gives a store that comes back data again, if it lost it: none, for what it held is gone.
+    pub(crate) fn restore_data(&mut self, id: &str) {
+        if !id.is_empty() && self.store.kvs_snapshot(id).is_none() {
+            let (id, entries) = (id.into(), Vec::new());
+            self.data.push(KvsChange::Create { id, entries });
+        }
     }
 
     /// Makes or removes the data of a key-value store when the call is done.

@@ -3,6 +3,8 @@
 use fourfront_aws::{Service, Shape};
 use serde_json::Value;
 
+use super::ApiError;
+
 /// The shape of an operation's member.
 fn shape(operation: &str, member: &str) -> Option<&'static Shape> {
     Service::CloudFront
@@ -10,6 +12,23 @@ fn shape(operation: &str, member: &str) -> Option<&'static Shape> {
         .input?
         .member(member)
         .map(|m| m.shape)
+}
+
+/// Holds a configuration that did not come by an operation of its own against the shape that one has, and makes numbers and
+/// booleans of the texts that stand for them.
+pub(super) fn checked(operation: &str, member: &str, config: &mut Value) -> Result<(), ApiError> {
+    let Some(shape) = shape(operation, member) else {
+        return Ok(());
+    };
+    if !config.is_object() {
+        return Err(ApiError::cloudfront(
+            "InvalidArgument",
+            format!("{member} is no object"),
+        ));
+    }
+    fourfront_aws::document(Service::CloudFront, shape, config)
+        .map(|_| ())
+        .map_err(|e| ApiError::new(e.status, e.code, format!("{member}: {}", e.message)))
 }
 
 /// A `DistributionConfig` as it is to be acted on: without members that are empty and mean nothing (CP-021).

@@ -8,6 +8,7 @@ use super::Applier;
 use crate::api::{
     ApiError, cloudfront,
     cloudfront::{DistributionDocument, FamilyDocument},
+    wire,
 };
 
 /// The documents of one family in a plan: what they are to the store, to plans and to the API.
@@ -113,17 +114,24 @@ impl Applier<'_, '_> {
         name: &str,
     ) -> Result<String, ApiError> {
         let mut config = self.resolved(&document.item.config)?;
+        if !config.is_object() {
+            return Err(ApiError::cloudfront(
+                "InvalidArgument",
+                format!("{}: {name}Config is no object", document.place),
+            ));
+        }
         if matches!(kind, Kind::PublicKey | Kind::OriginAccessIdentity)
             && config.get("CallerReference").is_none()
         {
             // CP-321
             config["CallerReference"] = json!(format!("{}/{}", self.plan.stack, document.id));
         }
+        let member = format!("{name}Config");
+        wire::checked(&format!("Create{name}"), &member, &mut config)?;
         let existing = match self.owned(what, &document.id) {
             Some(id) => self.tx.get::<FamilyDocument>(kind, &id)?,
             None => None,
         };
-        let member = format!("{name}Config");
         let (action, id) = match existing {
             Some(found) if found.body.config == config => ("keep", found.id),
             Some(found) => {
@@ -147,12 +155,19 @@ impl Applier<'_, '_> {
         let plan = self.plan;
         for distribution in &plan.distributions {
             let mut config = self.resolved(&distribution.item.config)?;
+            if !config.is_object() {
+                return Err(ApiError::cloudfront(
+                    "InvalidArgument",
+                    format!("{}: DistributionConfig is no object", distribution.place),
+                ));
+            }
             if config.get("CallerReference").is_none() {
                 config["CallerReference"] = json!(format!("{}/{}", plan.stack, distribution.id));
             }
             if config.get("Comment").is_none() {
                 config["Comment"] = json!("");
             }
+            wire::checked("CreateDistribution", "DistributionConfig", &mut config)?;
             let mut tags = distribution.item.tags.clone();
             tags.insert("fourfront:stack".to_owned(), plan.stack.clone());
             let existing = match self.owned("distribution", &distribution.id) {

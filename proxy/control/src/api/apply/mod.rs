@@ -27,6 +27,14 @@ pub(super) struct Stack {
     pub(super) resources: BTreeMap<String, Owned>,
 }
 
+impl Stack {
+    /// Whether a document is one of its resources.
+    pub(super) fn owns(&self, kind: &Kind, id: &str) -> bool {
+        let mut all = self.resources.values();
+        all.any(|owned| owned.kind == kind.as_str() && owned.id == id)
+    }
+}
+
 /// A resource of a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Owned {
@@ -261,6 +269,9 @@ impl Applier<'_, '_> {
             .filter(|(key, _)| !self.after.resources.contains_key(*key))
             .map(|(key, owned)| (key.clone(), owned.clone()))
             .collect();
+        // Whatever uses others goes before them.
+        let mut gone = gone;
+        gone.sort_by_key(|(key, _)| !key.starts_with("distribution "));
         for (key, owned) in gone {
             let Ok(kind) = owned.kind.parse::<Kind>() else {
                 continue;
@@ -289,6 +300,10 @@ impl Applier<'_, '_> {
     }
 
     fn remove(&mut self, kind: &Kind, id: &str) -> Result<(), ApiError> {
+        // Somebody else may have been faster.
+        if self.tx.get::<Value>(kind, id)?.is_none() {
+            return Ok(());
+        }
         match kind {
             Kind::Lambda => {
                 self.call_lambda("DeleteFunction", &json!({ "FunctionName": id }))?;
