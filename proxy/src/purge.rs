@@ -69,7 +69,8 @@ fn create(
         .caller_reference
         .unwrap_or_else(|| format!("node-{:032x}", rand::random::<u128>()));
     let mut items = asked.items;
-    if distribution.compat == Compat::Strict {
+    // What an edge has accepted has grown on its way by what the edge adds.
+    if distribution.compat == Compat::Strict && and_shields {
         check_size(&items, quotas)?;
     }
     // CF-657: who names `/` means the object that is served for it.

@@ -3,8 +3,9 @@
 
 use std::{
     env,
+    io::IsTerminal as _,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, mpsc},
     time::{Duration, SystemTime},
 };
 

@@ -70,7 +70,14 @@ pub fn admit(snapshot: &Arc<Snapshot>, facts: &ViewerFacts<'_>) -> Admission {
     let unknown = || nowhere(ViewerFault::UnknownHost);
     let entry = snapshot.site().distribution_index_for(host);
     let entry = entry.ok_or_else(unknown)?;
-    let (distribution, staged) = staging::choose(snapshot, entry, facts);
+    // Calls stay with the primary: what carries them asks about it before there is a choice (CF-410).
+    let is_call = grpc::has_call_type(facts.headers)
+        && Route::through(snapshot, entry, entry, &text)
+            .is_some_and(|route| grpc::is_call(facts, route.behavior()));
+    let (distribution, staged) = match is_call {
+        true => (entry, None),
+        false => staging::choose(snapshot, entry, facts),
+    };
     let route = Route::through(snapshot, entry, distribution, &text).ok_or_else(unknown)?;
     let exchange = begin(snapshot, facts, route, staged);
     match check_route(facts, &exchange) {
@@ -94,7 +101,7 @@ fn begin(
     staged: Option<Arc<Staged>>,
 ) -> Exchange {
     let viewer = viewer(snapshot, facts.peer, facts.headers);
-    let is_call = grpc::is_call(facts, route.behavior());
+    let is_call = !route.is_staged() && grpc::is_call(facts, route.behavior());
     let route = route.for_call(is_call);
     Exchange {
         country: country(snapshot, &route, viewer.ip()),

@@ -172,6 +172,11 @@ impl Route {
         }
     }
 
+    /// Whether the distribution was reached through another one (CF-451).
+    pub(super) const fn is_staged(&self) -> bool {
+        self.entry != self.distribution
+    }
+
     /// The same for a gRPC call (CF-410).
     #[must_use]
     pub(super) fn for_call(self, is_call: bool) -> Self {

@@ -477,6 +477,13 @@ pub(super) struct Place {
     reused: bool,
 }
 
+impl Place {
+    /// Lets no more calls go where this one was not answered: a connection that has died in silence tells nobody.
+    pub(super) fn distrust(&self) {
+        self.line.close();
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.line.state.lock();

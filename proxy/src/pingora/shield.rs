@@ -101,7 +101,13 @@ impl Lost {
     /// bodies that stop coming, origins that take their time.
     fn says_it_is_down(&self, method: &Method) -> bool {
         match self {
-            Self::Silent(OriginFault::ReadTimeout | OriginFault::CompletionTimeout) => false,
+            // Nor do heads of origins that grow too long by what a shield adds.
+            Self::Silent(
+                OriginFault::ReadTimeout
+                | OriginFault::CompletionTimeout
+                | OriginFault::InvalidResponse { .. }
+                | OriginFault::HeadersTooBig { .. },
+            ) => false,
             Self::Silent(_) => {
                 self.was_not_passed_on() || matches!(*method, Method::GET | Method::HEAD)
             }
@@ -207,6 +213,8 @@ impl Edge {
                 return Some(Said::Lost(match head.status.as_u16() {
                     // Before anything of a node's looks at a request (CF-760).
                     400 | 413 | 414 | 431 | 494 => Lost::Unreadable(head.status),
+                    // It takes no more connections (CF-773).
+                    503 => Lost::Busy,
                     _ => Lost::Other,
                 }));
             }

@@ -229,6 +229,10 @@ impl<'e> Call<'e> {
         let carried = self.exchange(response, &mut up, limit).await;
         self.from_viewer = up.came();
         if let Err(end) = carried {
+            let is_silent = matches!(&end, End::Fault(Fault::Origin(OriginFault::ReadTimeout)));
+            if is_silent && self.answered.is_none() {
+                place.distrust();
+            }
             up.reset(end.to_origin());
             self.ended(end).await;
         }

@@ -115,6 +115,13 @@ impl Call<'_> {
         for name in &names {
             self.head.headers.remove(name);
         }
+        // The node's own cookie, of requests that are no calls (CF-454).
+        if let Some(kept) = staging::without_session(&self.head.headers) {
+            self.head.headers.remove(header::COOKIE);
+            for line in kept {
+                self.head.headers.append(header::COOKIE, line);
+            }
+        }
         refused.map_or(Ok(()), |fault| Err(fault.into()))
     }
 
