@@ -266,9 +266,9 @@ mod tests {
 
     use super::*;
 
-    // CP-432: as many operations as the document counts (section 3.1: 50 and 26; section 2.1: 17 and 9; 4: 6; 5: 1, 15, 8)
     #[test]
     fn each_operation_of_the_document_has_its_action_once() {
+        // CP-432: as many operations as the document counts (section 3.1: 50 and 26; section 2.1: 17 and 9; 4: 6; 5: 1, 15, 8)
         let count = |service| {
             Action::operations()
                 .filter(|(of, _, _)| *of == service)
@@ -286,9 +286,9 @@ mod tests {
         assert_eq!(once.len(), Action::operations().count());
     }
 
-    // CP-432
     #[test]
     fn an_operation_that_changes_something_is_no_read() {
+        // CP-432
         for (service, name, action) in Action::operations() {
             assert_eq!(Action::of_operation(service, name), action);
             let looks = ["Get", "List", "Describe", "Filter"]
@@ -299,9 +299,9 @@ mod tests {
         }
     }
 
-    // CP-432: `GetFunction` is one of two services, and none of a third
     #[test]
     fn what_no_table_knows_is_for_administrators() {
+        // CP-432: `GetFunction` is one of two services, and none of a third
         assert_eq!(
             Action::of_operation(Service::Lambda, "GetFunction"),
             Action::Read
@@ -321,9 +321,9 @@ mod tests {
         }
     }
 
-    // CP-620
     #[test]
     fn each_native_route_has_its_action() {
+        // CP-620
         for (method, template, action) in Action::routes() {
             let path = template.replace("{..}", "a/b").replace(['{', '}'], "");
             assert_eq!(Action::of_native(method, &path), action, "{method} {path}");

@@ -97,9 +97,9 @@ mod tests {
 
     use super::*;
 
-    // CP-433
     #[test]
     fn an_entry_says_who_did_what_to_what_and_how_it_ended() {
+        // CP-433
         let who = Principal::Peer { uid: 7 };
         let entry = AuditEntry::new(
             UNIX_EPOCH + Duration::from_millis(1_500),

@@ -136,9 +136,9 @@ mod tests {
         headers
     }
 
-    // CP-402, CP-430
     #[test]
     fn a_token_is_known_by_its_hash_alone() {
+        // CP-402, CP-430
         let now = SystemTime::UNIX_EPOCH;
         let (mut token, text) = BearerToken::generate(Grants::default(), now).unwrap();
         let kept = serde_json::to_string(&token).unwrap();
@@ -163,9 +163,9 @@ mod tests {
         ));
     }
 
-    // CP-402
     #[test]
     fn other_forms_are_refused_and_other_schemes_left_alone() {
+        // CP-402
         for wrong in [
             "Bearer x",
             "Bearer ff_a",

@@ -144,9 +144,9 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    // CP-414
     #[test]
     fn a_path_is_encoded_once_more_without_dots_and_empty_segments() {
+        // CP-414
         for (raw, wanted) in [
             ("", "/"),
             ("/", "/"),
@@ -166,9 +166,9 @@ mod tests {
         }
     }
 
-    // CP-414
     #[test]
     fn a_query_is_sorted_as_sent() {
+        // CP-414
         for (raw, wanted) in [
             ("", ""),
             ("WithTags", "WithTags="),
@@ -187,9 +187,9 @@ mod tests {
         }
     }
 
-    // CP-413
     #[test]
     fn header_values_are_trimmed_collapsed_and_joined() {
+        // CP-413
         let mut map = HeaderMap::new();
         map.append("x-amz-a", "  one \t  two ".parse().unwrap());
         map.append("x-amz-a", "three".parse().unwrap());

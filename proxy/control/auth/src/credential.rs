@@ -286,9 +286,9 @@ impl CredentialStore for MemoryStore {
 mod tests {
     use super::*;
 
-    // CP-431
     #[test]
     fn generated_ids_have_their_form_and_imported_ones_theirs() {
+        // CP-431
         let id = KeyId::generate().unwrap();
         assert_eq!(id.as_str().len(), 20);
         assert!(id.as_str().starts_with("FF"));
@@ -307,9 +307,9 @@ mod tests {
         }
     }
 
-    // CP-430
     #[test]
     fn a_secret_is_shown_to_nobody_by_accident() {
+        // CP-430
         let credential = Credential::generate(Grants::default(), SystemTime::UNIX_EPOCH).unwrap();
         let shown = format!("{credential:?}");
         assert!(!shown.contains(credential.secret.reveal()), "{shown}");

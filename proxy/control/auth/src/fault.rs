@@ -273,9 +273,9 @@ mod tests {
     use super::*;
     use crate::{Action, role::Reason};
 
-    // CP-016's table 1.5, the rows that are about who is asking
     #[test]
     fn the_codes_are_those_of_the_table() {
+        // CP-016's table 1.5, the rows that are about who is asking
         let denied = || {
             AuthFault::from(Denied {
                 action: Action::Write,
@@ -321,9 +321,9 @@ mod tests {
         }
     }
 
-    // CP-206
     #[test]
     fn who_calls_a_store_without_sigv4a_is_told_what_to_install() {
+        // CP-206
         for fault in [AuthFault::Missing, Mismatch::Signature.into()] {
             let text = fault.message(Service::KeyValueStore);
             assert!(

@@ -153,9 +153,9 @@ mod tests {
 
     use super::*;
 
-    // CP-417: the example of AWS's documentation on deriving a signing key
     #[test]
     fn the_chain_gives_the_documented_key() {
+        // CP-417: the example of AWS's documentation on deriving a signing key
         let secret = Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
         let key = derive_hmac(&secret, "20120215", "us-east-1", "iam");
         assert_eq!(
@@ -164,9 +164,9 @@ mod tests {
         );
     }
 
-    // CP-418: the example in the tests of the SDKs' common runtime (aws-c-auth)
     #[test]
     fn the_pair_is_the_one_that_sdks_derive() {
+        // CP-418: the example in the tests of the SDKs' common runtime (aws-c-auth)
         let secret = Secret::new("q+jcrXGc+0zWN6uzclKVhvMmUsIfRPa4rlRandom");
         let pair = derive_ecdsa(&secret, "AKISORANDOMAASORANDOM").unwrap();
         assert_eq!(
@@ -175,9 +175,9 @@ mod tests {
         );
     }
 
-    // CP-417, CP-418: kept once proven, and not beyond the bound
     #[test]
     fn keys_are_kept_when_told_to_and_no_more_than_the_bound() {
+        // CP-417, CP-418: kept once proven, and not beyond the bound
         let cache = KeyCache::new(8);
         let secret = Secret::new("s");
         let (key, _) = cache.hmac(&secret, "20261124", "us-east-1", "lambda");

@@ -12,6 +12,9 @@
 //!
 //! A refusal is an [`AuthFault`], which knows the status, code and text that clients of a [`Service`] expect (section 1.5).
 //!
+//! What real clients sign, and what becomes of it when anything of it is altered, is kept as data that tests go through
+//! (CP-703).
+//!
 //! # Decisions that the document leaves open
 //!
 //! - What is not in the form of a signature is `IncompleteSignature` with 403, as AWS names it; all other differences between

@@ -102,9 +102,9 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
     }
 
-    // CP-420
     #[test]
     fn the_twenty_first_try_in_a_minute_waits_for_its_end() {
+        // CP-420
         let limiter = FailureLimiter::new();
         let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         for second in 0..20 {
@@ -127,9 +127,9 @@ mod tests {
         assert!(limiter.check(one, at(0)).is_ok());
     }
 
-    // CP-420
     #[test]
     fn addresses_of_one_network_and_both_spellings_of_one_address_count_together() {
+        // CP-420
         let limiter = FailureLimiter::new();
         for host in 0..20 {
             limiter.failed(format!("2001:db8::{host}").parse().unwrap(), at(0));
@@ -153,9 +153,9 @@ mod tests {
         assert!(limiter.check("192.0.2.1".parse().unwrap(), at(0)).is_err());
     }
 
-    // CP-420
     #[test]
     fn memory_is_bounded_and_the_oldest_goes_first() {
+        // CP-420
         let limiter = FailureLimiter::new();
         let address = |number: u32| IpAddr::V4(number.into());
         for _ in 0..20 {

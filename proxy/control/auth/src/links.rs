@@ -168,9 +168,9 @@ fn add(query: &mut Vec<u8>, name: &str, value: &str) {
 mod tests {
     use super::*;
 
-    // CP-416: the links that botocore made, made here
     #[test]
     fn a_link_is_the_one_that_botocore_makes() {
+        // CP-416: the links that botocore made, made here
         let captured: serde_json::Value =
             serde_json::from_str(include_str!("tests/vectors/captured.json")).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(captured["now"].as_u64().unwrap());

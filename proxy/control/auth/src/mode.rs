@@ -151,9 +151,9 @@ mod tests {
         }
     }
 
-    // CP-400, CP-401
     #[test]
     fn a_listener_off_loopback_needs_signatures_and_tls() {
+        // CP-400, CP-401
         let unix = AdminListener::Unix("/run/ff.sock".into());
         let local = [
             tcp("127.0.0.1:1", false),
@@ -181,9 +181,9 @@ mod tests {
         assert!(may_use_development_key(&local, true) && !may_use_development_key(&local, false));
     }
 
-    // CP-400: there is no `off`
     #[test]
     fn there_are_two_modes() {
+        // CP-400: there is no `off`
         assert_eq!(
             serde_json::from_str::<AuthMode>("\"sigv4\"").unwrap(),
             AuthMode::SigV4
@@ -195,9 +195,9 @@ mod tests {
         assert!(serde_json::from_str::<AuthMode>("\"off\"").is_err());
     }
 
-    // CP-400
     #[test]
     fn a_page_in_a_browser_is_not_this_machine() {
+        // CP-400
         let check = |pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {

@@ -123,9 +123,9 @@ pub(crate) mod seconds {
 mod tests {
     use super::*;
 
-    // CP-412
     #[test]
     fn only_real_moments_in_the_basic_form_are_read() {
+        // CP-412
         let noon = Moment::from_basic("20261124T120000Z").unwrap();
         assert_eq!(noon, Moment(1_795_521_600));
         assert_eq!(noon.basic(), "20261124T120000Z");
@@ -147,9 +147,9 @@ mod tests {
         }
     }
 
-    // CP-412: the fallback
     #[test]
     fn a_date_field_is_read_with_gmt_and_with_a_numeric_zone() {
+        // CP-412: the fallback
         let noon = Moment::from_basic("20261124T120000Z");
         for text in [
             "Tue, 24 Nov 2026 12:00:00 GMT",

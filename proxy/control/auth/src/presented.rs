@@ -460,9 +460,9 @@ fn is_region(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    // CP-005
     #[test]
     fn any_region_of_the_form_is_one() {
+        // CP-005
         for good in ["us-east-1", "eu-west-3", "us-gov-west-1", "xx-y-0"] {
             assert!(is_region(good), "{good}");
         }
@@ -483,9 +483,9 @@ mod tests {
         }
     }
 
-    // CP-412, CP-416: each thing that a link needs and what it may be
     #[test]
     fn a_link_has_all_parameters_once_and_in_range() {
+        // CP-412, CP-416: each thing that a link needs and what it may be
         let whole = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=K%2F20261124%2Fus-east-1%2Flambda%2Faws4_request\
                      &X-Amz-Date=20261124T120000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00";
         let mut headers = HeaderMap::new();

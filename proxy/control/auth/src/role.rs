@@ -304,9 +304,9 @@ mod tests {
         }
     }
 
-    // CP-432: the whole table of roles and actions
     #[test]
     fn each_role_may_do_what_the_table_says() {
+        // CP-432: the whole table of roles and actions
         use Action::*;
         #[rustfmt::skip]
         let table: [(Action, [u8; 6]); 13] = [
@@ -339,9 +339,9 @@ mod tests {
         );
     }
 
-    // CP-432: `kvs-write` is for named stores
     #[test]
     fn a_store_key_reaches_the_stores_it_names() {
+        // CP-432: `kvs-write` is for named stores
         let of = |stores: &[&str]| {
             key(Grants {
                 stores: stores.iter().map(|name| (*name).to_owned()).collect(),
@@ -370,9 +370,9 @@ mod tests {
         assert!(writes(&both, "any"));
     }
 
-    // CP-432: lists of distributions, function prefixes and stacks
     #[test]
     fn a_restricted_key_reaches_what_its_lists_name() {
+        // CP-432: lists of distributions, function prefixes and stacks
         let who = key(Grants {
             distributions: vec!["E1".to_owned()],
             function_prefixes: vec!["shop-".to_owned()],
@@ -421,9 +421,9 @@ mod tests {
         );
     }
 
-    // CP-402, CP-400, CP-070
     #[test]
     fn who_has_no_key_may_do_what_their_way_in_allows() {
+        // CP-402, CP-400, CP-070
         assert!(Principal::of_peer(1000, 1001).is_none());
         for peer in [
             Principal::of_peer(0, 1001).unwrap(),

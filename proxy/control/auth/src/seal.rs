@@ -398,9 +398,9 @@ mod tests {
         made
     }
 
-    // CP-430
     #[test]
     fn a_credential_comes_back_from_its_document_and_only_with_the_key() {
+        // CP-430
         let master = MasterKey::from_bytes([1; 32]);
         let made = credential();
         let kept = serde_json::to_string(&made.seal(&master).unwrap()).unwrap();
@@ -416,9 +416,9 @@ mod tests {
         assert!(matches!(read.unseal(&other), Err(SealError::WrongKey)));
     }
 
-    // CP-430: bound to the key id and the purpose, two seals of one text differ, and any changed bit is found
     #[test]
     fn a_sealed_secret_opens_for_its_key_id_and_purpose_alone() {
+        // CP-430: bound to the key id and the purpose, two seals of one text differ, and any changed bit is found
         let master = MasterKey::from_bytes([1; 32]);
         let (id, other) = (KeyId::generate().unwrap(), KeyId::generate().unwrap());
         let sealed = master.seal(&id, Purpose::Secret, "s").unwrap();
@@ -450,9 +450,9 @@ mod tests {
         }
     }
 
-    // CP-430
     #[test]
     fn a_master_key_is_made_once_and_for_its_owner_alone() {
+        // CP-430
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
         let (first, made) = MasterKey::load_or_generate(&path).unwrap();
@@ -471,9 +471,9 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
-    // CP-430
     #[test]
     fn a_master_key_is_read_in_three_forms_and_in_no_other() {
+        // CP-430
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let key = [0xab; 32];
@@ -500,9 +500,9 @@ mod tests {
         }
     }
 
-    // CP-430
     #[test]
     fn bootstrap_credentials_are_private_and_not_replaced() {
+        // CP-430
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bootstrap-credentials");
         let first = credential();

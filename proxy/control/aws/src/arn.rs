@@ -169,9 +169,9 @@ impl FunctionRef {
 mod tests {
     use super::*;
 
-    // CP-060: every form of the rule, and nothing beside.
     #[test]
     fn references_to_functions() {
+        // CP-060: every form of the rule, and nothing beside.
         let arn = "arn:aws:lambda:us-east-1:000000000000:function:";
         for (text, account, name, qualifier) in [
             ("edge", None, "edge", None),
@@ -217,9 +217,9 @@ mod tests {
         }
     }
 
-    // CP-061: a name may have 64 characters.
     #[test]
     fn long_names_are_refused_with_another_code() {
+        // CP-061: a name may have 64 characters.
         assert!(FunctionRef::parse(&"a".repeat(64)).is_ok());
         let error = FunctionRef::parse(&"a".repeat(65)).expect_err("too long");
         assert_eq!(
@@ -228,9 +228,9 @@ mod tests {
         );
     }
 
-    // CP-060: a qualifier that stands twice has to be the same.
     #[test]
     fn qualifiers_agree() {
+        // CP-060: a qualifier that stands twice has to be the same.
         let read = FunctionRef::parse("edge:3").expect("a reference");
         assert_eq!(read.qualified(None).expect("one"), Some("3".into()));
         assert_eq!(read.qualified(Some("3")).expect("same"), Some("3".into()));
@@ -239,9 +239,9 @@ mod tests {
         assert!(error.message.contains("derived qualifier"));
     }
 
-    // CP-005.
     #[test]
     fn regions() {
+        // CP-005.
         for text in ["us-east-1", "ap-southeast-2", "us-gov-west-1"] {
             assert!(is_region(text), "{text}");
         }
@@ -258,9 +258,9 @@ mod tests {
         }
     }
 
-    // CP-004, CP-006.
     #[test]
     fn accounts_in_hosts_and_arns() {
+        // CP-004, CP-006.
         assert_eq!(
             split_host("000000000000.localhost:9400"),
             (Some("000000000000"), "localhost:9400")

@@ -73,9 +73,9 @@ mod tests {
         HeaderMap::from_iter([(header::CONTENT_ENCODING, value)])
     }
 
-    // CP-009, and CP-010 for what grows beyond its bounds only when unpacked.
     #[test]
     fn bodies_are_unpacked_within_bounds() {
+        // CP-009, and CP-010 for what grows beyond its bounds only when unpacked.
         let zeros = vec![0; 100_000];
         let small = packed(&zeros);
         assert!(small.len() < 1000);

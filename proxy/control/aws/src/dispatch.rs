@@ -133,9 +133,9 @@ mod tests {
         })
     }
 
-    // CP-002: by shape where there is no scope.
     #[test]
     fn requests_are_known_by_their_form() {
+        // CP-002: by shape where there is no scope.
         assert_eq!(unsigned("/_fourfront/v1/nodes"), Dispatch::Native);
         assert_eq!(unsigned("/_fourfrontier"), Dispatch::Unknown);
         assert_eq!(
@@ -177,9 +177,9 @@ mod tests {
         assert_eq!(dispatch(target), Dispatch::Service(Service::Logs));
     }
 
-    // CP-003: a scope that is not the path's; CP-236: a scope that is nobody's.
     #[test]
     fn scope_and_path_agree() {
+        // CP-003: a scope that is not the path's; CP-236: a scope that is nobody's.
         let signed = |scope, path| {
             dispatch(Asked {
                 scope: Some(scope),
@@ -212,9 +212,9 @@ mod tests {
         );
     }
 
-    // CP-002: the prefixes hold for every operation in the tables, those of other dates among them.
     #[test]
     fn every_path_leads_to_its_service() {
+        // CP-002: the prefixes hold for every operation in the tables, those of other dates among them.
         for service in [Service::CloudFront, Service::Lambda, Service::KeyValueStore] {
             for operation in service.operations() {
                 let path: String = operation

@@ -255,9 +255,9 @@ mod tests {
         std::str::from_utf8(&answer.body).unwrap_or("not UTF-8")
     }
 
-    // Table 1.5, CP-016.
     #[test]
     fn conditions_have_the_codes_of_the_table() {
+        // Table 1.5, CP-016.
         use Condition as C;
         let rows = [
             (
@@ -328,9 +328,9 @@ mod tests {
         }
     }
 
-    // CP-027: root `ErrorResponse`, `RequestId` beside `Error`, text escaped.
     #[test]
     fn cloudfront_errors_are_error_responses() {
+        // CP-027: root `ErrorResponse`, `RequestId` beside `Error`, text escaped.
         let error = ApiError::new(Service::CloudFront, "NoSuchDistribution", "No <one>.");
         let answer = encode_error(Service::CloudFront, &error, &reply());
         assert_eq!(answer.status, 404);
@@ -348,9 +348,9 @@ mod tests {
         );
     }
 
-    // CP-030: both spellings of the message, and whose fault it is, which three codes leave out.
     #[test]
     fn lambda_errors_carry_both_messages() {
+        // CP-030: both spellings of the message, and whose fault it is, which three codes leave out.
         let error = ApiError::new(Service::Lambda, "ResourceNotFoundException", "gone");
         let answer = encode_error(Service::Lambda, &error, &reply());
         assert_eq!(answer.status, 404);
@@ -359,12 +359,15 @@ mod tests {
             "ResourceNotFoundException"
         );
         assert_eq!(
-            text(&answer),
-            r#"{"Message":"gone","Type":"User","message":"gone"}"#
+            serde_json::from_str::<serde_json::Value>(text(&answer)).unwrap(),
+            serde_json::json!({ "Message": "gone", "Type": "User", "message": "gone" })
         );
         let error = ApiError::common(Service::Lambda, Condition::Constraint, "bad");
         let answer = encode_error(Service::Lambda, &error, &reply());
-        assert_eq!(text(&answer), r#"{"Message":"bad","message":"bad"}"#);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(text(&answer)).unwrap(),
+            serde_json::json!({ "Message": "bad", "message": "bad" })
+        );
         let error = ApiError::common(Service::Lambda, Condition::Throttled, "slower");
         let answer = encode_error(Service::Lambda, &error, &reply());
         assert_eq!(
@@ -373,9 +376,9 @@ mod tests {
         );
     }
 
-    // CP-232: JSON 1.1 names the code in the body.
     #[test]
     fn logs_errors_name_their_type() {
+        // CP-232: JSON 1.1 names the code in the body.
         let error = ApiError::new(Service::Logs, "ResourceNotFoundException", "gone");
         let answer = encode_error(Service::Logs, &error, &reply());
         assert_eq!(answer.status, 400);

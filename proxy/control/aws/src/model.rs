@@ -480,9 +480,9 @@ mod tests {
         }
     }
 
-    // CP-440: a pattern that cannot be compiled would refuse every value.
     #[test]
     fn every_pattern_compiles() {
+        // CP-440: a pattern that cannot be compiled would refuse every value.
         let mut found = Vec::new();
         for service in Service::ALL {
             for operation in service.operations() {
@@ -497,9 +497,9 @@ mod tests {
         }
     }
 
-    // CP-440: what looks around in the model is told in two patterns here.
     #[test]
     fn patterns_that_look_around_refuse_what_they_should() {
+        // CP-440: what looks around in the model is told in two patterns here.
         let alias = Service::Lambda
             .operation("CreateAlias")
             .and_then(|operation| operation.input)
@@ -543,9 +543,9 @@ mod tests {
         );
     }
 
-    // CP-010.
     #[test]
     fn bodies_are_as_large_as_the_operation_needs() {
+        // CP-010.
         let limit = |service: Service, name| service.operation(name).map(Operation::body_limit);
         assert_eq!(limit(Service::Lambda, "CreateFunction"), Some(70_167_211));
         assert_eq!(limit(Service::KeyValueStore, "UpdateKeys"), Some(3_145_728));

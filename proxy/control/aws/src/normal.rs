@@ -190,9 +190,9 @@ mod tests {
         config
     }
 
-    // CP-112, every row of table 3.4.
     #[test]
     fn the_least_document_gets_every_container() {
+        // CP-112, every row of table 3.4.
         let config = normal(json!({
             "CallerReference": "r",
             "Comment": "",
@@ -280,9 +280,9 @@ mod tests {
         );
     }
 
-    // CP-112: TTLs are of legacy behaviours alone (CP-119), and what was sent stays.
     #[test]
     fn what_was_sent_stays() {
+        // CP-112: TTLs are of legacy behaviours alone (CP-119), and what was sent stays.
         let config = normal(json!({
             "DefaultCacheBehavior": {"CachePolicyId": "p", "Compress": true},
             "CacheBehaviors": {"Quantity": 1, "Items": [{"PathPattern": "/a", "CachePolicyId": "", "MinTTL": 5}]},

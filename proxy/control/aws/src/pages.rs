@@ -93,9 +93,9 @@ mod tests {
         (operation, operation.pages.expect("a list"))
     }
 
-    // CP-044: default and most are 100, and two of the lists say more of a page than the others.
     #[test]
     fn lists_of_cloudfront() {
+        // CP-044: default and most are 100, and two of the lists say more of a page than the others.
         let (operation, pages) = list(Service::CloudFront, "ListDistributions");
         let limit = |input: Value| pages.wanted(operation, &input).map(|wanted| wanted.limit);
         assert_eq!(limit(json!({})), Ok(100));
@@ -136,9 +136,9 @@ mod tests {
         }
     }
 
-    // CP-045, CP-046.
     #[test]
     fn lists_of_lambda_and_of_stores() {
+        // CP-045, CP-046.
         let (operation, pages) = list(Service::Lambda, "ListVersionsByFunction");
         let input = json!({"MaxItems": 10000});
         let wanted = pages.wanted(operation, &input).expect("a page");

@@ -238,9 +238,9 @@ mod tests {
             .name
     }
 
-    // CP-008: split raw, decoded once.
     #[test]
     fn segments_are_split_before_they_are_decoded() {
+        // CP-008: split raw, decoded once.
         let path = "/key-value-stores/arn%3Aaws%3Acloudfront%3A%3A000000000000%3Akey-value-store%2F8e1a/keys/a%2Fb%20c%252F";
         let routed = route(Service::KeyValueStore, "PUT", path, "").expect("an operation");
         assert_eq!(routed.operation.name, "PutKey");
@@ -297,9 +297,9 @@ mod tests {
         );
     }
 
-    // CP-007: older dates lead to the same operations and are remembered for the answer.
     #[test]
     fn older_dates_are_taken() {
+        // CP-007: older dates lead to the same operations and are remembered for the answer.
         let routed = route(
             Service::CloudFront,
             "GET",
@@ -325,9 +325,9 @@ mod tests {
         }
     }
 
-    // CP-011: a slash after a collection, and nowhere else.
     #[test]
     fn a_slash_may_end_a_collection() {
+        // CP-011: a slash after a collection, and nowhere else.
         assert_eq!(
             name(Service::Lambda, "POST", "/2015-03-31/functions/", ""),
             "CreateFunction"
@@ -352,9 +352,9 @@ mod tests {
         }
     }
 
-    // CP-011, CP-016: what is not there, not so, not yet.
     #[test]
     fn what_cannot_be_called() {
+        // CP-011, CP-016: what is not there, not so, not yet.
         let path = "/2020-05-31/distribution/E1";
         let wrong = route(Service::CloudFront, "PATCH", path, "").expect_err("no such method");
         assert_eq!(wrong, RouteError::WrongMethod(vec!["DELETE", "GET"]));

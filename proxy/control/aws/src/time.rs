@@ -114,9 +114,9 @@ mod tests {
 
     use super::*;
 
-    // CP-025, CP-032.
     #[test]
     fn known_moments() {
+        // CP-025, CP-032.
         for (text, number) in [
             ("1970-01-01T00:00:00.000Z", 0.0),
             ("2000-02-29T12:00:00.000Z", 951_825_600.0),
@@ -148,9 +148,9 @@ mod tests {
     }
 
     proptest! {
-        // CP-025: to text and back.
         #[test]
         fn moments_return(millis in -62_135_596_800_000_i64..253_402_300_799_999) {
+            // CP-025: to text and back.
             #[expect(clippy::cast_precision_loss, reason = "below 2^52")]
             let number = millis as f64 / 1000.0;
             let text = iso(number).expect("within four digits of years");

@@ -272,9 +272,9 @@ mod tests {
         parse(body.as_bytes()).expect("a document").root.text
     }
 
-    // CP-020: with a declaration and without, with a namespace and without, with a prefix.
     #[test]
     fn documents_in_the_forms_that_clients_send() {
+        // CP-020: with a declaration and without, with a namespace and without, with a prefix.
         for body in [
             "<A><B>1</B></A>",
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<A xmlns=\"http://x/\"><B>1</B></A>\n",
@@ -290,17 +290,17 @@ mod tests {
         }
     }
 
-    // CP-021: three ways to write nothing.
     #[test]
     fn empty_elements_are_alike() {
+        // CP-021: three ways to write nothing.
         let short = parse(b"<A><B/></A>").expect("a document");
         assert_eq!(short, parse(b"<A><B></B></A>").expect("a document"));
         assert_eq!(parse(b"<A/>").expect("a document").root.name, "A");
     }
 
-    // CP-028: the five entities and characters by number, and nothing else that has an ampersand.
     #[test]
     fn text_is_unescaped() {
+        // CP-028: the five entities and characters by number, and nothing else that has an ampersand.
         assert_eq!(
             text_of("<A>&lt;a&gt; &amp;&quot;&apos; &#65;&#x42;&#13;</A>"),
             "<a> &\"' AB\r"
@@ -312,9 +312,9 @@ mod tests {
         assert_eq!(parse(b"<A>&x;</A>"), Err(XmlError::Entity("x".into())));
     }
 
-    // CP-028: nesting ends at 64, elements at 20,000, and both are allowed up to there.
     #[test]
     fn documents_have_bounds() {
+        // CP-028: nesting ends at 64, elements at 20,000, and both are allowed up to there.
         let nested = |depth: usize| format!("{}{}", "<A>".repeat(depth), "</A>".repeat(depth));
         assert!(parse(nested(64).as_bytes()).is_ok());
         assert_eq!(parse(nested(65).as_bytes()), Err(XmlError::Depth));
@@ -323,9 +323,9 @@ mod tests {
         assert_eq!(parse(wide(20_001).as_bytes()), Err(XmlError::Elements));
     }
 
-    // CP-028: what is no document is refused, with nothing taken from it.
     #[test]
     fn broken_documents_are_refused() {
+        // CP-028: what is no document is refused, with nothing taken from it.
         for body in [
             &b""[..],
             b"   ",
@@ -352,9 +352,9 @@ mod tests {
     }
 
     proptest! {
-        // CP-028: whatever comes, there is an answer.
         #[test]
         fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+            // CP-028: whatever comes, there is an answer.
             let _ = parse(&body);
         }
 
@@ -364,9 +364,9 @@ mod tests {
             let _ = parse(body.as_bytes());
         }
 
-        // CP-026: text that was written reads the same.
         #[test]
         fn text_returns(text in any::<String>().prop_filter("characters of XML", |text| text.chars().all(is_char))) {
+            // CP-026: text that was written reads the same.
             let mut writer = Writer::begin("R", "");
             writer.leaf("A", &text);
             let document = parse(writer.end("R").as_bytes()).expect("as written");

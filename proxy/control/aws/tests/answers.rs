@@ -32,9 +32,9 @@ fn text(answer: &WireAnswer) -> &str {
     std::str::from_utf8(&answer.body).expect("a text")
 }
 
-// CP-011, section 3.1: what travels in headers.
 #[test]
 fn members_that_are_headers() {
+    // CP-011, section 3.1: what travels in headers.
     let found = cloudfront(
         "CreateInvalidation",
         json!({"Location": "http://localhost/2020-05-31/distribution/E1/invalidation/I1", "Invalidation": {"Id": "I1"}}),
@@ -61,9 +61,9 @@ fn members_that_are_headers() {
     assert_eq!(broken, Err(EncodeError::Header { member: "ETag" }));
 }
 
-// CP-026: no content is no content.
 #[test]
 fn deletions_answer_with_nothing() {
+    // CP-026: no content is no content.
     for (service, name) in [
         (Service::CloudFront, "DeleteDistribution"),
         (Service::CloudFront, "TagResource"),
@@ -79,14 +79,14 @@ fn deletions_answer_with_nothing() {
     }
 }
 
-// CP-007, CP-023, CP-025, CP-026: the root, its namespace, the model's order, and what the model does not know.
 #[test]
 fn documents_in_xml() {
+    // CP-007, CP-023, CP-025, CP-026: the root, its namespace, the model's order, and what the model does not know.
     let operation = Service::CloudFront
         .operation("GetCachePolicyConfig")
         .expect("an operation");
     let output = json!({"CachePolicyConfig": {
-        "Newer": {"B": ["1", "2"], "A": true},
+        "Newer": {"A": true, "B": ["1", "2"]},
         "MinTTL": 1,
         "Name": "n",
         "MaxTTL": null,
@@ -119,9 +119,9 @@ fn documents_in_xml() {
     );
 }
 
-// CP-024: code as it was stored, under its media type.
 #[test]
 fn code_is_answered_as_bytes() {
+    // CP-024: code as it was stored, under its media type.
     let found = cloudfront("GetFunction", json!({"FunctionCode": "AP8K", "ETag": "E1"}));
     assert_eq!(&found.body[..], b"\x00\xff\n");
     assert_eq!(header(&found, "content-type"), "application/octet-stream");
@@ -143,9 +143,9 @@ fn code_is_answered_as_bytes() {
     );
 }
 
-// CP-031: nothing is null.
 #[test]
 fn absent_members_are_left_out_of_json() {
+    // CP-031: nothing is null.
     let found = lambda(
         "GetFunction",
         json!({"Configuration": {"FunctionName": "edge", "KMSKeyArn": null, "LastModified": "2026-11-22T23:58:11.990+0000"},
@@ -164,9 +164,9 @@ fn absent_members_are_left_out_of_json() {
     );
 }
 
-// CP-077: the status of an invocation is one of its members.
 #[test]
 fn invocations_have_their_own_status() {
+    // CP-077: the status of an invocation is one of its members.
     let found = lambda(
         "Invoke",
         json!({"StatusCode": 200, "FunctionError": "Unhandled", "ExecutedVersion": "3", "LogResult": "bG9n", "Payload": "e30="}),
@@ -188,9 +188,9 @@ fn invocations_have_their_own_status() {
     );
 }
 
-// CP-032: moments of key-value stores are numbers.
 #[test]
 fn moments_of_stores_are_seconds() {
+    // CP-032: moments of key-value stores are numbers.
     let output = json!({"ItemCount": 1, "TotalSizeInBytes": 2, "Created": "2026-11-22T23:58:11.500Z", "ETag": "E1"});
     let found =
         answer(Service::KeyValueStore, "DescribeKeyValueStore", &output).expect("an answer");
@@ -202,9 +202,9 @@ fn moments_of_stores_are_seconds() {
     assert_eq!(header(&found, "etag"), "E1");
 }
 
-// CP-230: the query protocol wraps its results.
 #[test]
 fn the_query_protocol() {
+    // CP-230: the query protocol wraps its results.
     let output = json!({"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/me", "UserId": "me"});
     let found = answer(Service::Sts, "GetCallerIdentity", &output).expect("an answer");
     assert_eq!(

@@ -57,9 +57,9 @@ fn create(more: &str) -> Result<Decoded, ApiError> {
     cloudfront("POST", "/2020-05-31/distribution", &distribution(more))
 }
 
-// CP-020: the forms that clients write the same in.
 #[test]
 fn a_document_may_be_written_in_several_ways() {
+    // CP-020: the forms that clients write the same in.
     let plain = create("").expect("a document");
     assert_eq!(plain.namespace, None);
     assert_eq!(plain.input["DistributionConfig"]["Enabled"], json!(true));
@@ -83,9 +83,9 @@ fn a_document_may_be_written_in_several_ways() {
     );
 }
 
-// CP-007: the namespace of the request is echoed, and only one that is CloudFront's.
 #[test]
 fn the_namespace_of_a_request_is_kept() {
+    // CP-007: the namespace of the request is echoed, and only one that is CloudFront's.
     let body = |namespace: &str| {
         format!(
             "<InvalidationBatch xmlns=\"{namespace}\"><CallerReference>r</CallerReference><Paths><Quantity>1\
@@ -113,9 +113,9 @@ fn the_namespace_of_a_request_is_kept() {
     }
 }
 
-// CP-021: an empty text that may be absent is no fault, and can be taken away.
 #[test]
 fn empty_texts_mean_nothing() {
+    // CP-021: an empty text that may be absent is no fault, and can be taken away.
     let more = "<DefaultRootObject></DefaultRootObject><WebACLId/><ContinuousDeploymentPolicyId/><PriceClass/>";
     let mut read = create(more).expect("a document");
     let config = &mut read.input["DistributionConfig"];
@@ -138,9 +138,9 @@ fn empty_texts_mean_nothing() {
     assert_eq!(config["Comment"], "", "it has to be there");
 }
 
-// CP-022.
 #[test]
 fn quantities_and_items_agree() {
+    // CP-022.
     for fine in [
         "<Aliases><Quantity>0</Quantity></Aliases>",
         "<Aliases><Quantity>0</Quantity><Items/></Aliases>",
@@ -170,9 +170,9 @@ fn quantities_and_items_agree() {
     }
 }
 
-// CP-023: what the model does not know stays as it came, and is told of.
 #[test]
 fn unknown_elements_are_kept() {
+    // CP-023: what the model does not know stays as it came, and is told of.
     let more = "<NewThing><A>1</A><B><C>x</C><C>y</C></B></NewThing><CacheTagConfig><HeaderName>t</HeaderName><Later>z\
                 </Later></CacheTagConfig>";
     let read = create(more).expect("a document");
@@ -195,9 +195,9 @@ fn unknown_elements_are_kept() {
     assert_eq!(read.unknown, ["Newer"]);
 }
 
-// CP-023: an element cannot stand in for what travels elsewhere.
 #[test]
 fn elements_do_not_replace_parameters() {
+    // CP-023: an element cannot stand in for what travels elsewhere.
     let body = "<CopyDistributionRequest><PrimaryDistributionId>E2</PrimaryDistributionId><IfMatch>x</IfMatch>\
                 <CallerReference>r</CallerReference></CopyDistributionRequest>";
     let read = cloudfront("POST", "/2020-05-31/distribution/E1/copy", body).expect("a request");
@@ -208,9 +208,9 @@ fn elements_do_not_replace_parameters() {
     assert_eq!(read.input["FunctionName"], "edge");
 }
 
-// CP-024: code comes as base64, with or without line ends.
 #[test]
 fn blobs_are_base64() {
+    // CP-024: code comes as base64, with or without line ends.
     let body = |code: &str| {
         format!(
             "<CreateFunctionRequest><Name>f</Name><FunctionConfig><Comment/><Runtime>cloudfront-js-2.0</Runtime>\
@@ -228,9 +228,9 @@ fn blobs_are_base64() {
     }
 }
 
-// CP-028, table 1.5: bodies that cannot be read.
 #[test]
 fn malformed_xml_is_malformed_input() {
+    // CP-028, table 1.5: bodies that cannot be read.
     let deep = distribution(&format!("{}{}", "<X>".repeat(64), "</X>".repeat(64)));
     let wide = distribution(&"<X/>".repeat(20_000));
     for body in [
@@ -364,9 +364,9 @@ fn messages_are_bounded() {
     assert!(message.starts_with("5000 validation errors") && message.len() < 3000);
 }
 
-// CP-030, CP-031, CP-033: bodies in JSON.
 #[test]
 fn json_is_read_with_some_patience() {
+    // CP-030, CP-031, CP-033: bodies in JSON.
     let target = "/2015-03-31/functions/edge/configuration";
     let body = r#"{"Timeout": "5", "MemorySize": 256, "Description": null, "Environment": {"Variables": {"AB": "1"}}}"#;
     let read = lambda("PUT", target, body).expect("a request");
@@ -441,9 +441,9 @@ fn parameters_come_from_everywhere() {
     assert_eq!(input["IfMatch"], "\"E1ABCDEFGHIJKL\"");
 }
 
-// CP-231: forms, whose names are paths.
 #[test]
 fn forms_are_read() {
+    // CP-231: forms, whose names are paths.
     assert_eq!(Service::Iam.protocol(), Protocol::Query);
     let read = |form: &str| {
         let pairs = pairs(form).expect("a form");
@@ -472,9 +472,9 @@ fn forms_are_read() {
     assert_eq!(code, "MalformedQueryString");
 }
 
-// CP-350: documents that come as files.
 #[test]
 fn documents_from_elsewhere_are_held_to_the_model() {
+    // CP-350: documents that come as files.
     let operation = Service::CloudFront
         .operation("UpdateCachePolicy")
         .expect("an operation");

@@ -191,10 +191,10 @@ fn documents() -> impl Strategy<Value = (usize, Value)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
-    // CP-020..023, CP-025, CP-026: a document that is read and written back is the same document, members of newer models
-    // with it.
     #[test]
     fn documents_return((index, document) in documents()) {
+        // CP-020..023, CP-025, CP-026: a document that is read and written back is the same document, members of newer models
+        // with it.
         let (get, put, path) = PAIRS[index];
         let get = Service::CloudFront.operation(get).expect("an operation");
         let payload = get.output.and_then(Shape::payload).expect("a document");
@@ -208,9 +208,9 @@ proptest! {
         prop_assert_eq!(decoded.unknown.is_empty(), !document.to_string().contains("\"NewerMember\""));
     }
 
-    // CP-112: the normal form keeps the quantities even, and keeps to the model.
     #[test]
     fn normal_forms_are_documents((index, document) in documents()) {
+        // CP-112: the normal form keeps the quantities even, and keeps to the model.
         let (get, _, _) = PAIRS[index];
         let get = Service::CloudFront.operation(get).expect("an operation");
         let shape = get.output.and_then(Shape::payload).expect("a document").shape;

@@ -17,9 +17,9 @@ fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-// CP-440: nobody edits a table by hand.
 #[test]
 fn tables_are_as_they_were_generated() {
+    // CP-440: nobody edits a table by hand.
     for table in TABLES {
         let path = home().join("src/tables").join(format!("{table}.rs"));
         let source = std::fs::read_to_string(path).expect("a table");
@@ -32,9 +32,9 @@ fn tables_are_as_they_were_generated() {
     }
 }
 
-// CP-440: where the pinned botocore is at hand, the models are asked again. `FOURFRONT_PYTHON` names the interpreter.
 #[test]
 fn tables_are_those_of_the_models() {
+    // CP-440: where the pinned botocore is at hand, the models are asked again. `FOURFRONT_PYTHON` names the interpreter.
     let python = std::env::var("FOURFRONT_PYTHON").unwrap_or_else(|_| "python3".into());
     let output = Command::new(python)
         .arg(home().join("generate.py"))

@@ -77,9 +77,9 @@ fn routed(vector: &Value) -> Routed {
     }
 }
 
-// CP-002, CP-008, CP-020..024, CP-030..033, CP-200: every request of botocore's comes out as it went in.
 #[test]
 fn requests_of_botocore_are_read() {
+    // CP-002, CP-008, CP-020..024, CP-030..033, CP-200: every request of botocore's comes out as it went in.
     for vector in requests() {
         let name = text(&vector, "operation");
         let routed = routed(&vector);
@@ -91,9 +91,9 @@ fn requests_of_botocore_are_read() {
     }
 }
 
-// CP-002: the same requests are known by their form alone.
 #[test]
 fn requests_of_botocore_are_dispatched() {
+    // CP-002: the same requests are known by their form alone.
     for vector in requests() {
         let headers = headers(&vector);
         let target = headers.get("x-amz-target");
@@ -115,9 +115,9 @@ fn requests_of_botocore_are_dispatched() {
     }
 }
 
-// CP-024..026, CP-031, CP-032, CP-230..232: answers are those that botocore read.
 #[test]
 fn answers_are_those_that_botocore_read() {
+    // CP-024..026, CP-031, CP-032, CP-230..232: answers are those that botocore read.
     let reply = Reply {
         request_id: "3f1c0b1e-0000-4000-8000-000000000001",
         namespace: None,
@@ -136,9 +136,9 @@ fn answers_are_those_that_botocore_read() {
     }
 }
 
-// CP-700: no operation that is answered is left out.
 #[test]
 fn every_operation_has_vectors() {
+    // CP-700: no operation that is answered is left out.
     let (requests, answers) = (requests(), answers());
     for service in Service::ALL {
         for operation in service.operations() {

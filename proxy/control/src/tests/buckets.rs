@@ -172,7 +172,7 @@ fn what_signs_takes_the_keys_of_the_bucket() {
     refused(
         &site("assets: { dir: public }", named),
         &[
-            "6:98: distributions.a.origins.b.origin_access_control_id: NoSuchOriginAccessControl: there is no",
+            "6:98: distributions.a.origins.b.origin_access_control_id: InvalidOriginAccessControl: there is no",
         ],
     );
 }

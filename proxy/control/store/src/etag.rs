@@ -71,9 +71,9 @@ mod tests {
 
     use super::*;
 
-    // CP-040: nodes of other versions and machines must say the same, so the values are pinned.
     #[test]
     fn etags_are_the_same_for_ever() {
+        // CP-040: nodes of other versions and machines must say the same, so the values are pinned.
         assert_eq!(etag(&Kind::Distribution, "EDFDVBD632BHDS5", 1), PINNED[0]);
         assert_eq!(etag(&Kind::Distribution, "EDFDVBD632BHDS5", 2), PINNED[1]);
         assert_eq!(etag(&Kind::CachePolicy, "EDFDVBD632BHDS5", 1), PINNED[2]);
@@ -87,9 +87,9 @@ mod tests {
         "E1IC0KWA396F2D",
     ];
 
-    // CP-040: it changes with every revision.
     #[test]
     fn no_two_of_many_revisions_share_one() {
+        // CP-040: it changes with every revision.
         let all: HashSet<String> = (0..20_000)
             .map(|revision| etag(&Kind::Lambda, "f", revision))
             .collect();
@@ -105,9 +105,9 @@ mod tests {
         }
     }
 
-    // CP-041
     #[test]
     fn what_is_no_etag_is_told_apart() {
+        // CP-041
         for wrong in [
             "",
             "E",

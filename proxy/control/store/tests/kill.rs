@@ -11,9 +11,9 @@ use std::{
 
 const DIR: &str = "FOURFRONT_STORE_KILL_DIR";
 
-// CP-564, CP-708: killed at any moment, no acknowledged write is lost and every start succeeds.
 #[test]
 fn no_acknowledged_write_is_lost_when_killed() {
+    // CP-564, CP-708: killed at any moment, no acknowledged write is lost and every start succeeds.
     let dir = tempfile::tempdir().unwrap();
     let program = env::current_exe().unwrap();
     let report = kill::run(20, dir.path(), u64::from(std::process::id()), |dir| {

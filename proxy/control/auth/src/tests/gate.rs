@@ -47,9 +47,9 @@ fn ask(gate: &Gate<MemoryStore>, request: &Request) -> Result<Principal, AuthFau
     admit(gate, request, Service::Lambda, STRANGER, time(NOW))
 }
 
-// CP-419
 #[test]
 fn a_temporary_key_needs_its_token_and_a_permanent_one_ignores_any() {
+    // CP-419
     let gate = gate(AuthMode::SigV4);
     let [plain, session] = KEYS;
     for (asymmetric, in_query) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -79,9 +79,9 @@ fn a_temporary_key_needs_its_token_and_a_permanent_one_ignores_any() {
     }
 }
 
-// CP-419, table 1.5: an ended key says so to who has its secret, and to nobody else
 #[test]
 fn an_ended_key_is_refused_as_such() {
+    // CP-419, table 1.5: an ended key says so to who has its secret, and to nobody else
     let gate = gate(AuthMode::SigV4);
     let mut ended = Credential::clone(&gate.store().credential(KEYS[0].id).unwrap().unwrap());
     ended.expires = Some(time(NOW));
@@ -103,9 +103,9 @@ fn an_ended_key_is_refused_as_such() {
     assert!(answer.is_ok(), "{answer:?}");
 }
 
-// CP-417, CP-418: derived keys are kept by secret, so that a replaced or removed one stops at once
 #[test]
 fn a_key_that_is_replaced_or_removed_stops_at_once() {
+    // CP-417, CP-418: derived keys are kept by secret, so that a replaced or removed one stops at once
     for asymmetric in [false, true] {
         let gate = gate(AuthMode::SigV4);
         let request = signed(KEYS[0], asymmetric, false);
@@ -121,9 +121,9 @@ fn a_key_that_is_replaced_or_removed_stops_at_once() {
     }
 }
 
-// CP-420
 #[test]
 fn guesses_are_stopped_after_twenty_and_others_go_on() {
+    // CP-420
     let gate = gate(AuthMode::SigV4);
     let guess = signed(
         Key {
@@ -167,9 +167,9 @@ fn guesses_are_stopped_after_twenty_and_others_go_on() {
     }
 }
 
-// CP-070, CP-416
 #[test]
 fn a_link_opens_its_artifact_for_ten_minutes_and_nothing_else() {
+    // CP-070, CP-416
     let gate = gate(AuthMode::SigV4);
     let link = gate
         .links()
@@ -210,9 +210,9 @@ fn a_link_opens_its_artifact_for_ten_minutes_and_nothing_else() {
     }
 }
 
-// CP-402
 #[test]
 fn a_bearer_token_is_for_the_native_api() {
+    // CP-402
     let gate = gate(AuthMode::SigV4);
     let (token, text) = BearerToken::generate(Grants::of([Role::Read]), time(NOW)).unwrap();
     let id = token.id.clone();
@@ -232,9 +232,9 @@ fn a_bearer_token_is_for_the_native_api() {
     );
 }
 
-// CP-402: the socket's own user and root need no key, nobody else goes without
 #[test]
 fn the_nodes_own_user_is_let_in_on_the_socket() {
+    // CP-402: the socket's own user and root need no key, nobody else goes without
     let gate = gate(AuthMode::SigV4);
     let from = |peer_uid| {
         let source = Source::Socket {
@@ -255,9 +255,9 @@ fn the_nodes_own_user_is_let_in_on_the_socket() {
     assert_eq!(fault(from(1000)), "MissingAuthenticationToken");
 }
 
-// CP-400: any well-formed signature or none, from this machine, and no page of a browser
 #[test]
 fn mode_any_lets_in_who_is_on_this_machine() {
+    // CP-400: any well-formed signature or none, from this machine, and no page of a browser
     let gate = gate(AuthMode::Any);
     let guess = Key {
         id: "test",
@@ -301,9 +301,9 @@ fn mode_any_lets_in_who_is_on_this_machine() {
     );
 }
 
-// CP-415, CP-420: a declared hash lets the signature be judged before a body of 70 MB is read; without one, nothing is proven yet
 #[test]
 fn a_forged_signature_with_a_declared_hash_is_refused_before_the_body() {
+    // CP-415, CP-420: a declared hash lets the signature be judged before a body of 70 MB is read; without one, nothing is proven yet
     let gate = gate(AuthMode::SigV4);
     for (declare, early) in [(true, true), (false, false)] {
         let mut request = bare("/x");
@@ -341,9 +341,9 @@ fn a_forged_signature_with_a_declared_hash_is_refused_before_the_body() {
     }
 }
 
-// CP-430: the development key, or the first one, is as good as any other
 #[test]
 fn a_generated_key_signs_in_both_ways() {
+    // CP-430: the development key, or the first one, is as good as any other
     let gate = gate(AuthMode::SigV4);
     let made = Credential::generate(Grants::admin(), time(NOW)).unwrap();
     gate.store().put(made.clone());
@@ -391,9 +391,9 @@ fn a_broken_store_is_our_fault() {
     }
 }
 
-// CP-412: the window is a setting
 #[test]
 fn the_window_is_from_one_to_sixty_minutes() {
+    // CP-412: the window is a setting
     assert_eq!((Window::minutes(0), Window::minutes(61)), (None, None));
     let vector = vectors()
         .into_iter()

@@ -365,9 +365,9 @@ fn other_s(der: &[u8]) -> Vec<u8> {
     [&[2, u8::try_from(digits.len()).unwrap()][..], &digits].concat()
 }
 
-// CP-410..419, CP-703: SigV4 and SigV4a, by boto3, the AWS CRT and the JS SDK, in headers and in queries
 #[test]
 fn what_real_clients_sent_is_accepted() {
+    // CP-410..419, CP-703: SigV4 and SigV4a, by boto3, the AWS CRT and the JS SDK, in headers and in queries
     let gate = gate(AuthMode::SigV4);
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for Vector {
@@ -398,9 +398,9 @@ fn what_real_clients_sent_is_accepted() {
     }
 }
 
-// CP-703
 #[test]
 fn each_alteration_is_refused_with_its_code() {
+    // CP-703
     let gate = gate(AuthMode::SigV4);
     let (mut used, mut names, mut wrong) = (0, BTreeSet::new(), Vec::new());
     for (name, want, change) in MUTATIONS {
@@ -443,9 +443,9 @@ fn each_alteration_is_refused_with_its_code() {
     );
 }
 
-// CP-410..415, CP-703: no bit of a signature, a scope, or a signed header is without meaning
 #[test]
 fn each_flipped_bit_of_the_proof_is_refused() {
+    // CP-410..415, CP-703: no bit of a signature, a scope, or a signed header is without meaning
     let gate = gate(AuthMode::SigV4);
     let mut tried = 0;
     for name in ["boto3-kvs-put", "js-cloudfront-invalidate"] {
@@ -473,9 +473,9 @@ fn each_flipped_bit_of_the_proof_is_refused() {
     assert!(tried > 3000, "{tried}");
 }
 
-// CP-412: the texts that SDKs look for when they correct their clock
 #[test]
 fn a_wrong_clock_is_told_in_the_words_that_clients_know() {
+    // CP-412: the texts that SDKs look for when they correct their clock
     let gate = gate(AuthMode::SigV4);
     let of = |name: &str, now| {
         let vector = vectors().into_iter().find(|one| one.name == name).unwrap();
@@ -497,9 +497,9 @@ fn a_wrong_clock_is_told_in_the_words_that_clients_know() {
     );
 }
 
-// CP-415: an unsigned body, which no captured client sends here
 #[test]
 fn an_unsigned_body_passes_over_tls_alone() {
+    // CP-415: an unsigned body, which no captured client sends here
     let gate = gate(AuthMode::SigV4);
     let mut request = naive::Request {
         method: "PUT".to_owned(),

@@ -4,9 +4,9 @@ use super::{KEYS, NOW, STRANGER, admit, drawn::draw, gate, naive, time, vectors}
 use crate::{AuthMode, Service};
 use proptest::prelude::*;
 
-// CP-703: the naive one also accepts what real clients sent, so that agreeing with it means something
 #[test]
 fn the_second_verifier_accepts_what_real_clients_sent() {
+    // CP-703: the naive one also accepts what real clients sent, so that agreeing with it means something
     for vector in vectors() {
         // A `Date` in words is the first verifier's business.
         if vector.name != "botocore-native-date" {
@@ -19,9 +19,9 @@ fn the_second_verifier_accepts_what_real_clients_sent() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    // CP-410..418, CP-703
     #[test]
     fn both_verifiers_say_the_same(data in proptest::collection::vec(any::<u8>(), 0..120)) {
+        // CP-410..418, CP-703
         for service in [Service::CloudFront, Service::KeyValueStore] {
             let drawn = draw(&data, &KEYS, service.scope(), NOW);
             let one = admit(&gate(AuthMode::SigV4), &drawn.request, service, STRANGER, time(drawn.now));

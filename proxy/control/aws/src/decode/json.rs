@@ -167,9 +167,9 @@ pub(super) fn value(
 mod tests {
     use super::*;
 
-    // CP-028, for JSON: what is in texts does not count.
     #[test]
     fn bodies_of_many_parts_are_refused() {
+        // CP-028, for JSON: what is in texts does not count.
         let list = |count: usize| format!("[{}1]", "1,".repeat(count - 2));
         assert!(parse(list(MAX_PARTS).as_bytes()).is_ok());
         let refused = parse(list(MAX_PARTS + 2).as_bytes());

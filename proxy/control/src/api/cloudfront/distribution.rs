@@ -158,13 +158,6 @@ fn check(tx: &Tx<'_>, document: &DistributionDocument) -> Result<(), ApiError> {
     let has_aliases = config["Aliases"]["Items"]
         .as_array()
         .is_some_and(|a| !a.is_empty());
-    if has_aliases && !document.is_staging() && !names_a_certificate(config) {
-        // CP-116
-        return Err(ApiError::cloudfront(
-            "InvalidViewerCertificate",
-            "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name.",
-        ));
-    }
     if document.is_staging() && has_aliases {
         return Err(ApiError::cloudfront(
             "InvalidArgument",
@@ -172,14 +165,6 @@ fn check(tx: &Tx<'_>, document: &DistributionDocument) -> Result<(), ApiError> {
         ));
     }
     Ok(())
-}
-
-/// Whether a distribution has a certificate of its own.
-fn names_a_certificate(config: &Value) -> bool {
-    let certificate = &config["ViewerCertificate"];
-    ["ACMCertificateArn", "IAMCertificateId", "Certificate"]
-        .iter()
-        .any(|member| !text(certificate, member).is_empty())
 }
 
 /// CP-119.

@@ -89,9 +89,9 @@ fn assert_same(a: &Store, b: &Store) {
     );
 }
 
-// CP-562: everything comes back; new revisions are above all that the lost node can have given.
 #[test]
 fn a_backup_restores_everything() {
+    // CP-562: everything comes back; new revisions are above all that the lost node can have given.
     let (store, blob) = filled();
     let bytes = backup(&store);
     let dir = tempfile::tempdir().unwrap();
@@ -124,9 +124,9 @@ fn contents(dir: &Path) -> Vec<String> {
     found
 }
 
-// CP-562: a node that runs is refused, one that does not is replaced only when asked for.
 #[test]
 fn a_store_that_is_there_is_not_overwritten() {
+    // CP-562: a node that runs is refused, one that does not is replaced only when asked for.
     let (store, _) = filled();
     let bytes = backup(&store);
     let mut other = Temporary::new();
@@ -156,9 +156,9 @@ fn a_store_that_is_there_is_not_overwritten() {
     );
 }
 
-// CP-562: cut anywhere or altered anywhere, it is refused and nothing is left of it.
 #[test]
 fn a_damaged_backup_leaves_nothing() {
+    // CP-562: cut anywhere or altered anywhere, it is refused and nothing is left of it.
     let store = Temporary::new();
     put(&store, Kind::Site, "s", "1");
     store.blob_put(b"artifact").unwrap();
@@ -204,18 +204,18 @@ fn a_damaged_backup_leaves_nothing() {
     restore(&*good, &to, false).unwrap();
 }
 
-// CP-561: a blob that is not what was written spoils no backup in silence.
 #[test]
 fn a_damaged_blob_ends_a_backup() {
+    // CP-561: a blob that is not what was written spoils no backup in silence.
     let (store, blob) = filled();
     fs::write(store.blob_path(&blob), b"artifice").unwrap();
     let error = store.backup(std::io::sink(), NOW).unwrap_err();
     assert!(error.to_string().contains(&blob.to_string()), "{error}");
 }
 
-// CP-708: a backup while writing is one moment of the store.
 #[test]
 fn a_backup_while_writing_is_of_one_moment() {
+    // CP-708: a backup while writing is one moment of the store.
     let store = Temporary::new();
     let stop = std::sync::atomic::AtomicBool::new(false);
     thread::scope(|scope| {

@@ -18,9 +18,9 @@ fn blobs_on_disk(store: &Store) -> usize {
     crate::blob::all(store.dir()).unwrap().len()
 }
 
-// CP-561: a blob is there under its hash, or not at all.
 #[test]
 fn a_blob_is_kept_under_its_hash() {
+    // CP-561: a blob is there under its hash, or not at all.
     let mut store = Temporary::new();
     let mut writer = store.blob_writer().unwrap();
     writer.write(b"hello ").unwrap();
@@ -41,9 +41,9 @@ fn a_blob_is_kept_under_its_hash() {
     assert!(store.blob_open(&absent).unwrap().is_none());
 }
 
-// CP-561: what is no name of a blob cannot lead out of the directory.
 #[test]
 fn names_of_blobs_are_checked() {
+    // CP-561: what is no name of a blob cannot lead out of the directory.
     let good = "ab".repeat(32);
     for wrong in [
         "",
@@ -58,9 +58,9 @@ fn names_of_blobs_are_checked() {
     assert!(good.parse::<BlobId>().is_ok());
 }
 
-// CP-561: a writer that was interrupted leaves a temporary file, and the next start removes it.
 #[test]
 fn a_start_removes_what_was_not_complete() {
+    // CP-561: a writer that was interrupted leaves a temporary file, and the next start removes it.
     let mut store = Temporary::new();
     let left = store.dir().join("blobs/tmp/left");
     fs::write(&left, b"half").unwrap();
@@ -68,9 +68,9 @@ fn a_start_removes_what_was_not_complete() {
     assert!(!left.exists());
 }
 
-// CP-561: damage is found, named, and healed by the same bytes.
 #[test]
 fn a_damaged_blob_is_named() {
+    // CP-561: damage is found, named, and healed by the same bytes.
     let store = Temporary::new();
     let id = store.blob_put(b"artifact").unwrap();
     fs::write(store.blob_path(&id), b"artifice").unwrap();
@@ -81,9 +81,9 @@ fn a_damaged_blob_is_named() {
     assert_eq!(store.blob_read(&id).unwrap().unwrap(), b"artifact");
 }
 
-// CP-561: seven days without a name, counted from when that was first seen.
 #[test]
 fn blobs_go_when_nothing_named_them_for_seven_days() {
+    // CP-561: seven days without a name, counted from when that was first seen.
     let mut store = Temporary::new();
     let [named, released, lost] =
         [&b"1"[..], b"2", b"3"].map(|bytes| store.blob_put(bytes).unwrap());
@@ -129,9 +129,9 @@ fn blobs_go_when_nothing_named_them_for_seven_days() {
     assert!(store.blob_has(&named) && store.blob_has(&released));
 }
 
-// CP-561: who writes or asks to keep a blob that is about to go has its seven days.
 #[test]
 fn writing_a_blob_again_keeps_it() {
+    // CP-561: who writes or asks to keep a blob that is about to go has its seven days.
     let store = Temporary::new();
     let [again, kept, gone] = [&b"1"[..], b"2", b"3"].map(|bytes| store.blob_put(bytes).unwrap());
     store.collect_garbage(NOW, &references()).unwrap();

@@ -164,9 +164,9 @@ fn number(store: &Store) -> Option<u64> {
     Some(std::str::from_utf8(&body[..5]).unwrap().parse().unwrap())
 }
 
-// CP-564: whichever operation of a commit fails, the writer hears so, and the store is whole and goes on.
 #[test]
 fn any_failure_of_the_disk_is_an_error_and_no_more() {
+    // CP-564: whichever operation of a commit fails, the writer hears so, and the store is whole and goes on.
     let mut failures = 0;
     for at in 0..24 {
         let dir = tempfile::tempdir().unwrap();
@@ -198,9 +198,9 @@ fn any_failure_of_the_disk_is_an_error_and_no_more() {
     );
 }
 
-// CP-564: on a full disk reads go on, writes are refused with what the system said, and all is well when there is room.
 #[test]
 fn a_full_disk_refuses_writes_and_serves_reads() {
+    // CP-564: on a full disk reads go on, writes are refused with what the system said, and all is well when there is room.
     let dir = tempfile::tempdir().unwrap();
     let disk = SimulatedDisk::default();
     let store = disk.open(dir.path()).unwrap();
@@ -222,10 +222,10 @@ fn a_full_disk_refuses_writes_and_serves_reads() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    // CP-564: the power goes at any operation, and the disk keeps any of what was not synced. No acknowledged write is
-    // lost, and no start fails.
     #[test]
     fn no_acknowledged_write_is_lost_with_the_power(cuts in prop::collection::vec((0_u64..60, any::<u64>()), 1..4)) {
+        // CP-564: the power goes at any operation, and the disk keeps any of what was not synced. No acknowledged write is
+        // lost, and no start fails.
         let dir = tempfile::tempdir().unwrap();
         let mut disk = SimulatedDisk::default();
         // Made first: a new store takes its name when it is complete, which this disk of one file cannot show.

@@ -10,9 +10,9 @@ fn conflict(outcome: Result<Committed, WriteError>) -> (String, Option<u64>) {
     }
 }
 
-// CP-040, CP-041, CP-503: a write happens where it was expected to, or not at all.
 #[test]
 fn a_write_is_all_or_nothing() {
+    // CP-040, CP-041, CP-503: a write happens where it was expected to, or not at all.
     let mut store = Temporary::new();
     let first = put(&store, Kind::Distribution, "A", "1");
     let refused = write(
@@ -64,9 +64,9 @@ fn a_write_is_all_or_nothing() {
     assert_eq!(store.get(&Kind::Distribution, "A").unwrap(), before);
 }
 
-// CP-301: what a write depends on and leaves alone.
 #[test]
 fn guards_refuse_without_being_written() {
+    // CP-301: what a write depends on and leaves alone.
     let store = Temporary::new();
     let policy = put(&store, Kind::CachePolicy, "p", "1");
     let guarded = |expected| Batch {
@@ -90,9 +90,9 @@ fn guards_refuse_without_being_written() {
     assert_eq!(store.get(&Kind::CachePolicy, "p").unwrap().revision, policy);
 }
 
-// CP-560: what cannot be stored is refused by name.
 #[test]
 fn ids_and_repeats_are_checked() {
+    // CP-560: what cannot be stored is refused by name.
     let store = Temporary::new();
     for wrong in ["", "a\nb", &"x".repeat(513)] {
         let refused = write(
@@ -114,9 +114,9 @@ fn ids_and_repeats_are_checked() {
     ));
 }
 
-// CP-044, CP-047: lists go on after what is no longer there.
 #[test]
 fn lists_are_in_the_order_of_ids() {
+    // CP-044, CP-047: lists go on after what is no longer there.
     let store = Temporary::new();
     for id in ["b", "a", "d", "c"] {
         put(&store, Kind::KeyGroup, id, id);
@@ -141,9 +141,9 @@ fn lists_are_in_the_order_of_ids() {
     assert_eq!(store.snapshot().count(&Kind::Site), 0);
 }
 
-// CP-560: sixteen revisions, newest first, deletions among them.
 #[test]
 fn the_history_holds_the_last_revisions() {
+    // CP-560: sixteen revisions, newest first, deletions among them.
     let mut store = Temporary::new();
     assert_eq!(store.history(&Kind::Lambda, "f").unwrap(), []);
     let mut revisions: Vec<u64> = (0..30)
@@ -163,9 +163,9 @@ fn the_history_holds_the_last_revisions() {
     assert_eq!(&*history[1].author, "FFTEST");
 }
 
-// CP-502: a tombstone stays for thirty days, and the id is free meanwhile.
 #[test]
 fn tombstones_keep_the_last_revision_for_a_while() {
+    // CP-502: a tombstone stays for thirty days, and the id is free meanwhile.
     let mut store = Temporary::new();
     let first = put(&store, Kind::Role, "r", "1");
     let gone = write(
@@ -203,9 +203,9 @@ fn tombstones_keep_the_last_revision_for_a_while() {
     assert!(reborn > gone, "no revision is given twice");
 }
 
-// CP-503: of writers that expect the same, one gets it; the others learn what there is.
 #[test]
 fn concurrent_writers_lose_no_update() {
+    // CP-503: of writers that expect the same, one gets it; the others learn what there is.
     let store = Temporary::new();
     put(&store, Kind::Setting, "n", "0");
     let barrier = Barrier::new(8);
@@ -233,9 +233,9 @@ fn concurrent_writers_lose_no_update() {
     assert_eq!(body(&store, &Kind::Setting, "n").unwrap(), "200");
 }
 
-// CP-505: who composes a configuration sees one moment, whatever is written meanwhile.
 #[test]
 fn a_snapshot_does_not_move() {
+    // CP-505: who composes a configuration sees one moment, whatever is written meanwhile.
     let store = Temporary::new();
     let stop = std::sync::atomic::AtomicBool::new(false);
     thread::scope(|scope| {
@@ -259,9 +259,9 @@ fn a_snapshot_does_not_move() {
     });
 }
 
-// CP-560: a kind of a newer version survives this one.
 #[test]
 fn unknown_kinds_are_kept() {
+    // CP-560: a kind of a newer version survives this one.
     let mut store = Temporary::new();
     let kind: Kind = "of-2031".parse().unwrap();
     put(&store, kind.clone(), "x", "1");
@@ -269,9 +269,9 @@ fn unknown_kinds_are_kept() {
     assert_eq!(body(&store, &kind, "x").unwrap(), "1");
 }
 
-// CP-433: changes are entered with their revisions, refusals by whoever refused; the log is bounded.
 #[test]
 fn the_audit_log_tells_who_changed_what() {
+    // CP-433: changes are entered with their revisions, refusals by whoever refused; the log is bounded.
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
         audit_entries: 5,
@@ -336,9 +336,9 @@ fn the_audit_log_tells_who_changed_what() {
     assert_eq!(&*older[0].1.operation, "refused-1");
 }
 
-// CP-430, CP-530: credentials come back as sealed as they were; cursors and the key of markers stay.
 #[test]
 fn credentials_cursors_and_markers_are_kept() {
+    // CP-430, CP-530: credentials come back as sealed as they were; cursors and the key of markers stay.
     let mut store = Temporary::new();
     assert!(
         !store
@@ -369,9 +369,9 @@ fn credentials_cursors_and_markers_are_kept() {
     assert!(store.credential("L").is_none());
 }
 
-// CP-142, CP-530: logs are read from both ends and trimmed.
 #[test]
 fn logs_are_read_from_both_ends() {
+    // CP-142, CP-530: logs are read from both ends and trimmed.
     let mut store = Temporary::new();
     for n in 1..=5_u8 {
         let entry = Bytes::copy_from_slice(&[n]);
@@ -403,9 +403,9 @@ fn logs_are_read_from_both_ends() {
     );
 }
 
-// CP-564: a write goes through although nobody waits for it any more.
 #[tokio::test]
 async fn a_dropped_future_does_not_undo_its_write() {
+    // CP-564: a write goes through although nobody waits for it any more.
     let store = Temporary::new();
     let write = store.write_async(batch(vec![change(
         Kind::Site,

@@ -17,9 +17,9 @@ fn request(expected: Option<&str>, puts: &[(&str, &str)], deletes: &[&str]) -> K
     }
 }
 
-// CP-157, CP-201, CP-203: which writes change the data's ETag.
 #[test]
 fn the_etag_follows_the_data() {
+    // CP-157, CP-201, CP-203: which writes change the data's ETag.
     let mut store = Temporary::new();
     assert!(store.kvs_snapshot("s").is_none());
     assert!(matches!(
@@ -68,9 +68,9 @@ fn the_etag_follows_the_data() {
     );
 }
 
-// CP-202: all or nothing, and within the quotas.
 #[test]
 fn a_request_is_held_against_the_quotas() {
+    // CP-202: all or nothing, and within the quotas.
     let store = Temporary::new();
     create_kvs(&store, "s", &[("a", "1")]);
     let before = store.kvs_snapshot("s").unwrap().etag();
@@ -144,9 +144,9 @@ fn a_request_is_held_against_the_quotas() {
     small(1, 99, &[], &["c"]).unwrap();
 }
 
-// CP-203: writers that expect the same do not wait for each other's success.
 #[test]
 fn one_of_many_writers_wins() {
+    // CP-203: writers that expect the same do not wait for each other's success.
     let store = Temporary::new();
     create_kvs(&store, "s", &[]);
     let etag = store.kvs_snapshot("s").unwrap().etag();
@@ -174,9 +174,9 @@ fn one_of_many_writers_wins() {
     assert_eq!(store.kvs_snapshot("s").unwrap().len(), 1);
 }
 
-// CP-046, CP-156, CP-158: data comes and goes with the store's document, in one write.
 #[test]
 fn data_is_created_and_removed_with_its_document() {
+    // CP-046, CP-156, CP-158: data comes and goes with the store's document, in one write.
     let mut store = Temporary::new();
     create_kvs(&store, "other", &[("a", "1")]);
     let create = KvsChange::Create {

@@ -97,9 +97,9 @@ fn create_kvs(store: &Store, id: &str, entries: &[(&str, &str)]) {
         .unwrap();
 }
 
-// CP-500: the store of one node does what every engine of a fleet must.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_local_engine_conforms() {
+    // CP-500: the store of one node does what every engine of a fleet must.
     let dirs = std::cell::RefCell::new(Vec::new());
     fleet_conformance(|| {
         let dir = tempfile::tempdir().unwrap();
@@ -110,9 +110,9 @@ async fn the_local_engine_conforms() {
     .await;
 }
 
-// CP-532, CP-502: a reader that would miss something is told so.
 #[tokio::test]
 async fn readers_of_what_was_dropped_are_told() {
+    // CP-532, CP-502: a reader that would miss something is told so.
     use crate::fleet::{Feed as _, FleetError, FleetStore as _};
     let store = Temporary::new();
     let fleet = LocalFleet::new(store.clone(), Arc::new(|| NOW));

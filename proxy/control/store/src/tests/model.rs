@@ -129,9 +129,9 @@ impl Naive {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    // CP-040, CP-202, CP-503, CP-560: any sequence of writes, refused ones and restarts among them.
     #[test]
     fn the_store_does_what_a_naive_one_does(ops in prop::collection::vec(op(), 1..40)) {
+        // CP-040, CP-202, CP-503, CP-560: any sequence of writes, refused ones and restarts among them.
         let mut store = Temporary::new();
         let mut naive = Naive::default();
         create_kvs(&store, "s", &[]);

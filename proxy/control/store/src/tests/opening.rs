@@ -10,9 +10,9 @@ use crate::{
     tables::{DOCUMENTS, META_FORMAT, set_meta_number},
 };
 
-// CP-562: one process, and in it one store.
 #[test]
 fn a_store_is_open_once() {
+    // CP-562: one process, and in it one store.
     let mut store = Temporary::new();
     let second = Store::open(store.dir(), Options::default());
     assert!(matches!(second, Err(StoreError::Locked { .. })));
@@ -26,9 +26,9 @@ fn a_store_is_open_once() {
     assert_eq!(body(&store, &Kind::Site, "s").unwrap(), "1");
 }
 
-// CP-564: a first start that ended early is begun again.
 #[test]
 fn a_start_that_was_interrupted_is_begun_again() {
+    // CP-564: a first start that ended early is begun again.
     let dir = tempfile::tempdir().unwrap();
     fs::write(
         dir.path().join("state.redb.creating"),
@@ -41,9 +41,9 @@ fn a_start_that_was_interrupted_is_begun_again() {
     assert!(!dir.path().join("state.redb.creating").exists());
 }
 
-// CP-430: it holds sealed secrets, so nobody else reads it.
 #[test]
 fn files_are_the_owners_alone() {
+    // CP-430: it holds sealed secrets, so nobody else reads it.
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("made/by/us");
     let _store = Store::open(&dir, Options::default()).unwrap();
@@ -52,9 +52,9 @@ fn files_are_the_owners_alone() {
     assert_eq!(mode(dir), 0o700);
 }
 
-// CP-562: a newer format is refused by its number.
 #[test]
 fn a_newer_format_is_refused() {
+    // CP-562: a newer format is refused by its number.
     let mut store = Temporary::new();
     store.store = None;
     let file = store.dir.path().join("state.redb");
@@ -89,9 +89,9 @@ fn fails(_: &WriteTransaction) -> Result<(), Trouble> {
     Err(Trouble::Damaged("cannot be migrated".to_owned()))
 }
 
-// CP-562: forward only, the file copied first; a migration that fails changes nothing.
 #[test]
 fn a_migration_copies_the_file_first() {
+    // CP-562: forward only, the file copied first; a migration that fails changes nothing.
     let mut store = Temporary::new();
     put(&store, Kind::Role, "a", "1");
     store.store = None;
@@ -116,9 +116,9 @@ fn a_migration_copies_the_file_first() {
     assert_eq!(body(&back, &Kind::Role, "a").unwrap(), "1");
 }
 
-// CP-564: an altered or foreign file is an error that names it, wherever it was altered, and never a panic.
 #[test]
 fn a_damaged_file_is_named() {
+    // CP-564: an altered or foreign file is an error that names it, wherever it was altered, and never a panic.
     let mut store = Temporary::new();
     for n in 0..50 {
         put(&store, Kind::Role, &n.to_string(), &"x".repeat(500));
@@ -147,9 +147,9 @@ fn a_damaged_file_is_named() {
     assert!(Store::open(store.dir.path(), Options::default()).is_ok());
 }
 
-// CP-564: what the system says is in the message.
 #[test]
 fn errors_name_the_path_and_what_the_system_said() {
+    // CP-564: what the system says is in the message.
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, b"").unwrap();

@@ -17,9 +17,9 @@ fn deploy(
     })
 }
 
-// CP-513, CP-609: a release is one write, and can be activated again whole, deletions too.
 #[test]
 fn a_release_is_activated_again_in_one_write() {
+    // CP-513, CP-609: a release is one write, and can be activated again whole, deletions too.
     let mut store = Temporary::new();
     put(&store, Kind::CachePolicy, "old", "{}");
     // As the user sent it: members in no order, a number that floating point would change.
@@ -67,9 +67,9 @@ fn a_release_is_activated_again_in_one_write() {
     assert_eq!(store.release("absent").unwrap(), None);
 }
 
-// CP-609: the last sixteen of each stack.
 #[test]
 fn old_releases_of_the_stack_go() {
+    // CP-609: the last sixteen of each stack.
     let store = Temporary::new();
     deploy(&store, "other", "other", vec![]).unwrap();
     for n in 0..20 {
@@ -87,9 +87,9 @@ fn old_releases_of_the_stack_go() {
     assert_eq!(store.releases(None).len(), RELEASES + 1);
 }
 
-// CP-513: what cannot be a release leaves nothing.
 #[test]
 fn a_release_that_is_refused_writes_no_member() {
+    // CP-513: what cannot be a release leaves nothing.
     let store = Temporary::new();
     deploy(&store, "r", "app", vec![]).unwrap();
     let member = || change(Kind::Site, "s", Expected::Any, Some("1"));
