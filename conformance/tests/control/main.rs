@@ -62,6 +62,12 @@ fn a_person_deploys_updates_rolls_back_and_purges_with_the_aws_cli() {
 }
 
 #[test]
+fn a_staging_distribution_takes_its_share_and_is_promoted_or_dropped() {
+    // CP-122, CP-612
+    Node::start().run("rollout.py");
+}
+
+#[test]
 fn the_sdk_for_javascript_finds_what_it_needs() {
     // CP-701: CP-008, CP-020, CP-206, CP-272
     Node::start().run_javascript();
