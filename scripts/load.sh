@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # The release node beside nginx and workerd, driven by wrk, a function beside hostile ones, many functions, a purge, ranges of a large
-# object, an origin that is killed, HTTPS beside nginx, a viewer beside a crowd, deploys and rollbacks under load, and writes of the API
-# that are killed. Arguments go to conformance/load/load.py
-# (`scripts/load.sh --help`), which then runs alone.
+# object, an origin that is killed, HTTPS beside nginx, a viewer beside a crowd, first deploys, deploys and rollbacks under load, and
+# writes of the API that are killed. Arguments go to conformance/load/load.py (`scripts/load.sh --help`), which then runs alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh bench
@@ -24,6 +23,7 @@ if [ $# -eq 0 ]; then
   python3 conformance/load/failover.py --fourfront "$target/release/fourfront"
   python3 conformance/load/tls.py --fourfront "$target/release/fourfront"
   python3 conformance/load/crowd.py --fourfront "$target/release/fourfront"
+  python3 conformance/load/first_deploy.py "$target/release/fourfront"
   python3 conformance/load/deploys.py "$target/release/fourfront"
   python3 conformance/load/writes_killed.py "$target/release/fourfront"
 fi
