@@ -49,6 +49,7 @@ mod scenarios {
     mod origin_requests;
     mod origin_shield;
     mod origin_shield_failures;
+    mod origin_shield_ways;
     mod packages;
     mod parts;
     mod parts_refused;
