@@ -1,12 +1,11 @@
 """CloudFront's distributions, their tags and invalidations by boto3: every operation of tier M (CP section 3.1, 3.3..3.5)."""
 
+import contextlib
 import copy
-import http.client
 import xml.etree.ElementTree
 
+import shapes
 import support
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from support import (
     ACCOUNT,
     OPTIMIZED,
@@ -22,6 +21,7 @@ from support import (
     refused,
     run,
     same,
+    signed,
     status,
 )
 
@@ -176,11 +176,19 @@ def refused_configurations():
     id, etag = made["Distribution"]["Id"], made["ETag"]
     base = distribution("checks", origin.port)
 
-    def check(code, change, says="", status=400):
+    def check(code, change, says="", status=400, updating=None):
+        """A configuration that no operation takes; where `updating` has another code than the others, that one."""
         config = copy.deepcopy(base)
         change(config)
-        with refused(code, status, says):
+        with refused(updating or code, status, says):
             aws.update_distribution(Id=id, IfMatch=etag, DistributionConfig=config)
+        config["CallerReference"] = "never made"
+        with refused(code, status, says):
+            aws.create_distribution(DistributionConfig=config)
+        with refused(code, status, says):
+            aws.create_distribution_with_tags(
+                DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": []}}
+            )
 
     def behavior(**more):
         return lambda config: config["DefaultCacheBehavior"].update(more)
@@ -212,10 +220,49 @@ def refused_configurations():
     check("InvalidRelativePath", first_origin(OriginPath="no-slash"))
     check("InvalidOriginAccessControl", first_origin(OriginAccessControlId="ENOBODY"))
     # A code that creating has, and updating has not.
-    bad = distribution("no-origin")
-    first_origin(DomainName="not a name")(bad)
-    with refused("InvalidOrigin", 400):
-        aws.create_distribution(DistributionConfig=bad)
+    check("InvalidOrigin", first_origin(DomainName="not a name"), updating="InvalidArgument")
+
+    def custom(**more):
+        return lambda config: config["Origins"]["Items"][0]["CustomOriginConfig"].update(more)
+
+    def bucket(identity, **more):
+        def change(config):
+            del config["Origins"]["Items"][0]["CustomOriginConfig"]
+            config["Origins"]["Items"][0].update(
+                DomainName="bucket.s3.us-east-1.amazonaws.com",
+                S3OriginConfig={"OriginAccessIdentity": identity},
+                **more,
+            )
+
+        return change
+
+    control = aws.create_origin_access_control(
+        OriginAccessControlConfig={
+            "Name": "checks",
+            "SigningProtocol": "sigv4",
+            "SigningBehavior": "always",
+            "OriginAccessControlOriginType": "s3",
+        }
+    )["OriginAccessControl"]["Id"]
+    check("InvalidOriginAccessIdentity", bucket("nonsense"))
+    check("InvalidOriginAccessIdentity", bucket("origin-access-identity/cloudfront/ENOBODY"))
+    both = bucket("origin-access-identity/cloudfront/ENOBODY", OriginAccessControlId=control)
+    check("IllegalOriginAccessConfiguration", both)
+    many = [{"HeaderName": f"X-{n}", "HeaderValue": "1"} for n in range(31)]
+    check("TooManyOriginCustomHeaders", first_origin(CustomHeaders={"Quantity": len(many), "Items": many}))
+    check("InvalidOriginKeepaliveTimeout", custom(OriginKeepaliveTimeout=0))
+    check("InvalidOriginReadTimeout", custom(OriginReadTimeout=0))
+    host = forwarded | {"Headers": {"Quantity": 1, "Items": ["Host"]}}
+
+    def host_to_a_bucket(config):
+        bucket("")(config)
+        without_policy(ForwardedValues=host, MinTTL=0)(config)
+
+    check("InvalidHeadersForS3Origin", host_to_a_bucket)
+    keys = forwarded | {"QueryStringCacheKeys": {"Quantity": 1, "Items": ["a"]}}
+    check("InvalidQueryStringParameters", without_policy(ForwardedValues=keys, MinTTL=0))
+    policy = lambda config: config.update(ContinuousDeploymentPolicyId="nobody")
+    check("NoSuchContinuousDeploymentPolicy", policy, status=404)
     check("InvalidDefaultRootObject", lambda c: c.update(DefaultRootObject="/index.html"))
     check("InconsistentQuantities", lambda c: c["Origins"].update(Quantity=2))
     check("InconsistentQuantities", lambda c: c.update(Aliases={"Quantity": 1}))
@@ -302,8 +349,31 @@ def refused_configurations():
         behavior(FunctionAssociations=unpublished)(config)
 
     check("InvalidFunctionAssociation", both_kinds)
+    # Without a body at all.
+    tagged = {"DistributionConfig": base, "Tags": {"Items": []}}
+    with without_body("UpdateDistribution"), refused("MissingBody", 400):
+        aws.update_distribution(Id=id, IfMatch=etag, DistributionConfig=base)
+    with without_body("CreateDistribution"), refused("MissingBody", 400):
+        aws.create_distribution(DistributionConfig=base)
+    with without_body("CreateDistributionWithTags"), refused("MissingBody", 400):
+        aws.create_distribution_with_tags(DistributionConfigWithTags=tagged)
     # And what was refused has changed nothing.
     same(aws.get_distribution(Id=id)["ETag"], etag)
+
+
+@contextlib.contextmanager
+def without_body(operation):
+    """What the client sends for this operation has no body."""
+
+    def empty(request, **_):
+        request.data = b""
+
+    event = f"before-sign.cloudfront.{operation}"
+    aws.meta.events.register(event, empty)
+    try:
+        yield
+    finally:
+        aws.meta.events.unregister(event, empty)
 
 
 def aliases():
@@ -323,8 +393,19 @@ def aliases():
         )
     make("alias", Aliases=alias("www.example.test"), ViewerCertificate=certificate)
     same(get("/alias", "www.example.test")[0], 200)
+    taken = {"Aliases": alias("www.example.test"), "ViewerCertificate": certificate}
     with refused("CNAMEAlreadyExists", 409):
-        make("alias-2", Aliases=alias("www.example.test"), ViewerCertificate=certificate)
+        make("alias-2", **taken)
+    both = {"DistributionConfig": distribution("alias-2", **taken), "Tags": {"Items": []}}
+    with refused("CNAMEAlreadyExists", 409):
+        aws.create_distribution_with_tags(DistributionConfigWithTags=both)
+    other = make("alias-2")
+    with refused("CNAMEAlreadyExists", 409):
+        aws.update_distribution(
+            Id=other["Distribution"]["Id"],
+            IfMatch=other["ETag"],
+            DistributionConfig=distribution("alias-2", origin.port, **taken),
+        )
     # The more specific name is another one.
     make("alias-3", Aliases=alias("*.example.test"), ViewerCertificate=certificate)
 
@@ -341,8 +422,9 @@ def listed():
     pages = aws.get_paginator("list_distributions").paginate(PaginationConfig={"PageSize": 2})
     same([d["Id"] for page in pages for d in page["DistributionList"]["Items"]], ids)
     same(aws.list_distributions(MaxItems="1000")["DistributionList"]["MaxItems"], 100)
-    with refused("InvalidArgument", 400):
-        aws.list_distributions(Marker="made up")
+    for wrong in [{"Marker": "made up"}, {"MaxItems": "0"}, {"MaxItems": "many"}]:
+        with refused("InvalidArgument", 400):
+            aws.list_distributions(**wrong)
 
 
 def unknown_elements():
@@ -350,17 +432,26 @@ def unknown_elements():
     made = make("unknown")
     id = made["Distribution"]["Id"]
     path = f"/2020-05-31/distribution/{id}/config"
-    text = signed("GET", path)[2].decode()
+    shapes.NOVELTIES |= {"Novelty"}
     novelty = "<Novelty><Quantity>2</Quantity><Items><Thing>a</Thing><Thing>b</Thing></Items></Novelty>"
-    text = text.replace("<Enabled>true", novelty + "<Enabled>true", 1)
-    answer, told, body = signed(
-        "PUT", path, text.encode(), {"If-Match": made["ETag"], "Content-Type": "application/xml"}
-    )
-    same((answer, told["content-type"]), (200, "text/xml"), body)
-    answer, told, body = signed("GET", path)
-    assert novelty in body.decode() and body.startswith(b"<?xml"), body
+    text = signed("GET", path)[2].decode()
+    # At the top, in a structure, and in an item of a list.
+    for known in ["<Enabled>true", "<TargetOriginId>", "<OriginPath>"]:
+        assert known in text, known
+        text = text.replace(known, novelty + known, 1)
+    for _ in range(2):
+        etag = signed("GET", path)[1]["etag"]
+        answer, told, body = signed("PUT", path, text.encode(), {"If-Match": etag, "Content-Type": "application/xml"})
+        same((answer, told["content-type"]), (200, "text/xml"), body)
+        answer, told, body = signed("GET", path)
+        assert body.startswith(b"<?xml"), body
+        same(body.decode().count(novelty), 3)
+        # Written as it was read, and read as it was written.
+        read, text = text, body.decode()
+    same(read, text)
     root = xml.etree.ElementTree.fromstring(body)
     same(root.tag, "{http://cloudfront.amazonaws.com/doc/2020-05-31/}DistributionConfig")
+    same(get("/unknown", made["Distribution"]["DomainName"])[0], 200, "and what it does not know does nothing")
     # An older date of the API (CP-007), in whose namespace it is answered.
     answer, _, body = signed("GET", path.replace("2020-05-31", "2019-03-26"))
     same(answer, 200, body)
@@ -377,16 +468,6 @@ def unknown_elements():
     ]:
         answer, _, told = signed("PUT", path, body, {"If-Match": made["ETag"]})
         same((answer, b"MalformedInput" in told or b"MalformedXML" in told), (400, True), told)
-
-
-def signed(method, path, body=b"", send=None):
-    """A request that no client of AWS's makes, signed as theirs are: status, headers and body."""
-    request = AWSRequest(method, f"http://{support.ADMIN}{path}", headers=send, data=body)
-    SigV4Auth(support._session.get_credentials(), "cloudfront", "us-east-1").add_auth(request)
-    connection = http.client.HTTPConnection(support.ADMIN, timeout=30)
-    connection.request(method, path, body or None, dict(request.headers))
-    answer = connection.getresponse()
-    return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
 
 
 def tags():
@@ -411,6 +492,19 @@ def tags():
             call(Resource="arn:aws:cloudfront::111111111111:distribution/EFIXED", **more)
         with refused("InvalidArgument", 400):
             call(Resource="arn:aws:s3:::bucket", **more)
+    for wrong in [
+        [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}],
+        [{"Key": f"key-{n}", "Value": ""} for n in range(51)],
+        # With those that it has.
+        [{"Key": f"key-{n}", "Value": ""} for n in range(48)],
+    ]:
+        with refused("InvalidTagging", 400):
+            aws.tag_resource(Resource=arn, Tags={"Items": wrong})
+    same(len(read()), 3)
+    twice = {"Items": [{"Key": "a"}, {"Key": "a"}]}
+    both = {"DistributionConfig": distribution("twice-tagged"), "Tags": twice}
+    with refused("InvalidTagging", 400):
+        aws.create_distribution_with_tags(DistributionConfigWithTags=both)
 
 
 def invalidations():
@@ -467,10 +561,17 @@ def invalidations():
     batch["Paths"]["Quantity"] = 2
     with refused("InconsistentQuantities", 400):
         aws.create_invalidation(DistributionId=id, InvalidationBatch=batch)
+    with without_body("CreateInvalidation"), refused("MissingBody", 400):
+        purge("without")
+    for wrong in [{"Marker": "made up"}, {"MaxItems": "0"}, {"MaxItems": "many"}]:
+        with refused("InvalidArgument", 400):
+            aws.list_invalidations(DistributionId=id, **wrong)
     with refused("InvalidArgument", 400):
         purge("none")
     with refused("BatchTooLarge", 413):
         purge("large", *[f"/{n}" for n in range(3001)])
+    with refused("BatchTooLarge", 413):
+        purge("wide", *[f"/{n}/*" for n in range(16)])
     # Newest first, in pages (CP-044, CP-142).
     all = aws.list_invalidations(DistributionId=id)["InvalidationList"]
     same((all["Quantity"], all["MaxItems"], all["IsTruncated"], all["Items"][-1]["Id"]), (5, 100, False, found["Id"]))

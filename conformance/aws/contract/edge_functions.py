@@ -5,7 +5,7 @@ import json
 import os
 import pathlib
 
-from support import ACCOUNT, Origin, client, distribution, fault, get, headers, refused, run, same, status
+from support import ACCOUNT, Origin, client, distribution, get, headers, refused, run, same, status
 
 aws = client("cloudfront")
 kvs = client("cloudfront-keyvaluestore")
@@ -98,6 +98,8 @@ def tested():
         aws.test_function(Name="throws", IfMatch=made["ETag"], EventObject=event, Stage="LIVE")
     with refused("InvalidArgument", 400):
         aws.test_function(Name="throws", IfMatch=made["ETag"], EventObject=b"{")
+    with refused("InvalidIfMatchVersion", 400):
+        aws.test_function(Name="throws", IfMatch="nothing", EventObject=event)
     with refused("PreconditionFailed", 412):
         aws.test_function(Name="throws", IfMatch=etag, EventObject=event)
     live = aws.test_function(
@@ -156,6 +158,19 @@ def listed():
         aws.list_functions(Marker="made up")
     arn = f"{ARN}:function/throws"
     etag = aws.describe_function(Name="throws")["ETag"]
+    # CP-041, CP-152
+    update = lambda **more: aws.update_function(
+        **({"Name": "throws", "IfMatch": etag, "FunctionConfig": V2, "FunctionCode": b"1"} | more)
+    )
+    for call in [update, lambda **more: aws.delete_function(**({"Name": "throws"} | more))]:
+        with refused("InvalidIfMatchVersion", 400):
+            call(IfMatch="nothing")
+        with refused("PreconditionFailed", 412):
+            call(IfMatch="E" + 13 * "A")
+    with refused("FunctionSizeLimitExceeded", 413):
+        update(FunctionCode=b" " * 10241)
+    with refused("InvalidArgument", 400):
+        update(FunctionConfig={"Comment": "", "Runtime": "cloudfront-js-9.0"})
     aws.tag_resource(Resource=arn, Tags={"Items": [{"Key": "a", "Value": "1"}]})
     same(aws.list_tags_for_resource(Resource=arn)["Tags"]["Items"], [{"Key": "a", "Value": "1"}])
     same(status(aws.delete_function(Name="throws", IfMatch=etag)), 204)
@@ -178,6 +193,11 @@ def stores():
     source = lambda key: {"SourceType": "S3", "SourceARN": f"arn:aws:s3:::{key}"}
     filled = aws.create_key_value_store(Name="filled", ImportSource=source("bucket/routes.json"))
     same(kvs.describe_key_value_store(KvsARN=filled["KeyValueStore"]["ARN"])["ItemCount"], 12)
+    (HERE / "bucket" / "large.json").write_text(
+        json.dumps({"data": [{"key": f"k{n}", "value": "v" * 1000} for n in range(5300)]})
+    )
+    with refused("EntitySizeLimitExceeded", 413):
+        aws.create_key_value_store(Name="bad", ImportSource=source("bucket/large.json"))
     for key in ["bucket/twice.json", "bucket/none.json", "nowhere/routes.json", "bucket/../fourfront.yaml"]:
         with refused("InvalidArgument", 400):
             aws.create_key_value_store(Name="bad", ImportSource=source(key))
@@ -195,6 +215,10 @@ def stores():
             call(Name="nobody", IfMatch=made["ETag"], **more)
     with refused("EntityNotFound", 404):
         aws.describe_key_value_store(Name="nobody")
+    with refused("InvalidArgument", 400):
+        aws.describe_key_value_store(Name="not a name")
+    with refused("InvalidArgument", 400):
+        aws.update_key_value_store(Name="routes", Comment="x" * 200, IfMatch=updated["ETag"])
     all = aws.list_key_value_stores()["KeyValueStoreList"]
     same(([s["Name"] for s in all["Items"]], all["Quantity"]), (["filled", "routes"], 2))
     same(aws.list_key_value_stores(Status="PROVISIONING")["KeyValueStoreList"]["Quantity"], 0)
@@ -242,6 +266,10 @@ def data():
             call(KvsARN=arn, IfMatch=put["ETag"], **more)
     with refused("ServiceQuotaExceededException", 402):
         kvs.put_key(KvsARN=arn, Key="long", Value="v" * 1025, IfMatch=etag)
+    with refused("ServiceQuotaExceededException", 402):
+        kvs.update_keys(KvsARN=arn, Puts=[{"Key": "n", "Value": "v" * 1025}], IfMatch=etag)
+    with refused("ValidationException", 400):
+        kvs.delete_key(KvsARN=arn, Key="n", IfMatch="")
     with refused("ServiceQuotaExceededException", 402):
         kvs.put_key(KvsARN=arn, Key="k" * 513, Value="v", IfMatch=etag)
     keys = [f"k{n:02}" for n in range(2, 12)] + ["n"]

@@ -1,6 +1,9 @@
 """The families of six operations (CP section 3.2) by boto3: policies, access controls and, of tier S, keys and identities."""
 
-from support import DISABLED, OPTIMIZED, client, distribution, headers, refused, run, same, status
+import re
+
+import shapes
+from support import DISABLED, KEY, OPTIMIZED, client, distribution, headers, refused, run, same, signed, status
 
 aws = client("cloudfront")
 PLAIN = {
@@ -8,17 +11,6 @@ PLAIN = {
     "CookiesConfig": {"CookieBehavior": "none"},
     "QueryStringsConfig": {"QueryStringBehavior": "none"},
 }
-# Of a key pair whose private half nobody has kept.
-KEY = """-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAomxd0SQokoFweYsWsI6Z
-9zmrlxrDdTl+bsMYCClPlt3R/ZKWxX8re8EgGphgMxeKx6lUZTClXoCKYdY4I0ve
-HCM0fmEzr1MYHqfhnHNwQhslSEFx5ka2B59EiRA3PZcsyoocTrR5XDl8LhdLdP2v
-GCdqA1mdFusQ7nPTVIynQcB7v4coZAEqV5x1wmmvKeJV2KbXA+azhE0cy+8sSPdz
-+deok+2BbcbrmAdr2q40Ah0JG686bEShWW2fZDAFleUsj+VdQUCtRUMPT7pE4iFs
-7mlXzPooTIEny+yVvmA+kcjr6sXC6jamq/b3tkcfNCXH71H41BK7XgAlknY/DnzT
-MQIDAQAB
------END PUBLIC KEY-----
-"""
 UUID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -147,15 +139,20 @@ def six_operations():
                 family.call(verb, Id=id, **more)
             with refused(family.missing, 404):
                 family.call(verb, Id=UUID if not family.flat else "ENOBODY", IfMatch=etag, **more)
-        other = family.call("create", **{config: family.config("two", "")})[kind]["Id"]
+        made = family.call("create", **{config: family.config("two", "")})
+        other = made[kind]["Id"]
+        with refused(f"{kind}AlreadyExists", 409):
+            family.call("update", Id=other, IfMatch=made["ETag"], **{config: family.config("one", "")})
         custom = {"Type": "custom"} if family.managed else {}
         same(sorted(family.ids(**custom)), sorted([id, other]), kind)
         page = family.list(MaxItems="1", **custom)
         same((page["Quantity"], page["MaxItems"]), (1, 1), kind)
         rest = family.list(MaxItems="1", Marker=page["NextMarker"], **custom)
         assert "NextMarker" not in rest and rest["Items"] != page["Items"], kind
-        with refused("InvalidArgument", 400):
-            family.list(Marker="made up")
+        assert ("IsTruncated" in page) == (family.name == "OriginAccessControl"), page
+        for wrong in [{"Marker": "made up"}, {"MaxItems": "0"}, {"MaxItems": "many"}]:
+            with refused("InvalidArgument", 400):
+                family.list(**wrong)
         # In use (CP section 3.2).
         used = distribution(kind)
         family.used(used, id)
@@ -194,28 +191,71 @@ def managed_policies():
 
 
 def refused_policies():
-    # CP-022, CP-118
-    good = MUST[0].config("bad", "")
-    with refused("InconsistentQuantities", 400):
-        headers = {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 2, "Items": ["X-One"]}}
-        aws.create_cache_policy(
-            CachePolicyConfig=good
-            | {
-                "ParametersInCacheKeyAndForwardedToOrigin": good["ParametersInCacheKeyAndForwardedToOrigin"]
-                | {"HeadersConfig": headers}
-            }
-        )
+    # CP-022, CP-118: the same when one is made and when it is changed
+    def check(family, code, **wrong):
+        config = f"{family.name}Config"
+        made = family.call("create", **{config: family.config("good", "")})
+        id = made[family.name]["Id"]
+        bad = family.config("bad", "") | wrong
+        with refused(code, 400):
+            family.call("create", **{config: bad})
+        with refused(code, 400):
+            family.call("update", Id=id, IfMatch=made["ETag"], **{config: bad})
+        same(family.call("get", Id=id)["ETag"], made["ETag"])
+        family.call("delete", Id=id, IfMatch=made["ETag"])
+
+    cache, request, response, control = MUST
+    two_of_one = {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 2, "Items": ["X-One"]}}
+    member = "ParametersInCacheKeyAndForwardedToOrigin"
+    check(cache, "InconsistentQuantities", **{member: cache.config("", "")[member] | {"HeadersConfig": two_of_one}})
+    check(request, "InconsistentQuantities", HeadersConfig=two_of_one)
+    check(response, "InconsistentQuantities", RemoveHeadersConfig={"Quantity": 2, "Items": [{"Header": "X-One"}]})
     # A distribution has a code for that, and a policy has not.
-    with refused("InvalidArgument", 400):
-        aws.create_cache_policy(CachePolicyConfig=good | {"MinTTL": 10, "DefaultTTL": 5, "MaxTTL": 1})
-    with refused("InvalidArgument", 400):
-        aws.create_origin_request_policy(
-            OriginRequestPolicyConfig={"Name": "bad", **PLAIN, "HeadersConfig": {"HeaderBehavior": "sometimes"}}
-        )
-    with refused("InvalidArgument", 400):
-        aws.create_origin_access_control(
-            OriginAccessControlConfig=MUST[3].config("bad", "") | {"SigningBehavior": "perhaps"}
-        )
+    check(cache, "InvalidArgument", MinTTL=10, DefaultTTL=5, MaxTTL=1)
+    check(request, "InvalidArgument", HeadersConfig={"HeaderBehavior": "sometimes"})
+    check(response, "InvalidArgument", RemoveHeadersConfig={"Quantity": 1, "Items": [{"Header": "no name"}]})
+    check(control, "InvalidArgument", SigningBehavior="perhaps")
+    many = range(50)
+    custom = [{"Header": f"X-{n}", "Value": "1", "Override": True} for n in many]
+    check(
+        response,
+        "TooManyCustomHeadersInResponseHeadersPolicy",
+        CustomHeadersConfig={"Quantity": len(many), "Items": custom},
+    )
+    removed = {"Quantity": len(many), "Items": [{"Header": f"X-{n}"} for n in many]}
+    check(response, "TooManyRemoveHeadersInResponseHeadersPolicy", RemoveHeadersConfig=removed)
+    long = {"ContentSecurityPolicy": {"Override": True, "ContentSecurityPolicy": "default-src 'self'" * 100}}
+    check(response, "TooLongCSPInResponseHeadersPolicy", SecurityHeadersConfig=long)
+
+
+def unknown_elements():
+    # CP-023, CP-705: what a later SDK sends
+    shapes.NOVELTIES |= {"Novelty"}
+    novelty = "<Novelty><Thing>a</Thing><Thing>b</Thing></Novelty>"
+    places = {
+        "CachePolicy": ["<Name>", "<HeaderBehavior>"],
+        "OriginRequestPolicy": ["<Name>", "<CookieBehavior>"],
+        "ResponseHeadersPolicy": ["<Name>", "<Override>"],
+        "OriginAccessControl": ["<Name>"],
+    }
+    for family in MUST:
+        config = f"{family.name}Config"
+        made = family.call("create", **{config: family.config("novel", "")})
+        words = re.findall("[A-Z][a-z]+", family.name)
+        path = f"/2020-05-31/{'-'.join(words).lower()}/{made[family.name]['Id']}"
+        put = path if family.name.endswith("Policy") else f"{path}/config"
+        text = signed("GET", f"{path}/config")[2].decode()
+        for known in places[family.name]:
+            text = text.replace(known, novelty + known, 1)
+        for _ in range(2):
+            etag = signed("GET", f"{path}/config")[1]["etag"]
+            code, _, body = signed("PUT", put, text.encode(), {"If-Match": etag})
+            same(code, 200, body)
+            read, text = text, signed("GET", f"{path}/config")[2].decode()
+            same(text.count(novelty), len(places[family.name]), text)
+        same(read, text, family.name)
+        etag = family.call("get", Id=made[family.name]["Id"])["ETag"]
+        same(status(family.call("delete", Id=made[family.name]["Id"], IfMatch=etag)), 204)
 
 
 def keys_and_identities():
@@ -264,4 +304,4 @@ def keys_and_identities():
     same(status(aws.delete_cloud_front_origin_access_identity(Id=found["Id"], IfMatch=identity["ETag"])), 204)
 
 
-run(six_operations, managed_policies, refused_policies, keys_and_identities)
+run(six_operations, managed_policies, refused_policies, unknown_elements, keys_and_identities)

@@ -1,18 +1,18 @@
 """What a person does with the AWS CLI, as `aws` in a terminal: acceptance D1 of the control plane (CP-250..258)."""
 
+import configparser
 import json
 import os
 import pathlib
 import subprocess
 import time
 
+import witness
 from support import (
     ACCOUNT,
     ADMIN,
-    OPTIMIZED_UNCOMPRESSED,
     ROLE,
     Origin,
-    answering,
     distribution,
     fault,
     get,
@@ -25,16 +25,21 @@ from support import (
 origin = Origin()
 HERE = pathlib.Path(os.environ["FOURFRONT_DIR"])
 HOST = "localhost:" + ADMIN.rsplit(":", 1)[1]
+# The CLI loads `witness.py` as a plugin of it.
+PLUGIN = "[plugins]\nwitness = witness\n"
+(HERE / "aws-config").write_text(PLUGIN)
 ENVIRONMENT = os.environ | {
+    "AWS_CONFIG_FILE": str(HERE / "aws-config"),
+    "PYTHONPATH": os.pathsep.join([os.path.dirname(witness.__file__), os.environ["PYTHONPATH"]]),
     "AWS_ENDPOINT_URL": f"http://{ADMIN}",
     "AWS_ENDPOINT_URL_CLOUDFRONT_KEYVALUESTORE": f"http://{HOST}",
     "AWS_MAX_ATTEMPTS": "1",
 }
 
 
-def aws(line, *more, fails=False):
+def aws(line, *more, fails=False, environment=ENVIRONMENT):
     """Runs `aws` with these words and further arguments; what it prints, read as JSON if there is anything."""
-    done = subprocess.run(["aws", *line.split(), *more], cwd=HERE, env=ENVIRONMENT, capture_output=True, text=True)
+    done = subprocess.run(["aws", *line.split(), *more], cwd=HERE, env=environment, capture_output=True, text=True)
     if fails:
         assert done.returncode != 0, f"aws {line}: {done.stdout}"
         return done.stderr
@@ -49,17 +54,23 @@ def write(name, value):
 
 
 def wait(line, *more):
+    """A waiter: it asks once, and ends in under two seconds beside what the program takes to start."""
+    before = len(witness.seen())
     began = time.monotonic()
     aws(line, *more)
-    if time.monotonic() - began > 10:
-        fault(f"aws {line}: it polls")
+    took = time.monotonic() - began
+    same(len(witness.seen()) - before, 1, f"aws {line}: how often it asks")
+    if took - state["start"] >= 2:
+        fault(f"aws {line} takes {took:.1f} s, and any command takes {state['start']:.1f} s")
 
 
 state = {}
 
 
 def function_is_made_and_associated():
+    began = time.monotonic()
     same(aws("sts get-caller-identity")["Account"], ACCOUNT)
+    state["start"] = time.monotonic() - began
     write(
         "one.zip",
         zipped(index__js=handler("response.headers['x-hook'] = [{ key: 'X-Hook', value: 'one' }]; return response;")),
@@ -69,8 +80,11 @@ def function_is_made_and_associated():
         zipped(index__js=handler("response.headers['x-hook'] = [{ key: 'X-Hook', value: 'two' }]; return response;")),
     )
     create = "lambda create-function --function-name edge --runtime nodejs22.x --handler index.handler --zip-file fileb://one.zip"
-    same(aws(create, "--role", ROLE)["State"], "Active")
+    # CP-250: made and published by one call; publishing it again gives that version.
+    made = aws(create, "--publish", "--role", ROLE)
+    same((made["State"], made["Version"]), ("Active", "1"))
     wait("lambda wait function-active-v2 --function-name edge")
+    wait("lambda wait published-version-active --function-name edge --qualifier 1")
     first = aws("lambda publish-version --function-name edge")["FunctionArn"]
     same(first, f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:edge:1")
     config = distribution("flow", origin.port)
@@ -130,6 +144,23 @@ def conveniences_of_the_cli():
     )
 
 
+def a_profile_names_the_node():
+    # CP-259: a section of services in the place of the environment, or the endpoint of one service alone
+    keys = configparser.ConfigParser()
+    keys.read(os.environ["AWS_SHARED_CREDENTIALS_FILE"])
+    services = "".join(f"{name} =\n  endpoint_url = http://{ADMIN}\n" for name in ["cloudfront", "lambda", "sts"])
+    secrets = "".join(f"{name} = {value}\n" for name, value in keys["default"].items())
+    (HERE / "aws-config").write_text(
+        f"{PLUGIN}[profile node]\nregion = eu-central-1\nservices = node\n{secrets}[services node]\n{services}"
+    )
+    bare = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("AWS_ENDPOINT_URL")}
+    same(aws("--profile node sts get-caller-identity", environment=bare)["Account"], ACCOUNT)
+    functions = aws("--profile node lambda list-functions", environment=bare)["Functions"]
+    same([f["FunctionName"] for f in functions], ["edge"])
+    own = bare | {"AWS_ENDPOINT_URL_LAMBDA": f"http://{ADMIN}"}
+    same(len(aws("lambda list-functions", environment=own)["Functions"]), 1)
+
+
 def edge_function_reads_a_store():
     store = aws("cloudfront create-key-value-store --name routes")["KeyValueStore"]["ARN"]
     code = b"""import cf from 'cloudfront';
@@ -183,5 +214,6 @@ run(
     code_is_updated_and_rolled_back,
     objects_are_invalidated,
     conveniences_of_the_cli,
+    a_profile_names_the_node,
     edge_function_reads_a_store,
 )

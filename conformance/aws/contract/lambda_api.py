@@ -156,9 +156,13 @@ def versions():
         aws.update_function_configuration(FunctionName="edge", Timeout=901)
     with refused("InvalidParameterValueException", 400):
         aws.update_function_code(FunctionName="edge", ZipFile=b"no zip")
+    # The same code again, and published with it: that version, and no other (CP-067).
+    again = aws.update_function_configuration(FunctionName="edge", Timeout=3, Description="what it is for")
+    published = aws.update_function_code(FunctionName="edge", ZipFile=answering("two"), Publish=True)
+    same((published["Version"], again["Timeout"]), ("2", 3))
     # More than ten, so that an order of texts would show.
     for number in range(3, 13):
-        aws.update_function_configuration(FunctionName="edge", Timeout=number)
+        aws.update_function_configuration(FunctionName="edge", Timeout=number + 10)
         same(aws.publish_version(FunctionName="edge")["Version"], str(number))
     numbers = ["$LATEST"] + [str(n) for n in range(1, 13)]
     told = aws.list_versions_by_function(FunctionName="edge", MaxItems=10000)["Versions"]
@@ -174,7 +178,7 @@ def versions():
     rest = aws.list_versions_by_function(FunctionName="edge", Marker=page["NextMarker"])
     same([v["Version"] for v in rest["Versions"]], ["12"])
     same(status(aws.delete_function(FunctionName="edge:12")), 204)
-    aws.update_function_configuration(FunctionName="edge", Timeout=20)
+    aws.update_function_configuration(FunctionName="edge", Timeout=30)
     same(aws.publish_version(FunctionName="edge")["Version"], "13")
     with refused("ResourceNotFoundException", 404):
         aws.list_versions_by_function(FunctionName="nobody")
@@ -196,6 +200,32 @@ def invoked():
         aws.invoke(FunctionName="edge", Payload=b"{")
     with refused("ResourceNotFoundException", 404):
         aws.invoke(FunctionName="nobody")
+    with refused("InvalidRuntimeException", 502):
+        aws.invoke(FunctionName="snake", Payload=b"{}")
+    with refused("RequestTooLargeException", 413):
+        aws.invoke(FunctionName="edge", Payload=b'"' + 6_300_000 * b"x" + b'"')
+
+
+def qualifiers():
+    # CP-060: in the name and beside it, and not the same
+    given = {"StatementId": "s", "Action": "lambda:GetFunction", "Principal": "edgelambda.amazonaws.com"}
+    calls = [
+        (aws.get_function, {}),
+        (aws.get_function_configuration, {}),
+        (aws.delete_function, {}),
+        (aws.invoke, {}),
+        (aws.add_permission, given),
+        (aws.remove_permission, {"StatementId": "s"}),
+        (aws.get_policy, {}),
+    ]
+    for call, more in calls:
+        with refused("InvalidParameterValueException", 400, "derived qualifier"):
+            call(FunctionName="edge:1", Qualifier="2", **more)
+    with refused("InvalidParameterValueException", 400):
+        aws.list_versions_by_function(FunctionName="edge", Marker="made up")
+    for call, more in [(aws.list_tags, {}), (aws.untag_resource, {"TagKeys": ["a"]})]:
+        with refused("InvalidParameterValueException", 400, "Tags on function"):
+            call(Resource=f"{ARN}:edge:1", **more)
 
 
 def permissions():
@@ -224,6 +254,13 @@ def permissions():
         aws.remove_permission(FunctionName="edge", Qualifier="1", StatementId="other")
     with refused("ResourceNotFoundException", 404):
         aws.add_permission(FunctionName="nobody", **given)
+    with refused("PreconditionFailedException", 412):
+        aws.add_permission(
+            **(
+                given
+                | {"FunctionName": "edge", "StatementId": "t", "RevisionId": "00000000-0000-4000-8000-000000000000"}
+            )
+        )
     gone = aws.remove_permission(FunctionName="edge", Qualifier="1", StatementId="s", RevisionId=policy["RevisionId"])
     same(status(gone), 204)
     with refused("ResourceNotFoundException", 404):
@@ -360,6 +397,7 @@ run(
     told_functions,
     versions,
     invoked,
+    qualifiers,
     permissions,
     tags,
     aliases_and_limits,

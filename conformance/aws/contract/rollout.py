@@ -89,9 +89,7 @@ def by_boto3():
     ]:
         with refused("InvalidArgument", 400, says):
             aws.create_continuous_deployment_policy(ContinuousDeploymentPolicyConfig=policy(domain, wrong))
-    created = aws.create_continuous_deployment_policy(
-        ContinuousDeploymentPolicyConfig=policy(domain, header(*HEADER))
-    )
+    created = aws.create_continuous_deployment_policy(ContinuousDeploymentPolicyConfig=policy(domain, header(*HEADER)))
     same(status(created), 201)
     pid = created["ContinuousDeploymentPolicy"]["Id"]
     with refused("StagingDistributionInUse", 409):
@@ -139,9 +137,7 @@ def by_boto3():
     for etags in [tied["ETag"], f"{tied['ETag']}, {ETAG}", f"{ETAG}, {changed['ETag']}"]:
         code = ("PreconditionFailed", 412) if "," in etags else ("InvalidIfMatchVersion", 400)
         with refused(*code):
-            aws.update_distribution_with_staging_config(
-                Id=primary, StagingDistributionId=staging, IfMatch=etags
-            )
+            aws.update_distribution_with_staging_config(Id=primary, StagingDistributionId=staging, IfMatch=etags)
     promoted = aws.update_distribution_with_staging_config(
         Id=primary, StagingDistributionId=staging, IfMatch=f"{tied['ETag']}, {changed['ETag']}"
     )
@@ -157,7 +153,15 @@ def by_boto3():
 
     config["ContinuousDeploymentPolicyId"] = ""
     aws.update_distribution(Id=primary, IfMatch=promoted["ETag"], DistributionConfig=config)
+    # The policy would be left with the name of nothing.
+    found = aws.get_distribution_config(Id=staging)
+    disabled = aws.update_distribution(
+        Id=staging, IfMatch=found["ETag"], DistributionConfig=found["DistributionConfig"] | {"Enabled": False}
+    )
+    with refused("ResourceInUse", 409, pid):
+        aws.delete_distribution(Id=staging, IfMatch=disabled["ETag"])
     same(status(aws.delete_continuous_deployment_policy(Id=pid, IfMatch=off["ETag"])), 204)
+    same(status(aws.delete_distribution(Id=staging, IfMatch=disabled["ETag"])), 204)
     with refused("NoSuchContinuousDeploymentPolicy", 404):
         aws.get_continuous_deployment_policy(Id=pid)
 
@@ -178,9 +182,15 @@ def by_the_native_api():
     aws.update_distribution(Id=staging, IfMatch=found["ETag"], DistributionConfig=moved(found["DistributionConfig"]))
     same(served("/a", host, {"aws-cf-cd-staging": "true"})[0], "new")
     same(served("/a", host)[0], "old")
-    for wrong in [{}, {"weight": 0.5}, {"weight": 2}, {"sessions": {"idle": 300, "maximum": 300}},
-                  {"weight": 0.1, "header": {"name": "a", "value": "b"}}, {"wait": 1},
-                  {"header": {"name": "x-a", "value": "b"}}]:
+    for wrong in [
+        {},
+        {"weight": 0.5},
+        {"weight": 2},
+        {"sessions": {"idle": 300, "maximum": 300}},
+        {"weight": 0.1, "header": {"name": "a", "value": "b"}},
+        {"wait": 1},
+        {"header": {"name": "x-a", "value": "b"}},
+    ]:
         code, told = native("PUT", path, wrong)
         same(code, 400, f"{wrong}: {told}")
     code, told = native("PUT", path, {"header": {"name": "aws-cf-cd-b", "value": "2"}})

@@ -1,7 +1,8 @@
 """What the contract tests have in common: clients of a node, an origin behind it, a viewer before it.
 
-The environment says where the node is: FOURFRONT_ADMIN and FOURFRONT_VIEWER are addresses as it printed them, and
-AWS_SHARED_CREDENTIALS_FILE is the file of its first key.
+The environment says where the node is: FOURFRONT_ADMIN and FOURFRONT_VIEWER are addresses as it printed them,
+FOURFRONT_DIR is the folder of its site file, FOURFRONT_PROGRAM the program itself, and AWS_SHARED_CREDENTIALS_FILE the file
+of its first key. What came of every call goes to the file FOURFRONT_SEEN (`witness.py`).
 """
 
 import contextlib
@@ -19,6 +20,10 @@ import zipfile
 import boto3
 import botocore.config
 import botocore.exceptions
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+import witness
 
 ADMIN = os.environ["FOURFRONT_ADMIN"]
 VIEWER = os.environ["FOURFRONT_VIEWER"]
@@ -28,15 +33,29 @@ DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 OPTIMIZED_UNCOMPRESSED = "b2884449-e4de-46a7-ac36-70bc7f1ddd6d"
 
+# Of a key pair whose private half nobody has kept.
+KEY = """-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAomxd0SQokoFweYsWsI6Z
+9zmrlxrDdTl+bsMYCClPlt3R/ZKWxX8re8EgGphgMxeKx6lUZTClXoCKYdY4I0ve
+HCM0fmEzr1MYHqfhnHNwQhslSEFx5ka2B59EiRA3PZcsyoocTrR5XDl8LhdLdP2v
+GCdqA1mdFusQ7nPTVIynQcB7v4coZAEqV5x1wmmvKeJV2KbXA+azhE0cy+8sSPdz
++deok+2BbcbrmAdr2q40Ah0JG686bEShWW2fZDAFleUsj+VdQUCtRUMPT7pE4iFs
+7mlXzPooTIEny+yVvmA+kcjr6sXC6jamq/b3tkcfNCXH71H41BK7XgAlknY/DnzT
+MQIDAQAB
+-----END PUBLIC KEY-----
+"""
+
 _session = boto3.session.Session(region_name="us-east-1")
 
 
-def client(name, signature=None, session=_session):
-    """A client that does not try again: what a node says first is what is looked at."""
+def client(name, signature=None, session=_session, **more):
+    """A client that does not try again: what a node says first is what is looked at. `more` are settings of botocore's."""
     # Data of key-value stores is asked for at a name below the host, so that has to be one (CP-205).
     host = "localhost:" + ADMIN.rsplit(":", 1)[1] if name == "cloudfront-keyvaluestore" else ADMIN
-    config = botocore.config.Config(retries={"total_max_attempts": 1}, signature_version=signature)
-    return session.client(name, endpoint_url=f"http://{host}", config=config)
+    config = botocore.config.Config(retries={"total_max_attempts": 1}, signature_version=signature, **more)
+    made = session.client(name, endpoint_url=f"http://{host}", config=config)
+    witness.watch(made.meta.events)
+    return made
 
 
 _faults = []
@@ -182,6 +201,18 @@ def distribution(reference, port=9, **more):
         },
         **more,
     }
+
+
+def signed(method, path, body=b"", send=None):
+    """A request to CloudFront's API that no client of AWS's makes, signed as theirs are: status, headers and body."""
+    request = AWSRequest(method, f"http://{ADMIN}{path}", headers=send, data=body)
+    SigV4Auth(_session.get_credentials(), "cloudfront", "us-east-1").add_auth(request)
+    connection = http.client.HTTPConnection(ADMIN, timeout=30)
+    connection.request(method, path, body or None, dict(request.headers))
+    answer = connection.getresponse()
+    told = answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    connection.close()
+    return told
 
 
 def native(method, path, body=None, token=None, source=None):

@@ -6,8 +6,10 @@ read here by index as well.
 
 import json
 
+import botocore
 from support import (
     ACCOUNT,
+    KEY,
     OPTIMIZED,
     ROLE,
     Origin,
@@ -70,6 +72,12 @@ def role():
     same(iam.list_attached_role_policies(RoleName="edge")["AttachedPolicies"], attached)
     iam.detach_role_policy(RoleName="edge", PolicyArn=basic)
     same(iam.list_attached_role_policies(RoleName="edge")["AttachedPolicies"], [])
+    planned = lambda: (
+        iam.get_role(RoleName="edge")["Role"],
+        iam.list_role_policies(RoleName="edge")["PolicyNames"],
+        iam.get_role_policy(RoleName="edge", PolicyName="logs")["PolicyDocument"],
+    )
+    same(planned(), planned(), "a second plan")
 
 
 def read_function(name):
@@ -141,7 +149,9 @@ def function():
     aws_lambda.add_permission(
         FunctionName="tf", StatementId="s", Action="lambda:GetFunction", Principal="edgelambda.amazonaws.com"
     )
-    same([s["Sid"] for s in json.loads(aws_lambda.get_policy(FunctionName="tf")["Policy"])["Statement"]], ["s"])
+    for _ in ["a plan", "a second plan"]:
+        statements = json.loads(aws_lambda.get_policy(FunctionName="tf")["Policy"])["Statement"]
+        same([s["Sid"] for s in statements], ["s"])
     aws_lambda.remove_permission(FunctionName="tf", StatementId="s")
     with refused("ResourceNotFoundException", 404):
         aws_lambda.get_policy(FunctionName="tf")
@@ -194,7 +204,10 @@ def store():
         same(kvs.get_key(KvsARN=arn, Key=key)["Value"], f"value of {key}")
     # The ETag of the state before the keys is still good.
     updated = cloudfront.update_key_value_store(Name="tf", Comment="second", IfMatch=state["ETag"])
-    same(cloudfront.describe_key_value_store(Name="tf")["KeyValueStore"], updated["KeyValueStore"])
+    for _ in ["a plan", "a second plan"]:
+        read = cloudfront.describe_key_value_store(Name="tf")
+        same((read["KeyValueStore"], read["ETag"]), (updated["KeyValueStore"], updated["ETag"]))
+        same([kvs.get_key(KvsARN=arn, Key=key)["Value"] for key in "ab"], ["value of a", "value of b"])
     etag = kvs.describe_key_value_store(KvsARN=arn)["ETag"]
     kvs.delete_key(KvsARN=arn, Key="a", IfMatch=etag)
     with refused("ResourceNotFoundException", 404):
@@ -202,48 +215,102 @@ def store():
 
 
 def policies():
-    # CP-275
-    made = cloudfront.create_cache_policy(
-        CachePolicyConfig={
-            "Name": "tf",
-            "Comment": "",
-            "DefaultTTL": 50,
-            "MaxTTL": 100,
-            "MinTTL": 1,
-            "ParametersInCacheKeyAndForwardedToOrigin": {
-                "EnableAcceptEncodingBrotli": False,
-                "EnableAcceptEncodingGzip": False,
-                "CookiesConfig": {"CookieBehavior": "whitelist", "Cookies": {"Quantity": 1, "Items": ["example"]}},
-                "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": {"Quantity": 1, "Items": ["example"]}},
-                "QueryStringsConfig": {
-                    "QueryStringBehavior": "whitelist",
-                    "QueryStrings": {"Quantity": 1, "Items": ["example"]},
-                },
-            },
-        }
-    )
-    id = made["CachePolicy"]["Id"]
-    read = cloudfront.get_cache_policy(Id=id)
-    same((read["CachePolicy"], read["ETag"]), (made["CachePolicy"], made["ETag"]))
-    config = read["CachePolicy"]["CachePolicyConfig"] | {"DefaultTTL": 60}
-    updated = cloudfront.update_cache_policy(Id=id, IfMatch=read["ETag"], CachePolicyConfig=config)
-    same(cloudfront.get_cache_policy(Id=id)["CachePolicy"]["CachePolicyConfig"], config)
-    control = cloudfront.create_origin_access_control(
-        OriginAccessControlConfig={
-            "Name": "tf",
-            "Description": "",
-            "OriginAccessControlOriginType": "s3",
-            "SigningBehavior": "always",
-            "SigningProtocol": "sigv4",
-        }
-    )
-    read = cloudfront.get_origin_access_control(Id=control["OriginAccessControl"]["Id"])
-    same(read["OriginAccessControl"], control["OriginAccessControl"])
-    same(
-        status(cloudfront.delete_origin_access_control(Id=control["OriginAccessControl"]["Id"], IfMatch=read["ETag"])),
-        204,
-    )
-    same(status(cloudfront.delete_cache_policy(Id=id, IfMatch=updated["ETag"])), 204)
+    # CP-275: made, read, planned again, changed with the ETag that was read, read, planned again, deleted
+    whitelist = lambda kind: {f"{kind[:-1]}Behavior": "whitelist", kind: {"Quantity": 1, "Items": ["example"]}}
+    cookies, fields, query = whitelist("Cookies"), whitelist("Headers"), whitelist("QueryStrings")
+    none = {"Quantity": 0}
+    cache = {
+        "Name": "tf",
+        "Comment": "",
+        "DefaultTTL": 50,
+        "MaxTTL": 100,
+        "MinTTL": 1,
+        "ParametersInCacheKeyAndForwardedToOrigin": {
+            "EnableAcceptEncodingBrotli": False,
+            "EnableAcceptEncodingGzip": False,
+            "CookiesConfig": cookies,
+            "HeadersConfig": fields,
+            "QueryStringsConfig": query,
+        },
+    }
+    request = {
+        "Name": "tf",
+        "Comment": "",
+        "CookiesConfig": cookies,
+        "HeadersConfig": fields,
+        "QueryStringsConfig": query,
+    }
+    listed = lambda *items: {"Quantity": len(items), "Items": list(items)}
+    response = {
+        "Name": "tf",
+        "Comment": "",
+        "CorsConfig": {
+            "AccessControlAllowCredentials": True,
+            "AccessControlAllowHeaders": listed("test"),
+            "AccessControlAllowMethods": listed("GET"),
+            "AccessControlAllowOrigins": listed("test.example.comtest"),
+            "OriginOverride": True,
+        },
+        "CustomHeadersConfig": listed(
+            {"Header": "X-Permitted-Cross-Domain-Policies", "Value": "none", "Override": True}
+        ),
+        "RemoveHeadersConfig": listed({"Header": "Set-Cookie"}),
+        "ServerTimingHeadersConfig": {"Enabled": True, "SamplingRate": 50.0},
+    }
+    control = {
+        "Name": "tf",
+        "Description": "",
+        "OriginAccessControlOriginType": "s3",
+        "SigningBehavior": "always",
+        "SigningProtocol": "sigv4",
+    }
+    key = {"CallerReference": "tf", "Name": "tf", "EncodedKey": KEY, "Comment": ""}
+    identity = {"CallerReference": "tf", "Comment": "first"}
+    for kind, config, changed in [
+        ("CachePolicy", cache, {"DefaultTTL": 60}),
+        ("OriginRequestPolicy", request, {"CookiesConfig": {"CookieBehavior": "none"}}),
+        ("ResponseHeadersPolicy", response, {"RemoveHeadersConfig": none}),
+        ("OriginAccessControl", control, {"SigningBehavior": "never"}),
+        ("CloudFrontOriginAccessIdentity", identity, {"Comment": "second"}),
+    ]:
+        gone(kind, managed(kind, config, changed))
+    # A key group needs its key, and goes before it.
+    key_id = managed("PublicKey", key, {"Comment": "second"})
+    group = {"Name": "tf", "Items": [key_id], "Comment": ""}
+    gone("KeyGroup", managed("KeyGroup", group, {"Comment": "second"}))
+    gone("PublicKey", key_id)
+
+
+def call(verb, kind, **given):
+    return getattr(cloudfront, botocore.xform_name(f"{verb}{kind}"))(**given)
+
+
+def managed(kind, config, changed):
+    """A resource from its first plan to the one after a change; its id."""
+    member = f"{kind}Config"
+    made = call("Create", kind, **{member: config})
+    id = made[kind]["Id"]
+
+    def planned(sent, answer):
+        read = call("Get", kind, Id=id)
+        same((read[kind], read["ETag"]), (answer[kind], answer["ETag"]), kind)
+        for difference in differing(sent, read[kind][member], kind):
+            fault(difference)
+        again = call("Get", kind, Id=id)
+        same((again[kind], again["ETag"]), (read[kind], read["ETag"]), f"a second plan of a {kind}")
+        return read["ETag"]
+
+    etag = planned(config, made)
+    sent = config | changed
+    planned(sent, call("Update", kind, Id=id, IfMatch=etag, **{member: sent}))
+    return id
+
+
+def gone(kind, id):
+    """A resource is destroyed with the ETag that is read for it, and is not read any more."""
+    same(status(call("Delete", kind, Id=id, IfMatch=call("Get", kind, Id=id)["ETag"])), 204, kind)
+    with refused("NoSuchResource" if kind == "KeyGroup" else f"NoSuch{kind}", 404):
+        call("Get", kind, Id=id)
 
 
 def site(version):

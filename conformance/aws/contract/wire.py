@@ -6,6 +6,7 @@ import http.client
 import json
 import uuid
 
+import shapes
 import support
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -143,4 +144,75 @@ def attempts():
         client("lambda").create_function(**given)
 
 
-run(routes, hosts, bodies, attempts)
+def answers_are_judged():
+    # CP-026, CP-027, CP-030, CP-031, CP-700: what judges every answer of these tests finds what is wrong with one
+    def judged(name, operation, status, headers, body, damages):
+        model = client(name).meta.service_model.operation_model(operation)
+        same(shapes.faults(model, status, headers, body.encode()), [], operation)
+        same(len(shapes.faults(model, status + 1, headers, body.encode())), 1, "another status")
+        for old, new in damages:
+            assert old in body, f"{operation}: {old} is not in {body}"
+            if not shapes.faults(model, status, headers, body.replace(old, new, 1).encode()):
+                fault(f"{operation}: nobody minds {new!r} in the place of {old!r}")
+
+    judged(
+        "cloudfront",
+        "ListDistributions",
+        *send("GET", "/2020-05-31/distribution"),
+        [
+            ("<IsTruncated>false</IsTruncated>", ""),
+            ("<IsTruncated>false", "<IsTruncated>no"),
+            ("<MaxItems>100", "<MaxItems>1e2"),
+            ("<Quantity>", "<Quantity>1"),
+            ("<Marker></Marker>", "<Marker></Marker><Marker></Marker>"),
+            ("<Marker></Marker>", "<Novel></Novel>"),
+            ("<Items>", "<Items>text"),
+            ("<DistributionSummary>", "<DistributionSummary a='b'>"),
+            ("<Enabled>", "<Enabled><b></b>"),
+            ("<LastModifiedTime>20", "<LastModifiedTime>on 20"),
+            ("<HttpVersion>http2", "<HttpVersion>http9"),
+            ("doc/2020-05-31/", "doc/2019-03-26/"),
+            ('<?xml version="1.0"?>', ""),
+            ("</DistributionList>", ""),
+        ],
+    )
+    # In another order.
+    code, headers, body = send("GET", "/2020-05-31/distribution")
+    swapped = body.replace("<Marker></Marker>", "").replace(
+        "</DistributionList>", "<Marker></Marker></DistributionList>"
+    )
+    model = client("cloudfront").meta.service_model.operation_model("ListDistributions")
+    same(len(shapes.faults(model, code, headers, swapped.encode())), 1)
+    judged(
+        "cloudfront",
+        "GetDistribution",
+        *send("GET", "/2020-05-31/distribution/ENOBODY"),
+        [("Sender", "Receiver"), ("<RequestId>", "<RequestId>0"), ("<Message>", "<Text/><Message>"), ("Error>", "E>")],
+    )
+    judged(
+        "lambda",
+        "GetFunctionConfiguration",
+        *send("GET", "/2015-03-31/functions/once/configuration", service="lambda"),
+        [
+            ('"Timeout":3', '"Timeout":"3"'),
+            ('"Timeout":3', '"Timeout":3,"Timeout":3'),
+            ('"Timeout":3', '"Timeout":0'),
+            ('"Timeout":3', '"Timeout":null'),
+            ('"Timeout":3', '"Timeouts":3'),
+            ('"State":"Active"', '"State":"Idle"'),
+            ('"LastModified":"', '"LastModified":"on '),
+            ('["x86_64"]', '"x86_64"'),
+        ],
+    )
+    judged(
+        "lambda",
+        "GetFunction",
+        *send("GET", "/2015-03-31/functions/nobody", service="lambda"),
+        [('"Type":"User"', '"Type":"Service"'), ('"message"', '"text"'), ("{", "[")],
+    )
+    # What has no body has none.
+    model = client("cloudfront").meta.service_model.operation_model("DeleteDistribution")
+    same(len(shapes.faults(model, 204, headers | {"content-type": "text/xml"}, b"<a/>")), 1)
+
+
+run(routes, hosts, bodies, attempts, answers_are_judged)

@@ -7,6 +7,7 @@
 
 mod clients;
 mod node;
+mod outcomes;
 
 use fourfront_auth::Action;
 use node::Node;
@@ -37,7 +38,7 @@ fn distributions_are_answered_as_cloudfront_answers_them() {
 
 #[test]
 fn policies_and_access_controls_have_six_operations_each() {
-    // CP-700: CP-022, CP-040, CP-041, CP-044, CP-047, CP-048, CP-100, CP-101, CP-112, CP-275
+    // CP-700, CP-705: CP-022, CP-023, CP-040, CP-041, CP-044, CP-047, CP-048, CP-100, CP-101, CP-112, CP-275
     Node::start().run("families.py");
 }
 
@@ -56,8 +57,40 @@ fn a_second_plan_of_terraforms_reads_what_was_written() {
 }
 
 #[test]
+fn keys_are_written_in_batches_by_several_at_the_same_time() {
+    // CP-289, CP-042, CP-202, CP-203, CP-204, CP-273
+    Node::start().run("batches.py");
+}
+
+/// A project as a tool leaves it on disk: deployed, deployed again without a change, and changed.
+fn deployed_and_again(tool: &str) {
+    Node::start().run_with(&["tools.py", tool], "");
+}
+
+#[test]
+fn a_package_of_the_serverless_framework_is_deployed() {
+    // CP-285, CP-067, CP-364
+    deployed_and_again("packaged");
+    deployed_and_again("seed");
+}
+
+#[test]
+fn a_template_of_sams_is_deployed() {
+    // CP-287, CP-067, CP-075
+    deployed_and_again("sam");
+    deployed_and_again("sam/transformed.json");
+}
+
+#[test]
+fn an_assembly_of_the_cdk_is_deployed() {
+    // CP-288, CP-067, CP-364
+    deployed_and_again("cdk-us-east-1");
+    deployed_and_again("cdk-eu-west-1");
+}
+
+#[test]
 fn a_person_deploys_updates_rolls_back_and_purges_with_the_aws_cli() {
-    // CP-250, CP-251, CP-252, CP-253, CP-254, CP-255, CP-256, CP-257, CP-258, CP-259, CP-513
+    // CP-700: CP-067, CP-250, CP-251, CP-252, CP-253, CP-254, CP-255, CP-256, CP-257, CP-258, CP-259, CP-513
     Node::start().run("flow.py");
 }
 
@@ -83,7 +116,7 @@ fn what_was_deployed_is_served_after_a_kill() {
 
 #[test]
 fn nothing_is_reached_without_a_key() {
-    // CP-002, CP-016, CP-206, CP-400, CP-402, CP-432, CP-620, CP-621
+    // CP-700: CP-002, CP-016, CP-206, CP-400, CP-402, CP-420, CP-432, CP-620, CP-621
     let changes = |action: Action| action.is_mutation() || action == Action::Run;
     let operations = Action::operations()
         .map(|(service, name, action)| json!([service.scope(), name, changes(action)]));

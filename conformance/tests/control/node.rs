@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -12,7 +12,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::clients;
+use crate::{clients, outcomes::Outcomes};
 
 /// How long anything is waited for: enough for a busy machine, short enough to notice a hang.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -113,7 +113,8 @@ impl Node {
         self.run_with(&[script], "");
     }
 
-    /// The same with arguments, and with something on standard input.
+    /// The same with arguments, and with something on standard input. What its clients saw is held against the table of
+    /// outcomes and against the shapes of the models.
     pub(crate) fn run_with(&self, script: &[&str], input: &str) {
         let (contract, packages) = (clients::contract(), clients::installed());
         let join = |parts: &[PathBuf]| std::env::join_paths(parts).expect("paths without colons");
@@ -128,7 +129,13 @@ impl Node {
             .env("PYTHONPATH", join(&[contract.join("site"), packages]))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PATH", join(&paths));
+        let seen = self.home().join("seen");
+        fs::write(&seen, "").expect("a writable folder");
+        command.env("FOURFRONT_SEEN", &seen);
         self.drive(command, input);
+        let told = fs::read_to_string(&seen).expect("a file of this process");
+        let faults = Outcomes::read().faults_of_run(name, &told);
+        assert!(faults.is_empty(), "{name}:\n{}", faults.join("\n"));
     }
 
     /// Runs the program of the AWS SDK for JavaScript against it.
@@ -138,9 +145,13 @@ impl Node {
         self.drive(command, "");
     }
 
+    fn home(&self) -> &Path {
+        self.dir.as_ref().expect("a node has a folder").path()
+    }
+
     /// Runs a client of the node, which has to end well.
     fn drive(&self, mut command: Command, input: &str) {
-        let home = self.dir.as_ref().expect("a node has a folder").path();
+        let home = self.home();
         let site = home.join("site");
         // Nothing of who runs the tests: neither their keys nor their settings.
         let theirs = std::env::vars_os().map(|(name, _)| name);
@@ -159,6 +170,7 @@ impl Node {
             .env("FOURFRONT_ADMIN", &self.admin)
             .env("FOURFRONT_VIEWER", &self.viewer)
             .env("FOURFRONT_DIR", &site)
+            .env("FOURFRONT_PROGRAM", env!("CARGO_BIN_EXE_conformance-node"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -233,7 +233,7 @@ fn rest_json(
     Ok(())
 }
 
-/// The members of a structure, in the model's order, and then those that the model does not know (CP-023).
+/// The members of a structure, in the model's order, and then those that the model does not know (CP-023, CP-705).
 fn structure(writer: &mut xml::Writer, shape: &'static Shape, object: &Map<String, Value>) {
     for member in shape.members() {
         if member.place == Place::Body

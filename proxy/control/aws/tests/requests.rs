@@ -261,15 +261,19 @@ fn malformed_xml_is_malformed_input() {
 // Table 1.5: what CloudFront has been recorded to say of members that are not there.
 #[test]
 fn missing_members_are_named() {
+    // CP-700: a body that is not there at all has a code of its own with the operations that declare it.
     let (status, code, message) = refused(cloudfront(
         "POST",
         "/2020-05-31/distribution/E1/invalidation",
         "",
     ));
+    assert_eq!((status, code.as_str()), (400, "MissingBody"));
+    assert!(message.contains("InvalidationBatch"), "{message}");
+    let (status, code, message) = refused(cloudfront("POST", "/2020-05-31/cache-policy", ""));
     assert_eq!((status, code.as_str()), (400, "MalformedXML"));
     assert_eq!(
         message,
-        "1 validation error detected: Value null at 'invalidationBatch' failed to satisfy constraint: Member must not be \
+        "1 validation error detected: Value null at 'cachePolicyConfig' failed to satisfy constraint: Member must not be \
          null"
     );
     let body = distribution("").replace("<DomainName>origin.example</DomainName>", "");

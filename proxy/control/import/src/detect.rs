@@ -23,13 +23,13 @@ use crate::{
 pub enum SourceKind {
     /// `serverless.yml`, `.yaml` or `.json`.
     Serverless,
-    /// `.serverless/`, as `serverless package` leaves it.
+    /// `.serverless/`, as `serverless package` leaves it (CP-285).
     ServerlessPackage,
-    /// A template with SAM's transform.
+    /// A template with SAM's transform (CP-287).
     Sam,
     /// A template of CloudFormation.
     CloudFormation,
-    /// `cdk.out/`.
+    /// `cdk.out/`, as `cdk synth` leaves it (CP-288).
     Cdk,
     /// Output of `aws cloudfront get-distribution-config` and its like.
     AwsJson,

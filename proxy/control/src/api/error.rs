@@ -74,6 +74,12 @@ fn undeclared(code: &str) -> u16 {
     }
 }
 
+impl From<fourfront_aws::ApiError> for ApiError {
+    fn from(error: fourfront_aws::ApiError) -> Self {
+        Self::new(error.status, error.code, error.message)
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::internal(error.to_string())

@@ -262,7 +262,14 @@ impl Front {
             .map_or(1 << 20, |r| r.operation.body_limit());
         let raw = match body(limit).await {
             Ok(raw) => raw,
-            Err(fault) => return refuse_body(service, &fault, id),
+            Err(fault) => {
+                let condition = match fault {
+                    BodyFault::TooLarge(_) => Condition::TooLarge,
+                    BodyFault::Broken(_) => Condition::MalformedBody,
+                };
+                let error = body_error(service, routed.as_ref(), condition, fault.to_string());
+                return refuse(service, &error, id);
+            }
         };
         let digest = sha256(&raw);
         let principal = match admission.finish(&digest) {
@@ -272,12 +279,15 @@ impl Front {
         let unpacked = match fourfront_aws::unpack(&head.headers, &raw, limit) {
             Ok(unpacked) => unpacked,
             Err(e) => {
-                let status = match e {
-                    fourfront_aws::BodyError::TooLarge => 413,
-                    fourfront_aws::BodyError::Coding => 415,
-                    fourfront_aws::BodyError::Broken => 400,
+                let condition = match e {
+                    fourfront_aws::BodyError::TooLarge => Condition::TooLarge,
+                    _ => Condition::MalformedBody,
                 };
-                return refuse_plain(service, status, "MalformedInput", e.to_string(), id);
+                let mut error = body_error(service, routed.as_ref(), condition, e.to_string());
+                if matches!(e, fourfront_aws::BodyError::Coding) {
+                    error.status = 415;
+                }
+                return refuse(service, &error, id);
             }
         };
         let (service, routed) = match routed {
@@ -699,16 +709,21 @@ fn refuse_fault(service: Service, fault: &AuthFault, id: &str) -> Answer {
     refuse(service, &error, id)
 }
 
-fn refuse_body(service: Service, fault: &BodyFault, id: &str) -> Answer {
-    match fault {
-        BodyFault::TooLarge(_) => refuse_plain(
-            service,
-            413,
-            "RequestEntityTooLargeException",
-            fault.to_string(),
-            id,
-        ),
-        BodyFault::Broken(_) => refuse_plain(service, 400, "MalformedInput", fault.to_string(), id),
+/// What is wrong with a body before it is looked at, in the service's words, or the operation's own.
+fn body_error(
+    service: Service,
+    routed: Option<&Routed>,
+    condition: Condition,
+    message: String,
+) -> fourfront_aws::ApiError {
+    let own = "RequestTooLargeException";
+    match routed {
+        Some(routed)
+            if condition == Condition::TooLarge && routed.operation.errors.contains(&own) =>
+        {
+            fourfront_aws::ApiError::new(service, own, message)
+        }
+        _ => fourfront_aws::ApiError::common(service, condition, message),
     }
 }
 

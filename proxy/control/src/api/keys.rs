@@ -1,5 +1,6 @@
 //! The data plane of key-value stores (CP section 4). A write is durable and visible to functions before it is answered
-//! (CP-204), and waits for no other call of the API (CP-203).
+//! (CP-204), and waits for no other call of the API (CP-203): tools that write keys in batches, several at the same time, try
+//! again when they are told of a conflict (CP-289).
 
 use std::sync::Arc;
 

@@ -12,7 +12,8 @@
 //! (CP-251, CP-257). Terraform's provider reads after each write, and again for each plan: roles (CP-265), functions with
 //! their versions and permissions (CP-266, CP-267, CP-268, CP-269, CP-270), CloudFront Functions (CP-271, CP-272), stores and
 //! their keys (CP-273, CP-274), policies (CP-275) and distributions (CP-276, CP-278, CP-279, CP-280). The contract tests make
-//! these calls in these orders (CP-702), and those of the SDK for JavaScript (CP-701).
+//! these calls in these orders (CP-702), and those of the SDK for JavaScript (CP-701); they show every operation of tier M well
+//! and refused, by each error that can be brought about, and hold every answer against its model (CP-700).
 
 mod apply;
 mod arn;

@@ -220,7 +220,9 @@ pub(crate) fn custom(
         headers.push((name.value, value.value));
     }
     if count > MOST_HEADERS {
-        let message = format!("{count} custom headers, at most {MOST_HEADERS} are allowed");
+        let message = format!(
+            "TooManyOriginCustomHeaders: {count} custom headers, at most {MOST_HEADERS} are allowed"
+        );
         report.error(&origin.member("custom_headers"), message);
     }
     if total > MOST_TOTAL {

@@ -518,7 +518,7 @@ custom_headers:
     refused(
         &with_origin(&format!("dir: public\ncustom_headers:{many}")),
         &[&format!(
-            "4:7: {BLOCK}.custom_headers: 31 custom headers, at most 30 are allowed"
+            "4:7: {BLOCK}.custom_headers: TooManyOriginCustomHeaders: 31 custom headers, at most 30 are allowed"
         )],
     );
     let large: String = (0..6)

@@ -132,6 +132,13 @@ pub fn decode(routed: &Routed, headers: &HeaderMap, body: &[u8]) -> Result<Decod
             namespace: routed.namespace.clone(),
         });
     };
+    // Said in a word of its own where the model has one.
+    let root = routed.operation.root;
+    let no_body = body.is_empty() && !root.is_empty();
+    if no_body && routed.operation.errors.contains(&"MissingBody") {
+        let message = format!("This operation requires a body, which is a {root}.");
+        return Err(ApiError::new(service, "MissingBody", message));
+    }
     let mut walk = Walk::default();
     let mut namespace = routed.namespace.clone();
     let read = match service.protocol() {

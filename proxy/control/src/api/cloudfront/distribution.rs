@@ -6,7 +6,7 @@ use fourfront_store::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{FamilyDocument, check_match, listed, tagging, text};
+use super::{FamilyDocument, check_match, family, listed, tagging, text};
 use crate::api::{
     ApiError,
     arn::{domain_label, letter_id},
@@ -53,7 +53,7 @@ pub(super) fn create(
     config: &Value,
     tags: Option<&Value>,
 ) -> Result<Output, ApiError> {
-    let tags = tags.map(tagging::read).unwrap_or_default();
+    let tags = tags.map(tagging::read).transpose()?.unwrap_or_default();
     let all = tx.list::<DistributionDocument>(&Kind::Distribution)?;
     let reference = text(config, "CallerReference");
     if let Some(other) = all.iter().find(|d| d.body.caller_reference() == reference) {
@@ -260,8 +260,23 @@ pub(super) fn delete(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
             "The distribution you are trying to delete has not been disabled.",
         ));
     }
+    if let Some(policy) = staged_by(tx, &found.body.domain_name)? {
+        return Err(ApiError::cloudfront(
+            "ResourceInUse",
+            format!("Cannot delete {id}: the continuous deployment policy {policy} names it."),
+        ));
+    }
     tx.delete(Kind::Distribution, id);
     Ok(Output::plain(json!({})))
+}
+
+/// The continuous deployment policy that sends requests to a staging distribution, if there is one. It would be left with the
+/// name of nothing.
+fn staged_by(tx: &Tx<'_>, domain: &str) -> Result<Option<String>, ApiError> {
+    let policies = tx.list::<FamilyDocument>(&Kind::ContinuousDeploymentPolicy)?;
+    let names =
+        |p: &Stored<FamilyDocument>| family::staging_names(&p.body.config).any(|n| n == domain);
+    Ok(policies.into_iter().find(names).map(|p| p.id))
 }
 
 /// `ListDistributions`.
@@ -270,7 +285,7 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     for found in tx.list::<DistributionDocument>(&Kind::Distribution)? {
         all.push((found.id.clone(), summary(tx, &found)?));
     }
-    let list = listed(tx, "distributions", all, input)?;
+    let list = listed(tx, "ListDistributions", all, input)?;
     Ok(Output::plain(json!({ "DistributionList": list })))
 }
 

@@ -189,7 +189,7 @@ pub(super) fn call(
         } else if rest("Get").and_then(|r| r.strip_suffix("Config")) == Some(name) {
             Some(family.get_config(tx, input))
         } else if family.lists(operation) {
-            Some(family.list(tx, input))
+            Some(family.list(tx, operation, input))
         } else {
             None
         }
@@ -306,7 +306,7 @@ impl Family {
         Ok(Output::plain(json!({})))
     }
 
-    fn list(&self, tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
+    fn list(&self, tx: &Tx<'_>, operation: &str, input: &Value) -> Result<Output, ApiError> {
         let wanted = input["Type"].as_str();
         let mut all = Vec::new();
         if wanted != Some("custom") {
@@ -324,7 +324,7 @@ impl Family {
                 all.push((format!("1 {}", found.id), self.summary("custom", shown)));
             }
         }
-        let list = listed(tx, self.list, all, input)?;
+        let list = listed(tx, operation, all, input)?;
         Ok(Output::plain(json!({ self.list: list })))
     }
 
@@ -346,18 +346,18 @@ impl Family {
             Kind::PublicKey => item["CreatedTime"] = json!(time::iso(document.created)),
             Kind::OriginAccessIdentity => {
                 item["S3CanonicalUserId"] = json!(canonical_user(&found.id));
-                item["Comment"] = json!(text(&document.config, "Comment"));
             }
             _ => {}
         }
         if let Some(members) = item.as_object_mut() {
             members.remove("CallerReference");
         }
-        for member in ["Comment", "Description"] {
-            if item.get(member).is_none() {
-                item[member] = json!("");
-            }
-        }
+        // What it is for has another name for each, and is there also when nothing was said.
+        let what_for = match self.kind {
+            Kind::OriginAccessControl => "Description",
+            _ => "Comment",
+        };
+        item[what_for] = json!(text(&document.config, what_for));
         item
     }
 

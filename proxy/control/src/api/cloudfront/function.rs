@@ -229,7 +229,7 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
         },
         live: None,
         writes: now,
-        tags: tagging::read(&input["Tags"]),
+        tags: tagging::read(&input["Tags"])?,
         created: now,
     };
     tx.put(Kind::CloudfrontFunction, name, &document)?;
@@ -423,6 +423,6 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
             summary(tx, &found.id, document, stage, called)?,
         ));
     }
-    let list = listed(tx, "functions", all, input)?;
+    let list = listed(tx, "ListFunctions", all, input)?;
     Ok(Output::plain(json!({ "FunctionList": list })))
 }

@@ -3,7 +3,7 @@
 use fourfront_store::Kind;
 use serde_json::{Value, json};
 
-use super::{DistributionDocument, text};
+use super::{DistributionDocument, paged, text, told_in_pages};
 use crate::api::{
     ApiError,
     plane::{PurgeAnswer, PurgeCall},
@@ -90,12 +90,9 @@ pub(super) fn get(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
 pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     let distribution = text(input, "DistributionId");
     check_distribution(tx, distribution)?;
-    let given = &input["MaxItems"];
-    let given = given
-        .as_u64()
-        .or_else(|| given.as_str().and_then(|t| t.parse().ok()));
-    let most = given.unwrap_or(100).clamp(1, 100);
-    let marker = text(input, "Marker");
+    let (operation, pages) = paged("ListInvalidations")?;
+    let wanted = pages.wanted(operation, input)?;
+    let (most, marker) = (wanted.limit, wanted.token.unwrap_or_default());
     let safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if !marker.bytes().all(safe) {
         return Err(ApiError::cloudfront(
@@ -114,18 +111,8 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
         .flatten()
         .map(|i| json!({ "Id": i["id"], "CreateTime": i["create_time"], "Status": i["status"] }))
         .collect();
-    let mut list = json!({
-        "Marker": marker,
-        "MaxItems": most,
-        "IsTruncated": told.get("next_marker").is_some(),
-        "Quantity": items.len(),
-    });
-    if !items.is_empty() {
-        list["Items"] = json!(items);
-    }
-    if let Some(next) = told.get("next_marker") {
-        list["NextMarker"] = next.clone();
-    }
+    let next = told["next_marker"].as_str().map(str::to_owned);
+    let list = told_in_pages(operation, pages, wanted, items, next);
     Ok(Output::plain(json!({ "InvalidationList": list })))
 }
 

@@ -9,7 +9,8 @@ mod managed;
 pub(crate) mod store;
 mod tagging;
 
-use serde_json::{Value, json};
+use fourfront_aws::{Operation, Pages, Service, Wanted};
+use serde_json::{Map, Value};
 
 pub(crate) use distribution::DistributionDocument;
 pub(crate) use family::{FamilyDocument, canonical_user};
@@ -91,32 +92,39 @@ fn check_match(input: &Value, found: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A list of CloudFront's: at most 100 items, told with `Quantity` (CP-044).
+/// A list of CloudFront's: at most 100 items, told with what the operation's output has of a page (CP-044).
 fn listed(
     tx: &Tx<'_>,
-    listing: &str,
+    operation: &str,
     all: Vec<(String, Value)>,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    // Some lists take numbers as text.
-    let given = &input["MaxItems"];
-    let given = given
-        .as_u64()
-        .or_else(|| given.as_str().and_then(|t| t.parse().ok()));
-    let most = usize::try_from(given.unwrap_or(100).clamp(1, 100)).unwrap_or(100);
-    let marker = input["Marker"].as_str().unwrap_or_default();
-    let Page { items, next } = page(tx, listing, all, Some(marker), most)?;
-    let mut list = json!({
-        "Marker": marker,
-        "MaxItems": most,
-        "IsTruncated": next.is_some(),
-        "Quantity": items.len(),
-    });
+    let (operation, pages) = paged(operation)?;
+    let wanted = pages.wanted(operation, input)?;
+    let Page { items, next } = page(tx, operation.name, all, wanted.token, wanted.limit)?;
+    Ok(told_in_pages(operation, pages, wanted, items, next))
+}
+
+/// An operation that lists, and how its list is cut.
+fn paged(operation: &str) -> Result<(&'static Operation, Pages), ApiError> {
+    let found = Service::CloudFront.operation(operation);
+    found
+        .and_then(|found| Some((found, found.pages?)))
+        .ok_or_else(|| ApiError::internal(format!("{operation} has no pages")))
+}
+
+/// A page as the operation's output has it.
+fn told_in_pages(
+    operation: &Operation,
+    pages: Pages,
+    wanted: Wanted<'_>,
+    items: Vec<Value>,
+    next: Option<String>,
+) -> Value {
+    let mut list = Map::new();
     if !items.is_empty() {
-        list["Items"] = json!(items);
+        list.insert("Items".to_owned(), Value::Array(items));
     }
-    if let Some(next) = next {
-        list["NextMarker"] = json!(next);
-    }
-    Ok(list)
+    pages.fill(operation, wanted, next, &mut list);
+    Value::Object(list)
 }

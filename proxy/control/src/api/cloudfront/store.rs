@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fourfront_model::StoreQuotaError;
 use fourfront_store::{Kind, KvsChange};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -76,7 +77,7 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
         None | Some(Value::Null) => Vec::new(),
         Some(source) => import(tx, source)?,
     };
-    let tags = tagging::read(&input["Tags"]);
+    let tags = tagging::read(&input["Tags"])?;
     let document = make(tx, name, text(input, "Comment"), tags, entries)?;
     let value = json!({
         "KeyValueStore": shown(tx, name, &document),
@@ -121,11 +122,28 @@ fn import(tx: &Tx<'_>, source: &Value) -> Result<Entries, ApiError> {
     let bytes = tx
         .artifact(bucket, key)
         .map_err(|why| invalid(format!("s3://{bucket}/{key}: {why} (CP-075)")))?;
-    read_import(&bytes).map_err(invalid)
+    read_import(&bytes).map_err(|fault| match fault {
+        ImportFault::Large(message) => ApiError::cloudfront(
+            "EntitySizeLimitExceeded",
+            format!("ImportSource: {message}"),
+        ),
+        ImportFault::Invalid(message) => invalid(message),
+    })
+}
+
+/// What is wrong with the file of an import.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ImportFault {
+    /// It is no file of that format, or a key or a value of it cannot be in a store.
+    #[error("{0}")]
+    Invalid(String),
+    /// All of it is more than a store may hold.
+    #[error("{0}")]
+    Large(String),
 }
 
 /// `{"data":[{"key":"..","value":".."}]}` (CP-156).
-pub(crate) fn read_import(bytes: &[u8]) -> Result<Entries, String> {
+pub(crate) fn read_import(bytes: &[u8]) -> Result<Entries, ImportFault> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Import {
@@ -137,15 +155,20 @@ pub(crate) fn read_import(bytes: &[u8]) -> Result<Entries, String> {
         key: String,
         value: String,
     }
-    let import: Import = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    let import: Import =
+        serde_json::from_slice(bytes).map_err(|e| ImportFault::Invalid(e.to_string()))?;
     let mut entries = BTreeMap::new();
     for Pair { key, value } in import.data {
         if entries.contains_key(&key) {
-            return Err(format!("the key `{key}` is there twice"));
+            let message = format!("the key `{key}` is there twice");
+            return Err(ImportFault::Invalid(message));
         }
         entries.insert(key, value);
     }
-    fourfront_model::KeyValueStore::check_quotas(&entries).map_err(|e| e.to_string())?;
+    fourfront_model::KeyValueStore::check_quotas(&entries).map_err(|e| match e {
+        StoreQuotaError::Store { .. } => ImportFault::Large(e.to_string()),
+        _ => ImportFault::Invalid(e.to_string()),
+    })?;
     Ok(entries
         .into_iter()
         .map(|(key, value)| (key.into(), value.into()))
@@ -215,6 +238,6 @@ pub(super) fn list(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
             all.push((found.id.clone(), shown(tx, &found.id, &found.body)));
         }
     }
-    let list = listed(tx, "key value stores", all, input)?;
+    let list = listed(tx, "ListKeyValueStores", all, input)?;
     Ok(Output::plain(json!({ "KeyValueStoreList": list })))
 }

@@ -14,12 +14,36 @@ use crate::api::{
 /// The tag that fixes the id of a distribution that is made (CP-049).
 pub(super) const ID: &str = "fourfront:id";
 
+/// Most tags that a resource has, as on AWS.
+const MOST: usize = 50;
+
 /// `Tags` as they are sent.
-pub(super) fn read(tags: &Value) -> BTreeMap<String, String> {
-    let items = tags["Items"].as_array().into_iter().flatten();
-    items
-        .map(|tag| (text(tag, "Key").to_owned(), text(tag, "Value").to_owned()))
-        .collect()
+pub(super) fn read(tags: &Value) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut all = BTreeMap::new();
+    for tag in tags["Items"].as_array().into_iter().flatten() {
+        let key = text(tag, "Key");
+        if all
+            .insert(key.to_owned(), text(tag, "Value").to_owned())
+            .is_some()
+        {
+            return Err(invalid(format!("the key `{key}` is there twice")));
+        }
+    }
+    check_number(&all)?;
+    Ok(all)
+}
+
+fn check_number(tags: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    match tags.len() {
+        0..=MOST => Ok(()),
+        more => Err(invalid(format!(
+            "a resource has {MOST} tags at most, and this one would have {more}"
+        ))),
+    }
+}
+
+fn invalid(message: String) -> ApiError {
+    ApiError::cloudfront("InvalidTagging", format!("Tags: {message}"))
 }
 
 /// What an ARN names.
@@ -111,8 +135,11 @@ fn with_tags<T>(
 
 /// `TagResource`.
 pub(super) fn add(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
-    let added = read(&input["Tags"]);
-    with_tags(tx, input, |tags| tags.extend(added))?;
+    let added = read(&input["Tags"])?;
+    with_tags(tx, input, |tags| {
+        tags.extend(added);
+        check_number(tags)
+    })??;
     Ok(Output::plain(json!({})))
 }
 

@@ -186,6 +186,25 @@ pub(super) fn shown(
     shown
 }
 
+/// Whether two states of a function are one and the same to who reads them, so that publishing the second makes no new version
+/// (CP-067). What was left to its default is the same as the default that is given, as by Terraform, which gives all of them.
+pub(super) fn are_same(
+    function: &LambdaFunction,
+    one: &Code,
+    other: &Code,
+    account: &Account,
+) -> bool {
+    let told = |code: &Code| {
+        let mut told = shown(function, None, code, Named::Function, account);
+        // What a version says of itself is no reason for a new one.
+        for own in ["Description", "LastModified", "RevisionId"] {
+            told[own] = Value::Null;
+        }
+        told
+    };
+    one.sha256 == other.sha256 && told(one) == told(other)
+}
+
 /// What the ARN of an answer names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {

@@ -176,15 +176,8 @@ fn publish_latest(
         code.config
             .insert("Description".to_owned(), json!(description));
     }
-    let is_same = |version: &Version| {
-        let others = |config: &Map<String, Value>| {
-            let mut config = config.clone();
-            // What a version says of itself is no reason for a new one.
-            config.remove("Description");
-            config
-        };
-        version.code.sha256 == code.sha256 && others(&version.code.config) == others(&code.config)
-    };
+    let account = &tx.settings.account;
+    let is_same = |version: &Version| config::are_same(function, &version.code, &code, account);
     if let Some(version) = latest.filter(|v| is_same(&v.body)) {
         return Ok((version.body.number, version.body.code));
     }
