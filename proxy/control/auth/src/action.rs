@@ -239,6 +239,7 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "stages/{id}", Action::Write),
     ("PUT", "stages/{id}", Action::Write),
     ("DELETE", "stages/{id}", Action::Write),
+    ("POST", "stages/{id}/deploy", Action::Write),
     ("POST", "stages/{id}/promote", Action::Write),
     ("POST", "explain", Action::Read),
     ("POST", "test", Action::Run),
