@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Exit,
     address::{self, Failure, NodeAddress, NodeArgs, text},
+    output::OutputArgs,
 };
 
 /// What `fourfront explain` is called with.
@@ -31,9 +32,11 @@ pub(super) struct ExplainArgs {
     /// The viewer's address, for what the cache key says of where it is. Default: this machine's.
     #[arg(long, value_name = "ADDRESS")]
     viewer: Option<IpAddr>,
-    /// Print the whole explanation as JSON.
+    /// Print the whole explanation as JSON, as `-o json` does.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -52,12 +55,7 @@ async fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let told = node
         .ask(Method::POST, "/_fourfront/v1/explain", Some(&body))
         .await?;
-    if args.json {
-        println!("{told:#}");
-    } else {
-        print!("{}", for_people(&told));
-    }
-    Ok(())
+    args.output.or_json(args.json).show(&told, for_people)
 }
 
 /// The fields, each with its values.

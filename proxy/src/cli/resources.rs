@@ -252,7 +252,7 @@ pub(super) fn policies(command: &PolicyCommand) -> Exit {
 }
 
 /// Items as a table of some of their members.
-fn rows(told: &Value, head: &[&str], members: &[&str]) -> String {
+pub(super) fn rows(told: &Value, head: &[&str], members: &[&str]) -> String {
     let cell = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Array(all) => {

@@ -230,6 +230,8 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("GET", "ready", Action::Observe),
     ("GET", "metrics", Action::Observe),
     ("GET", "status", Action::Read),
+    ("GET", "origins", Action::Read),
+    ("GET", "config", Action::Read),
     ("POST", "plan", Action::Write),
     ("POST", "releases", Action::Write),
     ("GET", "releases", Action::Read),
