@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, Caller, Control,
+    ApiError, Caller, Control, apply,
     front::{Answer, Front, Head},
     keys,
     plane::Problem,
@@ -133,12 +133,13 @@ pub fn in_force(control: &Control, served: &Value) -> Value {
         Kind::Tags,
     ];
     let store = control.store();
+    let owners = apply::owners(store);
     let mut items = Vec::new();
     for kind in Kind::KNOWN.iter().filter(|kind| !hidden.contains(kind)) {
         for document in store.list(kind, None, usize::MAX) {
             let body = document.body.as_deref().unwrap_or_default();
             let body: Value = serde_json::from_slice(body).unwrap_or_default();
-            let stack = body["tags"]["fourfront:stack"].as_str();
+            let stack = owners.get(&(kind.to_string(), document.id.to_string()));
             items.push(json!({
                 "kind": kind.as_str(),
                 "id": &*document.id,

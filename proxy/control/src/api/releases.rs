@@ -226,8 +226,14 @@ impl Control {
                 .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?;
             if kind == Kind::Distribution {
                 // What is tried out now has nothing to do with what was then (CP-612).
-                let staged = present.as_ref().map(|p| &p.body["config"][STAGED_BY]);
-                body["config"][STAGED_BY] = staged.cloned().unwrap_or_else(|| json!(""));
+                let of = |body: &Value| {
+                    let policy = body["config"][STAGED_BY].as_str();
+                    policy.unwrap_or_default().to_owned()
+                };
+                let now = present.as_ref().map(|p| of(&p.body)).unwrap_or_default();
+                if now != of(&body) {
+                    body["config"][STAGED_BY] = json!(now);
+                }
             }
             if present.is_none_or(|p| p.body != body) {
                 if kind == Kind::KeyValueStore {

@@ -186,10 +186,13 @@ impl Applier<'_, '_> {
             let (action, id) = match existing {
                 Some(found) => {
                     config["CallerReference"] = found.body.config["CallerReference"].clone();
-                    let staged = &mut config["ContinuousDeploymentPolicyId"];
-                    if staged.as_str().is_none_or(str::is_empty) {
+                    let says = |config: &Value| {
+                        let policy = config["ContinuousDeploymentPolicyId"].as_str();
+                        policy.filter(|id| !id.is_empty()).map(str::to_owned)
+                    };
+                    if let (None, Some(policy)) = (says(&config), says(&found.body.config)) {
                         // What is tried out beside it goes on (CP-612).
-                        *staged = found.body.config["ContinuousDeploymentPolicyId"].clone();
+                        config["ContinuousDeploymentPolicyId"] = json!(policy);
                     }
                     if found.body.config == config && found.body.tags == tags {
                         ("keep", found.id)
@@ -267,7 +270,14 @@ impl Applier<'_, '_> {
         config["CallerReference"] = found.body.config["CallerReference"].clone();
         config["Staging"] = json!(true);
         config["Aliases"] = json!({ "Quantity": 0 });
-        config["ContinuousDeploymentPolicyId"] = json!("");
+        // As the copy has it, which may be in either form of none.
+        let policy = &found.body.config["ContinuousDeploymentPolicyId"];
+        match (policy, config.as_object_mut()) {
+            (Value::Null, Some(members)) => {
+                members.remove("ContinuousDeploymentPolicyId");
+            }
+            _ => config["ContinuousDeploymentPolicyId"] = policy.clone(),
+        }
         let action = if found.body.config == config {
             "keep"
         } else {

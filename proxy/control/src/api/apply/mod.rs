@@ -9,7 +9,7 @@ mod functions;
 use std::collections::BTreeMap;
 
 use fourfront_import::{Artifact, Plan, Planned, RefKind, Target, substitute};
-use fourfront_store::{BlobId, Kind};
+use fourfront_store::{BlobId, Kind, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -86,6 +86,22 @@ pub(super) struct Staged<'s> {
     pub(super) primary: &'s str,
     /// The id of the staging distribution, which gets the plan's configuration.
     pub(super) staging: &'s str,
+}
+
+/// The stack that owns a document, by the document's kind and id.
+pub(super) fn owners(store: &Store) -> BTreeMap<(String, String), String> {
+    let settings = store.list(&Kind::Setting, None, usize::MAX);
+    let stacks = settings.iter().filter_map(|document| {
+        let name = document.id.strip_prefix("stack:")?;
+        let body = document.body.as_deref().unwrap_or_default();
+        Some((name, serde_json::from_slice::<Stack>(body).ok()?))
+    });
+    stacks
+        .flat_map(|(name, stack)| {
+            let owned = stack.resources.into_values();
+            owned.map(move |owned| ((owned.kind, owned.id), name.to_owned()))
+        })
+        .collect()
 }
 
 struct Applier<'t, 'a> {

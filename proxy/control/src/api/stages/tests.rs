@@ -445,6 +445,7 @@ fn a_changed_project_is_tried_out_and_what_serves_goes_on() {
     let deploy = |project: &Deploy| node.control.deploy(project, &caller(3_000));
     let first = project(&node, "a", 10, "");
     let first_release = deploy(&first).unwrap()["release"].clone();
+    assert_eq!(deploy(&first).unwrap()["unchanged"], true);
     let all = node.control.store().list(&Kind::Distribution, None, 9);
     let id = all.iter().find(|d| &*d.id != "E1").unwrap().id.to_string();
     let config_of = |id: &str| {
