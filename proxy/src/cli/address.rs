@@ -19,7 +19,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::timeout;
 
-pub(super) use self::download::download;
+pub(super) use self::download::{download, exchange};
 use self::{connect::Cause, key::Key};
 use super::{Exit, output, say};
 use crate::clock::{Clock as _, SystemClock};

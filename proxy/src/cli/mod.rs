@@ -56,11 +56,7 @@ struct Cli {
 enum Command {
     /// Run a node: viewer listener, admin listener, until SIGTERM. SIGHUP reloads the site file, SIGUSR1
     /// opens log files anew for who has moved them away.
-    Serve {
-        /// The site file.
-        #[arg(short, long, default_value = "fourfront.yaml")]
-        config: PathBuf,
-    },
+    Serve(serve::ServeArgs),
     /// Run a node for development: watches the site file and the functions, swaps what changed, prints one line
     /// per request.
     Dev {
@@ -72,12 +68,8 @@ enum Command {
         listen: std::net::SocketAddr,
     },
     /// Parse and validate a site file and compile its functions.
-    Check {
-        /// A site file, or a directory that holds `fourfront.yaml`.
-        #[arg(default_value = ".")]
-        path: PathBuf,
-    },
-    /// Run one function with an event from a file, judge its result and print it.
+    Check(check::CheckArgs),
+    /// Run one function with an event from a file, judge its result and print it; or, without either, all events of `tests/`.
     Test(test::TestArgs),
     /// Deploy a project to a running node: a serverless.yml, a template, a CDK assembly, a distribution's JSON.
     Deploy(deploy::DeployArgs),
@@ -178,9 +170,9 @@ pub fn main() -> ExitCode {
         output::be_verbose();
     }
     let exit = match cli.command {
-        Command::Serve { config } => serve::run(&config),
+        Command::Serve(args) => serve::run(&args),
         Command::Dev { path, listen } => dev::run(&site_file(path), listen),
-        Command::Check { path } => check::run(&site_file(path)),
+        Command::Check(args) => check::run(&site_file(args.path), args.aws),
         Command::Test(args) => test::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Versions(args) => releases::versions(&args),

@@ -391,3 +391,32 @@ fn all_events_of_a_folder_are_run_and_told_as_tap_and_junit() {
         Some(2)
     );
 }
+
+#[test]
+fn what_aws_would_do_otherwise_is_an_error_where_that_is_asked_for() {
+    // CP-604
+    let site = |settings: &str| {
+        let site = Site::answering("x");
+        let yaml = site.read("fourfront.yaml");
+        site.write("fourfront.yaml", &format!("{settings}{yaml}"));
+        site
+    };
+    let check = |settings: &str, args: &[&str]| run(args, site(settings).path());
+    let own = check("", &["check", "--aws"]);
+    assert_eq!(own.code, Some(1), "{own:?}");
+    assert!(own.stderr.contains("cache_mode"), "{own:?}");
+    let like_aws = check("cache_mode: cloudfront\n", &["check", "--aws"]);
+    assert_eq!(like_aws.code, Some(0), "{like_aws:?}");
+    // What is relaxed passes without, and is judged strictly with it.
+    let relaxed = "cache_mode: cloudfront\ncompat: relaxed\n";
+    let easy = site(relaxed);
+    let yaml = easy.read("fourfront.yaml").replace(
+        "{ file: ./f.js }",
+        "{ file: ./f.js, environment: { A: b } }",
+    );
+    easy.write("fourfront.yaml", &yaml);
+    assert_eq!(run(&["check"], easy.path()).code, Some(0));
+    let strict = run(&["check", "--aws"], easy.path());
+    assert_eq!(strict.code, Some(1), "{strict:?}");
+    assert!(strict.stderr.contains("environment"), "{strict:?}");
+}

@@ -1,7 +1,7 @@
-//! Fetching by a link that needs no key, as those to the code of functions are (CP-070, CP-613).
+//! Fetching what needs no key: by links, as those to the code of functions are (CP-070, CP-613), and as a viewer (CP-606).
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::time::timeout;
 
@@ -38,4 +38,32 @@ pub(in crate::cli) async fn download(link: &str, most: usize) -> Result<Bytes, C
         Ok(body.to_bytes())
     };
     timeout(LONG, fetch).await.map_err(|_| "it does not end")?
+}
+
+/// Makes a request as a viewer does, by plain HTTP, and reads the answer to its end: its status and fields.
+///
+/// # Errors
+/// What went wrong.
+pub(in crate::cli) async fn exchange(
+    at: &str,
+    method: Method,
+    target: &str,
+    mut headers: HeaderMap,
+) -> Result<(StatusCode, HeaderMap), Cause> {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let mut request = Request::new(Full::new(Bytes::new()));
+    *request.method_mut() = method;
+    *request.uri_mut() = target.parse()?;
+    *request.headers_mut() = headers;
+    let exchange = async {
+        let response = connect::converse(connect::tcp(at).await?, request).await?;
+        let (parts, mut body) = response.into_parts();
+        while let Some(frame) = body.frame().await {
+            frame?;
+        }
+        Ok::<_, Cause>((parts.status, parts.headers))
+    };
+    timeout(LONG, exchange)
+        .await
+        .map_err(|_| "it does not end")?
 }
