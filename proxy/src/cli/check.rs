@@ -90,10 +90,11 @@ fn deviations(loaded: &Loaded) -> Vec<String> {
                 "finish_fetch_on_abort",
                 distribution.finish_fetch != FinishFetch::default(),
             ),
-            ("collapse_wait", distribution.collapse_wait.is_some()),
+            ("collapse.max_wait", distribution.collapse_wait.is_some()),
             (
                 "strip_set_cookie_on_hit",
-                distribution.strip_set_cookie_on_hit,
+                distribution.strip_set_cookie_on_hit
+                    && distribution.cache_mode == CacheMode::Cloudfront,
             ),
             (
                 "request_cc",

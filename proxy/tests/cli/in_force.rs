@@ -73,7 +73,7 @@ fn origins_are_told_with_their_state_and_what_failed_last() {
     let other = run(&["origins", "EOTHER", "--node", &admin], site.path());
     assert_eq!(other.code, Some(1), "{other:?}");
 
-    // CP-604: what the file has stands beside what was deployed.
+    // What the file has stands beside what was deployed.
     let config = told(&["config", "show"]);
     let line = config
         .lines()
@@ -154,18 +154,22 @@ fn documents_are_printed_as_yaml_and_calls_are_told_of() {
     );
     assert_eq!(node.run(&["versions"]).stderr, "");
     assert_eq!(node.run(&["versions", "-v", "-q"]).code, Some(2));
-    for coloured in [
-        &["--no-color", "--help"][..],
-        &["versions", "--no-color"],
-        &["fly", "--no-color"],
+    let coloured = |variable, args: &[&str]| {
+        let ended = Running::start_in(variable, args, node.site.path()).ended();
+        (ended.stdout + &ended.stderr).contains('\u{1b}')
+    };
+    // Forced, as in a terminal.
+    let force = ("CLICOLOR_FORCE", "1");
+    for (args, expected) in [
+        (&["--help"][..], true),
+        (&["--no-color", "--help"], false),
+        (&["fly"], true),
+        (&["fly", "--no-color"], false),
+        (&["versions", "--no-color"], false),
     ] {
-        let ended = run(coloured, node.site.path());
-        assert!(
-            !(ended.stdout + &ended.stderr).contains('\u{1b}'),
-            "{coloured:?}"
-        );
+        assert_eq!(coloured(force, args), expected, "{args:?}");
     }
-    // A token that may only read sees no origins of others.
-    let served = Served::start(&[]);
-    assert_eq!(served.done(&["origins"]), "");
+    assert!(!coloured(("NO_COLOR", "1"), &["--help"]));
+    // A node that serves nothing has none.
+    assert_eq!(Served::start(&[]).done(&["origins"]), "");
 }
