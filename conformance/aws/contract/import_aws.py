@@ -9,6 +9,10 @@ import subprocess
 import sys
 import tempfile
 
+import support
+import yaml
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from support import ACCOUNT, ADMIN, OPTIMIZED, ROLE, Origin, answering, client, distribution, run, same
 
 PROGRAM, NODE, NODE_VIEWER, NODE_KEYS = sys.argv[1:]
@@ -141,10 +145,6 @@ def an_account():
 def revision():
     """Grows with each change of the account."""
     connection = http.client.HTTPConnection(ADMIN, timeout=30)
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    import support
-
     url = f"http://{ADMIN}/_fourfront/v1/status"
     request = AWSRequest("GET", url)
     SigV4Auth(support._session.get_credentials(), "fourfront", "us-east-1").add_auth(request)
@@ -184,6 +184,12 @@ def it_is_tried_and_deployed():
     same(page(host, "/cff/x"), (200, "välue 59"))
     same(page(host, "/plain")[0], 200)
     same(page(host, "/members/x")[0], 403)
+    # CP-611: YAML for whoever reads that.
+    listed = [
+        subprocess.run([PROGRAM, "dist", "list", *at_node("-o", form)], capture_output=True, text=True).stdout
+        for form in ["json", "yaml"]
+    ]
+    same(yaml.safe_load(listed[1]), json.loads(listed[0]), listed[1])
     # A second import finds nothing to do.
     again = program("--profile", "shop", account["id"], "--deploy", *at_node())
     assert "nothing changed" in again.stderr, again.stderr

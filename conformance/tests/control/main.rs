@@ -69,7 +69,7 @@ fn a_staging_distribution_takes_its_share_and_is_promoted_or_dropped() {
 
 #[test]
 fn an_account_is_imported_by_the_aws_cli() {
-    // CP-613, CP-350, CP-070
+    // CP-613, CP-350, CP-070, CP-611
     let (account, node) = (Node::start(), Node::start());
     let program = env!("CARGO_BIN_EXE_conformance-node");
     let [admin, viewer, keys] = node.told();

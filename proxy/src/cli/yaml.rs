@@ -144,8 +144,8 @@ mod tests {
         assert_eq!(lines.len(), 13, "{text}");
         for line in [
             "items:",
-            "    - a.test",
-            "    - \"*.b.test\"",
+            "      - a.test",
+            "      - \"*.b.test\"",
             "    share: 0.5",
             "  - - - x",
             "    - []",
