@@ -101,6 +101,15 @@ fn a_staging_distribution_takes_its_share_and_is_promoted_or_dropped() {
 }
 
 #[test]
+fn an_account_is_imported_by_the_aws_cli() {
+    // CP-613, CP-350, CP-070, CP-611
+    let (account, node) = (Node::start(), Node::start());
+    let program = env!("CARGO_BIN_EXE_conformance-node");
+    let [admin, viewer, keys] = node.told();
+    account.run_with(&["import_aws.py", program, &admin, &viewer, &keys], "");
+}
+
+#[test]
 fn the_sdk_for_javascript_finds_what_it_needs() {
     // CP-701: CP-008, CP-020, CP-206, CP-272
     Node::start().run_javascript();

@@ -108,6 +108,13 @@ impl Node {
         }
     }
 
+    /// Where its admin listener and that of viewers are, and the file with its first key.
+    pub(crate) fn told(&self) -> [String; 3] {
+        let dir = self.dir.as_ref().expect("a node has a folder").path();
+        let keys = dir.join("site/data/bootstrap-credentials");
+        [&self.admin, &self.viewer, &keys.display().to_string()].map(Clone::clone)
+    }
+
     /// Runs a file of `conformance/aws/contract` against it, which has to end well.
     pub(crate) fn run(&self, script: &str) {
         self.run_with(&[script], "");

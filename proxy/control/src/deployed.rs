@@ -4,7 +4,10 @@
 //! by the same code, and what a file declares and what was deployed can name each other. An entry's name is taken once:
 //! a deployed entry that clashes with one of the file is a fault of the site file, which came second.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use fourfront_model::KeyValueStore;
 use serde_json::Value;
@@ -65,6 +68,10 @@ pub struct Deployment {
     pub entries: Vec<Deployed>,
     /// Key-value stores, whose data goes past any file.
     pub stores: Vec<Arc<KeyValueStore>>,
+    /// Where the node keeps its state, in the place of what `node.data_dir` says (CP-600).
+    pub data_dir: Option<PathBuf>,
+    /// Whether everything is judged as AWS does, whatever `compat` says (CP-604).
+    pub as_aws: bool,
 }
 
 /// One deployed entry.
@@ -136,6 +143,62 @@ pub(crate) fn splice(site: &mut Node, deployed: &[Deployed], report: &Report) {
             column: 0,
             value: node,
         });
+    }
+}
+
+/// Sets `node.data_dir` in the tree of a site file. Faults are told of `--data`, which says it.
+pub(crate) fn set_data_dir(site: &mut Node, dir: &Path, report: &Report) {
+    const NODE: &str = "node";
+    const SETTING: &str = "data_dir";
+    let file = report.add_entry(Path::new("--data"));
+    let entry = |key: &str, kind| Entry {
+        key: key.to_owned(),
+        line: 0,
+        column: 0,
+        value: Node {
+            file,
+            line: 0,
+            column: 0,
+            kind,
+        },
+    };
+    let NodeKind::Mapping(parts) = &mut site.kind else {
+        return;
+    };
+    let at = parts.iter().position(|p| p.key == NODE).unwrap_or_else(|| {
+        parts.push(entry(NODE, NodeKind::Null));
+        parts.len() - 1
+    });
+    let node = &mut parts[at].value;
+    if matches!(node.kind, NodeKind::Null) {
+        node.kind = NodeKind::Mapping(Vec::new());
+    }
+    // What is no mapping is faulty, and reported where it is read.
+    if let NodeKind::Mapping(settings) = &mut node.kind {
+        settings.retain(|setting| setting.key != SETTING);
+        let dir = dir.to_string_lossy().into_owned();
+        settings.push(entry(SETTING, NodeKind::Scalar(dir)));
+    }
+}
+
+/// Takes `compat` out of the tree of a site file, so that all of it is judged strictly (CP-604).
+pub(crate) fn judge_strictly(site: &mut Node) {
+    let relaxed = |block: &mut Node| {
+        if let NodeKind::Mapping(settings) = &mut block.kind {
+            settings.retain(|setting| setting.key != "compat");
+        }
+    };
+    relaxed(site);
+    let NodeKind::Mapping(parts) = &mut site.kind else {
+        return;
+    };
+    let distributions = parts.iter_mut().filter(|part| part.key == "distributions");
+    for part in distributions {
+        if let NodeKind::Mapping(all) = &mut part.value.kind {
+            for distribution in all {
+                relaxed(&mut distribution.value);
+            }
+        }
     }
 }
 

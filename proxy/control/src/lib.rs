@@ -176,6 +176,12 @@ fn parse_reporting(
     let mut tree = tree::read(site, report)?;
     let documents = documents::splice(&mut tree, base_dir, report);
     deployed::splice(&mut tree, &deployed.entries, report);
+    if let Some(dir) = &deployed.data_dir {
+        deployed::set_data_dir(&mut tree, dir, report);
+    }
+    if deployed.as_aws {
+        deployed::judge_strictly(&mut tree);
+    }
     let raw = RawSite::read(&Cursor::root(&tree, report))?;
     let mut loaded = lower::lower(raw, &deployed.stores, base_dir, report)?;
     loaded.watched.extend(documents);

@@ -1,9 +1,15 @@
 //! Talking to the admin API of a node that runs (CP-402, CP-616, CP-620).
 
 mod connect;
+mod download;
 mod key;
 
-use std::{env, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{
+    env,
+    path::PathBuf,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use clap::Args;
@@ -13,8 +19,9 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::timeout;
 
+pub(super) use self::download::{download, exchange};
 use self::{connect::Cause, key::Key};
-use super::{Exit, say};
+use super::{Exit, output, say};
 use crate::clock::{Clock as _, SystemClock};
 
 const DEFAULT_NODE: &str = "http://127.0.0.1:9400";
@@ -61,14 +68,14 @@ pub(super) fn items(value: &Value) -> &[Value] {
 pub(super) struct NodeArgs {
     /// The node's admin address: a URL, or `unix:` and the path of its socket. Default: FOURFRONT_NODE, or
     /// http://127.0.0.1:9400.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", global = true)]
     pub(super) node: Option<String>,
     /// A token `ff_..`, or `ID:SECRET` of an access key. Default: FOURFRONT_KEY, then what the AWS_ variables say; the node's
     /// own user needs none on its machine.
-    #[arg(id = "node-key", long = "key", value_name = "KEY")]
+    #[arg(id = "node-key", long = "key", value_name = "KEY", global = true)]
     key: Option<String>,
     /// PEM of authorities that the node's certificate may be from, beside the system's. Default: FOURFRONT_CA.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     ca: Option<PathBuf>,
 }
 
@@ -303,7 +310,19 @@ impl NodeAddress {
         call: &Call<'_>,
         exchange: impl Future<Output = Result<T, Cause>>,
     ) -> Result<T, Failure> {
-        match timeout(call.patience, exchange).await {
+        let began = Instant::now();
+        let done = timeout(call.patience, exchange).await;
+        output::detail(|| {
+            let took = began.elapsed().as_secs_f64() * 1e3;
+            let how = match &done {
+                Ok(Ok(_)) => "answered",
+                Ok(Err(_)) => "failed",
+                Err(_) => "not answered",
+            };
+            let (method, path, bytes) = (&call.method, call.path, call.body.len());
+            format!("{method} {path} ({bytes} bytes) at {self}: {how} after {took:.1} ms")
+        });
+        match done {
             Ok(done) => done.map_err(|e| self.unreachable(&e)),
             Err(_) => Err(self.unreachable(&"no answer")),
         }

@@ -41,8 +41,9 @@ pub(super) struct ControlState {
 const COLLECTED_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
 impl ControlState {
-    /// Opens what the node keeps, if it keeps anything. Prints why it cannot.
-    pub(super) fn open(settings: &NodeSettings) -> Result<Option<Self>, ()> {
+    /// Opens what the node keeps, if it keeps anything; `asked` is where, if that is not what the site file says. Prints why it
+    /// cannot.
+    pub(super) fn open(settings: &NodeSettings, asked: Option<&Path>) -> Result<Option<Self>, ()> {
         let Some(data_dir) = &settings.data_dir else {
             return Ok(None);
         };
@@ -53,6 +54,7 @@ impl ControlState {
             ApiSettings {
                 account: settings.control.account.clone(),
                 artifacts: settings.control.artifacts.clone(),
+                data_dir: asked.map(Path::to_path_buf),
             },
         );
         Ok(Some(Self {

@@ -1,7 +1,11 @@
 //! `fourfront deploy` (CP-300..306, CP-603): reads a project, packs its code, and has a node make a release of it. Nothing of
 //! the project is executed.
 
-use std::{collections::BTreeMap, env, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use clap::Args;
@@ -89,15 +93,20 @@ fn pair(text: &str) -> Result<(String, String), String> {
 pub(super) fn run(args: &DeployArgs) -> Exit {
     address::talk(async {
         let node = NodeAddress::at(&args.node)?;
-        if detect(&args.path).map_err(unreadable)? == SourceKind::Fourfront {
-            let message = "a site file is read by the node itself: put it where the node has its own, and send the node SIGHUP";
-            return Err((Exit::Usage, message.to_owned()));
-        }
-        progress(&format_args!("reading {}", args.path.display()));
-        let options = args.read.options(&account(&node).await?);
-        let plan = read(&args.path, &options).map_err(unreadable)?;
+        let plan = plan(&node, &args.path, &args.read).await?;
         apply(&node, &plan, &args.how, args.dry_run, args.output).await
     })
+}
+
+/// Reads a project for a node.
+pub(super) async fn plan(node: &NodeAddress, path: &Path, how: &ReadArgs) -> Result<Plan, Failure> {
+    if detect(path).map_err(unreadable)? == SourceKind::Fourfront {
+        let message = "a site file is read by the node itself: put it where the node has its own, and send the node SIGHUP";
+        return Err((Exit::Usage, message.to_owned()));
+    }
+    progress(&format_args!("reading {}", path.display()));
+    let options = how.options(&account(node).await?);
+    read(path, &options).map_err(unreadable)
 }
 
 impl ReadArgs {
@@ -201,7 +210,7 @@ fn url(listener: Option<&str>, host: &str) -> String {
 }
 
 /// What is done with each resource.
-fn steps(told: &Value) -> String {
+pub(super) fn steps(told: &Value) -> String {
     let all = told["steps"].as_array().into_iter().flatten();
     let rows: Vec<Vec<String>> = all
         .map(|step| {
@@ -215,7 +224,10 @@ fn steps(told: &Value) -> String {
 }
 
 /// Packs all code, and sends what the node has not yet. SHA-256 by kind and logical id.
-async fn upload(node: &NodeAddress, plan: &Plan) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) async fn upload(
+    node: &NodeAddress,
+    plan: &Plan,
+) -> Result<BTreeMap<String, String>, Failure> {
     let mut sent = BTreeMap::new();
     let limits = PackLimits::default();
     for function in &plan.functions {

@@ -1,6 +1,8 @@
 //! `fourfront import` and `export` (CP-350, CP-351, CP-613): what other tools wrote, as a plan; what a node has, as other tools
 //! read it.
 
+mod aws;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -32,6 +34,19 @@ enum ImportCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// An account of AWS: its distributions with the policies, functions and stores that they name, as the AWS CLI tells them.
+    ///
+    /// It is asked `sts get-caller-identity`; of `cloudfront` `list-distributions`, `get-distribution`, `get-cache-policy`,
+    /// `get-origin-request-policy`, `get-response-headers-policy`, `get-origin-access-control`,
+    /// `get-cloud-front-origin-access-identity`, `get-key-group`, `get-public-key`, `describe-function`, `get-function` and
+    /// `list-key-value-stores`; `cloudfront-keyvaluestore list-keys`; `lambda get-function`. Nothing is changed there.
+    #[command(verbatim_doc_comment)]
+    Aws {
+        #[command(flatten)]
+        account: aws::AwsArgs,
+        #[command(flatten)]
+        common: Common,
+    },
     /// A template of CloudFormation or SAM, or `cdk.out/`.
     Cloudformation {
         path: PathBuf,
@@ -51,6 +66,9 @@ struct Common {
     /// Deploy it, where it is only shown otherwise.
     #[arg(long)]
     deploy: bool,
+    /// Have a node say what a deploy would do, and do nothing. Without this and `--deploy` no node is asked.
+    #[arg(long, conflicts_with = "deploy")]
+    dry_run: bool,
     #[command(flatten)]
     how: ApplyArgs,
     #[command(flatten)]
@@ -66,6 +84,16 @@ pub(super) fn import(args: &ImportArgs) -> Exit {
         match &args.command {
             ImportCommand::AwsJson { paths, common } => {
                 common.import(|options| read_aws_json(paths, options)).await
+            }
+            ImportCommand::Aws { account, common } => {
+                let fetched = aws::fetch(account).await?;
+                let paths = [fetched.directory.clone()];
+                let read = |options: &Options| {
+                    let mut options = options.clone();
+                    options.name.get_or_insert_with(|| fetched.stack.clone());
+                    read_aws_json(&paths, &options)
+                };
+                common.import(read).await
             }
             ImportCommand::Cloudformation { path, common } => {
                 let kinds = [SourceKind::CloudFormation, SourceKind::Sam, SourceKind::Cdk];
@@ -100,11 +128,11 @@ impl Common {
         &self,
         read: impl FnOnce(&Options) -> Result<Plan, fourfront_import::ImportErrors>,
     ) -> Result<(), Failure> {
-        if self.deploy {
+        if self.deploy || self.dry_run {
             let node = NodeAddress::at(&self.node)?;
             let options = self.read.options(&account(&node).await?);
             let plan = read(&options).map_err(unreadable)?;
-            return apply(&node, &plan, &self.how, false, self.output).await;
+            return apply(&node, &plan, &self.how, self.dry_run, self.output).await;
         }
         // No node is needed to look at a project.
         let plan = read(&self.read.options("000000000000")).map_err(unreadable)?;

@@ -1,14 +1,15 @@
 //! `fourfront explain` (CP-606): asks a running node, through its admin API, what it would do with a request.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::{fmt::Write as _, net::IpAddr, time::Instant};
 
 use clap::Args;
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
 use super::{
     Exit,
     address::{self, Failure, NodeAddress, NodeArgs, text},
+    output::OutputArgs,
 };
 
 /// What `fourfront explain` is called with.
@@ -31,9 +32,17 @@ pub(super) struct ExplainArgs {
     /// The viewer's address, for what the cache key says of where it is. Default: this machine's.
     #[arg(long, value_name = "ADDRESS")]
     viewer: Option<IpAddr>,
-    /// Print the whole explanation as JSON.
+    /// Make the request, too, after it was explained: origins may be asked, and what they say stored.
+    #[arg(long)]
+    fetch: bool,
+    /// Where viewers reach the node, for `--fetch`. Default: what the node says, if it keeps control state.
+    #[arg(long, value_name = "ADDRESS", requires = "fetch")]
+    at: Option<String>,
+    /// Print the whole explanation as JSON, as `-o json` does.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -49,15 +58,51 @@ async fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     if let Some(viewer) = args.viewer {
         body["viewer"] = json!(viewer);
     }
-    let told = node
+    let mut told = node
         .ask(Method::POST, "/_fourfront/v1/explain", Some(&body))
         .await?;
-    if args.json {
-        println!("{told:#}");
-    } else {
-        print!("{}", for_people(&told));
+    if args.fetch {
+        told["fetched"] = fetch(&node, args, &told["request"]).await?;
     }
-    Ok(())
+    args.output.or_json(args.json).show(&told, for_people)
+}
+
+/// Makes the request that was explained, as a viewer on this machine, by plain HTTP.
+async fn fetch(node: &NodeAddress, args: &ExplainArgs, request: &Value) -> Result<Value, Failure> {
+    let at = match &args.at {
+        Some(at) => at.trim_start_matches("http://").to_owned(),
+        None => {
+            let status = node.ask(Method::GET, "/_fourfront/v1/status", None).await?;
+            let plain = list(&status["listeners"]).iter().filter_map(Value::as_str);
+            let plain = plain.filter_map(|url| url.strip_prefix("http://")).next();
+            plain.map(str::to_owned).ok_or_else(|| {
+                let message = "the node does not say where viewers reach it: give --at ADDRESS";
+                (Exit::Usage, message.to_owned())
+            })?
+        }
+    };
+    let failed = |e: &dyn std::fmt::Display| (Exit::Failed, format!("--fetch: {e}"));
+    let method = text(request, "method");
+    let method = Method::from_bytes(method.as_bytes()).map_err(|e| failed(&e))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in request["headers"].as_object().into_iter().flatten() {
+        let name: HeaderName = name.parse().map_err(|e| failed(&e))?;
+        let value = value.as_str().unwrap_or_default();
+        headers.insert(name, HeaderValue::from_str(value).map_err(|e| failed(&e))?);
+    }
+    let began = Instant::now();
+    let target = text(request, "target");
+    let answer = address::exchange(&at, method, target, headers).await;
+    let (status, headers) = answer.map_err(|e| failed(&e))?;
+    let headers: Map<String, Value> = headers
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.to_string(), value.into())
+        })
+        .collect();
+    let took = (began.elapsed().as_secs_f64() * 1e4).round() / 10.0;
+    Ok(json!({ "status": status.as_u16(), "took_ms": took, "headers": headers }))
 }
 
 /// The fields, each with its values.
@@ -136,6 +181,30 @@ fn for_people(told: &Value) -> String {
     }
     if told["key"].is_object() && list(&told["stored"]).is_empty() {
         lines.put("stored", "nothing under this key");
+    }
+    let sent = &told["origin_request"];
+    if sent.is_object() {
+        let method = text(&told["request"], "method");
+        let (target, origin) = (text(sent, "target"), text(sent, "origin"));
+        lines.put("sends", format!("{method} {target} to {origin}"));
+        for field in list(&sent["headers"]) {
+            lines.below(
+                &text(field, "name").to_ascii_lowercase(),
+                text(field, "value"),
+            );
+        }
+    }
+    let fetched = &told["fetched"];
+    if fetched.is_object() {
+        lines.put(
+            "fetched",
+            format!("{} in {} ms", fetched["status"], fetched["took_ms"]),
+        );
+        for name in ["age", "x-cache", "cache-status", "cache-control"] {
+            if let Some(value) = fetched["headers"][name].as_str() {
+                lines.below(name, value);
+            }
+        }
     }
     for note in list(&told["notes"]) {
         lines.put("note", note.as_str().unwrap_or_default());

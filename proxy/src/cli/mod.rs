@@ -11,6 +11,7 @@ mod env;
 mod exchange;
 mod explain;
 mod health;
+mod in_force;
 mod keys;
 mod kv;
 mod logs;
@@ -26,10 +27,11 @@ mod start;
 mod status;
 mod test;
 mod watch;
+mod yaml;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::observe;
 
@@ -40,6 +42,12 @@ struct Cli {
     /// Say nothing but errors; data is printed all the same.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Tell of each call that is made, and how long it took.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Print without colours, as the variable NO_COLOR asks for, too. Only help and complaints about arguments have any.
+    #[arg(long, global = true)]
+    no_color: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -48,11 +56,7 @@ struct Cli {
 enum Command {
     /// Run a node: viewer listener, admin listener, until SIGTERM. SIGHUP reloads the site file, SIGUSR1
     /// opens log files anew for who has moved them away.
-    Serve {
-        /// The site file.
-        #[arg(short, long, default_value = "fourfront.yaml")]
-        config: PathBuf,
-    },
+    Serve(serve::ServeArgs),
     /// Run a node for development: watches the site file and the functions, swaps what changed, prints one line
     /// per request.
     Dev {
@@ -64,12 +68,8 @@ enum Command {
         listen: std::net::SocketAddr,
     },
     /// Parse and validate a site file and compile its functions.
-    Check {
-        /// A site file, or a directory that holds `fourfront.yaml`.
-        #[arg(default_value = ".")]
-        path: PathBuf,
-    },
-    /// Run one function with an event from a file, judge its result and print it.
+    Check(check::CheckArgs),
+    /// Run one function with an event from a file, judge its result and print it; or, without either, all events of `tests/`.
     Test(test::TestArgs),
     /// Deploy a project to a running node: a serverless.yml, a template, a CDK assembly, a distribution's JSON.
     Deploy(deploy::DeployArgs),
@@ -89,6 +89,11 @@ enum Command {
     /// List, show and remove distributions.
     #[command(subcommand)]
     Dist(resources::DistCommand),
+    /// Tell how the origins of all distributions do: state, answers, failures, times, and the last failure.
+    Origins(in_force::OriginsArgs),
+    /// Tell what is in force, of what was deployed and of the site file.
+    #[command(subcommand)]
+    Config(in_force::ConfigCommand),
     /// List policies.
     #[command(subcommand)]
     Policy(resources::PolicyCommand),
@@ -127,7 +132,8 @@ enum Command {
     Version,
 }
 
-/// How a command ended (CP-616). Usage errors exit with 2, by clap.
+/// How a command ended (CP-616). Usage errors exit with 2, by clap. 5 is for what succeeds on some nodes of several: it is kept
+/// for fleets, and a single node never ends so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     /// 0.
@@ -156,14 +162,17 @@ impl From<Exit> for ExitCode {
 
 /// Parses the arguments, runs the command and says how it ended.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parsed();
     if cli.quiet {
         output::be_quiet();
     }
+    if cli.verbose {
+        output::be_verbose();
+    }
     let exit = match cli.command {
-        Command::Serve { config } => serve::run(&config),
+        Command::Serve(args) => serve::run(&args),
         Command::Dev { path, listen } => dev::run(&site_file(path), listen),
-        Command::Check { path } => check::run(&site_file(path)),
+        Command::Check(args) => check::run(&site_file(args.path), args.aws),
         Command::Test(args) => test::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Versions(args) => releases::versions(&args),
@@ -173,6 +182,8 @@ pub fn main() -> ExitCode {
         Command::Kv(args) => kv::run(&args),
         Command::Fn(command) => resources::functions(&command),
         Command::Dist(command) => resources::distributions(&command),
+        Command::Origins(args) => in_force::origins(&args),
+        Command::Config(command) => in_force::config(&command),
         Command::Policy(command) => resources::policies(&command),
         Command::Key(args) => keys::run(&args),
         Command::Env(args) => env::run(&args),
@@ -195,6 +206,16 @@ pub fn main() -> ExitCode {
     };
     observe::logs::finish();
     exit.into()
+}
+
+/// The arguments. What is wrong with them, or help, is printed; the process ends then.
+fn parsed() -> Cli {
+    let mut command = Cli::command();
+    // Known before they are parsed: help is printed while they are.
+    if std::env::args_os().any(|a| a == "--no-color") {
+        command = command.color(clap::ColorChoice::Never);
+    }
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|e| e.exit())
 }
 
 fn completion(shell: clap_complete::Shell) -> Exit {

@@ -1,4 +1,4 @@
-//! How commands show what they have: data on standard output, as a table or as JSON; progress for people who watch
+//! How commands show what they have: data on standard output, as a table, as JSON or as YAML; progress for people who watch
 //! (CP-611, CP-616).
 
 use std::{
@@ -9,13 +9,19 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{Exit, address::Failure, say};
+use super::{Exit, address::Failure, say, yaml::to_yaml};
 
 static QUIET: AtomicBool = AtomicBool::new(false);
+static VERBOSE: AtomicBool = AtomicBool::new(false);
 
 /// Leaves out whatever is neither data nor an error, from now on.
 pub(super) fn be_quiet() {
     QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Tells of each call that is made and how long it took, from now on.
+pub(super) fn be_verbose() {
+    VERBOSE.store(true, Ordering::Relaxed);
 }
 
 /// In which form data is printed.
@@ -26,12 +32,21 @@ pub(super) enum Format {
     Text,
     /// JSON, whose members stay what they are.
     Json,
+    /// The same document as YAML.
+    Yaml,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct OutputArgs {
     /// How data is printed.
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        global = true
+    )]
     output: Format,
 }
 
@@ -44,7 +59,18 @@ impl OutputArgs {
     ) -> Result<(), Failure> {
         match self.output {
             Format::Json => print(&format!("{document:#}\n")),
+            Format::Yaml => print(&to_yaml(document)),
             Format::Text => print(&text(document)),
+        }
+    }
+
+    /// The same where `--json` was given, which some commands had before they had `-o`.
+    pub(super) const fn or_json(self, json: bool) -> Self {
+        match json {
+            true => Self {
+                output: Format::Json,
+            },
+            false => self,
         }
     }
 }
@@ -75,6 +101,13 @@ pub(super) fn note(text: &dyn std::fmt::Display) {
 pub(super) fn line(text: &str) {
     if !QUIET.load(Ordering::Relaxed) {
         crate::observe::logs::say(text);
+    }
+}
+
+/// Tells what is done on the way, to who asked for it with `-v` (CP-616).
+pub(super) fn detail(text: impl FnOnce() -> String) {
+    if VERBOSE.load(Ordering::Relaxed) {
+        say(&text());
     }
 }
 

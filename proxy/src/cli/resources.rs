@@ -205,12 +205,16 @@ fn listed(deployed: &[Value], status: &Value) -> Vec<Value> {
         .map(|d| {
             let config = &d["body"]["config"];
             let stack = d["body"]["tags"]["fourfront:stack"].as_str();
-            let is_enabled = config["Enabled"] != json!(false);
+            let state = match (&config["Staging"], &config["Enabled"]) {
+                (Value::Bool(true), _) => "staging",
+                (_, Value::Bool(false)) => "disabled",
+                _ => "enabled",
+            };
             json!({
                 "id": d["id"],
                 "domain_name": d["body"]["domain_name"],
                 "aliases": config["Aliases"]["Items"].as_array().cloned().unwrap_or_default(),
-                "state": if is_enabled { "enabled" } else { "disabled" },
+                "state": state,
                 "from": stack.map_or_else(|| "api".to_owned(), |stack| format!("stack {stack}")),
             })
         })
@@ -252,7 +256,7 @@ pub(super) fn policies(command: &PolicyCommand) -> Exit {
 }
 
 /// Items as a table of some of their members.
-fn rows(told: &Value, head: &[&str], members: &[&str]) -> String {
+pub(super) fn rows(told: &Value, head: &[&str], members: &[&str]) -> String {
     let cell = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Array(all) => {

@@ -1,7 +1,12 @@
 //! `fourfront serve` (CP-600).
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+use clap::Args;
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -37,7 +42,28 @@ struct Signals {
 /// How long the end of the process waits for readers of its logs to be told of it.
 const LAST_READERS: Duration = Duration::from_secs(1);
 
-pub(super) fn run(config: &Path) -> Exit {
+/// What `fourfront serve` is called with.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The site file.
+    #[arg(short, long, default_value = "fourfront.yaml")]
+    config: PathBuf,
+    /// Where the node keeps what is deployed to it, and its disk cache, in the place of `node.data_dir`.
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &ServeArgs) -> Exit {
+    let config = args.config.as_path();
+    // Paths of the file start from its folder, and this one from where the command is given.
+    let data = match args.data.as_deref().map(std::path::absolute).transpose() {
+        Ok(data) => data,
+        Err(e) => {
+            say(&format!("--data: {e}"));
+            return Exit::Usage;
+        }
+    };
+    let data = data.as_deref();
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(e) => {
@@ -45,14 +71,14 @@ pub(super) fn run(config: &Path) -> Exit {
             return Exit::Failed;
         }
     };
-    let Some(loaded) = start::read_site(config) else {
+    let Some(loaded) = start::read_site_for(config, data) else {
         return Exit::Failed;
     };
     let Some(metrics) = start::start_logs() else {
         return Exit::Failed;
     };
     logs::install(&loaded.node.log, logs::Detail::Everything);
-    let Ok(state) = ControlState::open(&loaded.node) else {
+    let Ok(state) = ControlState::open(&loaded.node, data) else {
         return Exit::Failed;
     };
     // What was deployed is served from the first request on.

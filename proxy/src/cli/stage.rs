@@ -1,6 +1,8 @@
 //! `fourfront stage` (CP-612): tries a changed distribution out on some requests of the one that serves, and promotes or
 //! drops it. Each verb is one call of the native API.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,7 +11,8 @@ use serde_json::{Value, json};
 use super::{
     Exit,
     address::{self, Failure, NodeAddress, NodeArgs, text},
-    say,
+    deploy::{self, ReadArgs},
+    output::{self, OutputArgs, note, progress},
 };
 
 /// What `fourfront stage` is called with.
@@ -17,6 +20,8 @@ use super::{
 pub(super) struct StageArgs {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -31,11 +36,23 @@ enum Verb {
         #[command(flatten)]
         traffic: TrafficArgs,
     },
+    /// Put a changed project on the staging distribution: new versions of its functions, and its configuration. What serves
+    /// goes on as it is.
+    Deploy {
+        /// Id of the distribution, which the project has been deployed to.
+        distribution: String,
+        /// The project, as with `fourfront deploy`.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        #[command(flatten)]
+        read: ReadArgs,
+    },
     /// Let a share of the requests be served by the staging distribution.
     Weight {
         /// Id of the distribution.
         distribution: String,
         /// From 0 to 0.15; from 0 to 1 with `compat: relaxed`.
+        #[arg(value_parser = share, allow_negative_numbers = true)]
         weight: f64,
         /// Keep the requests of one viewer together: seconds without a request, and seconds altogether, after which
         /// its session ends.
@@ -65,7 +82,7 @@ enum Verb {
     Status {
         /// Id of the distribution.
         distribution: String,
-        /// Print JSON.
+        /// The same as `-o json`.
         #[arg(long)]
         json: bool,
     },
@@ -74,7 +91,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct TrafficArgs {
     /// The share of requests, from 0 to 0.15; to 1 with `compat: relaxed`.
-    #[arg(long, conflicts_with = "header")]
+    #[arg(long, conflicts_with = "header", value_parser = share, allow_negative_numbers = true)]
     weight: Option<f64>,
     /// Keep the requests of one viewer together, as with `stage weight`.
     #[arg(long, value_name = "IDLE,MAXIMUM", value_parser = sessions, requires = "weight")]
@@ -82,6 +99,22 @@ struct TrafficArgs {
     /// Requests with this header.
     #[arg(long, num_args = 2, value_names = ["NAME", "VALUE"])]
     header: Option<Vec<String>>,
+}
+
+/// A share of requests.
+fn share(text: &str) -> Result<f64, String> {
+    if let Some(percent) = text.strip_suffix('%') {
+        let percent: Result<f64, _> = percent.trim().parse();
+        let said = percent.map(|p| format!(": {}, for {text}", p / 100.0));
+        return Err(format!("a share from 0 to 1{}", said.unwrap_or_default()));
+    }
+    let share: f64 = text
+        .parse()
+        .map_err(|_| "a share from 0 to 1, such as 0.05".to_owned())?;
+    match (0.0..=1.0).contains(&share) {
+        true => Ok(share),
+        false => Err("a share from 0 to 1, such as 0.05 for one request in twenty".to_owned()),
+    }
 }
 
 /// `300,1800`.
@@ -95,56 +128,107 @@ fn sessions(text: &str) -> Result<(u32, u32), String> {
 pub(super) fn run(args: &StageArgs) -> Exit {
     address::talk(async {
         let node = NodeAddress::at(&args.node)?;
-        args.verb.run(&node).await
+        args.verb.run(&node, args.output).await.map_err(with_advice)
     })
 }
 
+/// What can be done about a refusal.
+fn with_advice((exit, mut message): Failure) -> Failure {
+    let advice = match message.split(':').next() {
+        Some("NoSuchStage") => "begin with `fourfront stage create`",
+        Some("NoSuchDistribution") => "`fourfront dist list` has their ids",
+        Some("StageExists") => "`fourfront stage status` tells of it",
+        _ => return (exit, message),
+    };
+    message.push_str("; ");
+    message.push_str(advice);
+    (exit, message)
+}
+
 impl Verb {
-    async fn run(&self, node: &NodeAddress) -> Result<(), Failure> {
+    async fn run(&self, node: &NodeAddress, output: OutputArgs) -> Result<(), Failure> {
         match self {
             Self::Create {
                 distribution,
                 traffic,
             } => {
                 let body = traffic.body();
-                let told = node
-                    .ask(Method::POST, &path(distribution), Some(&body))
-                    .await?;
-                println!("{}", text(&told["staging"], "id"));
-                say(&format!(
-                    "staged {distribution}: {}; change {} and see",
-                    requests(&told),
-                    text(&told["staging"], "id")
+                let path = path(distribution);
+                let told = node.ask_long(Method::POST, &path, Some(&body)).await?;
+                let staging = text(&told["staging"], "id");
+                note(&format_args!(
+                    "{staging} serves {}, as {distribution} does: put a change on it with `fourfront stage deploy \
+                     {distribution} PATH`",
+                    requests(&told)
                 ));
-                Ok(())
+                output.show(&told, |_| format!("{staging}\n"))
             }
+            Self::Deploy {
+                distribution,
+                path,
+                read,
+            } => try_out(node, distribution, path, read, output).await,
             Self::Weight {
                 distribution,
                 weight,
                 sessions,
-            } => send(node, distribution, &by_weight(*weight, *sessions)).await,
+            } => send(node, distribution, &by_weight(*weight, *sessions), output).await,
             Self::Header {
                 distribution,
                 name,
                 value,
-            } => send(node, distribution, &by_header(name, value)).await,
+            } => send(node, distribution, &by_header(name, value), output).await,
             Self::Promote { distribution } => {
                 let path = format!("{}/promote", path(distribution));
-                let told = node.ask(Method::POST, &path, None).await?;
-                say(&format!(
-                    "{distribution} serves what {} was",
+                let told = node.ask_long(Method::POST, &path, None).await?;
+                note(&format_args!(
+                    "{distribution} serves what {} was; `fourfront stage drop {distribution}` removes that",
                     text(&told["staging"], "id")
                 ));
-                Ok(())
+                output.show(&told, |_| String::new())
             }
             Self::Drop { distribution } => {
-                node.ask(Method::DELETE, &path(distribution), None).await?;
-                say(&format!("nothing is staged of {distribution} any more"));
-                Ok(())
+                let told = node
+                    .ask_long(Method::DELETE, &path(distribution), None)
+                    .await?;
+                note(&format_args!(
+                    "nothing is staged of {distribution} any more"
+                ));
+                output.show(&told, |_| String::new())
             }
-            Self::Status { distribution, json } => status(node, distribution, *json).await,
+            Self::Status { distribution, json } => {
+                status(node, distribution, output.or_json(*json)).await
+            }
         }
     }
+}
+
+/// Puts a project on the staging distribution.
+async fn try_out(
+    node: &NodeAddress,
+    distribution: &str,
+    project: &Path,
+    read: &ReadArgs,
+    output: OutputArgs,
+) -> Result<(), Failure> {
+    // Before anything is read and sent: whether there is one.
+    node.ask(Method::GET, &path(distribution), None).await?;
+    let plan = deploy::plan(node, project, read).await?;
+    let artifacts = deploy::upload(node, &plan).await?;
+    progress(&"compiling and checking");
+    let path = format!("{}/deploy", path(distribution));
+    let body = json!({ "plan": plan, "artifacts": artifacts });
+    let told = node.ask_long(Method::POST, &path, Some(&body)).await?;
+    for note in &plan.notes {
+        output::line(&note.to_string());
+    }
+    output::line(deploy::steps(&told).trim_end());
+    let staging = text(&told["staging"], "id");
+    note(&format_args!(
+        "{staging} has it, and serves {}",
+        requests(&told)
+    ));
+    output.show(&told, |_| format!("{staging}\n"))
 }
 
 impl TrafficArgs {
@@ -169,13 +253,18 @@ fn by_header(name: &str, value: &str) -> Value {
     json!({ "header": { "name": name, "value": value } })
 }
 
-async fn send(node: &NodeAddress, distribution: &str, body: &Value) -> Result<(), Failure> {
+async fn send(
+    node: &NodeAddress,
+    distribution: &str,
+    body: &Value,
+    output: OutputArgs,
+) -> Result<(), Failure> {
     let told = node
-        .ask(Method::PUT, &path(distribution), Some(body))
+        .ask_long(Method::PUT, &path(distribution), Some(body))
         .await?;
     let staging = text(&told["staging"], "id");
-    say(&format!("{staging} serves {}", requests(&told)));
-    Ok(())
+    note(&format_args!("{staging} serves {}", requests(&told)));
+    output.show(&told, |_| String::new())
 }
 
 /// Characters of an id stay as they are.
@@ -187,7 +276,7 @@ fn path(distribution: &str) -> String {
 }
 
 /// Which requests the staging distribution serves, in words.
-fn requests(told: &Value) -> String {
+pub(super) fn requests(told: &Value) -> String {
     if told["enabled"] != json!(true) {
         return "no requests".to_owned();
     }
@@ -212,44 +301,60 @@ fn requests(told: &Value) -> String {
     }
 }
 
-async fn status(node: &NodeAddress, distribution: &str, as_json: bool) -> Result<(), Failure> {
+async fn status(node: &NodeAddress, distribution: &str, output: OutputArgs) -> Result<(), Failure> {
     let mut told = node.ask(Method::GET, &path(distribution), None).await?;
     let status = node.ask(Method::GET, "/_fourfront/v1/status", None).await?;
     let mut all = status["distributions"].as_array().into_iter().flatten();
     let served = all.find(|d| d["id"] == told["distribution"]);
     told["rollout"] = served.map_or(Value::Null, |d| d["rollout"].clone());
     told["functions"] = status["functions"].clone();
-    if as_json {
-        println!("{told:#}");
-        return Ok(());
-    }
-    println!("distribution  {distribution}");
-    println!(
-        "staging       {} ({})",
-        text(&told["staging"], "id"),
-        text(&told["staging"], "domain_name")
-    );
-    println!("serves        {}", requests(&told));
+    output.show(&told, |told| for_people(distribution, told))
+}
+
+fn for_people(distribution: &str, told: &Value) -> String {
+    let staging = &told["staging"];
+    let mut shown = format!("distribution  {distribution}\n");
+    let (id, domain) = (text(staging, "id"), text(staging, "domain_name"));
+    shown.push_str(&format!("staging       {id} ({domain})\n"));
+    shown.push_str(&format!("serves        {}\n", requests(told)));
     let counted = &told["rollout"]["requests"];
     if counted.is_object() {
-        println!(
-            "requests      {} here, {} there",
+        shown.push_str(&format!(
+            "requests      {} here, {} there\n",
             counted["primary"], counted["staging"]
-        );
+        ));
     }
-    let functions = told["functions"].as_array();
-    for function in functions.into_iter().flatten() {
-        println!(
-            "function      {}:{}  {} calls, {} failed, p50 {}, p95 {}",
-            text(function, "function"),
-            text(function, "version"),
-            function["calls"],
-            function["errors"],
-            time(&function["p50_ms"]),
-            time(&function["p95_ms"]),
-        );
-    }
-    Ok(())
+    shown.push_str(&functions(told));
+    shown
+}
+
+/// How each version of each function does.
+pub(super) fn functions(told: &Value) -> String {
+    let all = told["functions"].as_array().into_iter().flatten();
+    let rows: Vec<Vec<String>> = all
+        .map(|function| {
+            let (calls, errors) = (&function["calls"], &function["errors"]);
+            let share = match (errors.as_f64(), calls.as_f64()) {
+                (Some(errors), Some(calls)) if calls > 0.0 => {
+                    format!("{:.1} %", 100.0 * errors / calls)
+                }
+                _ => "-".to_owned(),
+            };
+            vec![
+                text(function, "function").to_owned(),
+                text(function, "version").to_owned(),
+                calls.to_string(),
+                errors.to_string(),
+                share,
+                time(&function["p50_ms"]),
+                time(&function["p95_ms"]),
+            ]
+        })
+        .collect();
+    let head = [
+        "FUNCTION", "VERSION", "CALLS", "FAILED", "SHARE", "P50", "P95",
+    ];
+    output::table(&head, &rows)
 }
 
 fn time(ms: &Value) -> String {
@@ -296,6 +401,9 @@ mod tests {
             &["--sessions", "300,1800"],
             &["--weight", "0.1", "--sessions", "300"],
             &["--header", "a"],
+            &["--weight", "5%"],
+            &["--weight", "-0.1"],
+            &["--weight", "1.1"],
         ] {
             assert!(body_of_create(wrong).is_err(), "{wrong:?}");
         }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use fourfront_control::{Loaded, LogSettings, NodeSettings, load};
+use fourfront_control::{Deployment, Loaded, LogSettings, NodeSettings, load_with};
 use fourfront_hooks::{
     log::LogSink,
     pool::{HookPool, Now, PoolSettings},
@@ -42,7 +42,23 @@ use super::{
 
 /// Reads a site file with the process's environment; prints what is wrong with it.
 pub(super) fn read_site(path: &Path) -> Option<Loaded> {
-    match load(path, &|name| env::var(name).ok()) {
+    read_site_for(path, None)
+}
+
+/// The same for a node that keeps its state where it is told to, whatever the file says.
+pub(super) fn read_site_for(path: &Path, data: Option<&Path>) -> Option<Loaded> {
+    read_site_as(
+        path,
+        &Deployment {
+            data_dir: data.map(Path::to_path_buf),
+            ..Deployment::default()
+        },
+    )
+}
+
+/// The same with what is said beside the file.
+pub(super) fn read_site_as(path: &Path, said: &Deployment) -> Option<Loaded> {
+    match load_with(path, &|name| env::var(name).ok(), said) {
         Ok(loaded) => Some(loaded),
         Err(errors) => {
             logs::say(&errors.to_string());

@@ -2,12 +2,13 @@
 
 use clap::Args;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Exit,
     address::{self, NodeAddress, NodeArgs, text},
     output::{self, OutputArgs},
+    stage,
 };
 
 #[derive(Debug, Args)]
@@ -92,7 +93,33 @@ fn for_people(told: &Value) -> String {
         })
         .collect();
     let head = ["DISTRIBUTION", "DOMAIN", "ALIASES", "BEHAVIORS"];
-    format!("{facts}{}", output::table(&head, &rows))
+    let distributions = output::table(&head, &rows);
+    format!(
+        "{facts}{distributions}{}{}",
+        trials(told),
+        stage::functions(told)
+    )
+}
+
+/// What is tried out beside what serves (CP-612).
+fn trials(told: &Value) -> String {
+    let all = told["distributions"].as_array().into_iter().flatten();
+    let tried = all.filter(|d| d["rollout"].is_object());
+    let rows: Vec<Vec<String>> = tried
+        .map(|d| {
+            let rollout = &d["rollout"];
+            // Told as `stage status` has it.
+            let of_stage = json!({ "enabled": rollout["active"], "traffic": rollout["traffic"] });
+            let counted = &rollout["requests"];
+            vec![
+                text(d, "id").to_owned(),
+                text(rollout, "staging").to_owned(),
+                stage::requests(&of_stage),
+                format!("{} here, {} there", counted["primary"], counted["staging"]),
+            ]
+        })
+        .collect();
+    output::table(&["STAGED", "BY", "SERVES", "REQUESTS"], &rows)
 }
 
 /// A time in the two largest units that it has.
@@ -121,17 +148,21 @@ pub(super) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn a_status_is_told_in_short() {
-        // CP-615
+        // CP-612, CP-615
         let told = json!({
             "name": "n1", "version": "0.1.0", "ready": true, "uptime_seconds": 3_700, "cached_objects": 2,
             "cached_bytes": 1_572_864, "isolates": 3,
-            "distributions": [{ "id": "E1", "domain_name": "d.test", "aliases": ["a.test"], "behaviors": ["/a", "*"] }],
+            "distributions": [{ "id": "E1", "domain_name": "d.test", "aliases": ["a.test"], "behaviors": ["/a", "*"],
+                "rollout": { "staging": "E2", "active": true, "traffic": { "weight": 0.1 },
+                    "requests": { "primary": 9, "staging": 1 } } }],
+            "functions": [
+                { "function": "f", "version": "1", "calls": 8, "errors": 2, "p50_ms": 1.25, "p95_ms": 3.0 },
+                { "function": "f", "version": "2", "calls": 0, "errors": 0, "p50_ms": null, "p95_ms": null },
+            ],
         });
         let want = "\
 node      n1, version 0.1.0, ready, up 1 h 1 min
@@ -139,6 +170,11 @@ cache     2 objects, 1.5 MiB
 isolates  3
 DISTRIBUTION  DOMAIN  ALIASES  BEHAVIORS
 E1            d.test  a.test   2
+STAGED  BY  SERVES                REQUESTS
+E1      E2  10 % of the requests  9 here, 1 there
+FUNCTION  VERSION  CALLS  FAILED  SHARE   P50      P95
+f         1        8      2       25.0 %  1.25 ms  3.00 ms
+f         2        0      0       -       -        -
 ";
         assert_eq!(for_people(&told), want);
         assert_eq!(

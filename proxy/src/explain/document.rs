@@ -69,6 +69,16 @@ pub(super) fn of(
         "origin": origin(explained, found),
         "cache_status": explained.cache_status,
     });
+    document["origin_request"] = explained.sent.as_ref().map_or(Value::Null, |sent| {
+        let fields = sent.fields.iter();
+        json!({
+            "origin": sent.origin,
+            "target": sent.target,
+            "headers": fields
+                .map(|(name, value)| json!({ "name": name, "value": value }))
+                .collect::<Vec<_>>(),
+        })
+    });
     document["notes"] = notes(asked, exchange, explained, dropped).into();
     document
 }
@@ -364,6 +374,13 @@ fn notes(
     if let Some(association) = functions.at(EventType::ViewerRequest) {
         notes.push(format!(
             "the viewer-request function {} was not run: the key is computed as if it left the request alone",
+            association.function.name.as_str()
+        ));
+    }
+    let at_origin = functions.at(EventType::OriginRequest);
+    if let (Some(association), Some(_)) = (at_origin, &explained.sent) {
+        notes.push(format!(
+            "the origin-request function {} was not run: it may change what is sent",
             association.function.name.as_str()
         ));
     }

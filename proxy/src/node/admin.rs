@@ -2,14 +2,14 @@
 
 use std::{collections::HashSet, sync::atomic::Ordering, time::SystemTime};
 
-use fourfront_model::{Distribution, Rollout, Traffic};
+use fourfront_model::{Distribution, Origin, OriginKind, OriginProtocol, Rollout, Traffic};
 use prometheus::IntCounter;
 use serde_json::{Value, json};
 
 use super::{Node, Snapshot};
 use crate::{
     explain,
-    observe::{admin::Admin, functions::FunctionCounts},
+    observe::{access::rfc3339, admin::Admin, functions::FunctionCounts, origins::OriginCounts},
     purge::{self, PurgeAnswer, PurgeCall},
 };
 
@@ -68,6 +68,36 @@ impl Admin for Node {
         self.clock.now()
     }
 
+    fn origins(&self) -> Value {
+        let snapshot = self.snapshot.load();
+        let counts = self.metrics.origins();
+        let mut items = Vec::new();
+        for distribution in snapshot.site.distributions() {
+            let pools = snapshot.origins().told(&distribution.id);
+            for origin in &distribution.origins {
+                let place = (distribution.id.clone(), origin.id.clone());
+                let counts = counts.get(&place).cloned().unwrap_or_default();
+                items.push(origin_told(&distribution.id, origin, &counts, &pools));
+            }
+        }
+        json!({ "items": items })
+    }
+
+    fn served(&self) -> Value {
+        let snapshot = self.snapshot.load();
+        let site = snapshot.site();
+        let distributions = site
+            .distributions()
+            .iter()
+            .map(|d| json!({ "kind": "distribution", "id": d.id, "name": d.domain_name }));
+        let functions = site.functions().iter().map(|f| match f.cloudfront() {
+            Some(_) => json!({ "kind": "cloudfront-function", "id": f.name.as_str() }),
+            // As the API has published ones.
+            None => json!({ "kind": "lambda-version", "id": format!("{}:{}", f.name, f.version) }),
+        });
+        json!({ "items": distributions.chain(functions).collect::<Vec<_>>() })
+    }
+
     fn status(&self) -> String {
         self.cache.settle();
         let snapshot = self.snapshot.load();
@@ -101,6 +131,65 @@ impl Admin for Node {
         })
         .to_string()
     }
+}
+
+/// An origin, and how it does. Header values that the node adds to requests are not told: they may be secrets.
+fn origin_told(distribution: &str, origin: &Origin, counts: &OriginCounts, pools: &Value) -> Value {
+    let of_it = |pool: &&Value| pool["origin"] == json!(origin.id);
+    let pools: Vec<Value> = pools
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(of_it)
+        .cloned()
+        .collect();
+    let servers = || {
+        pools
+            .iter()
+            .flat_map(|p| p["servers"].as_array().into_iter().flatten())
+    };
+    let all = servers().count();
+    let up = servers().filter(|s| s["state"] == json!("up")).count();
+    let state = match () {
+        () if all > 0 && up == 0 => "left alone",
+        () if counts.is_failing() => "failing",
+        () if up < all => "partly left alone",
+        () if counts.answers == 0 && all == 0 => "not asked yet",
+        () => "healthy",
+    };
+    let in_flight = (!pools.is_empty()).then(|| {
+        servers()
+            .filter_map(|s| s["in_flight"].as_u64())
+            .sum::<u64>()
+    });
+    let (kind, address) = match &origin.kind {
+        OriginKind::Custom(custom) => {
+            let kind = match (custom.protocol, &origin.secure) {
+                (_, Some(_)) => "match-viewer",
+                (OriginProtocol::Http, None) => "http",
+                (OriginProtocol::Https, None) => "https",
+            };
+            (kind, format!("{}:{}", origin.domain_name, custom.port))
+        }
+        OriginKind::S3(_) => ("s3", origin.domain_name.clone()),
+        OriginKind::Dir(path) => ("directory", path.display().to_string()),
+    };
+    let ms = |seconds: Option<f64>| seconds.map(|s| (s * 1e6).round() / 1e3);
+    json!({
+        "distribution": distribution,
+        "id": origin.id,
+        "kind": kind,
+        "address": address,
+        "state": state,
+        "answers": counts.answers,
+        "failures": counts.failures.values().sum::<u64>(),
+        "failures_by_cause": counts.failures,
+        "p50_ms": ms(counts.p50),
+        "p95_ms": ms(counts.p95),
+        "in_flight": in_flight,
+        "pools": pools,
+        "last_failure": counts.last.as_ref().map(|last| json!({ "at": rfc3339(last.at), "message": last.message })),
+    })
 }
 
 /// What is tried out on a distribution's requests, and how many of them that were since the node began (CF-451).

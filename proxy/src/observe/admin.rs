@@ -16,6 +16,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -37,6 +38,10 @@ pub trait Admin: Send + Sync + 'static {
     fn ready(&self) -> bool;
     /// A JSON document on the state of the node.
     fn status(&self) -> String;
+    /// A JSON document on how the origins of all distributions do (CP-611).
+    fn origins(&self) -> Value;
+    /// A JSON document on what is served: `items`, each of a kind and with an id (CP-611).
+    fn served(&self) -> Value;
     /// Answers a call about invalidations. May wait for the disk.
     fn purge(&self, call: PurgeCall) -> PurgeAnswer;
     /// Explains what would be done with the request that this body describes (CP-606). May compute for a second
@@ -322,6 +327,23 @@ fn plain(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
     text(status, PLAIN, body)
 }
 
+fn json(told: &Value) -> Response<Full<Bytes>> {
+    text(
+        StatusCode::OK,
+        "application/json",
+        told.to_string().into_bytes(),
+    )
+}
+
+/// What a node without control state serves all comes from its site file.
+fn of_the_site_file(mut served: Value) -> Value {
+    let items = served["items"].as_array_mut().into_iter().flatten();
+    for item in items {
+        item["from"] = "site file".into();
+    }
+    served
+}
+
 pub(super) fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -335,13 +357,15 @@ pub(super) fn answer(method: &Method, path: &str, admin: &dyn Admin) -> Response
             "application/json",
             admin.status().into_bytes(),
         ),
+        "/origins" => json(&admin.origins()),
+        "/config" => json(&of_the_site_file(admin.served())),
         "/metrics" => match admin.metrics() {
             Ok(body) => text(StatusCode::OK, "text/plain; version=0.0.4", body),
             Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, e.into_bytes()),
         },
         _ => plain(
             StatusCode::NOT_FOUND,
-            "no such resource: try /health, /ready, /status, /metrics, /_fourfront/v1/logs, \
+            "no such resource: try /health, /ready, /status, /origins, /config, /metrics, /_fourfront/v1/logs, \
              /_fourfront/v1/purge or /_fourfront/v1/explain\n",
         ),
     }
@@ -363,6 +387,12 @@ mod tests {
         }
         fn status(&self) -> String {
             "{}".to_owned()
+        }
+        fn origins(&self) -> Value {
+            serde_json::json!({ "items": [] })
+        }
+        fn served(&self) -> Value {
+            serde_json::json!({ "items": [{ "kind": "distribution", "id": "E1" }] })
         }
         fn functions_of(&self, _: &str) -> HashSet<(String, u32)> {
             HashSet::new()

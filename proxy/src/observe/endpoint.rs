@@ -316,6 +316,14 @@ impl Endpoint {
                 status["control"]["socket"] = self.socket_told().into();
                 Answer::json(StatusCode::OK, &status)
             }
+            ("origins", true) if rest.is_empty() => {
+                Answer::json(StatusCode::OK, &self.node.origins())
+            }
+            ("config", true) if rest.is_empty() => {
+                let served = self.node.served();
+                let told = native::in_force(self.front.control(), &served);
+                Answer::json(StatusCode::OK, &told)
+            }
             ("metrics", true) if rest.is_empty() => {
                 let answered = answer(&head.method, "/metrics", self.node.as_ref());
                 of_response(answered).await

@@ -30,24 +30,7 @@ impl FunctionCounts {
     /// Seconds that this share of the calls took at most, as estimated from the histogram's buckets; `None` without calls.
     /// Within a bucket calls are taken to be spread evenly, as Prometheus does.
     pub fn quantile(&self, share: f64) -> Option<f64> {
-        let (_, all) = *self.buckets.last()?;
-        if all == 0 {
-            return None;
-        }
-        let number = |n: u64| n as f64;
-        let rank = share * number(all);
-        let (mut below, mut from) = (0, 0.0);
-        for (to, upto) in &self.buckets {
-            if number(*upto) >= rank && *upto > below {
-                if to.is_infinite() {
-                    return Some(from);
-                }
-                let part = (rank - number(below)) / number(upto - below);
-                return Some(from + (to - from) * part);
-            }
-            (below, from) = (*upto, *to);
-        }
-        Some(from)
+        quantile(&self.buckets, share)
     }
 
     /// As `status` tells it; times in milliseconds.
@@ -63,6 +46,28 @@ impl FunctionCounts {
             "p95_ms": ms(0.95),
         })
     }
+}
+
+/// What this share of the values of a histogram are at most, from its buckets: upper bounds, and how many values are not above.
+pub(super) fn quantile(buckets: &[(f64, u64)], share: f64) -> Option<f64> {
+    let (_, all) = *buckets.last()?;
+    if all == 0 {
+        return None;
+    }
+    let number = |n: u64| n as f64;
+    let rank = share * number(all);
+    let (mut below, mut from) = (0, 0.0);
+    for (to, upto) in buckets {
+        if number(*upto) >= rank && *upto > below {
+            if to.is_infinite() {
+                return Some(from);
+            }
+            let part = (rank - number(below)) / number(upto - below);
+            return Some(from + (to - from) * part);
+        }
+        (below, from) = (*upto, *to);
+    }
+    Some(from)
 }
 
 /// What metrics tell of each version, by name and version.
@@ -122,7 +127,7 @@ pub(super) fn forget(durations: &HistogramVec, faults: &IntCounterVec, serving: 
     }
 }
 
-fn metrics(collector: &impl Collector) -> Vec<Metric> {
+pub(super) fn metrics(collector: &impl Collector) -> Vec<Metric> {
     let families = collector.collect().into_iter();
     families
         .flat_map(|family| family.get_metric().to_vec())
@@ -147,7 +152,7 @@ fn of<'a>(
     })
 }
 
-fn label<'a>(labels: &'a [LabelPair], name: &str) -> &'a str {
+pub(super) fn label<'a>(labels: &'a [LabelPair], name: &str) -> &'a str {
     let found = labels.iter().find(|l| l.name() == name);
     found.map_or("", LabelPair::value)
 }

@@ -2,8 +2,9 @@
 //! per request: on the hot path a metric is one relaxed atomic add. What CloudFront calls them is in [`super::mapping`].
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use fourfront_cache::{disk::DiskCounts, policy::Despite};
@@ -17,6 +18,7 @@ use prometheus::{
 
 use super::{
     functions::{self, FunctionCounts},
+    origins::{self, LastFailures, OriginCounts},
     pools::{PoolMetrics, PoolStanding},
 };
 use crate::flow::{
@@ -52,6 +54,7 @@ pub struct Metrics {
     staging: IntCounterVec,
     origin_latency: HistogramVec,
     origin_faults: IntCounterVec,
+    last_failures: LastFailures,
     failovers: IntCounterVec,
     shield_fetches: IntCounterVec,
     shielded: IntCounterVec,
@@ -269,6 +272,7 @@ impl Metrics {
                 "Origin fetches without a usable response, by cause",
                 &["distribution", "origin", "cause"],
             )?,
+            last_failures: LastFailures::default(),
             failovers: counters(
                 "fourfront_origin_failovers_total",
                 "Fetches that went on to the secondary of an origin group",
@@ -509,11 +513,30 @@ impl Metrics {
             .with_label_values(&[distribution, origin])
     }
 
-    /// Counts a fetch without a usable response.
-    pub fn origin_fault(&self, distribution: &str, origin: &str, cause: &str) {
+    /// Counts a fetch without a usable response, and remembers it as the origin's last failure.
+    pub fn origin_fault(
+        &self,
+        distribution: &str,
+        origin: &str,
+        cause: &str,
+        at: SystemTime,
+        message: String,
+    ) {
         self.origin_faults
             .with_label_values(&[distribution, origin, cause])
             .inc();
+        let answers = self.origin_latency(distribution, origin).get_sample_count();
+        self.last_failures
+            .note(distribution, origin, at, message, answers);
+    }
+
+    /// How origins have done, by the ids of their distribution and their own (CP-611).
+    pub fn origins(&self) -> BTreeMap<(String, String), OriginCounts> {
+        origins::counts(
+            &self.origin_latency,
+            &self.origin_faults,
+            &self.last_failures,
+        )
     }
 
     /// Counts an error that a page was to stand in for: `sent`, `unavailable` or `broken`.

@@ -14,6 +14,7 @@ pub mod log_file;
 pub mod logs;
 pub mod mapping;
 pub mod metrics;
+pub mod origins;
 pub mod pools;
 pub mod standard;
 pub mod tap;

@@ -13,11 +13,15 @@ use fourfront_cache::{
     },
     purge::{Cause, Standing},
 };
-use fourfront_model::CacheMode;
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use fourfront_model::{CacheMode, OriginKind};
+use fourfront_origin::request::{self, Preconditions, RangeSent};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use pingora::http::RequestHeader;
 
 pub(crate) use super::storage::Tier;
 use super::{
+    origin_side::{ToOrigin, request_to},
+    parts::sliced,
     storage::{CacheStorage, StoredCopy, slot},
     store::{variant, varying_fields},
     viewer_side::{Keyed, key_request, split},
@@ -64,6 +68,8 @@ pub(crate) struct Explained {
     /// What the response under the key varies on, if one is there that does.
     pub(crate) vary: Option<Vary>,
     pub(crate) copies: Vec<Told>,
+    /// The request that an origin on the network would get, where one would be asked.
+    pub(crate) sent: Option<Sent>,
     /// Whether the request wants no fetch (CF-829): it gets 504 where the cache does not answer.
     pub(crate) only_if_cached: bool,
 }
@@ -74,6 +80,16 @@ pub(crate) struct Vary {
     /// selected by.
     pub(crate) fields: Option<Vec<(String, Option<String>)>>,
     pub(crate) variant: Option<[u8; 16]>,
+}
+
+/// A request as it goes to an origin, but for what is made for each: what signs it, and its id. No function has run.
+pub(crate) struct Sent {
+    /// The origin's id.
+    pub(crate) origin: String,
+    /// Path and query, with the origin's own path before it.
+    pub(crate) target: String,
+    /// Its fields in order. Values that the origin's configuration adds may be secrets, and are not told.
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 /// One stored copy.
@@ -185,19 +201,104 @@ pub(crate) async fn explain(
         Some(outcome) => outcome.reason(status),
         None => Some(lookup.bypass.clone().unwrap_or(lookup.reason)),
     };
-    let copies = shelf.copies.iter().enumerate();
+    let copies: Vec<Told> = shelf
+        .copies
+        .iter()
+        .enumerate()
+        .map(|(at, copy)| tell(cache, &exchange, headers, copy, found == Some(at), now))
+        .collect();
+    let stale = copies
+        .iter()
+        .find(|copy| copy.found && ruling != Ruling::Invalidated);
+    let sent = (ruling != Ruling::Hit)
+        .then(|| sent(node, &exchange, &question, ruling, stale))
+        .flatten();
     Explained {
         ruling,
         reason,
         cache_status,
         key,
         parts: key_parts(policy, &request).unwrap_or_default(),
-        copies: copies
-            .map(|(at, copy)| tell(cache, &exchange, headers, copy, found == Some(at), now))
-            .collect(),
+        copies,
+        sent,
         vary: shelf.vary,
         only_if_cached: lookup.asked.only_if_cached,
     }
+}
+
+/// What would be sent to the origin. `None` of a directory, which gets no request, and of what cannot be sent.
+fn sent(
+    node: &Node,
+    exchange: &Exchange,
+    question: &Question<'_>,
+    ruling: Ruling,
+    stale: Option<&Told>,
+) -> Option<Sent> {
+    let origin = exchange.assigned_origin();
+    if matches!(origin.kind, OriginKind::Dir(_)) {
+        return None;
+    }
+    let mut viewer = RequestHeader::build(question.method.clone(), question.target, None).ok()?;
+    for (name, value) in question.headers {
+        viewer.append_header(name.clone(), value.clone()).ok()?;
+    }
+    let distribution = exchange.route.distribution();
+    let is_bypassed = ruling == Ruling::Bypass;
+    let range = match distribution.range_slice.bytes() {
+        _ if is_bypassed => RangeSent::Forward,
+        _ if question.method != Method::GET || !question.headers.contains_key(header::RANGE) => {
+            RangeSent::Strip
+        }
+        None => RangeSent::Forward,
+        Some(slice) => sliced(question.headers, slice).0,
+    };
+    let preconditions = |_| match stale.map(|copy| &copy.revalidation) {
+        _ if is_bypassed => Preconditions::Forward,
+        Some(Revalidation::Conditional {
+            etag,
+            last_modified,
+        }) => Preconditions::Validate {
+            etag: etag.clone(),
+            last_modified: last_modified.clone(),
+        },
+        Some(Revalidation::Unconditional) => Preconditions::Strip,
+        None if policy::strips_conditionals_on_miss(distribution.cache_mode) => {
+            Preconditions::Strip
+        }
+        None => Preconditions::Forward,
+    };
+    let to = ToOrigin {
+        viewer: &viewer,
+        has_body: false,
+        origin,
+        host: None,
+        range,
+    };
+    let parts = request_to(node.name(), exchange, to, preconditions);
+    let request = request::OriginRequest {
+        path: parts.path,
+        query: parts.query,
+        headers: parts.lines,
+    };
+    let id = HeaderValue::from_static("(of each request)");
+    let wire = request::finish(request, origin, &id, None).ok()?;
+    let is_configured = |name: &HeaderName| {
+        let mut custom = origin.custom_headers.iter();
+        custom.any(|(own, _)| own.eq_ignore_ascii_case(name.as_str()))
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let fields = wire.headers.iter().map(|line| {
+        let value = match is_configured(&line.name) {
+            true => "(as configured)".to_owned(),
+            false => text(line.value.as_bytes()),
+        };
+        (text(&line.key), value)
+    });
+    Some(Sent {
+        origin: origin.id.clone(),
+        target: text(&wire.target),
+        fields: fields.collect(),
+    })
 }
 
 /// What a request is answered with, by what it finds.

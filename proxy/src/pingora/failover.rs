@@ -57,7 +57,8 @@ impl Edge {
             Failed::Status(status) => status.to_string(),
             Failed::Fault(fault) => {
                 let origin = &fetch.origin.id;
-                metrics.origin_fault(distribution, origin, fault.detail());
+                let now = self.node().clock().now();
+                metrics.origin_fault(distribution, origin, fault.detail(), now, fault.to_string());
                 fault.detail().to_owned()
             }
         };

@@ -96,9 +96,14 @@ impl Edge {
             _ => None,
         };
         let distribution = &exchange.route.distribution().id;
-        self.node()
-            .metrics()
-            .origin_fault(distribution, &origin.id, fault.detail());
+        let node = self.node();
+        node.metrics().origin_fault(
+            distribution,
+            &origin.id,
+            fault.detail(),
+            node.clock().now(),
+            fault.to_string(),
+        );
         tracing::warn!(
             request_id = exchange.request_id.as_str(),
             distribution,

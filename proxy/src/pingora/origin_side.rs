@@ -66,6 +66,79 @@ pub(super) struct ToOrigin<'a> {
     pub(super) range: RangeSent,
 }
 
+/// [`Edge::request_to`], for who has no edge: `node` is the node's name.
+pub(super) fn request_to(
+    node: &str,
+    exchange: &Exchange,
+    to: ToOrigin<'_>,
+    preconditions: impl FnOnce(OriginCookies) -> Preconditions,
+) -> RequestParts {
+    let viewer = to.viewer;
+    let route = &exchange.route;
+    let (distribution, behavior) = (route.distribution(), route.behavior());
+    let received = lines(viewer);
+    let (path, query) = super::viewer_side::split(viewer.raw_path());
+    let policies = (
+        behavior.cache_policy.as_ref(),
+        behavior.origin_request_policy.as_deref(),
+    );
+    let signatures = Signatures::of(behavior);
+    let cookies = key::forwarded_cookies(policies.0, policies.1, signatures, &viewer.headers);
+    let sent = match cookies {
+        Some(_) => OriginCookies::Sent,
+        None => OriginCookies::None,
+    };
+    let selected = Selected {
+        query: key::forwarded_query(policies.0, policies.1, signatures, query)
+            .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
+        cookies,
+        accept_encoding: accept_encoding(behavior, viewer),
+        preconditions: preconditions(sent),
+        range: to.range,
+        generated: exchange.generated(route.generated().all),
+    };
+    let root = route.root_object(path);
+    let parts = ViewerParts {
+        method: &viewer.method,
+        path: root.as_deref().unwrap_or(path),
+        headers: &received,
+        has_body: to.has_body,
+    };
+    let hop = Hop {
+        node_id: node,
+        version: viewer.version,
+        peer: exchange.peer,
+        relayed: route.is_at_shield(),
+    };
+    let request = request::origin_request(
+        &parts,
+        behavior,
+        to.origin,
+        &distribution.identity,
+        &hop,
+        &selected,
+    );
+    let mut request = request;
+    if let Some(host) = to.host {
+        // LE-478
+        for line in request
+            .headers
+            .iter_mut()
+            .filter(|l| l.name == header::HOST)
+        {
+            if let Ok(value) = HeaderValue::from_str(host) {
+                line.value = value;
+            }
+        }
+    }
+    RequestParts {
+        method: viewer.method.clone(),
+        path: request.path,
+        query: request.query,
+        lines: request.headers,
+    }
+}
+
 impl Edge {
     /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
     pub(super) async fn on_miss(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
@@ -220,70 +293,7 @@ impl Edge {
         to: ToOrigin<'_>,
         preconditions: impl FnOnce(OriginCookies) -> Preconditions,
     ) -> RequestParts {
-        let viewer = to.viewer;
-        let route = &exchange.route;
-        let (distribution, behavior) = (route.distribution(), route.behavior());
-        let received = lines(viewer);
-        let (path, query) = super::viewer_side::split(viewer.raw_path());
-        let policies = (
-            behavior.cache_policy.as_ref(),
-            behavior.origin_request_policy.as_deref(),
-        );
-        let signatures = Signatures::of(behavior);
-        let cookies = key::forwarded_cookies(policies.0, policies.1, signatures, &viewer.headers);
-        let sent = match cookies {
-            Some(_) => OriginCookies::Sent,
-            None => OriginCookies::None,
-        };
-        let selected = Selected {
-            query: key::forwarded_query(policies.0, policies.1, signatures, query)
-                .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
-            cookies,
-            accept_encoding: accept_encoding(behavior, viewer),
-            preconditions: preconditions(sent),
-            range: to.range,
-            generated: exchange.generated(route.generated().all),
-        };
-        let root = route.root_object(path);
-        let parts = ViewerParts {
-            method: &viewer.method,
-            path: root.as_deref().unwrap_or(path),
-            headers: &received,
-            has_body: to.has_body,
-        };
-        let hop = Hop {
-            node_id: self.node().name(),
-            version: viewer.version,
-            peer: exchange.peer,
-            relayed: route.is_at_shield(),
-        };
-        let request = request::origin_request(
-            &parts,
-            behavior,
-            to.origin,
-            &distribution.identity,
-            &hop,
-            &selected,
-        );
-        let mut request = request;
-        if let Some(host) = to.host {
-            // LE-478
-            for line in request
-                .headers
-                .iter_mut()
-                .filter(|l| l.name == header::HOST)
-            {
-                if let Ok(value) = HeaderValue::from_str(host) {
-                    line.value = value;
-                }
-            }
-        }
-        RequestParts {
-            method: viewer.method.clone(),
-            path: request.path,
-            query: request.query,
-            lines: request.headers,
-        }
+        request_to(self.node().name(), exchange, to, preconditions)
     }
 
     /// In strict mode the configured origin's name must resolve before its origin-request function runs

@@ -33,7 +33,7 @@ use fourfront_cache::{
 };
 use fourfront_model::HeaderLine;
 use fourfront_origin::request::RangeSent;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use parking_lot::Mutex;
 use pingora::{
     Error, Result,
@@ -122,7 +122,12 @@ pub(super) fn wanted(
         Some(Instead::Exactly) => return (RangeSent::Forward, None),
         None => {}
     }
-    let asked = aligned_range(&request.headers, u64::from(slice), run_of(slice))
+    sliced(&request.headers, slice)
+}
+
+/// The slices of so many bytes that are asked for in the place of a viewer's range.
+pub(super) fn sliced(headers: &HeaderMap, slice: u32) -> (RangeSent, Option<ByteRange>) {
+    let asked = aligned_range(headers, u64::from(slice), run_of(slice))
         .and_then(|range| Some((range, field(range)?)));
     match asked {
         Some((range, field)) => (RangeSent::Replace(field), Some(range)),

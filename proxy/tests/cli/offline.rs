@@ -309,3 +309,114 @@ fn a_cloudfront_function_is_run_and_judged() {
         named.stdout
     );
 }
+
+#[test]
+fn all_events_of_a_folder_are_run_and_told_as_tap_and_junit() {
+    // CP-605, CP-616
+    let event = |uri: &str| {
+        format!(
+            r#"{{"Records":[{{"cf":{{"config":{{"distributionDomainName":"d.test","distributionId":"E1","eventType":"viewer-request","requestId":"r"}},"request":{{"clientIp":"192.0.2.1","headers":{{"host":[{{"key":"Host","value":"d.test"}}]}},"method":"GET","querystring":"","uri":"{uri}"}}}}}}]}}"#
+        )
+    };
+    let site = Site::answering("hello");
+    let yaml = site.read("fourfront.yaml").replace(
+        "functions: { f: { file: ./f.js } }",
+        "functions: { f: { file: ./f.js }, g: { file: ./g.js } }",
+    );
+    site.write("fourfront.yaml", &yaml);
+    site.write(
+        "g.js",
+        "exports.handler = async (e) => { console.log('seen'); throw new Error('no & never'); };\n",
+    );
+    site.write("tests/f.event.json", &event("/"));
+    site.write("tests/f.right.event.json", &event("/a"));
+    site.write(
+        "tests/f.right.expect.json",
+        r#"{"body":"hello","status":"200"}"#,
+    );
+    let passing = run(&["test"], site.path());
+    assert_eq!(passing.code, Some(0), "{passing:?}");
+    let begin = "TAP version 14\n1..2\nok 1 - f\n";
+    assert!(passing.stdout.starts_with(begin), "{passing:?}");
+    assert!(passing.stderr.contains("2 passed, 0 failed"), "{passing:?}");
+    assert_eq!(run(&["test", "-q"], site.path()).stderr, "");
+
+    site.write("tests/f.wrong.event.json", &event("/b"));
+    site.write(
+        "tests/f.wrong.expect.json",
+        r#"{"body":"bye","status":"200"}"#,
+    );
+    site.write("tests/g.event.json", &event("/c"));
+    site.write("tests/h.event.json", &event("/d"));
+    let failing = run(&["test", "--junit", "all.xml"], site.path());
+    assert_eq!(failing.code, Some(1), "{failing:?}");
+    for line in [
+        "1..5",
+        "ok 2 - f.right",
+        "not ok 3 - f.wrong",
+        "not ok 4 - g",
+        "not ok 5 - h",
+    ] {
+        assert!(
+            failing.stdout.lines().any(|l| l == line),
+            "{line}: {failing:?}"
+        );
+    }
+    for part in [
+        "/body: expected \"bye\", got \"hello\"",
+        "no & never",
+        "no function `h`",
+    ] {
+        assert!(failing.stdout.contains(part), "{part}: {failing:?}");
+    }
+    assert!(failing.stderr.contains("2 passed, 3 failed"), "{failing:?}");
+    let junit = site.read("all.xml");
+    for part in [
+        "tests=\"5\" failures=\"3\"",
+        "classname=\"g\" name=\"g\"",
+        "no &amp; never",
+    ] {
+        assert!(junit.contains(part), "{part}: {junit}");
+    }
+    let nowhere = run(&["test", "--dir", "nowhere"], site.path());
+    assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
+    // One without the other is no test.
+    assert_eq!(run(&["test", "f"], site.path()).code, Some(2));
+    assert_eq!(
+        run(
+            &["test", "f", "tests/f.event.json", "--junit", "x"],
+            site.path()
+        )
+        .code,
+        Some(2)
+    );
+}
+
+#[test]
+fn what_aws_would_do_otherwise_is_an_error_where_that_is_asked_for() {
+    // CP-604
+    let site = |settings: &str| {
+        let site = Site::answering("x");
+        let yaml = site.read("fourfront.yaml");
+        site.write("fourfront.yaml", &format!("{settings}{yaml}"));
+        site
+    };
+    let check = |settings: &str, args: &[&str]| run(args, site(settings).path());
+    let own = check("", &["check", "--aws"]);
+    assert_eq!(own.code, Some(1), "{own:?}");
+    assert!(own.stderr.contains("cache_mode"), "{own:?}");
+    let like_aws = check("cache_mode: cloudfront\n", &["check", "--aws"]);
+    assert_eq!(like_aws.code, Some(0), "{like_aws:?}");
+    // What is relaxed passes without, and is judged strictly with it.
+    let relaxed = "cache_mode: cloudfront\ncompat: relaxed\n";
+    let easy = site(relaxed);
+    let yaml = easy.read("fourfront.yaml").replace(
+        "{ file: ./f.js }",
+        "{ file: ./f.js, environment: { A: b } }",
+    );
+    easy.write("fourfront.yaml", &yaml);
+    assert_eq!(run(&["check"], easy.path()).code, Some(0));
+    let strict = run(&["check", "--aws"], easy.path());
+    assert_eq!(strict.code, Some(1), "{strict:?}");
+    assert!(strict.stderr.contains("environment"), "{strict:?}");
+}

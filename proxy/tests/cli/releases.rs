@@ -33,7 +33,7 @@ functions:
 pub(crate) struct Served {
     pub(crate) site: Site,
     node: Option<Running>,
-    viewer: SocketAddr,
+    pub(crate) viewer: SocketAddr,
     admin: SocketAddr,
 }
 
@@ -87,11 +87,16 @@ impl Served {
     fn page(&self) -> String {
         let all = self.json(&["dist", "list"]);
         let host = all["items"][0]["domain_name"].as_str().expect("a name");
+        self.page_of(host, "")
+    }
+
+    /// What viewers get of a host, with further lines in the head.
+    pub(crate) fn page_of(&self, host: &str, lines: &str) -> String {
         let mut stream = TcpStream::connect(self.viewer).expect("a listener");
         stream.set_read_timeout(Some(LIMIT)).expect("a limit");
         write!(
             stream,
-            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n"
         )
         .expect("a reader");
         let mut text = String::new();
@@ -114,7 +119,7 @@ fn seed(answer: &str) -> [(&'static str, String); 2] {
     ]
 }
 
-fn started(answer: &str) -> Served {
+pub(crate) fn started(answer: &str) -> Served {
     let files = seed(answer);
     let files: Vec<_> = files
         .iter()

@@ -342,3 +342,39 @@ fn a_log_that_is_moved_away_is_opened_anew_and_standard_logs_are_finished() {
     logged.sort();
     assert_eq!(logged, ["/1", "/2"]);
 }
+
+#[test]
+fn a_node_keeps_its_state_where_it_is_told_to() {
+    // CP-600
+    let site = Site::answering("x");
+    let start = || {
+        let node = Running::start(&["serve", "--data", "elsewhere"], site.path());
+        let (_, line) = node.address("serving on ");
+        let admin = format!("http://{}", address_after(&line, "admin on "));
+        (node, admin)
+    };
+    let (node, admin) = start();
+    let made = run(
+        &[
+            "key", "create", "--role", "read", "--token", "--node", &admin,
+        ],
+        site.path(),
+    );
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(site.path().join("elsewhere/bootstrap-credentials").exists());
+    // A reload does not bring back what the file says, nor tell of a difference.
+    node.signal("HUP");
+    let line = node.stderr_until("reloaded").pop().unwrap_or_default();
+    assert!(!line.contains("data_dir"), "{line}");
+    node.signal("TERM");
+    assert_eq!(node.ended().code, Some(0));
+    let (_node, admin) = start();
+    let listed = run(
+        &["versions", "--key", made.stdout.trim(), "--node", &admin],
+        site.path(),
+    );
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let nowhere = run(&["serve", "--data", "not/there"], site.path());
+    assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
+    assert!(nowhere.stderr.contains("data_dir"), "{nowhere:?}");
+}

@@ -20,7 +20,10 @@ use crate::{Deployed, Deployment, Part};
 
 /// What is served when the call is done.
 pub(crate) fn deployment(tx: &Tx<'_>) -> Result<Deployment, ApiError> {
-    let mut deployment = Deployment::default();
+    let mut deployment = Deployment {
+        data_dir: tx.settings.data_dir.clone(),
+        ..Deployment::default()
+    };
     let distributions = tx.list::<DistributionDocument>(&Kind::Distribution)?;
     let mut lambda = BTreeSet::new();
     let mut cloudfront = BTreeSet::new();

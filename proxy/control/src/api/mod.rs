@@ -188,6 +188,11 @@ impl Control {
         &self.store
     }
 
+    /// Where the site file lies.
+    pub(crate) fn site_path(&self) -> &Path {
+        &self.site.path
+    }
+
     /// What the API goes by.
     pub const fn settings(&self) -> &ApiSettings {
         &self.settings

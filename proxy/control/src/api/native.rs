@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, Caller,
+    ApiError, Caller, Control, apply,
     front::{Answer, Front, Head},
     keys,
     plane::Problem,
@@ -118,6 +118,53 @@ fn config_get(front: &Front, kind: &str, id: &str) -> Told {
             format!("there is no {kind} `{id}`"),
         )),
     }
+}
+
+/// What is in force (CP-611): each document with its revision and who wrote it, and, of what the node serves, what stands in
+/// its site file. `served` is what it serves: `items` of a `kind` and an `id`. Keys of callers, and what documents say, are left
+/// out: nothing here is a secret.
+pub fn in_force(control: &Control, served: &Value) -> Value {
+    let hidden = [
+        Kind::Credential,
+        Kind::Setting,
+        Kind::Invalidation,
+        Kind::Release,
+        Kind::Site,
+        Kind::Tags,
+    ];
+    let store = control.store();
+    let owners = apply::owners(store);
+    let mut items = Vec::new();
+    for kind in Kind::KNOWN.iter().filter(|kind| !hidden.contains(kind)) {
+        for document in store.list(kind, None, usize::MAX) {
+            let body = document.body.as_deref().unwrap_or_default();
+            let body: Value = serde_json::from_slice(body).unwrap_or_default();
+            let stack = owners.get(&(kind.to_string(), document.id.to_string()));
+            items.push(json!({
+                "kind": kind.as_str(),
+                "id": &*document.id,
+                "name": body["config"]["Name"],
+                "revision": document.revision,
+                "written": time::iso(document.written_at),
+                "author": &*document.author,
+                "from": stack.map_or_else(|| "deployed".to_owned(), |stack| format!("stack {stack}")),
+            }));
+        }
+    }
+    let of_file = served["items"].as_array().into_iter().flatten();
+    let of_file: Vec<Value> = of_file
+        .filter(|item| {
+            let is = |known: &Value| known["kind"] == item["kind"] && known["id"] == item["id"];
+            !items.iter().any(is)
+        })
+        .map(|item| {
+            let mut item = item.clone();
+            item["from"] = json!("site file");
+            item
+        })
+        .collect();
+    items.extend(of_file);
+    json!({ "site_file": control.site_path().display().to_string(), "items": items })
 }
 
 /// The ARN of the store with a name or an id.

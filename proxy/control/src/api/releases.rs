@@ -22,14 +22,20 @@ use super::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Deploy {
-    plan: Plan,
+pub(super) struct Deploy {
+    pub(super) plan: Plan,
     #[serde(default)]
-    artifacts: Artifacts,
+    pub(super) artifacts: Artifacts,
     #[serde(default)]
-    prune: bool,
+    pub(super) prune: bool,
     #[serde(default)]
-    message: String,
+    pub(super) message: String,
+}
+
+impl Deploy {
+    pub(super) fn read(body: &Bytes) -> Result<Self, Problem> {
+        serde_json::from_slice(body).map_err(|e| Problem::invalid("", format!("not a deploy: {e}")))
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -37,6 +43,9 @@ struct Deploy {
 struct Activate {
     message: String,
 }
+
+/// The member of a distribution's configuration that ties what is tried out to it.
+const STAGED_BY: &str = "ContinuousDeploymentPolicyId";
 
 /// Answers a call about releases.
 pub(super) fn answer(
@@ -47,9 +56,7 @@ pub(super) fn answer(
     caller: &Caller,
 ) -> Told {
     let control = front.control();
-    let deploy = || -> Result<Deploy, Problem> {
-        serde_json::from_slice(body).map_err(|e| Problem::invalid("", format!("not a deploy: {e}")))
-    };
+    let deploy = || Deploy::read(body);
     match (head.method.as_str(), parts) {
         ("POST", ["plan"]) => {
             let told = control.plan(&deploy()?, caller).map_err(problem)?;
@@ -141,7 +148,7 @@ impl Control {
     fn plan(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
-        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
+        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune, None)?;
         if tx.changes_what_is_served() {
             // What is made ready is dropped again.
             drop(self.prepare(&tx)?);
@@ -152,10 +159,10 @@ impl Control {
         Ok(answer)
     }
 
-    fn deploy(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
+    pub(super) fn deploy(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
-        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
+        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune, None)?;
         let mut answer = told(&applied);
         answer["stack"] = json!(deploy.plan.stack);
         answer["notes"] = json!(deploy.plan.notes);
@@ -185,7 +192,12 @@ impl Control {
     }
 
     /// Puts a release in force again (CP-609).
-    fn activate(&self, id: &str, message: &str, caller: &Caller) -> Result<Value, ApiError> {
+    pub(super) fn activate(
+        &self,
+        id: &str,
+        message: &str,
+        caller: &Caller,
+    ) -> Result<Value, ApiError> {
         let _writing = self.writing.lock();
         let release = existing(self, id)?;
         let mut tx = Tx::new(self.around(caller));
@@ -210,8 +222,19 @@ impl Control {
             if present.is_some() && apply::only_if_gone(&kind) {
                 continue;
             }
-            let body: Value = serde_json::from_str(body)
+            let mut body: Value = serde_json::from_str(body)
                 .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?;
+            if kind == Kind::Distribution {
+                // What is tried out now has nothing to do with what was then (CP-612).
+                let of = |body: &Value| {
+                    let policy = body["config"][STAGED_BY].as_str();
+                    policy.unwrap_or_default().to_owned()
+                };
+                let now = present.as_ref().map(|p| of(&p.body)).unwrap_or_default();
+                if now != of(&body) {
+                    body["config"][STAGED_BY] = json!(now);
+                }
+            }
             if present.is_none_or(|p| p.body != body) {
                 if kind == Kind::KeyValueStore {
                     tx.restore_data(body["id"].as_str().unwrap_or_default());

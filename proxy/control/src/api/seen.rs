@@ -48,6 +48,8 @@ pub(super) fn native(path: &str) -> Resource<'_> {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
         ["kv", store, ..] => Resource::Store(store),
+        // A project is more than one distribution.
+        ["stages", _, "deploy"] | ["origins"] => NOBODYS,
         ["stages", id, ..] | ["config", "distribution", id] => Resource::Distribution(id),
         ["config", "lambda" | "cloudfront-function", name] => Resource::Function(name),
         // `NAME:NUMBER`, whose colon may be escaped.

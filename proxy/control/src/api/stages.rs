@@ -13,10 +13,12 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ApiError, Caller, Control,
+    apply::{self, Staged},
     cloudfront::{DistributionDocument, FamilyDocument},
     front::{Front, Head},
     native::{Told, decoded, problem},
     plane::Problem,
+    releases::Deploy,
     tx::{Stored, Tx},
     work_out,
 };
@@ -88,6 +90,11 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
             let told = control.staged("traffic", &id, caller, |tx| traffic(tx, &id, &asked));
             (StatusCode::OK, "traffic", told)
         }
+        ("POST", [_, _, "deploy"]) => {
+            let deploy = Deploy::read(body)?;
+            let told = control.try_out(&id, &deploy, caller).map_err(problem)?;
+            return Ok((StatusCode::OK, told));
+        }
         ("POST", [_, _, "promote"]) => {
             let told = control.staged("promote", &id, caller, |tx| promote(tx, &id));
             (StatusCode::OK, "promote", told)
@@ -100,7 +107,7 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
             return Err(Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "MethodNotAllowed",
-                "GET, POST, PUT or DELETE `stages/` and the id of a distribution, or POST its `promote`",
+                "GET, POST, PUT or DELETE `stages/` and the id of a distribution, or POST its `deploy` or `promote`",
             ));
         }
     };
@@ -114,16 +121,16 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
 
 impl Control {
     /// Works out a change and commits it.
-    fn staged(
+    fn staged<T>(
         &self,
         verb: &str,
         id: &str,
         caller: &Caller,
-        change: impl FnOnce(&mut Tx<'_>) -> Result<(), ApiError>,
-    ) -> Result<(), ApiError> {
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
-        change(&mut tx)?;
+        let worked_out = change(&mut tx)?;
         let audit = AuditEntry {
             at: caller.now,
             key: caller.key_id.as_str().into(),
@@ -133,7 +140,33 @@ impl Control {
             outcome: "ok".into(),
             ..AuditEntry::default()
         };
-        self.commit(tx, Some(audit)).map(|_| ())
+        self.commit(tx, Some(audit)).map(|_| worked_out)
+    }
+
+    /// Gives the staging distribution what a project has for the distribution `id`, which goes on as it is: new versions of its
+    /// functions, and a configuration that names them. No release is made; what is promoted is in the next one.
+    fn try_out(&self, id: &str, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
+        let applied = self.staged("deploy", id, caller, |tx| {
+            if deploy.prune || !deploy.message.is_empty() {
+                return Err(ApiError::new(
+                    400,
+                    "InvalidArgument",
+                    "what is tried out is no release: it has no message, and removes nothing",
+                ));
+            }
+            let stage = Stage::of(tx, id)?;
+            let staging = stage.staging()?.id.clone();
+            let staged = Staged {
+                primary: id,
+                staging: &staging,
+            };
+            apply::apply(tx, &deploy.plan, &deploy.artifacts, false, Some(staged))
+        })?;
+        let mut told = self.stage(id, caller)?;
+        told["stack"] = json!(deploy.plan.stack);
+        told["steps"] = json!(applied.steps);
+        told["notes"] = json!(deploy.plan.notes);
+        Ok(told)
     }
 
     /// How the gradual rollout of a distribution stands.

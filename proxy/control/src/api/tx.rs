@@ -42,6 +42,8 @@ pub struct ApiSettings {
     pub account: Account,
     /// Directories that stand for buckets which code and imports come from, by their names (CP-075).
     pub artifacts: BTreeMap<String, PathBuf>,
+    /// Where the node keeps its state, where that is not what its site file says (CP-600).
+    pub data_dir: Option<PathBuf>,
 }
 
 /// The largest object that is taken from a bucket's directory, in bytes: the largest zip of a function.

@@ -44,6 +44,7 @@ pub(super) fn load(text: &str, deployed: &[Deployed]) -> Result<Loaded, SiteErro
     let deployment = Deployment {
         entries: deployed.to_vec(),
         stores: Vec::new(),
+        ..Deployment::default()
     };
     let dir = site_dir();
     parse_with(text, Path::new("site.yaml"), dir.path(), &env, &deployment)

@@ -30,6 +30,7 @@ fn load(node: &str, config: Value) -> Result<Loaded, SiteErrors> {
             Some(config),
         )],
         stores: Vec::new(),
+        ..Deployment::default()
     };
     let text = format!("node:\n  data_dir: ./data\n  {node}\n");
     parse_with(&text, "site.yaml".as_ref(), dir.path(), &env, &deployment)

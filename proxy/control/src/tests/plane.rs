@@ -71,6 +71,7 @@ impl Plane {
         let settings = ApiSettings {
             account: loaded.node.control.account.clone(),
             artifacts: loaded.node.control.artifacts,
+            ..ApiSettings::default()
         };
         let site = SiteFile {
             path,

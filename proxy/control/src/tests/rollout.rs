@@ -287,6 +287,7 @@ fn deployed_policies_are_read_as_the_api_has_them() {
             ),
         ],
         stores: Vec::new(),
+        ..Deployment::default()
     };
     let dir = site_dir();
     let text = "node: { data_dir: ./data }\n";

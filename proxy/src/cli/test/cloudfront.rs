@@ -17,26 +17,22 @@ use fourfront_model::{
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
-use super::{TestArgs, compare, report, start};
-use crate::{
-    cli::Exit,
-    flow::hook::verdict,
-    observe::logs::{self, StderrLog},
-};
+use super::{Case, compare, report, start};
+use crate::{cli::Exit, flow::hook::verdict, observe::logs::StderrLog};
 
 /// Where a node without a name says it is: no node runs here.
 const POP: &str = "XXX00-C1";
 
 pub(super) fn test(
-    args: &TestArgs,
+    case: &Case<'_>,
     function: &Function,
     loaded: Option<&Loaded>,
     event: &Value,
 ) -> Result<Exit, String> {
-    let shown = Shown::parse(event).map_err(|e| format!("{}: {e}", args.event.display()))?;
+    let shown = Shown::parse(event).map_err(|e| format!("{}: {e}", case.event.display()))?;
     let distribution = loaded.and_then(|loaded| runs(loaded, function, &shown));
     let compat = match distribution {
-        _ if args.relaxed => Compat::Relaxed,
+        _ if case.relaxed => Compat::Relaxed,
         Some(distribution) => distribution.compat,
         None => Compat::Strict,
     };
@@ -51,7 +47,7 @@ pub(super) fn test(
         Ok(prepared) => prepared,
         Err(fault) => {
             let fault = HookFault::from(fault).of_cloudfront_function();
-            return Ok(report(function, &fault));
+            return Ok(report(&case.told, function, &fault));
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -73,28 +69,39 @@ pub(super) fn test(
     let origins = origins(distribution);
     let judged = verdict(returned, |output| {
         result = serde_json::from_slice(output).unwrap_or_default();
-        println!("{}", result["result"]);
+        case.told.result(&result["result"].to_string());
         for (name, what) in [("origin", "chosen origin"), ("data", "custom log data")] {
             if let Some(value) = result.get(name) {
-                logs::say(&format!("{what}: {value}"));
+                case.told.aside(&format!("{what}: {value}"));
             }
         }
         shown.judge(compat, &origins, output)
     });
     if let Some(percent) = prepared.compute_utilization() {
         // LE-436. One run of cold code: a node that has run it some times needs less.
-        logs::say(&format!("compute utilization: {percent}"));
+        case.told.aside(&format!("compute utilization: {percent}"));
     }
     match judged {
         Ok(judged) => {
             for warning in judged.warnings {
-                logs::say(&format!("warning: {} ({})", warning.message, warning.rule));
+                case.told
+                    .aside(&format!("warning: {} ({})", warning.message, warning.rule));
             }
         }
-        Err(fault) => return Ok(report(function, &fault.of_cloudfront_function())),
+        Err(fault) => {
+            return Ok(report(
+                &case.told,
+                function,
+                &fault.of_cloudfront_function(),
+            ));
+        }
     }
-    match &args.expect {
-        Some(expected) => compare(expected, result["result"].to_string().as_bytes()),
+    match case.expect {
+        Some(expected) => compare(
+            &case.told,
+            expected,
+            result["result"].to_string().as_bytes(),
+        ),
         None => Ok(Exit::Ok),
     }
 }

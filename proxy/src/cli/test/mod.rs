@@ -1,9 +1,11 @@
-//! `fourfront test` (CP-605): one function, one event, the result judged as the node would.
+//! `fourfront test` (CP-605): one function, one event, the result judged as the node would; or all events of a directory.
 
 mod cloudfront;
 mod shown;
+mod suite;
 
 use std::{
+    cell::RefCell,
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -36,12 +38,27 @@ use shown::Shown;
 /// Arguments of `fourfront test`.
 #[derive(Args, Debug)]
 pub(super) struct TestArgs {
-    /// A handler file, a bundle directory, or the name of a function in the site file.
-    function: String,
+    /// A handler file, a bundle directory, or the name of a function in the site file. Without it each `*.event.json` in `tests/`
+    /// is run, by the function of the site file that its name begins with, up to the first dot; where there is only one function,
+    /// by that.
+    #[arg(requires = "event")]
+    function: Option<String>,
     /// A JSON file with the event, as CloudFront would send it.
-    event: PathBuf,
+    event: Option<PathBuf>,
+    /// Where the events lie, for all of them at once. The result that must come back lies beside each, in `*.expect.json`; where
+    /// there is none, any that is valid will do.
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        default_value = "tests",
+        conflicts_with = "function"
+    )]
+    dir: PathBuf,
+    /// Write how all of them went as JUnit has it, for CI, beside the TAP on standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "function")]
+    junit: Option<PathBuf>,
     /// A JSON file with the result that must come back; key order does not matter.
-    #[arg(long)]
+    #[arg(long, requires = "function")]
     expect: Option<PathBuf>,
     /// The handler, as `file.export`.
     #[arg(long, default_value = "index.handler")]
@@ -74,71 +91,139 @@ pub(super) fn run(args: &TestArgs) -> Exit {
 }
 
 fn test(args: &TestArgs) -> Result<Exit, String> {
-    let (function, loaded) = find_function(args)?;
-    let text = read(&args.event)?;
-    let event: Value =
-        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", args.event.display()))?;
-    let function = as_event_says(function, loaded.is_none(), &event, args.runtime);
-    if function.cloudfront().is_some() {
-        return cloudfront::test(args, &function, loaded.as_ref(), &event);
-    }
-    let shown = Shown::parse(&event).map_err(|e| format!("{}: {e}", args.event.display()))?;
-    let mut rules = match &loaded {
-        Some(loaded) => Rules::of(loaded, &function, &shown),
-        None => Rules::default(),
+    let (Some(named), Some(event)) = (&args.function, &args.event) else {
+        return suite::run(args);
     };
-    if args.relaxed {
-        rules.compat = Compat::Relaxed;
+    let (function, loaded) = find_function(named, args)?;
+    let case = Case {
+        event,
+        expect: args.expect.as_deref(),
+        runtime: args.runtime,
+        relaxed: args.relaxed,
+        told: Told::AtOnce,
+    };
+    case.run(function, loaded.as_ref())
+}
+
+/// One event, and what is to come of it.
+struct Case<'a> {
+    event: &'a Path,
+    expect: Option<&'a Path>,
+    runtime: Option<CffRuntime>,
+    relaxed: bool,
+    told: Told,
+}
+
+/// Where what is said of a run goes.
+enum Told {
+    /// The result is printed, and the rest is said to people.
+    AtOnce,
+    /// What is wrong is kept for who reports on many of them; the rest is not told.
+    Kept(RefCell<Vec<String>>),
+}
+
+impl Told {
+    /// What the function returned.
+    fn result(&self, json: &str) {
+        if matches!(self, Self::AtOnce) {
+            println!("{json}");
+        }
     }
 
-    let log = Arc::new(AuthorPaths(StderrLog));
-    let mut settings = PoolSettings::new(log, start::now());
-    settings.threads = NonZeroUsize::MIN;
-    if let Some(loaded) = &loaded {
-        settings.host.name_prefix = loaded.node.hooks.function_name_prefix.as_str().into();
+    /// What is wrong with it.
+    fn wrong(&self, text: String) {
+        match self {
+            Self::AtOnce => say(&text),
+            Self::Kept(all) => all.borrow_mut().push(text),
+        }
     }
-    let pool = HookPool::new(settings);
-    // NC-72
-    let modules_dir = loaded
-        .as_ref()
-        .and_then(|l| l.node.hooks.modules_dir.as_deref());
-    let read = || {
-        let modules = modules_dir.map(|d| ModulesDir::open(d, None)).transpose()?;
-        let bundle = Bundle::read(&function.source)?.with_modules(modules);
-        pool.prepare_bundle(&function, rules.compat, bundle)
-    };
-    let prepared = match read() {
-        Ok(prepared) => prepared,
-        Err(fault) => return Ok(report(&function, &fault.into())),
-    };
-    let call = Call {
-        event: text.into_bytes(),
-        event_type: shown.event_type,
-        timeout: function.timeout_at(shown.event_type),
-        request_id: shown.request_id.clone(),
-        viewer_request_id: String::new(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
-    let returned = runtime.block_on(pool.invoke(&prepared, call));
-    let mut result = Vec::new();
-    let judged = verdict(returned, |json| {
-        println!("{}", String::from_utf8_lossy(json));
-        result = json.to_vec();
-        validate::validate(&shown.input(&rules), json)
-    });
-    let outcome = match judged {
-        Ok(outcome) => outcome,
-        Err(fault) => return Ok(report(&function, &fault)),
-    };
-    for warning in outcome.warnings {
-        logs::say(&format!("warning: {} ({})", warning.message, warning.rule));
+
+    /// More about what is wrong.
+    fn more(&self, text: String) {
+        match self {
+            Self::AtOnce => logs::say(&text),
+            Self::Kept(all) => all.borrow_mut().push(text),
+        }
     }
-    match &args.expect {
-        Some(expected) => compare(expected, &result),
-        None => Ok(Exit::Ok),
+
+    /// What is no reason to fail.
+    fn aside(&self, text: &str) {
+        if matches!(self, Self::AtOnce) {
+            logs::say(text);
+        }
+    }
+}
+
+impl Case<'_> {
+    /// Runs a function of the site file, or of a file.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    fn run(&self, function: Function, loaded: Option<&Loaded>) -> Result<Exit, String> {
+        let text = read(self.event)?;
+        let event: Value =
+            serde_json::from_str(&text).map_err(|e| format!("{}: {e}", self.event.display()))?;
+        let function = as_event_says(function, loaded.is_none(), &event, self.runtime);
+        if function.cloudfront().is_some() {
+            return cloudfront::test(self, &function, loaded, &event);
+        }
+        let shown = Shown::parse(&event).map_err(|e| format!("{}: {e}", self.event.display()))?;
+        let mut rules = match loaded {
+            Some(loaded) => Rules::of(loaded, &function, &shown, &self.told),
+            None => Rules::default(),
+        };
+        if self.relaxed {
+            rules.compat = Compat::Relaxed;
+        }
+
+        let log = Arc::new(AuthorPaths(StderrLog));
+        let mut settings = PoolSettings::new(log, start::now());
+        settings.threads = NonZeroUsize::MIN;
+        if let Some(loaded) = loaded {
+            settings.host.name_prefix = loaded.node.hooks.function_name_prefix.as_str().into();
+        }
+        let pool = HookPool::new(settings);
+        // NC-72
+        let modules_dir = loaded.and_then(|l| l.node.hooks.modules_dir.as_deref());
+        let read = || {
+            let modules = modules_dir.map(|d| ModulesDir::open(d, None)).transpose()?;
+            let bundle = Bundle::read(&function.source)?.with_modules(modules);
+            pool.prepare_bundle(&function, rules.compat, bundle)
+        };
+        let prepared = match read() {
+            Ok(prepared) => prepared,
+            Err(fault) => return Ok(report(&self.told, &function, &fault.into())),
+        };
+        let call = Call {
+            event: text.into_bytes(),
+            event_type: shown.event_type,
+            timeout: function.timeout_at(shown.event_type),
+            request_id: shown.request_id.clone(),
+            viewer_request_id: String::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| e.to_string())?;
+        let returned = runtime.block_on(pool.invoke(&prepared, call));
+        let mut result = Vec::new();
+        let judged = verdict(returned, |json| {
+            self.told.result(&String::from_utf8_lossy(json));
+            result = json.to_vec();
+            validate::validate(&shown.input(&rules), json)
+        });
+        let outcome = match judged {
+            Ok(outcome) => outcome,
+            Err(fault) => return Ok(report(&self.told, &function, &fault)),
+        };
+        for warning in outcome.warnings {
+            self.told
+                .aside(&format!("warning: {} ({})", warning.message, warning.rule));
+        }
+        match self.expect {
+            Some(expected) => compare(&self.told, expected, &result),
+            None => Ok(Exit::Ok),
+        }
     }
 }
 
@@ -187,7 +272,7 @@ impl Default for Rules {
 
 impl Rules {
     /// The rules of the distribution that runs the function. When several do, the event says which one is meant.
-    fn of(loaded: &Loaded, function: &Function, shown: &Shown) -> Self {
+    fn of(loaded: &Loaded, function: &Function, shown: &Shown, told: &Told) -> Self {
         let runs = |d: &&Arc<Distribution>| {
             let mut attached = d.all_behaviors().flat_map(|b| b.functions.iter());
             attached.any(|(_, association)| association.function.name == function.name)
@@ -198,7 +283,7 @@ impl Rules {
             return Self::default();
         };
         if meant.is_none() && running().any(|d| d.compat != distribution.compat) {
-            logs::say(&format!(
+            told.aside(&format!(
                 "note: distributions with different `compat` run `{}`; judged as for {}, which the event's \
                  `config.distributionId` can change",
                 function.name, distribution.id
@@ -219,9 +304,9 @@ impl Rules {
     }
 }
 
-fn report(function: &Function, fault: &HookFault) -> Exit {
+fn report(told: &Told, function: &Function, fault: &HookFault) -> Exit {
     let named = |text: &str| author_paths(&function.source, text).into_owned();
-    say(&format!(
+    told.wrong(format!(
         "{} {} ({}): {}",
         fault.class().status(),
         fault.class().token(),
@@ -232,24 +317,24 @@ fn report(function: &Function, fault: &HookFault) -> Exit {
     if let HookFault::Execution(ExecutionFault::Load { stack, .. }) = fault.cause()
         && !stack.is_empty()
     {
-        logs::say(&named(stack));
+        told.more(named(stack));
     }
     Exit::Failed
 }
 
-fn compare(expected: &Path, result: &[u8]) -> Result<Exit, String> {
+fn compare(told: &Told, expected: &Path, result: &[u8]) -> Result<Exit, String> {
     let wanted: Value = serde_json::from_str(&read(expected)?)
         .map_err(|e| format!("{}: {e}", expected.display()))?;
     let got: Value = serde_json::from_slice(result).map_err(|e| e.to_string())?;
     if wanted == got {
         return Ok(Exit::Ok);
     }
-    say(&format!(
+    told.wrong(format!(
         "the result is not what {} expects",
         expected.display()
     ));
     for line in differences("", &wanted, &got) {
-        logs::say(&format!("  {line}"));
+        told.more(format!("  {line}"));
     }
     Ok(Exit::Failed)
 }
@@ -288,8 +373,8 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 /// The function, and the site file that it was found in.
-fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> {
-    let path = PathBuf::from(&args.function);
+fn find_function(named: &str, args: &TestArgs) -> Result<(Function, Option<Loaded>), String> {
+    let path = PathBuf::from(named);
     let source = if path.is_dir() {
         FunctionSource::Dir(path)
     } else if path.is_file() && path.extension().is_some_and(|e| e == "zip") {
@@ -298,18 +383,14 @@ fn find_function(args: &TestArgs) -> Result<(Function, Option<Loaded>), String> 
         FunctionSource::File(path)
     } else {
         let loaded = start::read_site(&args.config).ok_or_else(|| {
-            format!(
-                "`{}` is neither a file nor a function of a readable site file",
-                args.function
-            )
+            format!("`{named}` is neither a file nor a function of a readable site file")
         })?;
         let mut functions = loaded.site.functions().iter();
-        let found = functions.find(|f| f.name.as_str() == args.function);
+        let found = functions.find(|f| f.name.as_str() == named);
         let Some(function) = found.map(|f| f.as_ref().clone()) else {
             return Err(format!(
-                "{} has no function `{}`",
-                args.config.display(),
-                args.function
+                "{} has no function `{named}`",
+                args.config.display()
             ));
         };
         return Ok((function, Some(loaded)));

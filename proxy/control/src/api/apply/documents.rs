@@ -2,12 +2,13 @@
 
 use fourfront_import::{Document, Planned, RefKind};
 use fourfront_store::Kind;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Applier;
+use super::{Applier, Staged};
 use crate::api::{
     ApiError, cloudfront,
     cloudfront::{DistributionDocument, FamilyDocument},
+    tx::Stored,
     wire,
 };
 
@@ -176,9 +177,23 @@ impl Applier<'_, '_> {
                     .get::<DistributionDocument>(&Kind::Distribution, &id)?,
                 None => None,
             };
+            if let Some(found) = &existing
+                && let Some(staged) = self.staged.filter(|s| s.primary == found.id)
+            {
+                self.try_out(distribution, found, config, staged)?;
+                continue;
+            }
             let (action, id) = match existing {
                 Some(found) => {
                     config["CallerReference"] = found.body.config["CallerReference"].clone();
+                    let says = |config: &Value| {
+                        let policy = config["ContinuousDeploymentPolicyId"].as_str();
+                        policy.filter(|id| !id.is_empty()).map(str::to_owned)
+                    };
+                    if let (None, Some(policy)) = (says(&config), says(&found.body.config)) {
+                        // What is tried out beside it goes on (CP-612).
+                        config["ContinuousDeploymentPolicyId"] = json!(policy);
+                    }
                     if found.body.config == config && found.body.tags == tags {
                         ("keep", found.id)
                     } else {
@@ -209,19 +224,7 @@ impl Applier<'_, '_> {
                     found.body.tags = tags;
                     self.tx.put(Kind::Distribution, &id, &found.body)?;
                 }
-                let arn = self
-                    .tx
-                    .settings
-                    .account
-                    .cloudfront(&format!("distribution/{id}"));
-                self.know(RefKind::Distribution, &distribution.id, "id", &id);
-                self.know(RefKind::Distribution, &distribution.id, "arn", arn);
-                self.know(
-                    RefKind::Distribution,
-                    &distribution.id,
-                    "domain_name",
-                    &found.body.domain_name,
-                );
+                self.know_distribution(distribution, &id, &found.body.domain_name);
             }
             self.step(action, "distribution", distribution, &id);
             self.own(
@@ -232,6 +235,66 @@ impl Applier<'_, '_> {
                 distribution.retain,
             );
         }
+        Ok(())
+    }
+
+    fn know_distribution(&mut self, planned: &Planned<Document>, id: &str, domain_name: &str) {
+        let account = &self.tx.settings.account;
+        let arn = account.cloudfront(&format!("distribution/{id}"));
+        self.know(RefKind::Distribution, &planned.id, "id", id);
+        self.know(RefKind::Distribution, &planned.id, "arn", arn);
+        self.know(
+            RefKind::Distribution,
+            &planned.id,
+            "domain_name",
+            domain_name,
+        );
+    }
+
+    /// Gives the staging distribution what the plan has for the one that serves (CP-612), but for what a staging distribution
+    /// cannot have (CP-122).
+    fn try_out(
+        &mut self,
+        planned: &Planned<Document>,
+        primary: &Stored<DistributionDocument>,
+        mut config: Value,
+        staged: Staged<'_>,
+    ) -> Result<(), ApiError> {
+        let found = self
+            .tx
+            .get::<DistributionDocument>(&Kind::Distribution, staged.staging)?
+            .ok_or_else(|| {
+                let message = format!("there is no distribution {}", staged.staging);
+                ApiError::cloudfront("NoSuchDistribution", message)
+            })?;
+        config["CallerReference"] = found.body.config["CallerReference"].clone();
+        config["Staging"] = json!(true);
+        config["Aliases"] = json!({ "Quantity": 0 });
+        // As the copy has it, which may be in either form of none.
+        let policy = &found.body.config["ContinuousDeploymentPolicyId"];
+        match (policy, config.as_object_mut()) {
+            (Value::Null, Some(members)) => {
+                members.remove("ContinuousDeploymentPolicyId");
+            }
+            _ => config["ContinuousDeploymentPolicyId"] = policy.clone(),
+        }
+        let action = if found.body.config == config {
+            "keep"
+        } else {
+            let etag = found.etag(&Kind::Distribution);
+            let input = json!({ "Id": found.id, "IfMatch": etag, "DistributionConfig": config });
+            self.call_cloudfront("UpdateDistribution", &input)?;
+            "change"
+        };
+        self.know_distribution(planned, &primary.id, &primary.body.domain_name);
+        self.step(action, "distribution", planned, staged.staging);
+        self.own(
+            "distribution",
+            &planned.id,
+            &Kind::Distribution,
+            &primary.id,
+            planned.retain,
+        );
         Ok(())
     }
 

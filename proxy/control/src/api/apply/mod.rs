@@ -9,7 +9,7 @@ mod functions;
 use std::collections::BTreeMap;
 
 use fourfront_import::{Artifact, Plan, Planned, RefKind, Target, substitute};
-use fourfront_store::{BlobId, Kind};
+use fourfront_store::{BlobId, Kind, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -79,10 +79,36 @@ pub(super) fn stack_id(stack: &str) -> String {
     format!("stack:{stack}")
 }
 
+/// The distribution that a plan is tried out on, instead of deployed to (CP-612).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Staged<'s> {
+    /// The id of the distribution that serves, and is left as it is.
+    pub(super) primary: &'s str,
+    /// The id of the staging distribution, which gets the plan's configuration.
+    pub(super) staging: &'s str,
+}
+
+/// The stack that owns a document, by the document's kind and id.
+pub(super) fn owners(store: &Store) -> BTreeMap<(String, String), String> {
+    let settings = store.list(&Kind::Setting, None, usize::MAX);
+    let stacks = settings.iter().filter_map(|document| {
+        let name = document.id.strip_prefix("stack:")?;
+        let body = document.body.as_deref().unwrap_or_default();
+        Some((name, serde_json::from_slice::<Stack>(body).ok()?))
+    });
+    stacks
+        .flat_map(|(name, stack)| {
+            let owned = stack.resources.into_values();
+            owned.map(move |owned| ((owned.kind, owned.id), name.to_owned()))
+        })
+        .collect()
+}
+
 struct Applier<'t, 'a> {
     tx: &'t mut Tx<'a>,
     plan: &'t Plan,
     artifacts: &'t Artifacts,
+    staged: Option<Staged<'t>>,
     before: Stack,
     after: Stack,
     steps: Vec<Step>,
@@ -90,12 +116,17 @@ struct Applier<'t, 'a> {
     values: BTreeMap<Target, String>,
 }
 
-/// Works a plan out in a call.
+/// Works a plan out in a call. `staged` has one of its distributions tried out on the staging distribution; nothing else that
+/// serves changes then.
+///
+/// # Errors
+/// What the operations refuse; of what is only tried out, whatever would change what serves.
 pub(super) fn apply(
     tx: &mut Tx<'_>,
     plan: &Plan,
     artifacts: &Artifacts,
     prune: bool,
+    staged: Option<Staged<'_>>,
 ) -> Result<Applied, ApiError> {
     if plan.stack.is_empty() {
         return Err(ApiError::new(
@@ -111,12 +142,14 @@ pub(super) fn apply(
         tx,
         plan,
         artifacts,
+        staged,
         after: Stack::default(),
         before,
         steps: Vec::new(),
         values: BTreeMap::new(),
     };
     applier.certificates();
+    applier.owns_staged()?;
     applier.functions()?;
     applier.versions()?;
     applier.aliases()?;
@@ -126,6 +159,7 @@ pub(super) fn apply(
     applier.distributions()?;
     applier.attachments()?;
     applier.leftovers(prune)?;
+    applier.leaves_alone()?;
     let Applier { after, steps, .. } = applier;
     let mut members: Vec<(Kind, String)> = after
         .resources
@@ -242,6 +276,63 @@ impl Applier<'_, '_> {
             .ok_or_else(missing)?;
         let id: BlobId = sha256.parse().map_err(|_| missing())?;
         self.tx.store.blob_read(&id)?.ok_or_else(missing)
+    }
+
+    /// Whether the stack has the distribution that is tried out.
+    fn owns_staged(&self) -> Result<(), ApiError> {
+        let Some(Staged { primary, .. }) = self.staged else {
+            return Ok(());
+        };
+        let key = |id: &str| format!("distribution {id}");
+        let mut all = self.plan.distributions.iter();
+        if all.any(|d| {
+            self.before
+                .resources
+                .get(&key(&d.id))
+                .is_some_and(|o| o.id == primary)
+        }) {
+            return Ok(());
+        }
+        let found = self
+            .tx
+            .get::<DistributionDocument>(&Kind::Distribution, primary)?;
+        let tags = found.map(|found| found.body.tags).unwrap_or_default();
+        let of = match tags.get("fourfront:stack") {
+            Some(stack) => format!("it is of the stack {stack}"),
+            None => "it was made by the API, and is changed there".to_owned(),
+        };
+        Err(ApiError::new(
+            400,
+            "NotOfThisStack",
+            format!(
+                "the distribution {primary} is none of the stack {}: {of}",
+                self.plan.stack
+            ),
+        ))
+    }
+
+    /// Whether a plan that is tried out changes nothing that serves. New versions of functions do not, nor what is new.
+    fn leaves_alone(&self) -> Result<(), ApiError> {
+        let Some(Staged { staging, .. }) = self.staged else {
+            return Ok(());
+        };
+        let harmless = |step: &&Step| match (step.action, step.kind) {
+            ("keep" | "ignore", _) | ("change", "function") => true,
+            ("change", "distribution") => step.name == staging,
+            ("create", kind) => kind != "distribution",
+            _ => false,
+        };
+        match self.steps.iter().find(|step| !harmless(step)) {
+            None => Ok(()),
+            Some(step) => Err(ApiError::new(
+                409,
+                "StageShared",
+                format!(
+                    "{}: {} {} would {} for what serves, too: deploy that first, or give what is tried out a name of its own",
+                    step.place, step.kind, step.id, step.action
+                ),
+            )),
+        }
     }
 
     fn call_lambda(&mut self, operation: &str, input: &Value) -> Result<Value, ApiError> {

@@ -384,3 +384,167 @@ fn the_operations_hold_to_their_etags_and_names() {
     node.aws("UpdateDistributionWithStagingConfig", both)
         .unwrap();
 }
+
+/// A project: a function that a distribution runs, and a policy of its own.
+fn project(node: &Node, code: &str, ttl: u32, more: &str) -> Deploy {
+    let template = format!(
+        r#"
+Resources:
+  Edge:
+    Type: AWS::Lambda::Function
+    Properties: {{ FunctionName: edge, Runtime: nodejs22.x, Handler: index.handler, Code: {{ ZipFile: "{code}" }} }}
+  Current:
+    Type: AWS::Lambda::Version
+    Properties: {{ FunctionName: !Ref Edge }}
+  Policy:
+    Type: AWS::CloudFront::CachePolicy
+    Properties:
+      CachePolicyConfig:
+        Name: p
+        MinTTL: 0
+        MaxTTL: 100
+        DefaultTTL: {ttl}
+        ParametersInCacheKeyAndForwardedToOrigin:
+          EnableAcceptEncodingGzip: false
+          HeadersConfig: {{ HeaderBehavior: none }}
+          CookiesConfig: {{ CookieBehavior: none }}
+          QueryStringsConfig: {{ QueryStringBehavior: none }}
+  Site:
+    Type: AWS::CloudFront::Distribution
+    Properties:
+      DistributionConfig:
+        Enabled: true
+        Aliases: [deployed.shop.test]
+        Origins: [{{ Id: o, DomainName: a.test, CustomOriginConfig: {{ OriginProtocolPolicy: http-only }} }}]
+        DefaultCacheBehavior:
+          TargetOriginId: o
+          ViewerProtocolPolicy: allow-all
+          CachePolicyId: !Ref Policy
+          LambdaFunctionAssociations: [{{ EventType: viewer-request, LambdaFunctionARN: !Ref Current }}]
+{more}"#
+    );
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("template.yaml"), template).unwrap();
+    let options = fourfront_import::Options {
+        name: Some("shop".to_owned()),
+        ..Default::default()
+    };
+    let plan = fourfront_import::read(dir.path(), &options).unwrap();
+    let code = &plan.functions[0].item.code;
+    let packed = code.pack(&Default::default()).unwrap();
+    let sum = node.control.store().blob_put(&packed).unwrap();
+    let logical = format!("function:{}", plan.functions[0].id);
+    let body = json!({ "plan": plan, "artifacts": { logical: sum.to_string() } });
+    Deploy::read(&body.to_string().into()).unwrap()
+}
+
+#[test]
+fn a_changed_project_is_tried_out_and_what_serves_goes_on() {
+    // CP-612, CP-122, CP-609
+    let node = Node::start(SITE);
+    let deploy = |project: &Deploy| node.control.deploy(project, &caller(3_000));
+    let first = project(&node, "a", 10, "");
+    let first_release = deploy(&first).unwrap()["release"].clone();
+    assert_eq!(deploy(&first).unwrap()["unchanged"], true);
+    let all = node.control.store().list(&Kind::Distribution, None, 9);
+    let id = all.iter().find(|d| &*d.id != "E1").unwrap().id.to_string();
+    let config_of = |id: &str| {
+        let told = node.aws("GetDistributionConfig", json!({ "Id": id }));
+        told.unwrap()["DistributionConfig"].clone()
+    };
+    let version = |id: &str| {
+        let config = config_of(id);
+        let arn = &config["DefaultCacheBehavior"]["LambdaFunctionAssociations"]["Items"][0]["LambdaFunctionARN"];
+        arn.as_str().unwrap().rsplit(':').next().unwrap().to_owned()
+    };
+    let try_out = |id: &str, project: &Deploy| {
+        let told = node.control.try_out(id, project, &caller(4_000));
+        told.map_err(|e| e.code.into_owned())
+    };
+    let changed = project(&node, "b", 10, "");
+    assert_eq!(try_out(&id, &changed), Err("NoSuchStage".to_owned()));
+    let (status, told) = node.ask(
+        Method::POST,
+        &format!("stages/{id}"),
+        json!({ "weight": 0.1 }),
+    );
+    assert_eq!(status, 201, "{told}");
+    let staging = told["staging"]["id"].as_str().unwrap().to_owned();
+    let told = try_out(&id, &changed).unwrap();
+    let actions: Vec<_> = told["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| (s["action"].as_str(), s["kind"].as_str()))
+        .collect();
+    assert!(
+        actions.contains(&(Some("create"), Some("version"))),
+        "{told}"
+    );
+    assert_eq!(
+        (version(&id), version(&staging)),
+        ("1".to_owned(), "2".to_owned())
+    );
+    let policy = config_of(&id)["ContinuousDeploymentPolicyId"].clone();
+    assert!(policy.as_str().is_some_and(|p| !p.is_empty()));
+    // Trying the same out again changes nothing.
+    let again = try_out(&id, &changed).unwrap();
+    assert!(
+        again["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|s| s["action"] == "keep"),
+        "{again}"
+    );
+
+    // What would change what serves is refused, and so is what is another project's.
+    let shared = project(&node, "c", 20, "");
+    assert_eq!(try_out(&id, &shared), Err("StageShared".to_owned()));
+    let other = "  Other:\n    Type: AWS::CloudFront::Distribution\n    Properties: { DistributionConfig: { Enabled: true, \
+                 Origins: [{ Id: o, DomainName: a.test, CustomOriginConfig: { OriginProtocolPolicy: http-only } }], \
+                 DefaultCacheBehavior: { TargetOriginId: o, ViewerProtocolPolicy: allow-all, \
+                 CachePolicyId: 658327ea-f89d-4fab-a63d-7e88639e58f6 } } }\n";
+    assert_eq!(
+        try_out(&id, &project(&node, "b", 10, other)),
+        Err("StageShared".to_owned())
+    );
+    node.ask(Method::POST, "stages/E1", Value::Null);
+    assert_eq!(try_out("E1", &changed), Err("NotOfThisStack".to_owned()));
+    assert_eq!(
+        (version(&id), version(&staging)),
+        ("1".to_owned(), "2".to_owned())
+    );
+
+    // A deploy beside it leaves the trial as it is.
+    deploy(&project(&node, "d", 10, "")).unwrap();
+    assert_eq!(version(&id), "3");
+    assert_eq!(config_of(&id)["ContinuousDeploymentPolicyId"], policy);
+    // As does a rollback to what was before it began.
+    node.control
+        .activate(first_release.as_str().unwrap(), "", &caller(5_000))
+        .unwrap();
+    assert_eq!(
+        (version(&id), version(&staging)),
+        ("1".to_owned(), "2".to_owned())
+    );
+    assert_eq!(config_of(&id)["ContinuousDeploymentPolicyId"], policy);
+    node.ask(Method::POST, &format!("stages/{id}/promote"), Value::Null);
+    assert_eq!(version(&id), "2");
+    assert_eq!(
+        config_of(&id)["Aliases"]["Items"],
+        json!(["deployed.shop.test"])
+    );
+    let with_trial = deploy(&project(&node, "e", 10, "")).unwrap()["release"].clone();
+    assert_eq!(
+        node.ask(Method::DELETE, &format!("stages/{id}"), Value::Null)
+            .0,
+        200
+    );
+    // A release of then does not bring back a policy that is gone.
+    deploy(&project(&node, "f", 10, "")).unwrap();
+    node.control
+        .activate(with_trial.as_str().unwrap(), "", &caller(6_000))
+        .unwrap();
+    assert_eq!(config_of(&id)["ContinuousDeploymentPolicyId"], "");
+}
