@@ -10,7 +10,7 @@ use super::{FunctionDocument, check_match, listed, tagging, text};
 use crate::api::{
     ApiError,
     arn::{Account, uuid},
-    time,
+    rules, time,
     tx::{Output, Stored, Tx},
 };
 
@@ -93,6 +93,7 @@ pub(crate) fn make(
     tags: BTreeMap<String, String>,
     entries: Entries,
 ) -> Result<StoreDocument, ApiError> {
+    rules::one_more(tx, &Kind::KeyValueStore)?;
     let document = StoreDocument {
         id: uuid(),
         comment: comment.to_owned(),
@@ -121,11 +122,11 @@ fn import(tx: &Tx<'_>, source: &Value) -> Result<Entries, ApiError> {
     let bytes = tx
         .artifact(bucket, key)
         .map_err(|why| invalid(format!("s3://{bucket}/{key}: {why} (CP-075)")))?;
-    read_import(&bytes).map_err(invalid)
+    read_import(tx, &bytes).map_err(invalid)
 }
 
 /// `{"data":[{"key":"..","value":".."}]}` (CP-156).
-pub(crate) fn read_import(bytes: &[u8]) -> Result<Entries, String> {
+pub(crate) fn read_import(tx: &Tx<'_>, bytes: &[u8]) -> Result<Entries, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Import {
@@ -145,7 +146,8 @@ pub(crate) fn read_import(bytes: &[u8]) -> Result<Entries, String> {
         }
         entries.insert(key, value);
     }
-    fourfront_model::KeyValueStore::check_quotas(&entries).map_err(|e| e.to_string())?;
+    let quotas = &tx.rules.quotas.stores;
+    fourfront_model::KeyValueStore::check_quotas(&entries, quotas).map_err(|e| e.to_string())?;
     Ok(entries
         .into_iter()
         .map(|(key, value)| (key.into(), value.into()))
