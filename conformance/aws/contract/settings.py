@@ -108,12 +108,17 @@ def quotas():
     aws.create_distribution(DistributionConfig=distribution("two", CacheBehaviors=several(2)))
     with refused("TooManyCacheBehaviors", 400, "node.quotas.cache_behaviors"):
         aws.create_distribution(DistributionConfig=distribution("three", CacheBehaviors=several(3)))
-    code = b"function handler(event) { return event.request; } //"
+    code = b"function handler(event) { return { statusCode: 200, body: 'large' }; } //"
     given = {"FunctionConfig": {"Comment": "", "Runtime": "cloudfront-js-2.0"}}
     with refused("FunctionSizeLimitExceeded", 413, "20480"):
         aws.create_function(Name="large", FunctionCode=code.ljust(20481, b"x"), **given)
     made = aws.create_function(Name="large", FunctionCode=code.ljust(20480, b"x"), **given)
     aws.publish_function(Name="large", IfMatch=made["ETag"])
+    large = {"EventType": "viewer-request", "FunctionARN": made["FunctionSummary"]["FunctionMetadata"]["FunctionARN"]}
+    config = distribution("large")
+    config["DefaultCacheBehavior"]["FunctionAssociations"] = {"Quantity": 1, "Items": [large]}
+    served = aws.create_distribution(DistributionConfig=config)["Distribution"]
+    same(get("/", served["DomainName"])[2], "large")
     with refused("TooManyFunctions", 400):
         aws.create_function(Name="one-more", FunctionCode=code, **given)
     arn = aws.create_key_value_store(Name="flags")["KeyValueStore"]["ARN"]

@@ -421,10 +421,19 @@ impl<'a> Tx<'a> {
         !self.pending.is_empty() || !self.data.is_empty()
     }
 
-    /// Whether what is served may change. A version that no distribution names is not served, so publishing one is not.
+    /// Whether what is served may change. Functions are served where distributions name them: Lambda's in versions, CloudFront's
+    /// as they were published.
     pub(crate) fn changes_what_is_served(&self) -> Result<bool, ApiError> {
         if self.serves_anew || self.pending.keys().any(|(kind, _)| is_served(kind)) {
             return Ok(true);
+        }
+        for ((kind, name), body) in &self.pending {
+            if *kind == Kind::CloudfrontFunction
+                && self.changes_live(name, body.as_deref())
+                && self.is_named(name)?
+            {
+                return Ok(true);
+            }
         }
         for (_, id) in self
             .pending
@@ -440,9 +449,34 @@ impl<'a> Tx<'a> {
         }
         Ok(false)
     }
+
+    /// Whether the published stage of a CloudFront Function becomes another one.
+    fn changes_live(&self, name: &str, body: Option<&[u8]>) -> bool {
+        let live = |body: &[u8]| -> Value {
+            let document = serde_json::from_slice::<Value>(body).unwrap_or_default();
+            document["live"].clone()
+        };
+        let found = self.current.get(&Kind::CloudfrontFunction, name);
+        let before = found.and_then(|document| document.body.as_deref().map(live));
+        before.unwrap_or_default() != body.map(live).unwrap_or_default()
+    }
+
+    /// Whether a distribution names a CloudFront Function.
+    fn is_named(&self, name: &str) -> Result<bool, ApiError> {
+        let arn = self
+            .settings
+            .account
+            .cloudfront(&format!("function/{name}"));
+        let all = self.list::<DistributionDocument>(&Kind::Distribution)?;
+        let names = |config: &Value| {
+            associations::behaviors(config)
+                .any(|(_, b)| associations::cloudfront_of(b).iter().any(|a| a.arn == arn))
+        };
+        Ok(all.iter().any(|d| names(&d.body.config)))
+    }
 }
 
-/// Kinds that say what is served by themselves. Of Lambda's functions, versions are served where distributions name them.
+/// Kinds that say what is served by themselves, whoever names them.
 fn is_served(kind: &Kind) -> bool {
     matches!(
         kind,
@@ -454,7 +488,6 @@ fn is_served(kind: &Kind) -> bool {
             | Kind::PublicKey
             | Kind::KeyGroup
             | Kind::ContinuousDeploymentPolicy
-            | Kind::CloudfrontFunction
             | Kind::KeyValueStore
     )
 }

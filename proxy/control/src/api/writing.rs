@@ -8,8 +8,8 @@
 //!   is part of that, and takes as long as they do.
 //! - Writing documents, which takes as long as the disk does.
 //!
-//! So a call that does not change what is served (functions and their code, versions that no distribution names, aliases,
-//! permissions, tags) never waits for functions of others, and one that does waits for those that do. Two writers on one
+//! So a call that does not change what is served (functions and their code, versions and published CloudFront Functions that no
+//! distribution names, aliases, permissions, tags) never waits for functions of others, and one that does waits for those that do. Two writers on one
 //! function of Lambda's take turns besides, for as long as Lambda itself would let the second wait.
 
 use std::sync::Arc;

@@ -467,3 +467,22 @@ fn sizes_of_code_and_stores_are_settings() {
     assert_eq!(put(&larger, 1_024, 7), exceeded, "of the whole store");
     assert_eq!(put(&larger, 2, 2_001), exceeded);
 }
+
+#[test]
+fn what_the_file_says_now_counts() {
+    // CP-120, CP-130, CP-152
+    let plane = with_quotas("distributions: 1");
+    let create =
+        |reference| plane.cloudfront("CreateDistribution", &distribution(reference, |_| {}));
+    assert_eq!(code(create("one")), "well");
+    assert_eq!(code(create("two")), "TooManyDistributions");
+    let arn = function(&plane, "arm", json!({ "Architectures": ["arm64"] }));
+    plane.reload(&format!("compat: relaxed\n{SITE}"));
+    assert_eq!(code(create("two")), "well");
+    assert_eq!(code(associate(&plane, "origin-request", &arn)), "well");
+    // What is there stays, and there comes no more.
+    let made = plane.cloudfront("ListDistributions", &json!({})).unwrap();
+    assert_eq!(made["DistributionList"]["Quantity"], 3);
+    plane.reload("compat: relaxed\nnode: { data_dir: ./data, quotas: { distributions: 2 } }\n");
+    assert_eq!(code(create("three")), "TooManyDistributions");
+}

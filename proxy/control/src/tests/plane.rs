@@ -83,6 +83,12 @@ impl Plane {
         Self { dir, control }
     }
 
+    /// Reads the site file again, which says something else now.
+    pub(super) fn reload(&self, site: &str) {
+        fs::write(self.dir.path().join("fourfront.yaml"), site).unwrap();
+        self.control.reload(1_800_000_000_000).unwrap();
+    }
+
     /// A call as it comes off the wire.
     pub(super) fn call(
         &self,

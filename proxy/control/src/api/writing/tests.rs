@@ -243,6 +243,53 @@ fn a_configuration_that_takes_long_holds_up_no_function() {
 }
 
 #[test]
+fn what_no_distribution_names_is_written_without_a_configuration() {
+    // CP-080, CP-150
+    let node = Node::start(Duration::ZERO);
+    let arn = "arn:aws:cloudfront::000000000000:function/edge";
+    let call = |operation, input| node.call(Service::CloudFront, operation, &input).unwrap();
+    let code = |text: &str| {
+        json!({ "Name": "edge", "FunctionConfig": { "Comment": "", "Runtime": "cloudfront-js-2.0" },
+            "FunctionCode": STANDARD.encode(text) })
+    };
+    let config = json!({ "DistributionConfig": distribution(None) });
+    // Enough for all that wants to pass.
+    for _ in 0..8 {
+        node.preparing.open();
+    }
+    let made = call("CreateDistribution", config);
+    assert!(node.preparing.is_anybody_there());
+    let mut etag = call(
+        "CreateFunction",
+        code("function handler(e) { return e.request; }"),
+    )["ETag"]
+        .clone();
+    let publish = |etag: &Value| {
+        call(
+            "PublishFunction",
+            json!({ "Name": "edge", "IfMatch": etag }),
+        )
+    };
+    publish(&etag);
+    node.publish("lambda").unwrap();
+    assert!(!node.preparing.is_anybody_there());
+    let mut config = distribution(None);
+    config["DefaultCacheBehavior"]["FunctionAssociations"] = json!({
+        "Quantity": 1, "Items": [{ "EventType": "viewer-request", "FunctionARN": arn }],
+    });
+    let update = json!({ "Id": made["Distribution"]["Id"], "IfMatch": made["ETag"], "DistributionConfig": config });
+    call("UpdateDistribution", update);
+    assert!(node.preparing.is_anybody_there());
+    // The stage of development is nobody's but its author's; what is published then is served.
+    let mut changed = code("function handler(e) { return e.request; } // changed");
+    changed["IfMatch"] = etag;
+    etag = call("UpdateFunction", changed)["ETag"].clone();
+    assert!(!node.preparing.is_anybody_there());
+    publish(&etag);
+    assert!(node.preparing.is_anybody_there());
+}
+
+#[test]
 fn what_a_call_goes_by_is_the_same_when_it_is_written() {
     // CP-080, CP-130: a version is deleted while a distribution that names it is made ready
     let node = Node::start(Duration::ZERO);
