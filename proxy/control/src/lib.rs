@@ -30,6 +30,8 @@
 //!   what the origin says itself goes before it (CP-320).
 //! - An alias that was deployed needs a certificate that covers it, named by its distribution, where viewers come by HTTPS at
 //!   all and the site is `strict` (CP-116). Aliases of the site file are the operator's own, and are taken as they are.
+//! - What is deployed follows the `compat` at the top of the file. `node.quotas` counts what is deployed and not what the file
+//!   declares, which is the operator's own (CF-026 warns of it); sizes of CloudFront Functions and of stores hold for both.
 //! - A continuous deployment policy that a distribution names and that is not there, or that names a staging distribution
 //!   which is not there, is warned of and changes nothing: an exported configuration loads without them (CF-052). A staging
 //!   distribution is found by its domain name, its id or its name in the file.
