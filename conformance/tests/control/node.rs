@@ -30,6 +30,18 @@ node:
     'arn:aws:acm:us-east-1:000000000000:certificate/one': { cert: ./site.pem, key: ./site.key }
 ";
 
+const OTHER_ADMIN: &str =
+    "admin: { listen: 127.0.0.1:0, unknown_fields: reject, cors: https://console.example.test }";
+
+const OTHER_QUOTAS: &str = "  quotas:
+    cache_behaviors: 2
+    cloudfront_functions: 1
+    cloudfront_function_size: 20KiB
+    store_size: 4KiB
+    store_key_size: 600
+    store_value_size: 2KiB
+";
+
 /// A node that has served nothing yet. It is killed when it is dropped.
 pub(crate) struct Node {
     child: Child,
@@ -43,13 +55,23 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one in a folder of its own.
     pub(crate) fn start() -> Self {
+        Self::start_with(SITE)
+    }
+
+    /// The same with settings of its own: relaxed, strict about what it does not know, with small quotas, for a web page.
+    pub(crate) fn start_otherwise() -> Self {
+        let site = SITE.replace("admin: 127.0.0.1:0", OTHER_ADMIN);
+        Self::start_with(&format!("compat: relaxed\n{site}{OTHER_QUOTAS}"))
+    }
+
+    fn start_with(site_file: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let site = dir.path().join("site");
         fs::create_dir_all(site.join("bucket")).expect("a writable folder");
         let certified = rcgen::generate_simple_self_signed(["*.example.test".to_owned()]);
         let certified = certified.expect("a certificate");
         for (file, text) in [
-            ("fourfront.yaml", SITE.to_owned()),
+            ("fourfront.yaml", site_file.to_owned()),
             ("site.pem", certified.cert.pem()),
             ("site.key", certified.signing_key.serialize_pem()),
         ] {

@@ -30,6 +30,8 @@
 //!   what the origin says itself goes before it (CP-320).
 //! - An alias that was deployed needs a certificate that covers it, named by its distribution, where viewers come by HTTPS at
 //!   all and the site is `strict` (CP-116). Aliases of the site file are the operator's own, and are taken as they are.
+//! - What is deployed follows the `compat` at the top of the file. `node.quotas` counts what is deployed and not what the file
+//!   declares, which is the operator's own (CF-026 warns of it); sizes of CloudFront Functions and of stores hold for both.
 //! - A continuous deployment policy that a distribution names and that is not there, or that names a staging distribution
 //!   which is not there, is warned of and changes nothing: an exported configuration loads without them (CF-052). A staging
 //!   distribution is found by its domain name, its id or its name in the file.
@@ -48,6 +50,7 @@ mod error;
 mod expand;
 mod keys;
 mod lower;
+mod quotas;
 mod raw;
 mod report;
 mod settings;
@@ -64,14 +67,15 @@ use std::{
     sync::Arc,
 };
 
-use fourfront_model::{FunctionKey, Site};
+use fourfront_model::{Compat, FunctionKey, Site};
 
 pub use deployed::{Deployed, Deployment, Part};
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
+pub use quotas::{ApiQuotas, Quota};
 pub use settings::{
     AccessFormat, AdminAuth, CertificateFiles, CompressionSettings, ControlSettings, HookSettings,
     LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
-    ResolverSettings, ShieldSettings, ViewerSettings,
+    ResolverSettings, ShieldSettings, UnknownFields, ViewerSettings,
 };
 
 use cursor::Cursor;
@@ -88,6 +92,8 @@ pub struct Loaded {
     pub site: Arc<Site>,
     /// What `node:` sets.
     pub node: NodeSettings,
+    /// How closely distributions that say nothing about it follow AWS's refusals: those that are deployed, among others.
+    pub compat: Compat,
     /// Where each function is declared, for errors found when its code is loaded.
     pub function_locations: HashMap<FunctionKey, Location>,
     /// Files and directories a change of which should lead to a reload, sorted: the site file (when it was
@@ -105,6 +111,29 @@ pub struct Loaded {
 /// Every fault found, with its place.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, SiteErrors> {
     load_with(path, env, &Deployment::default())
+}
+
+/// Like [`load`], for who develops functions: environment variables are there also where AWS has none, with a warning (CP-130).
+///
+/// # Errors
+/// Every fault found, with its place.
+pub fn load_for_development(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, SiteErrors> {
+    let text = read_text(path)?;
+    let base_dir = path.parent().unwrap_or_else(|| Path::new(""));
+    let report = Report::new(path);
+    let source = Source {
+        text: &text,
+        base_dir,
+        env,
+        development: true,
+    };
+    let mut loaded = finished(&source, &Deployment::default(), report)?;
+    loaded.watched.push(path.to_path_buf());
+    loaded.watched.sort();
+    Ok(loaded)
 }
 
 /// Like [`load`], together with what was deployed to the node.
@@ -149,20 +178,42 @@ pub fn parse_with(
     env: &dyn Fn(&str) -> Option<String>,
     deployed: &Deployment,
 ) -> Result<Loaded, SiteErrors> {
-    let report = Report::new(origin);
-    match parse_reporting(text, base_dir, env, deployed, &report) {
+    let source = Source {
+        text,
+        base_dir,
+        env,
+        development: false,
+    };
+    finished(&source, deployed, Report::new(origin))
+}
+
+/// A site file as it is read.
+struct Source<'a> {
+    text: &'a str,
+    base_dir: &'a Path,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether its functions are being developed.
+    development: bool,
+}
+
+fn finished(
+    source: &Source<'_>,
+    deployed: &Deployment,
+    report: Report,
+) -> Result<Loaded, SiteErrors> {
+    match parse_reporting(source, deployed, &report) {
         Some(loaded) if report.is_clean() => Ok(loaded),
         _ => Err(report.into_errors()),
     }
 }
 
-fn parse_reporting(
-    text: &str,
-    base_dir: &Path,
-    env: &dyn Fn(&str) -> Option<String>,
-    deployed: &Deployment,
-    report: &Report,
-) -> Option<Loaded> {
+fn parse_reporting(source: &Source<'_>, deployed: &Deployment, report: &Report) -> Option<Loaded> {
+    let &Source {
+        text,
+        base_dir,
+        env,
+        development,
+    } = source;
     if text.len() > MAX_FILE {
         let message = format!("the file is longer than {MAX_FILE} bytes");
         report.error(&whole_file(), message);
@@ -183,7 +234,7 @@ fn parse_reporting(
         deployed::judge_strictly(&mut tree);
     }
     let raw = RawSite::read(&Cursor::root(&tree, report))?;
-    let mut loaded = lower::lower(raw, &deployed.stores, base_dir, report)?;
+    let mut loaded = lower::lower(raw, &deployed.stores, base_dir, development, report)?;
     loaded.watched.extend(documents);
     loaded.watched.sort();
     loaded.watched.dedup();

@@ -43,20 +43,17 @@ const COLLECTED_EVERY: Duration = Duration::from_secs(6 * 3_600);
 impl ControlState {
     /// Opens what the node keeps, if it keeps anything; `asked` is where, if that is not what the site file says. Prints why it
     /// cannot.
-    pub(super) fn open(settings: &NodeSettings, asked: Option<&Path>) -> Result<Option<Self>, ()> {
-        let Some(data_dir) = &settings.data_dir else {
+    pub(super) fn open(loaded: &Loaded, asked: Option<&Path>) -> Result<Option<Self>, ()> {
+        let Some(data_dir) = &loaded.node.data_dir else {
             return Ok(None);
         };
         let store = Store::open(data_dir, Options::default())
             .map_err(|e| say(&format!("node.data_dir: {e}")))?;
-        let opened = Opened::new(
-            store.clone(),
-            ApiSettings {
-                account: settings.control.account.clone(),
-                artifacts: settings.control.artifacts.clone(),
-                data_dir: asked.map(Path::to_path_buf),
-            },
-        );
+        let settings = ApiSettings {
+            data_dir: asked.map(Path::to_path_buf),
+            ..ApiSettings::of(loaded)
+        };
+        let opened = Opened::new(store.clone(), settings);
         Ok(Some(Self {
             opened,
             store,

@@ -78,7 +78,7 @@ pub(super) fn run(args: &ServeArgs) -> Exit {
         return Exit::Failed;
     };
     logs::install(&loaded.node.log, logs::Detail::Everything);
-    let Ok(state) = ControlState::open(&loaded.node, data) else {
+    let Ok(state) = ControlState::open(&loaded, data) else {
         return Exit::Failed;
     };
     // What was deployed is served from the first request on.

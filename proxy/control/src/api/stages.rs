@@ -19,7 +19,7 @@ use super::{
     native::{Told, decoded, problem},
     plane::Problem,
     releases::Deploy,
-    tx::{Stored, Tx},
+    tx::{Loads, Stored, Tx},
     work_out,
 };
 
@@ -126,11 +126,8 @@ impl Control {
         verb: &str,
         id: &str,
         caller: &Caller,
-        change: impl FnOnce(&mut Tx<'_>) -> Result<T, ApiError>,
+        change: impl Fn(&mut Tx<'_>) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let _writing = self.writing.lock();
-        let mut tx = Tx::new(self.around(caller));
-        let worked_out = change(&mut tx)?;
         let audit = AuditEntry {
             at: caller.now,
             key: caller.key_id.as_str().into(),
@@ -140,7 +137,8 @@ impl Control {
             outcome: "ok".into(),
             ..AuditEntry::default()
         };
-        self.commit(tx, Some(audit)).map(|_| worked_out)
+        let changed = self.transact(caller, |tx| Ok((change(tx)?, audit.clone().into())));
+        changed.map(|(worked_out, _)| worked_out)
     }
 
     /// Gives the staging distribution what a project has for the distribution `id`, which goes on as it is: new versions of its
@@ -171,7 +169,8 @@ impl Control {
 
     /// How the gradual rollout of a distribution stands.
     fn stage(&self, id: &str, caller: &Caller) -> Result<Value, ApiError> {
-        let tx = Tx::new(self.around(caller));
+        let loads = Loads::default();
+        let tx = Tx::new(self.around(caller, &loads));
         let stage = Stage::of(&tx, id)?;
         let config = &stage.policy.body.config;
         let shown = |d: &Stored<DistributionDocument>| {

@@ -68,11 +68,7 @@ impl Plane {
         fs::write(dir.path().join("site.pem"), pair.cert.pem()).unwrap();
         let loaded = load(&path, &super::env).unwrap_or_else(|e| panic!("{e}"));
         let store = Store::open(dir.path().join("data"), Options::default()).unwrap();
-        let settings = ApiSettings {
-            account: loaded.node.control.account.clone(),
-            artifacts: loaded.node.control.artifacts,
-            ..ApiSettings::default()
-        };
+        let settings = ApiSettings::of(&loaded);
         let site = SiteFile {
             path,
             env: Box::new(super::env),
@@ -85,6 +81,12 @@ impl Plane {
         );
         let control = control.unwrap();
         Self { dir, control }
+    }
+
+    /// Reads the site file again, which says something else now.
+    pub(super) fn reload(&self, site: &str) {
+        fs::write(self.dir.path().join("fourfront.yaml"), site).unwrap();
+        self.control.reload(1_800_000_000_000).unwrap();
     }
 
     /// A call as it comes off the wire.
