@@ -73,8 +73,8 @@ async fn fetch(node: &NodeAddress, args: &ExplainArgs, request: &Value) -> Resul
         Some(at) => at.trim_start_matches("http://").to_owned(),
         None => {
             let status = node.ask(Method::GET, "/_fourfront/v1/status", None).await?;
-            let plain = list(&status["listeners"]).iter().filter_map(Value::as_str);
-            let plain = plain.filter_map(|url| url.strip_prefix("http://")).next();
+            let mut all = list(&status["listeners"]).iter().filter_map(Value::as_str);
+            let plain = all.find_map(|url| url.strip_prefix("http://"));
             plain.map(str::to_owned).ok_or_else(|| {
                 let message = "the node does not say where viewers reach it: give --at ADDRESS";
                 (Exit::Usage, message.to_owned())

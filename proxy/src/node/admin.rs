@@ -150,12 +150,16 @@ fn origin_told(distribution: &str, origin: &Origin, counts: &OriginCounts, pools
     };
     let all = servers().count();
     let up = servers().filter(|s| s["state"] == json!("up")).count();
-    let state = match () {
-        () if all > 0 && up == 0 => "left alone",
-        () if counts.is_failing() => "failing",
-        () if up < all => "partly left alone",
-        () if counts.answers == 0 && all == 0 => "not asked yet",
-        () => "healthy",
+    let state = if all > 0 && up == 0 {
+        "left alone"
+    } else if counts.is_failing() {
+        "failing"
+    } else if up < all {
+        "partly left alone"
+    } else if counts.answers == 0 && all == 0 {
+        "not asked yet"
+    } else {
+        "healthy"
     };
     let in_flight = (!pools.is_empty()).then(|| {
         servers()

@@ -65,10 +65,7 @@ fn origins_are_told_with_their_state_and_what_failed_last() {
         .as_str()
         .expect("a message");
     let shown = told(&["origins", "ESITE"]);
-    assert!(
-        shown.contains(&format!("ESITE gone: last failed 20")),
-        "{shown}"
-    );
+    assert!(shown.contains("ESITE gone: last failed 20"), "{shown}");
     assert!(shown.contains(message), "{shown}");
     let other = run(&["origins", "EOTHER", "--node", &admin], site.path());
     assert_eq!(other.code, Some(1), "{other:?}");

@@ -92,8 +92,8 @@ pub(super) async fn fetch(args: &AwsArgs) -> Result<Fetched, Failure> {
             directory.clone()
         }
         (None, temporary) => {
-            let path = temporary.as_ref().map(tempfile::TempDir::path);
-            path.unwrap_or(Path::new(".")).to_owned()
+            let path = temporary.as_ref().map(|made| made.path().to_owned());
+            path.unwrap_or_default()
         }
     };
     let account = Account {

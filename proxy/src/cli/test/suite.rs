@@ -35,10 +35,7 @@ pub(super) fn run(args: &TestArgs) -> Result<Exit, String> {
     let events = events(&args.dir)?;
     let loaded = start::read_site(&args.config).ok_or_else(|| {
         let config = args.config.display();
-        format!(
-            "the functions of {} are tested, and it cannot be read",
-            config
-        )
+        format!("the functions of {config} are tested, and it cannot be read")
     })?;
     // Told as they go: a long suite says where it is.
     let print = |text: &str| output::print(text).map_err(|(_, message)| message);
