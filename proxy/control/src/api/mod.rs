@@ -17,6 +17,7 @@
 mod apply;
 mod arn;
 mod associations;
+mod audit;
 mod cloudfront;
 mod compose;
 mod error;
@@ -31,6 +32,7 @@ mod logs;
 pub mod native;
 mod page;
 pub mod plane;
+mod reach;
 mod releases;
 mod removal;
 mod retries;
@@ -48,11 +50,12 @@ use std::{
 };
 
 use fourfront_aws::Service;
-use fourfront_store::{AuditEntry, Kind, Store};
+use fourfront_store::{Kind, Store};
 use parking_lot::Mutex;
 use serde_json::Value;
 
 pub use arn::Account;
+pub use audit::Trail;
 pub use error::ApiError;
 pub use keychain::{KeyInfo, Keychain};
 pub use tx::{ApiSettings, Caller};
@@ -204,19 +207,9 @@ impl Control {
         input: &Value,
         caller: &Caller,
     ) -> Result<Value, ApiError> {
-        let audit = AuditEntry {
-            at: caller.now,
-            key: caller.key_id.as_str().into(),
-            source: caller.source.as_str().into(),
-            operation: format!("{}:{operation}", service.signing_name()).into(),
-            resource: resource(input).into(),
-            outcome: "ok".into(),
-            ..AuditEntry::default()
-        };
         if service == Service::KeyValueStore {
             let tx = Tx::new(self.around(caller));
-            let is_write = keys::is_write(operation);
-            return keys::call(&tx, operation, input, is_write.then_some(audit));
+            return keys::call(&tx, operation, input);
         }
         if reads(operation) {
             let mut tx = Tx::new(self.around(caller));
@@ -224,19 +217,7 @@ impl Control {
             // Of the document that was told, not of what may have taken its place meanwhile (CP-040).
             return Ok(tagged(output, |kind, id| tx.etag(kind, id)));
         }
-        let refusal = AuditEntry {
-            outcome: "".into(),
-            ..audit.clone()
-        };
-        let written = self.write(service, operation, input, caller, audit);
-        let (output, committed) = written.inspect_err(|e| {
-            // Whoever tries what is refused is told of as well (CP-433).
-            let outcome = e.code.as_ref().into();
-            let entry = AuditEntry { outcome, ..refusal };
-            if let Err(e) = self.store.audit(vec![entry]) {
-                tracing::error!("the audit log: {e}");
-            }
-        })?;
+        let (output, committed) = self.write(service, operation, input, caller)?;
         Ok(tagged(output, |kind, id| {
             let revision = committed.iter().find(|(k, i, _)| k == kind && &**i == id);
             revision.map_or_else(String::new, |(.., revision)| {
@@ -251,12 +232,11 @@ impl Control {
         operation: &str,
         input: &Value,
         caller: &Caller,
-        audit: AuditEntry,
     ) -> Result<(Output, Vec<Revision>), ApiError> {
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
         let output = work_out(&mut tx, service, operation, input)?;
-        let committed = self.commit(tx, Some(audit))?;
+        let committed = self.commit(tx)?;
         Ok((output, committed))
     }
 
@@ -320,21 +300,19 @@ impl Control {
     fn commit_release(
         &self,
         tx: Tx<'_>,
-        audit: AuditEntry,
         release: fourfront_store::ReleaseDraft,
     ) -> Result<(), ApiError> {
-        self.commit_as(tx, Some(audit), Some(release)).map(|_| ())
+        self.commit_as(tx, Some(release)).map(|_| ())
     }
 
     /// Makes what a call would write ready, writes it and swaps it in. The revisions of what was written.
-    fn commit(&self, tx: Tx<'_>, audit: Option<AuditEntry>) -> Result<Vec<Revision>, ApiError> {
-        self.commit_as(tx, audit, None)
+    fn commit(&self, tx: Tx<'_>) -> Result<Vec<Revision>, ApiError> {
+        self.commit_as(tx, None)
     }
 
     fn commit_as(
         &self,
         tx: Tx<'_>,
-        audit: Option<AuditEntry>,
         release: Option<fourfront_store::ReleaseDraft>,
     ) -> Result<Vec<Revision>, ApiError> {
         if !tx.changes_anything() {
@@ -349,7 +327,7 @@ impl Control {
         let mut batch = tx.into_batch();
         batch.author = caller.key_id.as_str().into();
         batch.now = caller.now;
-        batch.audit = audit;
+        batch.audit = caller.trail.entry();
         batch.release = release;
         let made: Vec<_> = batch.kvs.iter().filter_map(made).collect();
         let names: Vec<_> = batch
@@ -412,8 +390,8 @@ impl Caller {
         Self {
             key_id: "node".to_owned(),
             now,
-            origin: String::new(),
             source: "local".to_owned(),
+            ..Self::default()
         }
     }
 }
@@ -480,6 +458,7 @@ fn resource(input: &Value) -> &str {
         "Name",
         "Id",
         "DistributionId",
+        "PrimaryDistributionId",
         "Resource",
         "KvsARN",
         "RoleName",

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fourfront_auth::Action;
 use fourfront_import::Plan;
-use fourfront_store::{AuditEntry, Kind, Release, ReleaseDraft};
+use fourfront_store::{Kind, Release, ReleaseDraft};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use super::{
     front::{Front, Head},
     native::{Told, problem},
     plane::Problem,
-    time,
+    reach, time,
     tx::Tx,
 };
 
@@ -65,12 +66,14 @@ pub(super) fn answer(
             let releases = control.store().releases(stack.map(|(_, v)| v.as_str()));
             let items: Vec<Value> = releases
                 .iter()
+                .filter(|(_, release)| caller.sees_stack(&release.stack))
                 .map(|(_, release)| summary(release))
                 .collect();
             Ok((StatusCode::OK, json!({ "items": items })))
         }
         ("GET", ["releases", id]) => {
             let release = existing(control, id).map_err(problem)?;
+            caller.may(Action::Read, &release.stack).map_err(problem)?;
             let mut told = summary(&release);
             let members = release.members.iter().map(|m| {
                 let body = m
@@ -132,6 +135,26 @@ fn stack_of(release: &Release) -> Stack {
         .unwrap_or_default()
 }
 
+/// Works a deploy out, by who may make it and with what they may change (CP-432).
+fn applied(tx: &mut Tx<'_>, deploy: &Deploy) -> Result<Applied, ApiError> {
+    let stack = &deploy.plan.stack;
+    tx.caller.trail.about(stack);
+    tx.caller.may(Action::Write, stack)?;
+    let before = stack_now(tx, stack)?;
+    let applied = apply::apply(tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
+    // What is there already as the plan has it would become the stack's, too.
+    let held = applied.members.iter();
+    let held = held.map(|(kind, id)| (kind, id.as_str()));
+    reach::stays_within(tx, stack, &before, tx.touched().chain(held))?;
+    Ok(applied)
+}
+
+/// What a stack owns now.
+fn stack_now(tx: &Tx<'_>, stack: &str) -> Result<Stack, ApiError> {
+    let stored = tx.get::<Stack>(&Kind::Setting, &apply::stack_id(stack))?;
+    Ok(stored.map(|stored| stored.body).unwrap_or_default())
+}
+
 fn told(applied: &Applied) -> Value {
     json!({ "steps": applied.steps, "urls": applied.urls })
 }
@@ -141,7 +164,7 @@ impl Control {
     fn plan(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
-        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
+        let applied = applied(&mut tx, deploy)?;
         if tx.changes_what_is_served() {
             // What is made ready is dropped again.
             drop(self.prepare(&tx)?);
@@ -155,7 +178,7 @@ impl Control {
     fn deploy(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
-        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
+        let applied = applied(&mut tx, deploy)?;
         let mut answer = told(&applied);
         answer["stack"] = json!(deploy.plan.stack);
         answer["notes"] = json!(deploy.plan.notes);
@@ -173,13 +196,7 @@ impl Control {
                 return Ok(answer);
             }
         }
-        let release = self.release(
-            tx,
-            applied.members,
-            &deploy.plan.stack,
-            &deploy.message,
-            "deploy",
-        )?;
+        let release = self.release(tx, applied.members, &deploy.plan.stack, &deploy.message)?;
         answer["release"] = json!(release);
         Ok(answer)
     }
@@ -188,11 +205,11 @@ impl Control {
     fn activate(&self, id: &str, message: &str, caller: &Caller) -> Result<Value, ApiError> {
         let _writing = self.writing.lock();
         let release = existing(self, id)?;
+        caller.may(Action::Write, &release.stack)?;
         let mut tx = Tx::new(self.around(caller));
         // A release may hold what others own, to whose distributions the stack attached functions: that is left alone.
         let of_release = stack_of(&release);
-        let now = tx.get::<Stack>(&Kind::Setting, &apply::stack_id(&release.stack))?;
-        let now = now.map(|stored| stored.body).unwrap_or_default();
+        let now = stack_now(&tx, &release.stack)?;
         let mut members = Vec::new();
         for member in &release.members {
             let kind: Kind = member.kind.parse().map_err(|_| {
@@ -229,11 +246,12 @@ impl Control {
                 tx.delete(kind, &owned.id);
             }
         }
+        reach::stays_within(&tx, &release.stack, &now, tx.touched())?;
         let said = match message {
             "" => format!("rollback to {id}"),
             message => message.to_owned(),
         };
-        let made = self.release(tx, members, &release.stack, &said, "activate")?;
+        let made = self.release(tx, members, &release.stack, &said)?;
         Ok(json!({ "release": made, "stack": &*release.stack, "activated": id }))
     }
 
@@ -244,28 +262,18 @@ impl Control {
         members: Vec<(Kind, String)>,
         stack: &str,
         message: &str,
-        operation: &str,
     ) -> Result<String, ApiError> {
         for (kind, id) in members {
             // Those that the deploy left as they are belong to the release as well.
             tx.touch(&kind, &id);
         }
         let id = release_id(tx.caller.now);
-        let audit = AuditEntry {
-            at: tx.caller.now,
-            key: tx.caller.key_id.as_str().into(),
-            source: tx.caller.source.as_str().into(),
-            operation: format!("fourfront:{operation}").into(),
-            resource: stack.into(),
-            outcome: "ok".into(),
-            ..AuditEntry::default()
-        };
         let draft = ReleaseDraft {
             id: id.as_str().into(),
             stack: stack.into(),
             message: message.into(),
         };
-        self.commit_release(tx, audit, draft)?;
+        self.commit_release(tx, draft)?;
         Ok(id)
     }
 }

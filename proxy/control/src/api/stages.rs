@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fourfront_aws::Service;
-use fourfront_store::{AuditEntry, Kind};
+use fourfront_store::Kind;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -80,20 +80,20 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
         }
         ("POST", [_, _]) => {
             let asked = asked()?;
-            let told = control.staged("create", &id, caller, |tx| create(tx, &id, &asked));
+            let told = control.staged(caller, |tx| create(tx, &id, &asked));
             (StatusCode::CREATED, "create", told)
         }
         ("PUT", [_, _]) => {
             let asked = asked()?;
-            let told = control.staged("traffic", &id, caller, |tx| traffic(tx, &id, &asked));
+            let told = control.staged(caller, |tx| traffic(tx, &id, &asked));
             (StatusCode::OK, "traffic", told)
         }
         ("POST", [_, _, "promote"]) => {
-            let told = control.staged("promote", &id, caller, |tx| promote(tx, &id));
+            let told = control.staged(caller, |tx| promote(tx, &id));
             (StatusCode::OK, "promote", told)
         }
         ("DELETE", [_, _]) => {
-            let told = control.staged("drop", &id, caller, |tx| discard(tx, &id));
+            let told = control.staged(caller, |tx| discard(tx, &id));
             (StatusCode::OK, "drop", told)
         }
         _ => {
@@ -116,24 +116,13 @@ impl Control {
     /// Works out a change and commits it.
     fn staged(
         &self,
-        verb: &str,
-        id: &str,
         caller: &Caller,
         change: impl FnOnce(&mut Tx<'_>) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
         change(&mut tx)?;
-        let audit = AuditEntry {
-            at: caller.now,
-            key: caller.key_id.as_str().into(),
-            source: caller.source.as_str().into(),
-            operation: format!("fourfront:stage-{verb}").into(),
-            resource: id.into(),
-            outcome: "ok".into(),
-            ..AuditEntry::default()
-        };
-        self.commit(tx, Some(audit)).map(|_| ())
+        self.commit(tx).map(|_| ())
     }
 
     /// How the gradual rollout of a distribution stands.

@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use fourfront_auth::Principal;
 use fourfront_store::{Batch, BlobId, Change, Expected, Kind, KvsChange, Snapshot, Store};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -15,6 +16,7 @@ use super::{
     ApiError,
     arn::Account,
     associations,
+    audit::Trail,
     cloudfront::DistributionDocument,
     lambda::{Code, FunctionRef, model_function},
     plane::DataPlane,
@@ -23,7 +25,7 @@ use super::{
 };
 
 /// Who calls, and when.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Caller {
     /// The id of the key that the call is signed with.
     pub key_id: String,
@@ -33,6 +35,10 @@ pub struct Caller {
     pub origin: String,
     /// From where: an address, or `local`.
     pub source: String,
+    /// Who proved to have the key; `None` is the node itself.
+    pub principal: Option<Principal>,
+    /// What the audit log is told of the call (CP-433).
+    pub trail: Trail,
 }
 
 /// What the API goes by.
@@ -324,6 +330,16 @@ impl<'a> Tx<'a> {
             kvs: self.data,
             ..Batch::default()
         }
+    }
+
+    /// The documents that are to be written.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = (&Kind, &str)> {
+        self.pending.keys().map(|(kind, id)| (kind, id.as_str()))
+    }
+
+    /// Whether a document was there when the call began.
+    pub(crate) fn was_there(&self, kind: &Kind, id: &str) -> bool {
+        self.current.get(kind, id).is_some()
     }
 
     /// Whether anything is to be written.

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod associations;
+mod audited;
 mod behaviors;
 mod buckets;
 mod cloudfront_functions;
@@ -32,6 +33,7 @@ mod response_headers;
 mod rollout;
 mod shields;
 mod signed;
+mod stacks;
 mod text;
 mod tls;
 mod warnings;
