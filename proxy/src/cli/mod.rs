@@ -1,6 +1,7 @@
 //! The command line (CP-600..616). Human text goes to standard error, data to standard output.
 
 mod address;
+mod audit;
 mod backup;
 mod check;
 mod control;
@@ -14,6 +15,7 @@ mod health;
 mod keys;
 mod kv;
 mod logs;
+mod master;
 mod notify;
 mod output;
 mod purge;
@@ -94,6 +96,8 @@ enum Command {
     Policy(resources::PolicyCommand),
     /// Make, list, rotate and remove keys of who may use a node.
     Key(keys::KeyArgs),
+    /// Tell who changed what on a node, newest first, and who tried to.
+    Audit(audit::AuditArgs),
     /// Print the settings with which AWS's tools talk to a node.
     Env(env::EnvArgs),
     /// Tell how a node is.
@@ -175,6 +179,7 @@ pub fn main() -> ExitCode {
         Command::Dist(command) => resources::distributions(&command),
         Command::Policy(command) => resources::policies(&command),
         Command::Key(args) => keys::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Env(args) => env::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(&args),
