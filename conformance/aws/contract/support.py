@@ -1,7 +1,8 @@
 """What the contract tests have in common: clients of a node, an origin behind it, a viewer before it.
 
 The environment says where the node is: FOURFRONT_ADMIN and FOURFRONT_VIEWER are addresses as it printed them, and
-AWS_SHARED_CREDENTIALS_FILE is the file of its first key.
+AWS_SHARED_CREDENTIALS_FILE is the file of its first key. FOURFRONT_ADMIN_CA is the certificate of its admin listener, where
+that takes TLS.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import http.server
 import io
 import json
 import os
+import ssl
 import sys
 import threading
 import time
@@ -22,6 +24,8 @@ import botocore.exceptions
 
 ADMIN = os.environ["FOURFRONT_ADMIN"]
 VIEWER = os.environ["FOURFRONT_VIEWER"]
+ADMIN_CA = os.environ.get("FOURFRONT_ADMIN_CA")
+SCHEME = "https" if ADMIN_CA else "http"
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/edge"
 DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
@@ -184,12 +188,21 @@ def distribution(reference, port=9, **more):
     }
 
 
+def connection(source=None):
+    """To the admin listener, from an address of this machine."""
+    source = source and (source, 0)
+    if not ADMIN_CA:
+        return http.client.HTTPConnection(ADMIN, timeout=60, source_address=source)
+    context = ssl.create_default_context(cafile=ADMIN_CA)
+    return http.client.HTTPSConnection(ADMIN, timeout=60, source_address=source, context=context)
+
+
 def native(method, path, body=None, token=None, source=None):
     """A request of the native API, from an address of this machine: status and document."""
-    connection = http.client.HTTPConnection(ADMIN, timeout=30, source_address=source and (source, 0))
+    talk = connection(source)
     send = {"Authorization": f"Bearer {token}"} if token else {}
-    connection.request(method, f"/_fourfront/v1/{path}", None if body is None else json.dumps(body), send)
-    answer = connection.getresponse()
+    talk.request(method, f"/_fourfront/v1/{path}", None if body is None else json.dumps(body), send)
+    answer = talk.getresponse()
     text = answer.read().decode()
-    connection.close()
+    talk.close()
     return answer.status, text
