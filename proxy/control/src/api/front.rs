@@ -25,8 +25,8 @@ use super::{
     arn::uuid,
     audit::{self, Refusals},
     keychain::Keychain,
-    lambda::FunctionRef,
     log_query,
+    named::Named,
     plane::Problem,
     reach,
     retries::Retries,
@@ -598,81 +598,6 @@ struct Call {
     caller: Caller,
     /// Of the request.
     id: String,
-}
-
-/// What an operation is about, by name.
-enum Named {
-    Any,
-    Shared,
-    Distribution(String),
-    Function(String),
-    Store(String),
-}
-
-impl Named {
-    fn of(control: &Control, service: Service, operation: &str, input: &Value) -> Self {
-        let member = |name: &str| input[name].as_str().map(str::to_owned);
-        let account = &control.settings().account;
-        match service {
-            Service::Lambda => {
-                // The member that the operation acts on, and no other that may stand beside it.
-                let name = match operation {
-                    "ListTags" | "TagResource" | "UntagResource" => member("Resource"),
-                    _ => member("FunctionName"),
-                };
-                let parsed = name.and_then(|n| FunctionRef::parse(&n, account).ok());
-                parsed.map_or(Self::Any, |reference| Self::Function(reference.name))
-            }
-            Service::KeyValueStore => {
-                let arn = member("KvsARN").unwrap_or_default();
-                control.store_named_by(&arn).map_or(Self::Any, Self::Store)
-            }
-            Service::CloudFront if operation.ends_with("KeyValueStore") => {
-                member("Name").map_or(Self::Any, Self::Store)
-            }
-            Service::CloudFront if operation.ends_with("Function") => {
-                member("Name").map_or(Self::Any, Self::Function)
-            }
-            Service::CloudFront if operation.contains("Invalidation") => {
-                member("DistributionId").map_or(Self::Any, Self::Distribution)
-            }
-            Service::CloudFront if operation == "CopyDistribution" => {
-                member("PrimaryDistributionId").map_or(Self::Any, Self::Distribution)
-            }
-            Service::CloudFront
-                if operation.contains("Distribution")
-                    && !operation.starts_with("CreateDistribution") =>
-            {
-                member("Id").map_or(Self::Any, Self::Distribution)
-            }
-            Service::CloudFront if operation.starts_with("CreateDistribution") => Self::Any,
-            Service::CloudFront
-                if operation.contains("TagResource") || operation == "ListTagsForResource" =>
-            {
-                let arn = member("Resource").unwrap_or_default();
-                match arn.split_once(":distribution/") {
-                    Some((_, id)) => Self::Distribution(id.to_owned()),
-                    None => match arn.split_once(":function/") {
-                        Some((_, name)) => Self::Function(name.to_owned()),
-                        None => Self::Any,
-                    },
-                }
-            }
-            Service::CloudFront => Self::Shared,
-            Service::Logs => super::logs::function_named(input).map_or(Self::Any, Self::Function),
-            Service::Sts | Service::Iam => Self::Any,
-        }
-    }
-
-    fn resource(&self) -> Resource<'_> {
-        match self {
-            Self::Any => Resource::Any,
-            Self::Shared => Resource::Shared,
-            Self::Distribution(id) => Resource::Distribution(id),
-            Self::Function(name) => Resource::Function(name),
-            Self::Store(name) => Resource::Store(name),
-        }
-    }
 }
 
 /// The operation of a request that names it in its body or in a field, and which service that makes it (CP-002).

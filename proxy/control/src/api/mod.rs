@@ -29,6 +29,7 @@ mod keys_api;
 mod lambda;
 pub mod log_query;
 mod logs;
+mod named;
 pub mod native;
 mod page;
 pub mod plane;

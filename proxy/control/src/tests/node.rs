@@ -296,7 +296,10 @@ fn administrators_elsewhere_need_signatures_and_tls() {
         let block = with_node(&format!("{data}admin: {{ listen: {far}, auth: sigv4 }}"));
         refused(&block, &["3: | is not a loopback address, and without TLS"]);
         let any = format!("{data}admin: {{ listen: {far}, insecure: true, auth: any }}");
-        refused(&with_node(&any), &["3: | `any` is for loopback addresses alone"]);
+        refused(
+            &with_node(&any),
+            &["3: | `any` is for loopback addresses alone"],
+        );
         let meant = accepted(&with_node(&format!(
             "{data}admin: {{ listen: {far}, insecure: true }}"
         )));
