@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    net::{IpAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, UdpSocket},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -224,7 +224,7 @@ fn reached_by() -> IpAddr {
         socket.connect("192.0.2.200:9")?;
         socket.local_addr()
     });
-    way.map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip())
+    way.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
 impl Drop for Node {
