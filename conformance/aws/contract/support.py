@@ -2,7 +2,8 @@
 
 The environment says where the node is: FOURFRONT_ADMIN and FOURFRONT_VIEWER are addresses as it printed them,
 FOURFRONT_DIR is the folder of its site file, FOURFRONT_PROGRAM the program itself, and AWS_SHARED_CREDENTIALS_FILE the file
-of its first key. What came of every call goes to the file FOURFRONT_SEEN (`witness.py`).
+of its first key. FOURFRONT_ADMIN_CA is the certificate of its admin listener, where that takes TLS. What came of every call
+goes to the file FOURFRONT_SEEN (`witness.py`).
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import http.server
 import io
 import json
 import os
+import ssl
 import sys
 import threading
 import time
@@ -27,6 +29,8 @@ import witness
 
 ADMIN = os.environ["FOURFRONT_ADMIN"]
 VIEWER = os.environ["FOURFRONT_VIEWER"]
+ADMIN_CA = os.environ.get("FOURFRONT_ADMIN_CA")
+SCHEME = "https" if ADMIN_CA else "http"
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/edge"
 DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
@@ -205,22 +209,31 @@ def distribution(reference, port=9, **more):
 
 def signed(method, path, body=b"", send=None):
     """A request to CloudFront's API that no client of AWS's makes, signed as theirs are: status, headers and body."""
-    request = AWSRequest(method, f"http://{ADMIN}{path}", headers=send, data=body)
+    request = AWSRequest(method, f"{SCHEME}://{ADMIN}{path}", headers=send, data=body)
     SigV4Auth(_session.get_credentials(), "cloudfront", "us-east-1").add_auth(request)
-    connection = http.client.HTTPConnection(ADMIN, timeout=30)
-    connection.request(method, path, body or None, dict(request.headers))
-    answer = connection.getresponse()
+    connected = connection()
+    connected.request(method, path, body or None, dict(request.headers))
+    answer = connected.getresponse()
     told = answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-    connection.close()
+    connected.close()
     return told
+
+
+def connection(source=None):
+    """To the admin listener, from an address of this machine."""
+    source = source and (source, 0)
+    if not ADMIN_CA:
+        return http.client.HTTPConnection(ADMIN, timeout=60, source_address=source)
+    context = ssl.create_default_context(cafile=ADMIN_CA)
+    return http.client.HTTPSConnection(ADMIN, timeout=60, source_address=source, context=context)
 
 
 def native(method, path, body=None, token=None, source=None):
     """A request of the native API, from an address of this machine: status and document."""
-    connection = http.client.HTTPConnection(ADMIN, timeout=30, source_address=source and (source, 0))
+    talk = connection(source)
     send = {"Authorization": f"Bearer {token}"} if token else {}
-    connection.request(method, f"/_fourfront/v1/{path}", None if body is None else json.dumps(body), send)
-    answer = connection.getresponse()
+    talk.request(method, f"/_fourfront/v1/{path}", None if body is None else json.dumps(body), send)
+    answer = talk.getresponse()
     text = answer.read().decode()
-    connection.close()
+    talk.close()
     return answer.status, text

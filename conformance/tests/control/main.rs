@@ -132,14 +132,34 @@ fn what_was_deployed_is_served_after_a_kill() {
 #[test]
 fn nothing_is_reached_without_a_key() {
     // CP-700: CP-002, CP-016, CP-206, CP-400, CP-402, CP-420, CP-432, CP-620, CP-621
+    Node::start().run_with(&["access.py"], &known());
+}
+
+#[test]
+fn nothing_is_reached_from_elsewhere_without_a_key() {
+    // CP-002, CP-400, CP-401, CP-402, CP-416, CP-420, CP-432, CP-620
+    Node::far().run_with(&["access.py"], &known());
+}
+
+#[test]
+fn whatever_may_change_something_leaves_an_entry_in_the_audit_log() {
+    // CP-433
+    Node::start().run_with(&["audited.py"], &known());
+}
+
+/// The node's tables of operations and routes, and which of them may change something.
+fn known() -> String {
     let changes = |action: Action| action.is_mutation() || action == Action::Run;
-    let operations = Action::operations()
-        .map(|(service, name, action)| json!([service.scope(), name, changes(action)]));
-    let routes = Action::routes()
-        .map(|(method, template, action)| json!([method, template, changes(action)]));
-    let known = json!({
+    let operations = Action::operations().map(|(service, name, action)| {
+        json!([service.scope(), name, changes(action), action.is_mutation()])
+    });
+    let routes = Action::routes().map(|(method, template, action)| {
+        let is_entered = Action::native_changes(method, template);
+        json!([method, template, changes(action), is_entered])
+    });
+    json!({
         "operations": operations.collect::<Vec<_>>(),
         "routes": routes.collect::<Vec<_>>(),
-    });
-    Node::start().run_with(&["access.py"], &known.to_string());
+    })
+    .to_string()
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
+    net::{IpAddr, Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -42,12 +43,18 @@ const OTHER_QUOTAS: &str = "  quotas:
     store_value_size: 2KiB
 ";
 
+/// The same with an admin listener that other machines reach, which takes TLS (CP-401) and signatures (CP-400).
+const FAR: &str = "{ listen: 0.0.0.0:0, certificate: { cert: ./admin.pem, key: ./admin.key } }";
+
 /// A node that has served nothing yet. It is killed when it is dropped.
 pub(crate) struct Node {
     child: Child,
     /// Taken by the node that comes after it.
     dir: Option<TempDir>,
+    /// Where its admin listener is reached.
     admin: String,
+    /// The certificate that it shows there, if it does.
+    admin_ca: Option<PathBuf>,
     viewer: String,
     log: Receiver<String>,
 }
@@ -55,25 +62,45 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one in a folder of its own.
     pub(crate) fn start() -> Self {
-        Self::start_with(SITE)
+        Self::with(SITE)
     }
 
     /// The same with settings of its own: relaxed, strict about what it does not know, with small quotas, for a web page.
     pub(crate) fn start_otherwise() -> Self {
         let site = SITE.replace("admin: 127.0.0.1:0", OTHER_ADMIN);
-        Self::start_with(&format!("compat: relaxed\n{site}{OTHER_QUOTAS}"))
+        Self::with(&format!("compat: relaxed\n{site}{OTHER_QUOTAS}"))
     }
 
-    fn start_with(site_file: &str) -> Self {
+    /// Starts one that is administered from elsewhere: its listener is on all of this machine's addresses, and is reached by
+    /// one that other machines reach as well, where there is one.
+    pub(crate) fn far() -> Self {
+        let mut node = Self::with(&SITE.replace("admin: 127.0.0.1:0", &format!("admin: {FAR}")));
+        let (_, port) = node.admin.rsplit_once(':').expect("an address");
+        node.admin = format!("{}:{port}", reached_by());
+        let dir = node.dir.as_ref().expect("a node has a folder");
+        node.admin_ca = Some(dir.path().join("site/admin.pem"));
+        node
+    }
+
+    fn with(text: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let site = dir.path().join("site");
         fs::create_dir_all(site.join("bucket")).expect("a writable folder");
-        let certified = rcgen::generate_simple_self_signed(["*.example.test".to_owned()]);
-        let certified = certified.expect("a certificate");
+        let signed_for = |name: String| {
+            let certified = rcgen::generate_simple_self_signed([name]).expect("a certificate");
+            let key = certified.signing_key.serialize_pem();
+            (certified.cert.pem(), key)
+        };
+        let (viewers, admins) = (
+            signed_for("*.example.test".to_owned()),
+            signed_for(reached_by().to_string()),
+        );
         for (file, text) in [
-            ("fourfront.yaml", site_file.to_owned()),
-            ("site.pem", certified.cert.pem()),
-            ("site.key", certified.signing_key.serialize_pem()),
+            ("fourfront.yaml", text.to_owned()),
+            ("site.pem", viewers.0),
+            ("site.key", viewers.1),
+            ("admin.pem", admins.0),
+            ("admin.key", admins.1),
         ] {
             fs::write(site.join(file), text).expect("a writable folder");
         }
@@ -116,15 +143,17 @@ impl Node {
             said.push_str(&line);
             said.push('\n');
         };
-        let after = |word: &str| {
+        let after = |sign: &str, word: &str| {
             let (_, rest) = line.split_once(word).expect("the line names it");
+            let (_, rest) = rest.split_once(sign).expect("the line has URLs");
             let end = rest.find([' ', ',']).unwrap_or(rest.len());
             rest[..end].to_owned()
         };
         Self {
             child,
-            admin: after("admin on http://"),
-            viewer: after("serving on http://"),
+            admin: after("://", "admin on "),
+            admin_ca: None,
+            viewer: after("://", "serving on "),
             dir: Some(dir),
             log,
         }
@@ -200,6 +229,7 @@ impl Node {
             .env("FOURFRONT_VIEWER", &self.viewer)
             .env("FOURFRONT_DIR", &site)
             .env("FOURFRONT_PROGRAM", env!("CARGO_BIN_EXE_conformance-node"))
+            .envs(self.admin_ca.iter().map(|ca| ("FOURFRONT_ADMIN_CA", ca)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -222,6 +252,16 @@ impl Node {
             log.join("\n")
         );
     }
+}
+
+/// An address of this machine that others reach as well, or else the one that it has itself.
+fn reached_by() -> IpAddr {
+    // Nothing is sent: only the way is looked up.
+    let way = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.200:9")?;
+        socket.local_addr()
+    });
+    way.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
 impl Drop for Node {

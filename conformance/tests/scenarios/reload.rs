@@ -198,7 +198,7 @@ async fn a_new_origin_is_used_for_misses_and_drops_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_way_keeps_the_configuration_it_began_with() {
-    // CF-027, LE-379, LE-A53
+    // CF-027, CP-505, LE-379, LE-A53
     let (open, gate) = watch::channel(false);
     let origin = Origin::start(move |_| {
         Reply::ok("x")

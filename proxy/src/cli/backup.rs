@@ -10,12 +10,15 @@ use std::{
 };
 
 use clap::Args;
+use fourfront_control::api::Keychain;
+use fourfront_store::{Options, Store};
 use http::Method;
 use http_body_util::BodyExt as _;
 
 use super::{
     Exit,
     address::{self, Call, Failure, LONG, NodeAddress, NodeArgs},
+    master,
     output::note,
     status::size,
 };
@@ -41,6 +44,10 @@ pub(super) struct RestoreArgs {
     /// Take the place of a store that is there; it is kept as `state.redb.replaced`.
     #[arg(long)]
     replace: bool,
+    /// The master key that the node has, where it is not `master.key` in that directory: whether it opens the keys in the
+    /// backup is looked at. It is not copied.
+    #[arg(long, value_name = "FILE")]
+    master_key: Option<PathBuf>,
 }
 
 pub(super) fn backup(args: &BackupArgs) -> Exit {
@@ -67,6 +74,9 @@ pub(super) fn backup(args: &BackupArgs) -> Exit {
         match done {
             Ok(bytes) => {
                 note(&format_args!("{}: {}", args.file.display(), size(bytes)));
+                note(
+                    &"the keys in it are sealed, and the master key is not in it: keep a copy of that apart",
+                );
                 Ok(())
             }
             Err(failure) => {
@@ -99,7 +109,7 @@ async fn receive(mut body: hyper::body::Incoming, mut to: impl io::Write) -> Res
 }
 
 pub(super) fn restore(args: &RestoreArgs) -> Exit {
-    match restore_into(&args.file, &args.data, args.replace) {
+    match restore_into(args) {
         Ok(()) => Exit::Ok,
         Err((exit, message)) => {
             super::say(&message);
@@ -108,9 +118,10 @@ pub(super) fn restore(args: &RestoreArgs) -> Exit {
     }
 }
 
-fn restore_into(file: &Path, data: &Path, replace: bool) -> Result<(), Failure> {
+fn restore_into(args: &RestoreArgs) -> Result<(), Failure> {
     use fourfront_store::StoreError;
 
+    let (file, data, replace) = (&args.file, &args.data, args.replace);
     let restored = match file.as_os_str() == "-" {
         true => fourfront_store::restore(io::stdin().lock(), data, replace),
         false => {
@@ -132,11 +143,26 @@ fn restore_into(file: &Path, data: &Path, replace: bool) -> Result<(), Failure> 
         restored.header.sequence,
         restored.blobs
     ));
-    // Secrets in it are sealed with a key that no backup holds.
-    if !data.join("master.key").exists() {
-        note(
-            &"its keys were sealed with the node's master key: put that where the node looks for it, or make new keys",
-        );
+    match sealed(data, args.master_key.as_deref()) {
+        Ok(said) => note(&said),
+        // The store is there all the same.
+        Err(e) => note(&format_args!("the keys in it: {e}")),
     }
     Ok(())
+}
+
+/// Whether the keys of a restored store can be used: they are sealed with a master key, which no backup holds (CP-430).
+fn sealed(data: &Path, file: Option<&Path>) -> Result<String, String> {
+    let store = Store::open(data, Options::default()).map_err(|e| e.to_string())?;
+    let Some(found) = master::there(data, file, &|name| std::env::var(name).ok())? else {
+        return Ok(format!(
+            "its keys are sealed with the master key of the node that it is of: put that into {} (0600), or where \
+             node.admin.master_key_file says, before the node starts; without it nobody can sign with them, and the node's \
+             own user makes new ones by the socket (`fourfront key create`)",
+            data.join("master.key").display()
+        ));
+    };
+    let keys = Keychain::new(store, found.key);
+    let said = master::unopened(&keys, &found.origin)?;
+    Ok(said.unwrap_or_else(|| format!("the master key of {} opens its keys", found.origin)))
 }

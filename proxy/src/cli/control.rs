@@ -9,7 +9,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use fourfront_auth::{AdminListener, AuthMode, LinkSigner, MasterKey, may_use_development_key};
+use fourfront_auth::{
+    AdminListener, AuthMode, LinkSigner, check_listeners, may_use_development_key,
+};
 use fourfront_control::{
     AdminAuth, Loaded, NodeSettings,
     api::{ApiSettings, Control, Keychain, Opened, SiteFile, front},
@@ -20,6 +22,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use super::{
+    master,
     restart::{needs_restart, note},
     say,
 };
@@ -84,9 +87,12 @@ impl ControlState {
         config: &Path,
         settings: &NodeSettings,
     ) -> Option<Controlled> {
-        let master = master_key(&self.data_dir, settings)
+        let file = settings.control.master_key_file.as_deref();
+        let found = master::for_store(&self.data_dir, file, &|name| env::var(name).ok());
+        let master::Found { key, origin } = found
             .map_err(|e| say(&format!("node.admin.master_key_file: {e}")))
             .ok()?;
+        let master = key;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let signer = LinkSigner::new(&master, settings.control.account.region.clone());
         let site = SiteFile {
@@ -101,6 +107,10 @@ impl ControlState {
         let control = self.opened.control(plane, site, links);
         let control = Arc::new(control.map_err(|e| logs::say(&e.to_string())).ok()?);
         let keys = Keychain::new(self.store.clone(), master);
+        match master::unopened(&keys, &origin) {
+            Ok(None) => {}
+            Ok(Some(said)) | Err(said) => say(&said),
+        }
         first_key(&keys, &self.data_dir, settings, clock.now()).ok()?;
         let mode = match settings.control.auth {
             AdminAuth::SigV4 => AuthMode::SigV4,
@@ -108,6 +118,10 @@ impl ControlState {
         };
         let window = front::window(settings.control.clock_skew);
         let front = front::Front::new(Arc::clone(&control), keys, mode, window, signer);
+        let listener = listener(settings);
+        check_listeners(mode, settings.control.insecure, &[listener])
+            .map_err(|e| say(&format!("node.admin: {e}")))
+            .ok()?;
         let socket = settings.control.socket.clone();
         let endpoint = Endpoint {
             node: Arc::clone(node) as Arc<_>,
@@ -157,26 +171,6 @@ impl Controlled {
     }
 }
 
-/// What stored secrets are sealed with (CP-430): the file of the setting, else what the service manager hands over, else a
-/// file beside the store, which the first start makes.
-fn master_key(data_dir: &Path, settings: &NodeSettings) -> Result<MasterKey, String> {
-    if let Some(file) = &settings.control.master_key_file {
-        return MasterKey::from_file(file).map_err(|e| e.to_string());
-    }
-    if let Ok(value) = env::var("FOURFRONT_MASTER_KEY") {
-        return MasterKey::from_variable("FOURFRONT_MASTER_KEY", &value).map_err(|e| e.to_string());
-    }
-    if let Ok(directory) = env::var("CREDENTIALS_DIRECTORY") {
-        let handed = Path::new(&directory).join("fourfront.master-key");
-        if handed.exists() {
-            return MasterKey::from_file(&handed).map_err(|e| e.to_string());
-        }
-    }
-    let (key, _) =
-        MasterKey::load_or_generate(&data_dir.join("master.key")).map_err(|e| e.to_string())?;
-    Ok(key)
-}
-
 /// Makes the first key where there is none, and says how to come by it: on this machine it is printed, elsewhere its file is
 /// named (CP-430).
 fn first_key(
@@ -192,10 +186,7 @@ fn first_key(
     let Some(first) = first else {
         return Ok(());
     };
-    let listener = AdminListener::Tcp {
-        address: settings.admin,
-        tls: settings.control.certificate.is_some(),
-    };
+    let listener = listener(settings);
     say(&format!(
         "made the first admin key; it is in {}",
         file.display()
@@ -209,6 +200,14 @@ fn first_key(
         ));
     }
     Ok(())
+}
+
+/// Where administrators are heard beside the socket.
+fn listener(settings: &NodeSettings) -> AdminListener {
+    AdminListener::Tcp {
+        address: settings.admin,
+        tls: settings.control.certificate.is_some(),
+    }
 }
 
 /// TLS of the admin listener.

@@ -1,6 +1,12 @@
 //! `fourfront dev` (CP-601): a node without state that follows the files it is made of.
 
-use std::{convert::Infallible, env, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    convert::Infallible,
+    env,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
 
 use fourfront_control::{
     AccessFormat, Loaded, LogFormat, LogSettings, NodeSettings, load_for_development,
@@ -67,8 +73,12 @@ fn read_site(path: &Path, listen: SocketAddr) -> Option<Loaded> {
         access_file: None,
         ..loaded.node.log
     };
-    // Without state, and beside a node that may have this file's (CP-601).
+    // Without state, and beside a node that may have this file's (CP-601). Nobody is asked who they are then, so that a
+    // listener for administrators elsewhere is one for this machine (CP-400).
     loaded.node.data_dir = None;
+    if !loaded.node.admin.ip().to_canonical().is_loopback() {
+        loaded.node.admin.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
     loaded.node.metrics = None;
     // Who develops runs what functions call on the same machine (LE-346).
     loaded.node.hooks.local_egress = true;
@@ -102,6 +112,28 @@ fn follow(
         if let Some(note) = start::apply(node, &loaded, &started) {
             let took = changed.elapsed().as_millis();
             say(&format!("reloaded in {took} ms{note}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_elsewhere_administers_a_node_that_is_developed_on() {
+        // CP-400, CP-601: such a node keeps no keys, and has the file of one that does
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fourfront.yaml");
+        for far in ["0.0.0.0:9400", "'[::]:9400'", "10.0.0.1:9400"] {
+            let site = format!(
+                "node: {{ data_dir: ./data, admin: {{ listen: {far}, insecure: true }} }}\n\
+                 distributions: {{ site: {{ origins: {{ app: 'http://127.0.0.1:9' }}, default_cache_behavior: {{ origin: app }} }} }}\n"
+            );
+            std::fs::write(&path, site).unwrap();
+            let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+            let loaded = read_site(&path, listen).unwrap();
+            assert_eq!(loaded.node.admin.to_string(), "127.0.0.1:9400", "{far}");
         }
     }
 }

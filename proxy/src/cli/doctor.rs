@@ -176,6 +176,7 @@ async fn admitted(node: &NodeAddress, found: &mut Vec<Finding>) {
         return;
     }
     room(Path::new(text(control, "data_dir")), found);
+    master_key(control, found);
     socket(Path::new(text(control, "socket")), found).await;
     let account = text(control, "account");
     let name = format!("{account}.localhost");
@@ -185,6 +186,27 @@ async fn admitted(node: &NodeAddress, found: &mut Vec<Finding>) {
         false => Grade::Good,
     };
     push(found, grade, "kvs host", format!("{name}: {text}"));
+}
+
+/// Whether the node's master key opens the keys that it keeps (CP-430).
+fn master_key(control: &Value, found: &mut Vec<Finding>) {
+    let unopened = control["unopened_keys"].as_array();
+    let ids = unopened.into_iter().flatten().filter_map(Value::as_str);
+    let ids: Vec<&str> = ids.collect();
+    let (grade, text) = match ids.is_empty() {
+        true => (
+            Grade::Good,
+            "it opens all keys; no backup holds it: keep a copy apart".to_owned(),
+        ),
+        false => (
+            Grade::Bad,
+            format!(
+                "another one sealed {}: put that back, or make new keys",
+                ids.join(", ")
+            ),
+        ),
+    };
+    push(found, grade, "master key", text);
 }
 
 /// How much the store's disk has left, where that is on this machine.

@@ -1,6 +1,7 @@
 //! The command line (CP-600..616). Human text goes to standard error, data to standard output.
 
 mod address;
+mod audit;
 mod backup;
 mod check;
 mod control;
@@ -15,6 +16,7 @@ mod in_force;
 mod keys;
 mod kv;
 mod logs;
+mod master;
 mod notify;
 mod output;
 mod purge;
@@ -99,6 +101,8 @@ enum Command {
     Policy(resources::PolicyCommand),
     /// Make, list, rotate and remove keys of who may use a node.
     Key(keys::KeyArgs),
+    /// Tell who changed what on a node, newest first, and who tried to.
+    Audit(audit::AuditArgs),
     /// Print the settings with which AWS's tools talk to a node.
     Env(env::EnvArgs),
     /// Tell how a node is.
@@ -186,6 +190,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => in_force::config(&command),
         Command::Policy(command) => resources::policies(&command),
         Command::Key(args) => keys::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Env(args) => env::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -123,8 +123,10 @@ pub(super) fn run(args: &ServeArgs) -> Exit {
     let metrics = metrics.map_or_else(String::new, |address| {
         format!(", metrics on http://{address}")
     });
+    let is_secure = controlled.as_ref().is_some_and(|c| c.tls.is_some());
+    let admin = if is_secure { "https" } else { "http" };
     let serving = format!(
-        "serving on http://{}{secure}, admin on http://{}{metrics}",
+        "serving on http://{}{secure}, admin on {admin}://{}{metrics}",
         listeners.viewer.address(),
         listeners.admin
     );

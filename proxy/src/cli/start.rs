@@ -224,6 +224,11 @@ pub(super) fn start_listeners(
             .as_ref()
             .map(|p| p.display().to_string()),
     };
+    // Without keys nobody can be asked who they are, so that only this machine may ask (CP-400).
+    if controlled.is_none() && !loaded.node.admin.ip().to_canonical().is_loopback() {
+        say(&"node.admin: without `node.data_dir` it has to be a loopback address");
+        return None;
+    }
     // Before the viewers' listener, which answers from the moment it is there.
     let (admin_listener, admin) = bind("node.admin", loaded.node.admin)?;
     let metrics = match loaded.node.metrics {

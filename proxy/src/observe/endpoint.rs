@@ -251,7 +251,8 @@ impl Endpoint {
         let path = head.path.clone();
         if path == "/_fourfront/v1/backup" && head.method == Method::GET {
             return match self.admit(&head, "backup", body, came).await {
-                Ok(_) => {
+                Ok(admitted) => {
+                    self.front.begun(&admitted.caller).await;
                     let store = self.front.control().store().clone();
                     Response::new(Copy::of(store, head.now).boxed_unsync())
                 }
@@ -315,11 +316,10 @@ impl Endpoint {
     }
 
     async fn native(self: Arc<Self>, head: Head, path: &str, body: Sent, came: Came) -> Answer {
-        let Admitted { principal, body } = match self.admit(&head, path, body, came).await {
+        let Admitted { caller, body } = match self.admit(&head, path, body, came).await {
             Ok(admitted) => admitted,
             Err(refused) => return refused,
         };
-        let caller = self.front.caller(&head, &principal);
         let mut parts = path.splitn(2, '/');
         let (first, rest) = (
             parts.next().unwrap_or_default(),
@@ -333,6 +333,9 @@ impl Endpoint {
                 status["control"] = fourfront_control::api::front::status(self.front.control());
                 status["listeners"] = serde_json::json!(self.viewers.get());
                 status["control"]["socket"] = self.socket_told().into();
+                // Of keys that the master key does not open (CP-430).
+                status["control"]["unopened_keys"] =
+                    self.front.keys().unopened().unwrap_or_default().into();
                 Answer::json(StatusCode::OK, &status)
             }
             ("origins", true) if rest.is_empty() => {
@@ -349,14 +352,20 @@ impl Endpoint {
             }
             ("purge", _) => {
                 let call = match (is_read, rest) {
-                    (false, "") if head.method == Method::POST => PurgeCall::Create(body.to_vec()),
-                    (true, "") => PurgeCall::List(head.query.clone()),
-                    (true, id) => PurgeCall::Get(id.to_owned()),
-                    _ => return not_allowed("POST to `purge`, or GET it or `purge/` and an id"),
+                    (false, "") if head.method == Method::POST => {
+                        Some(PurgeCall::Create(body.to_vec()))
+                    }
+                    (true, "") => Some(PurgeCall::List(head.query.clone())),
+                    (true, id) => Some(PurgeCall::Get(id.to_owned())),
+                    _ => None,
                 };
-                let node = Arc::clone(&self.node);
-                let answered = tokio::task::spawn_blocking(move || node.purge(call)).await;
-                of_purge(answered.unwrap_or_else(|e| internal(&e.to_string())))
+                let (node, front) = (Arc::clone(&self.node), Arc::clone(&self.front));
+                let work = move || match call {
+                    Some(call) => of_purge(node.purge(call)),
+                    None => not_allowed("POST to `purge`, or GET it or `purge/` and an id"),
+                };
+                let answered = tokio::task::spawn_blocking(move || front.told(&caller, work)).await;
+                answered.unwrap_or_else(|e| of_purge(internal(&e.to_string())))
             }
             ("explain", _) if rest.is_empty() => {
                 if head.method != Method::POST {
@@ -370,7 +379,10 @@ impl Endpoint {
             }
             _ => {
                 let (front, path) = (Arc::clone(&self.front), path.to_owned());
-                let work = move || native::answer(&front, &head, &path, &body, &caller);
+                let work = move || {
+                    let work = || native::answer(&front, &head, &path, &body, &caller);
+                    front.told(&caller, work)
+                };
                 let answered = tokio::task::spawn_blocking(work).await;
                 answered.unwrap_or_else(|e| of_purge(internal(&e.to_string())))
             }

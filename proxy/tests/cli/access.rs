@@ -9,7 +9,7 @@ use crate::{
 
 #[test]
 fn a_key_may_do_what_it_was_made_for_until_it_is_removed() {
-    // CP-402, CP-432, CP-615, CP-616
+    // CP-402, CP-432, CP-433, CP-615, CP-616
     let node = Served::start(&[]);
     let token = node.done(&[
         "key",
@@ -45,6 +45,19 @@ fn a_key_may_do_what_it_was_made_for_until_it_is_removed() {
     assert!(!listed.contains(token), "{listed}");
     let (new_id, _) = new.split_once(':').expect("an id and a secret");
     node.done(&["key", "rm", new_id]);
+    // All of it is in the audit log, whose newest entry comes first, and which is for administrators.
+    let told = node.json(&["audit", "-n", "3"]);
+    let of = |at: usize| {
+        [
+            &told["items"][at]["operation"],
+            &told["items"][at]["resource"],
+        ]
+    };
+    assert_eq!(of(0), ["fourfront:DELETE keys/{id}", new_id], "{told}");
+    assert_eq!(of(1), ["fourfront:POST keys/{id}/rotate", id], "{told}");
+    let shown = node.done(&["audit"]);
+    assert!(shown.contains("fourfront:bootstrap"), "{shown}");
+    assert_eq!(node.run(&["audit", "--key", token]).code, Some(1));
     // A key that was meant is not replaced by the own user's rights.
     let gone = node.run(&["versions", "--key", new.trim()]);
     assert_eq!(gone.code, Some(1), "{gone:?}");
@@ -75,6 +88,7 @@ fn the_nodes_own_user_needs_no_key() {
         "clock",
         "key",
         "store",
+        "master key",
         "socket",
         "kvs host",
         "site file",
@@ -138,7 +152,7 @@ fn commands_say_by_their_exit_how_they_ended() {
 
 #[test]
 fn a_backup_becomes_a_node_again() {
-    // CP-562, CP-615
+    // CP-430, CP-562, CP-615
     let node = Served::start(&[]);
     let token = node.done(&["key", "create", "--role", "read", "--token"]);
     node.done(&["backup", "copy.tar"]);
@@ -155,6 +169,33 @@ fn a_backup_becomes_a_node_again() {
     assert_eq!(in_use.code, Some(4), "{in_use:?}");
     let restored = run(&["restore", "copy.tar", "--data", "elsewhere"], site);
     assert_eq!(restored.code, Some(0), "{restored:?}");
+    // Whether the keys in it can be used depends on a master key, which is not in it.
+    assert!(
+        restored.stderr.contains("elsewhere/master.key"),
+        "{restored:?}"
+    );
+    let again = |file: &str| {
+        let args = [
+            "restore",
+            "copy.tar",
+            "--data",
+            "elsewhere",
+            "--replace",
+            "--master-key",
+            file,
+        ];
+        let restored = run(&args, site);
+        assert_eq!(restored.code, Some(0), "{restored:?}");
+        restored.stderr
+    };
+    let opened = again("data/master.key");
+    assert!(opened.contains("opens its keys"), "{opened}");
+    fs::write(site.join("other.key"), "07".repeat(32)).expect("a file");
+    let unopened = again("other.key");
+    assert!(
+        unopened.contains("sealed with another master key"),
+        "{unopened}"
+    );
     let twice = run(&["restore", "copy.tar", "--data", "elsewhere"], site);
     assert_eq!(twice.code, Some(4), "{twice:?}");
     fs::write(

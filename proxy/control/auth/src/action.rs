@@ -65,24 +65,26 @@ impl Action {
 
     /// What a request to the native API is: the method, and the path below `/_fourfront/v1/` as it was routed.
     pub fn of_native(method: &str, path: &str) -> Self {
-        let given: Vec<&str> = path.split('/').collect();
         // Configuration of the kind `credentials` is no configuration.
-        if let ["config", "credential" | "credentials", ..] = given.as_slice() {
+        if let ["config", "credential" | "credentials", ..] =
+            path.split('/').collect::<Vec<_>>().as_slice()
+        {
             return Self::Credentials;
         }
-        ROUTES
-            .iter()
-            .find(|(known, template, _)| {
-                let template: Vec<&str> = template.split('/').collect();
-                // The rest of the path, which may have slashes, as keys do.
-                let open = template.last() == Some(&"{..}") && given.len() >= template.len();
-                *known == method
-                    && (open || given.len() == template.len())
-                    && template.iter().zip(&given).all(|(wanted, part)| {
-                        !part.is_empty() && (wanted.starts_with('{') || wanted == part)
-                    })
-            })
-            .map_or(Self::Administer, |(_, _, action)| *action)
+        found(method, path).map_or(Self::Administer, |(_, _, action)| *action)
+    }
+
+    /// The route of a request to the native API, as the table writes it: `releases/{id}/activate`.
+    pub fn route(method: &str, path: &str) -> Option<&'static str> {
+        found(method, path).map(|(_, template, _)| *template)
+    }
+
+    /// Whether a request to the native API may change something, or takes a copy of everything, and so belongs into the audit
+    /// log (CP-433). A plan is a deploy that is not made.
+    pub fn native_changes(method: &str, path: &str) -> bool {
+        let is_read = matches!(method, "GET" | "HEAD") || (method, path) == ("POST", "plan");
+        (!is_read && Self::of_native(method, path).is_mutation())
+            || (method, path) == ("GET", "backup")
     }
 
     /// Whether it may change something, and so belongs into the audit log (CP-433).
@@ -224,6 +226,20 @@ const OPERATIONS: &[(Service, Action, &str)] = &[
     ),
 ];
 
+fn found(method: &str, path: &str) -> Option<&'static (&'static str, &'static str, Action)> {
+    let given: Vec<&str> = path.split('/').collect();
+    ROUTES.iter().find(|(known, template, _)| {
+        let template: Vec<&str> = template.split('/').collect();
+        // The rest of the path, which may have slashes, as keys do.
+        let open = template.last() == Some(&"{..}") && given.len() >= template.len();
+        *known == method
+            && (open || given.len() == template.len())
+            && template.iter().zip(&given).all(|(wanted, part)| {
+                !part.is_empty() && (wanted.starts_with('{') || wanted == part)
+            })
+    })
+}
+
 /// Routes below `/_fourfront/v1/` (CP-620). `{..}` is the rest of the path.
 const ROUTES: &[(&str, &str, Action)] = &[
     ("GET", "health", Action::Observe),
@@ -261,6 +277,12 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("GET", "config/{kind}/{id}", Action::Read),
     ("PUT", "config/{kind}/{..}", Action::Write),
     ("DELETE", "config/{kind}/{id}", Action::Write),
+    ("GET", "keys", Action::Credentials),
+    ("POST", "keys", Action::Credentials),
+    ("POST", "keys/{id}/rotate", Action::Credentials),
+    ("DELETE", "keys/{id}", Action::Credentials),
+    ("GET", "audit", Action::Administer),
+    ("GET", "backup", Action::Administer),
 ];
 
 #[cfg(test)]
@@ -325,6 +347,32 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_change_something_are_told_from_others() {
+        // CP-433
+        for (method, path, changes) in [
+            ("PUT", "kv/s/k", true),
+            ("DELETE", "keys/FF1", true),
+            ("POST", "releases", true),
+            ("GET", "backup", true),
+            ("POST", "whatever", true),
+            ("POST", "plan", false),
+            ("POST", "explain", false),
+            ("GET", "keys", false),
+            ("HEAD", "artifacts/sha256/00", false),
+            ("GET", "audit", false),
+        ] {
+            assert_eq!(
+                Action::native_changes(method, path),
+                changes,
+                "{method} {path}"
+            );
+        }
+        let route = Action::route("POST", "releases/r1/activate");
+        assert_eq!(route, Some("releases/{id}/activate"));
+        assert_eq!(Action::route("POST", "releases/r1"), None);
+    }
+
+    #[test]
     fn each_native_route_has_its_action() {
         // CP-620
         for (method, template, action) in Action::routes() {
@@ -333,7 +381,8 @@ mod tests {
         }
         for (method, path) in [
             ("DELETE", "releases"),
-            ("GET", "backup"),
+            ("POST", "backup"),
+            ("DELETE", "audit"),
             ("POST", "restore"),
             ("GET", ""),
             ("GET", "health/"),
@@ -342,7 +391,7 @@ mod tests {
             ("GET", "kv//key"),
             ("POST", "releases//activate"),
             ("get", "health"),
-            ("GET", "keys"),
+            ("GET", "keys/FF1"),
         ] {
             assert_eq!(
                 Action::of_native(method, path),

@@ -30,7 +30,6 @@
 #![forbid(unsafe_code)]
 
 mod action;
-mod audit;
 pub mod bearer;
 mod canonical;
 mod credential;
@@ -49,7 +48,6 @@ mod tests;
 mod verify;
 
 pub use action::Action;
-pub use audit::{AuditEntry, Outcome};
 pub use bearer::BearerToken;
 pub use credential::{
     Credential, CredentialStore, KeyId, KeyIdError, MemoryStore, NoRandomness, Secret, StoreError,

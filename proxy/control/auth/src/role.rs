@@ -272,6 +272,14 @@ impl Principal {
         }
     }
 
+    /// The stacks that its lists name.
+    pub fn stacks(&self) -> &[String] {
+        match self {
+            Self::Key { grants, .. } | Self::Token { grants, .. } => &grants.stacks,
+            Self::Peer { .. } | Self::Local { .. } | Self::Link => &[],
+        }
+    }
+
     /// Whether it has lists of what it may reach.
     pub fn is_restricted(&self) -> bool {
         match self {

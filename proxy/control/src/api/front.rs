@@ -16,19 +16,22 @@ use fourfront_aws::{
     Asked, Condition, Decoded, Dispatch, Operation, Protocol, Reply, RouteError, Routed, Service,
     WireAnswer, dispatch, encode, encode_error, route, route_named,
 };
+use fourfront_store::AuditEntry;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    ApiError, Caller, Control,
+    ApiError, Caller, Control, Trail,
     arn::uuid,
+    audit::{self, Refusals},
     cors,
     keychain::Keychain,
-    lambda::FunctionRef,
-    log_query::{self, Subject},
+    log_query,
+    named::Named,
     plane::Problem,
+    reach,
     retries::Retries,
     seen, time, wire,
 };
@@ -106,13 +109,23 @@ impl Answer {
         let answer = problem.answer();
         Self::json(answer.status, &answer.body)
     }
+
+    /// The code of a problem document; its status where it has none. Nothing of what went well.
+    fn problem_code(&self) -> Option<String> {
+        if self.status.is_success() {
+            return None;
+        }
+        let document: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let code = document["code"].as_str().map(str::to_owned);
+        Some(code.unwrap_or_else(|| self.status.as_str().to_owned()))
+    }
 }
 
-/// Who sends a request of the native API, and what with it.
+/// Who sends a request of the native API, and what with it. What is done about it is answered through [`Front::told`].
 #[derive(Debug)]
 pub struct Admitted {
     /// Who.
-    pub principal: Principal,
+    pub caller: Caller,
     /// The body.
     pub body: Bytes,
 }
@@ -124,8 +137,12 @@ pub struct Front {
     gate: Gate<Keychain>,
     retries: Retries<Answer>,
     unknown: Unknown,
+    refusals: Refusals,
 }
 
+/// What is read at most from who may not do what they ask for, in bytes: the body belongs to the proof of who they are, and
+/// without that proof the audit log would name whomever they name.
+const MOST_REFUSED: usize = 1 << 20;
 /// Longest body of a call of the native API that brings no artifact, in bytes. A plan names what it brings.
 const MOST_NATIVE: usize = 8 << 20;
 /// Longest artifact.
@@ -145,6 +162,7 @@ impl Front {
             gate: Gate::new(keys, mode, window, links),
             retries: Retries::default(),
             unknown: Unknown::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -275,32 +293,36 @@ impl Front {
             }
             Protocol::Query | Protocol::Json11 => None,
         };
-        // Nothing is read from who may not do it anyway.
-        if let Some(routed) = &routed {
+        // Little is read from who may not do it anyway.
+        let denied = routed.as_ref().and_then(|routed| {
             let action = Action::of_operation(auth_service(service), routed.operation.name);
-            if let Err(denied) = admission.claimed().may_ever(action) {
-                return refuse_fault(service, &denied.into(), id);
-            }
-        }
+            admission.claimed().may_ever(action).err()
+        });
         let limit = routed
             .as_ref()
             .map_or(1 << 20, |r| r.operation.body_limit());
-        let raw = match body(limit).await {
-            Ok(raw) => raw,
-            Err(fault) => {
+        let most = denied.as_ref().map_or(limit, |_| limit.min(MOST_REFUSED));
+        let raw = match (body(most).await, denied) {
+            (Ok(raw), _) => raw,
+            (Err(_), Some(denied)) => return refuse_fault(service, &denied.into(), id),
+            (Err(fault), None) => {
                 let condition = match fault {
                     BodyFault::TooLarge(_) => Condition::TooLarge,
                     BodyFault::Broken(_) => Condition::MalformedBody,
                 };
                 let error = body_error(service, routed.as_ref(), condition, fault.to_string());
                 return refuse(service, &error, id);
-            }
+            },
         };
         let digest = sha256(&raw);
         let principal = match admission.finish(&digest) {
             Ok(principal) => principal,
             Err(fault) => return refuse_fault(service, &fault, id),
         };
+        let mut caller = self.caller(head, &principal);
+        if let Some(routed) = &routed {
+            caller.trail = self.trail(&caller, routed.operation);
+        }
         let unpacked = match fourfront_aws::unpack(&head.headers, &raw, limit) {
             Ok(unpacked) => unpacked,
             Err(e) => {
@@ -312,28 +334,45 @@ impl Front {
                 if matches!(e, fourfront_aws::BodyError::Coding) {
                     error.status = 415;
                 }
+                self.refused(&caller, &error.code).await;
                 return refuse(service, &error, id);
             }
         };
         let (service, routed) = match routed {
             Some(routed) => (service, routed),
             None => match named(head, service, target.as_deref(), &unpacked) {
-                Ok(named) => named,
+                Ok((service, routed)) => {
+                    caller.trail = self.trail(&caller, routed.operation);
+                    (service, routed)
+                }
                 Err((service, e)) => return refuse(service, &e, id),
             },
         };
+        let operation = routed.operation;
         let decoded = match fourfront_aws::decode(&routed, &head.headers, &unpacked) {
             Ok(decoded) => decoded,
-            Err(e) => return refuse(service, &e, id),
+            Err(e) => {
+                // Whether it may do it at all goes before what it says.
+                let action = Action::of_operation(auth_service(service), operation.name);
+                if let Err(denied) = principal.may_ever(action) {
+                    let fault = AuthFault::from(denied);
+                    self.refused(&caller, fault.code(auth_service(service)))
+                        .await;
+                    return refuse_fault(service, &fault, id);
+                }
+                self.refused(&caller, &e.code).await;
+                return refuse(service, &e, id);
+            }
         };
-        let operation = routed.operation;
+        caller.trail.about(super::resource(&decoded.input));
         if let Err(fault) = self.authorize(&principal, service, operation.name, &decoded.input) {
+            self.refused(&caller, fault.code(auth_service(service)))
+                .await;
             return refuse_fault(service, &fault, id);
         }
         if let Some(refused) = self.refuse_unknown(operation, &decoded.unknown, id) {
             return refused;
         }
-        let caller = self.caller(head, &principal);
         let invocation = text(&head.headers, "amz-sdk-invocation-id");
         let asked = Call {
             operation,
@@ -409,12 +448,18 @@ impl Front {
         };
         let called = {
             let (front, input) = (Arc::clone(self), decoded.input);
-            let call = move || front.control.call(service, operation.name, &input, &caller);
+            let call = move || {
+                let called = front.control.call(service, operation.name, &input, &caller);
+                let error = called.as_ref().err().map(|e| &*e.code);
+                caller.trail.end(front.control.store(), error);
+                called
+            };
             blocking(call).await
         };
         match called {
             Ok(mut output) => {
-                seen::filter(&principal, service, operation.name, &mut output);
+                let store = self.control.store();
+                seen::filter(store, &principal, service, operation.name, &mut output);
                 match encode(operation, &reply, &output) {
                     Ok(answer) => answer.into(),
                     Err(e) => {
@@ -470,38 +515,70 @@ impl Front {
         let named = (path == "logs")
             .then(|| log_query::subject(&head.query))
             .flatten();
-        let resource = named
-            .as_ref()
-            .map_or_else(|| seen::native(path), Subject::resource);
+        let about = named.as_ref().map_or_else(
+            || seen::native(head.method.as_str(), path),
+            |s| seen::About::One(s.resource()),
+        );
         let may = |principal: &Principal| {
-            let verdict = principal.authorize(action, resource);
+            let verdict = match about {
+                seen::About::One(resource) => {
+                    reach::authorize(self.control.store(), principal, action, resource)
+                }
+                seen::About::Told => principal.may_ever(action),
+            };
             verdict.map_err(AuthFault::from)
         };
-        // Nothing is read from who may not do it anyway.
-        may(admission.claimed()).map_err(refused)?;
+        // Little is read from who may not do it anyway.
+        let denied = may(admission.claimed()).err();
         let limit = match path.starts_with("artifacts/") {
             true => MOST_ARTIFACT,
             false => MOST_NATIVE,
         };
-        let body = body(limit).await.map_err(|fault| match fault {
-            BodyFault::TooLarge(_) => Answer::problem(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "RequestEntityTooLarge",
-                fault.to_string(),
-            )),
-            BodyFault::Broken(_) => Answer::problem(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "MalformedInput",
-                fault.to_string(),
-            )),
-        })?;
+        let most = denied.as_ref().map_or(limit, |_| limit.min(MOST_REFUSED));
+        let body = match (body(most).await, denied) {
+            (Ok(body), _) => body,
+            (Err(_), Some(denied)) => return Err(refused(denied)),
+            (Err(fault), None) => return Err(native_body(&fault)),
+        };
         let principal = admission.finish(&sha256(&body)).map_err(refused)?;
-        may(&principal).map_err(refused)?;
-        Ok(Admitted { principal, body })
+        let mut caller = self.caller(head, &principal);
+        if let Some((operation, resource)) = audit::of_native(head.method.as_str(), path) {
+            caller.trail = self.trail_of(&caller, &format!("fourfront:{operation}"), &resource);
+        }
+        let mut judged = may(&principal);
+        if path == "purge" && judged.is_ok() {
+            let is_read = matches!(head.method, Method::GET | Method::HEAD);
+            let named = seen::purged(&head.query, &body, is_read);
+            let resource = match &named {
+                Some(id) => Resource::Distribution(id),
+                None => seen::NOBODYS,
+            };
+            caller.trail.about(named.as_deref().unwrap_or_default());
+            judged = reach::authorize(self.control.store(), &principal, action, resource)
+                .map_err(AuthFault::from);
+        }
+        if let Err(fault) = judged {
+            self.refused(&caller, fault.code(service)).await;
+            return Err(refused(fault));
+        }
+        Ok(Admitted { caller, body })
+    }
+
+    /// Does what was admitted, and enters how it ended in the audit log (CP-433). Blocks.
+    pub fn told(&self, caller: &Caller, work: impl FnOnce() -> Answer) -> Answer {
+        let answer = work();
+        let code = answer.problem_code();
+        caller.trail.end(self.control.store(), code.as_deref());
+        answer
+    }
+
+    /// Enters what begins well and is told as it comes, such as a backup.
+    pub async fn begun(&self, caller: &Caller) {
+        caller.trail.end_async(self.control.store(), None).await;
     }
 
     /// Who a principal is to the API.
-    pub fn caller(&self, head: &Head, principal: &Principal) -> Caller {
+    fn caller(&self, head: &Head, principal: &Principal) -> Caller {
         let scheme = if head.over_tls { "https" } else { "http" };
         let host = text(&head.headers, "host").unwrap_or_default();
         Caller {
@@ -512,6 +589,37 @@ impl Front {
                 Source::Address(address) => address.to_string(),
                 Source::Socket { peer_uid, .. } => format!("uid {peer_uid}"),
             },
+            principal: Some(principal.clone()),
+            trail: Trail::default(),
+        }
+    }
+
+    /// What the audit log is to be told of a call of an operation, if that may change something.
+    fn trail(&self, caller: &Caller, operation: &Operation) -> Trail {
+        let service = auth_service(operation.service);
+        if !Action::of_operation(service, operation.name).is_mutation() {
+            return Trail::default();
+        }
+        let name = format!("{}:{}", operation.service.signing_name(), operation.name);
+        self.trail_of(caller, &name, "")
+    }
+
+    fn trail_of(&self, caller: &Caller, operation: &str, resource: &str) -> Trail {
+        Trail::of(AuditEntry {
+            at: caller.now,
+            key: caller.key_id.as_str().into(),
+            source: caller.source.as_str().into(),
+            operation: operation.into(),
+            resource: resource.into(),
+            ..AuditEntry::default()
+        })
+    }
+
+    /// Enters a call that is refused before it is worked out.
+    async fn refused(&self, caller: &Caller, code: &str) {
+        if !caller.trail.is_none() && self.refusals.is_told(&caller.key_id, caller.now) {
+            let store = self.control.store();
+            caller.trail.end_async(store, Some(code)).await;
         }
     }
 
@@ -524,14 +632,12 @@ impl Front {
     ) -> Result<(), AuthFault> {
         let action = Action::of_operation(auth_service(service), operation);
         let named = Named::of(&self.control, service, operation, input);
-        principal
-            .authorize(action, named.resource())
-            .map_err(AuthFault::from)?;
+        let store = self.control.store();
+        reach::authorize(store, principal, action, named.resource()).map_err(AuthFault::from)?;
         if operation == "UpdateDistributionWithStagingConfig" {
             // It is about two of them.
             let staging = input["StagingDistributionId"].as_str().unwrap_or_default();
-            principal
-                .authorize(action, Resource::Distribution(staging))
+            reach::authorize(store, principal, action, Resource::Distribution(staging))
                 .map_err(AuthFault::from)?;
         }
         Ok(())
@@ -546,81 +652,6 @@ struct Call {
     caller: Caller,
     /// Of the request.
     id: String,
-}
-
-/// What an operation is about, by name.
-enum Named {
-    Any,
-    Shared,
-    Distribution(String),
-    Function(String),
-    Store(String),
-}
-
-impl Named {
-    fn of(control: &Control, service: Service, operation: &str, input: &Value) -> Self {
-        let member = |name: &str| input[name].as_str().map(str::to_owned);
-        let account = &control.settings().account;
-        match service {
-            Service::Lambda => {
-                // The member that the operation acts on, and no other that may stand beside it.
-                let name = match operation {
-                    "ListTags" | "TagResource" | "UntagResource" => member("Resource"),
-                    _ => member("FunctionName"),
-                };
-                let parsed = name.and_then(|n| FunctionRef::parse(&n, account).ok());
-                parsed.map_or(Self::Any, |reference| Self::Function(reference.name))
-            }
-            Service::KeyValueStore => {
-                let arn = member("KvsARN").unwrap_or_default();
-                control.store_named_by(&arn).map_or(Self::Any, Self::Store)
-            }
-            Service::CloudFront if operation.ends_with("KeyValueStore") => {
-                member("Name").map_or(Self::Any, Self::Store)
-            }
-            Service::CloudFront if operation.ends_with("Function") => {
-                member("Name").map_or(Self::Any, Self::Function)
-            }
-            Service::CloudFront if operation.contains("Invalidation") => {
-                member("DistributionId").map_or(Self::Any, Self::Distribution)
-            }
-            Service::CloudFront if operation == "CopyDistribution" => {
-                member("PrimaryDistributionId").map_or(Self::Any, Self::Distribution)
-            }
-            Service::CloudFront
-                if operation.contains("Distribution")
-                    && !operation.starts_with("CreateDistribution") =>
-            {
-                member("Id").map_or(Self::Any, Self::Distribution)
-            }
-            Service::CloudFront if operation.starts_with("CreateDistribution") => Self::Any,
-            Service::CloudFront
-                if operation.contains("TagResource") || operation == "ListTagsForResource" =>
-            {
-                let arn = member("Resource").unwrap_or_default();
-                match arn.split_once(":distribution/") {
-                    Some((_, id)) => Self::Distribution(id.to_owned()),
-                    None => match arn.split_once(":function/") {
-                        Some((_, name)) => Self::Function(name.to_owned()),
-                        None => Self::Any,
-                    },
-                }
-            }
-            Service::CloudFront => Self::Shared,
-            Service::Logs => super::logs::function_named(input).map_or(Self::Any, Self::Function),
-            Service::Sts | Service::Iam => Self::Any,
-        }
-    }
-
-    fn resource(&self) -> Resource<'_> {
-        match self {
-            Self::Any => Resource::Any,
-            Self::Shared => Resource::Shared,
-            Self::Distribution(id) => Resource::Distribution(id),
-            Self::Function(name) => Resource::Function(name),
-            Self::Store(name) => Resource::Store(name),
-        }
-    }
 }
 
 /// The operation of a request that names it in its body or in a field, and which service that makes it (CP-002).
@@ -769,6 +800,15 @@ fn body_error(
         }
         _ => fourfront_aws::ApiError::common(service, condition, message),
     }
+}
+
+/// A body that the native API does not take.
+fn native_body(fault: &BodyFault) -> Answer {
+    let (status, code) = match fault {
+        BodyFault::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
+        BodyFault::Broken(_) => (StatusCode::BAD_REQUEST, "MalformedInput"),
+    };
+    Answer::problem(Problem::new(status, code, fault.to_string()))
 }
 
 /// A refusal of the native API.

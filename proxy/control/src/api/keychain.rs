@@ -6,7 +6,7 @@ use fourfront_auth::{
     BearerToken, Credential, CredentialStore, Grants, MasterKey, SealedCredential, StoreError,
     seal::write_bootstrap,
 };
-use fourfront_store::Store;
+use fourfront_store::{AuditEntry, Store};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -68,40 +68,67 @@ impl Keychain {
         self.store.credentials().is_empty()
     }
 
-    /// Keeps a key.
+    /// Keeps a key, with an entry in the audit log (CP-433).
     ///
     /// # Errors
     /// It cannot be sealed or written.
-    pub fn put(&self, credential: &Credential, now: SystemTime) -> Result<(), ApiError> {
-        let sealed = credential
-            .seal(&self.master)
-            .map_err(|e| ApiError::internal(e.to_string()))?;
-        let id = credential.key_id.to_string();
-        self.keep(&id, &Kept::Key(sealed), now)
+    pub fn put(
+        &self,
+        credential: &Credential,
+        now: SystemTime,
+        audit: Option<AuditEntry>,
+    ) -> Result<(), ApiError> {
+        self.keep(vec![self.sealed(credential)?], now, audit)
     }
 
-    /// Keeps a bearer token.
+    /// Keeps a bearer token, likewise.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn put_token(&self, token: BearerToken, now: SystemTime) -> Result<(), ApiError> {
-        let id = token.id.clone();
-        self.keep(&id, &Kept::Token(token), now)
+    pub fn put_token(
+        &self,
+        token: BearerToken,
+        now: SystemTime,
+        audit: Option<AuditEntry>,
+    ) -> Result<(), ApiError> {
+        self.keep(vec![Kept::Token(token)], now, audit)
     }
 
-    fn keep(&self, id: &str, kept: &Kept, now: SystemTime) -> Result<(), ApiError> {
-        let bytes = serde_json::to_vec(kept).map_err(|e| ApiError::internal(e.to_string()))?;
-        self.store
-            .credential_put(id, bytes.into(), time::millis(now))?;
+    fn sealed(&self, credential: &Credential) -> Result<Kept, ApiError> {
+        let sealed = credential.seal(&self.master);
+        sealed
+            .map(Kept::Key)
+            .map_err(|e| ApiError::internal(e.to_string()))
+    }
+
+    fn keep(
+        &self,
+        kept: Vec<Kept>,
+        now: SystemTime,
+        audit: Option<AuditEntry>,
+    ) -> Result<(), ApiError> {
+        let mut changes = Vec::with_capacity(kept.len());
+        for one in kept {
+            let id = match &one {
+                Kept::Key(key) => key.key_id.as_str().into(),
+                Kept::Token(token) => token.id.as_str().into(),
+            };
+            let bytes = serde_json::to_vec(&one).map_err(|e| ApiError::internal(e.to_string()))?;
+            changes.push((id, Some(bytes.into())));
+        }
+        let now = time::millis(now);
+        self.store.credentials_write(changes, now, audit)?;
         Ok(())
     }
 
-    /// Removes a key or token. Whether there was one.
+    /// Removes a key or token, with an entry in the audit log. Whether there was one.
     ///
     /// # Errors
     /// The disk.
-    pub fn remove(&self, id: &str) -> Result<bool, ApiError> {
-        Ok(self.store.credential_remove(id)?)
+    pub fn remove(&self, id: &str, audit: Option<AuditEntry>) -> Result<bool, ApiError> {
+        let changes = vec![(id.into(), None)];
+        let had = self.store.credentials_write(changes, 0, audit)?;
+        Ok(had.contains(&true))
     }
 
     /// All keys, by id.
@@ -133,20 +160,38 @@ impl Keychain {
             .collect()
     }
 
+    /// The ids of keys that this master key does not open: another one sealed them, as after a restoration without it (CP-430).
+    /// Requests that they sign are refused until that one is back. Tokens are hashes, which nothing seals.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn unopened(&self) -> Result<Vec<String>, ApiError> {
+        let mut ids = Vec::new();
+        for (id, kept) in self.store.credentials() {
+            let kept = read(&kept.sealed).map_err(|e| ApiError::internal(e.to_string()))?;
+            if let Kept::Key(sealed) = kept
+                && sealed.unseal(&self.master).is_err()
+            {
+                ids.push(id.to_string());
+            }
+        }
+        Ok(ids)
+    }
+
     /// Makes a key of the same kind and rights as another, which ends at `ends`, or before if that was settled already. `None`
-    /// where there is no such key.
+    /// where there is no such key. Both or neither are written.
     pub(super) fn rotate(
         &self,
         id: &str,
         ends: SystemTime,
         now: SystemTime,
+        audit: Option<AuditEntry>,
     ) -> Result<Option<Rotated>, ApiError> {
         let internal = |e: String| ApiError::internal(e);
         let Some(kept) = self.store.credential(id) else {
             return Ok(None);
         };
         let sooner = |settled: Option<SystemTime>| Some(settled.map_or(ends, |at| at.min(ends)));
-        // The new one first: should the disk fail in between, both are good.
         match read(&kept.sealed).map_err(|e| internal(e.to_string()))? {
             Kept::Key(sealed) => {
                 let mut old = sealed
@@ -155,9 +200,9 @@ impl Keychain {
                 let mut new = Credential::generate((*old.grants).clone(), now)
                     .map_err(|e| internal(e.to_string()))?;
                 new.description.clone_from(&old.description);
-                self.put(&new, now)?;
                 old.expires = sooner(old.expires);
-                self.put(&old, now)?;
+                let both = vec![self.sealed(&new)?, self.sealed(&old)?];
+                self.keep(both, now, audit)?;
                 Ok(Some(Rotated {
                     id: new.key_id.to_string(),
                     kind_of_secret: "secret",
@@ -169,9 +214,9 @@ impl Keychain {
                     .map_err(|e| internal(e.to_string()))?;
                 new.description.clone_from(&old.description);
                 let id = new.id.clone();
-                self.put_token(new, now)?;
                 old.expires = sooner(old.expires);
-                self.put_token(old, now)?;
+                let both = vec![Kept::Token(new), Kept::Token(old)];
+                self.keep(both, now, audit)?;
                 Ok(Some(Rotated {
                     id,
                     kind_of_secret: "token",
@@ -203,7 +248,16 @@ impl Keychain {
             write_bootstrap(file, &first)
         });
         written.map_err(|e| ApiError::internal(format!("{}: {e}", file.display())))?;
-        self.put(&first, now)?;
+        let audit = AuditEntry {
+            at: time::millis(now),
+            key: "node".into(),
+            source: "local".into(),
+            operation: "fourfront:bootstrap".into(),
+            resource: first.key_id.as_str().into(),
+            outcome: "ok".into(),
+            ..AuditEntry::default()
+        };
+        self.put(&first, now, Some(audit))?;
         Ok(Some(first))
     }
 }

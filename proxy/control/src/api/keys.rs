@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use fourfront_model::StoreQuotas;
-use fourfront_store::{AuditEntry, Kind, KvsData, KvsError, KvsQuotas, KvsRequest};
+use fourfront_store::{Kind, KvsData, KvsError, KvsQuotas, KvsRequest};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,13 +15,8 @@ use super::{
     tx::{Stored, Tx},
 };
 
-/// Answers an operation of the data plane. `audit` goes with a write.
-pub(super) fn call(
-    tx: &Tx<'_>,
-    operation: &str,
-    input: &Value,
-    audit: Option<AuditEntry>,
-) -> Result<Value, ApiError> {
+/// Answers an operation of the data plane.
+pub(super) fn call(tx: &Tx<'_>, operation: &str, input: &Value) -> Result<Value, ApiError> {
     let store = existing(tx, input)?;
     match operation {
         "DescribeKeyValueStore" => describe(tx, &store),
@@ -29,7 +24,7 @@ pub(super) fn call(
         "ListKeys" => list(tx, &store, input),
         "PutKey" => {
             let put = (text(input, "Key").into(), text(input, "Value").into());
-            write(tx, &store, input, vec![put], Vec::new(), audit)
+            write(tx, &store, input, vec![put], Vec::new())
         }
         "DeleteKey" => write(
             tx,
@@ -37,7 +32,6 @@ pub(super) fn call(
             input,
             Vec::new(),
             vec![text(input, "Key").into()],
-            audit,
         ),
         "UpdateKeys" => {
             let listed = |member: &str| input[member].as_array().cloned().unwrap_or_default();
@@ -47,7 +41,7 @@ pub(super) fn call(
                 .map(|p| (text(p, "Key").into(), text(p, "Value").into()));
             let deletes = listed("Deletes");
             let deletes = deletes.iter().map(|d| text(d, "Key").into());
-            write(tx, &store, input, puts.collect(), deletes.collect(), audit)
+            write(tx, &store, input, puts.collect(), deletes.collect())
         }
         _ => Err(ApiError::new(
             501,
@@ -60,11 +54,6 @@ pub(super) fn call(
 /// What stands in the place of an ETag where whatever there is may be changed, which no request of AWS's clients can say.
 pub(super) const fn whatever() -> Value {
     Value::Bool(true)
-}
-
-/// Whether an operation changes data.
-pub(super) fn is_write(operation: &str) -> bool {
-    matches!(operation, "PutKey" | "DeleteKey" | "UpdateKeys")
 }
 
 fn text<'v>(input: &'v Value, member: &str) -> &'v str {
@@ -178,7 +167,6 @@ fn write(
     input: &Value,
     puts: Vec<(Arc<str>, Arc<str>)>,
     deletes: Vec<Arc<str>>,
-    audit: Option<AuditEntry>,
 ) -> Result<Value, ApiError> {
     let given = text(input, "IfMatch").trim().trim_matches('"');
     let expected = match given {
@@ -200,7 +188,7 @@ fn write(
         deletes,
         quotas: quotas(&tx.rules.quotas.stores),
         now: tx.caller.now,
-        audit,
+        audit: tx.caller.trail.entry(),
     };
     let applied = tx.store.kvs_apply(request).map_err(refused)?;
     tx.stores.refresh(tx.store, &store.body.id);

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    Caller,
     front::{Front, Head},
     native::{Told, problem},
     plane::Problem,
@@ -53,16 +54,22 @@ struct Import {
     yes_really: bool,
 }
 
-pub(super) fn answer(front: &Front, head: &Head, rest: &[&str], body: &Bytes) -> Told {
+pub(super) fn answer(
+    front: &Front,
+    head: &Head,
+    rest: &[&str],
+    body: &Bytes,
+    caller: &Caller,
+) -> Told {
     let keys = front.keys();
     match (head.method.as_str(), rest) {
         ("GET", []) => {
             let all = keys.list().map_err(problem)?;
             Ok((StatusCode::OK, json!({ "items": all })))
         }
-        ("POST", []) => create(front, head, body),
-        ("POST", [id, "rotate"]) => rotate(front, head, id, body),
-        ("DELETE", [id]) => match keys.remove(id).map_err(problem)? {
+        ("POST", []) => create(front, head, body, caller),
+        ("POST", [id, "rotate"]) => rotate(front, head, id, body, caller),
+        ("DELETE", [id]) => match keys.remove(id, caller.trail.entry()).map_err(problem)? {
             true => Ok((StatusCode::OK, json!({ "removed": id }))),
             false => Err(Problem::new(
                 StatusCode::NOT_FOUND,
@@ -91,7 +98,7 @@ const fn a_day() -> u64 {
 }
 
 /// Makes another key with the same rights, and lets the old one end after a while (CP-432).
-fn rotate(front: &Front, head: &Head, id: &str, body: &Bytes) -> Told {
+fn rotate(front: &Front, head: &Head, id: &str, body: &Bytes, caller: &Caller) -> Told {
     let asked: Rotation = match body.is_empty() {
         true => Rotation {
             old_good_for: a_day(),
@@ -104,7 +111,10 @@ fn rotate(front: &Front, head: &Head, id: &str, body: &Bytes) -> Told {
         .now
         .checked_add(ends)
         .ok_or_else(|| Problem::invalid("old_good_for", "no calendar reaches that far"))?;
-    let rotated = front.keys().rotate(id, ends, head.now).map_err(problem)?;
+    let rotated = front
+        .keys()
+        .rotate(id, ends, head.now, caller.trail.entry())
+        .map_err(problem)?;
     let rotated = rotated.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,
@@ -118,7 +128,7 @@ fn rotate(front: &Front, head: &Head, id: &str, body: &Bytes) -> Told {
     Ok((StatusCode::CREATED, told))
 }
 
-fn create(front: &Front, head: &Head, body: &Bytes) -> Told {
+fn create(front: &Front, head: &Head, body: &Bytes, caller: &Caller) -> Told {
     let new: NewKey = serde_json::from_slice(body)
         .map_err(|e| Problem::invalid("", format!("not a key to make: {e}")))?;
     let mut roles = Vec::new();
@@ -150,7 +160,11 @@ fn create(front: &Front, head: &Head, body: &Bytes) -> Told {
             BearerToken::generate(grants, head.now).map_err(|e| internal(e.to_string()))?;
         token.description = new.description;
         let id = token.id.clone();
-        front.keys().put_token(token, head.now).map_err(problem)?;
+        caller.trail.about(&id);
+        front
+            .keys()
+            .put_token(token, head.now, caller.trail.entry())
+            .map_err(problem)?;
         return Ok((StatusCode::CREATED, json!({ "id": id, "token": &*text })));
     }
     let mut key = Credential::generate(grants, head.now).map_err(|e| internal(e.to_string()))?;
@@ -160,7 +174,11 @@ fn create(front: &Front, head: &Head, body: &Bytes) -> Told {
         key.secret = Secret::new(import.secret);
     }
     key.description = new.description;
-    front.keys().put(&key, head.now).map_err(problem)?;
+    caller.trail.about(key.key_id.as_str());
+    front
+        .keys()
+        .put(&key, head.now, caller.trail.entry())
+        .map_err(problem)?;
     Ok((
         StatusCode::CREATED,
         json!({ "id": key.key_id.as_str(), "secret": key.secret.reveal() }),

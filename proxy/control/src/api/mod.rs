@@ -19,6 +19,7 @@
 mod apply;
 mod arn;
 mod associations;
+mod audit;
 mod cloudfront;
 mod compose;
 mod cors;
@@ -31,9 +32,11 @@ mod keys_api;
 mod lambda;
 pub mod log_query;
 mod logs;
+mod named;
 pub mod native;
 mod page;
 pub mod plane;
+mod reach;
 mod releases;
 mod removal;
 mod retries;
@@ -54,11 +57,12 @@ use std::{
 };
 
 use fourfront_aws::Service;
-use fourfront_store::{AuditEntry, Kind, Store};
+use fourfront_store::{Kind, Store};
 use parking_lot::Mutex;
 use serde_json::Value;
 
 pub use arn::Account;
+pub use audit::Trail;
 pub use error::ApiError;
 pub use keychain::{KeyInfo, Keychain};
 pub use rules::Rules;
@@ -230,20 +234,10 @@ impl Control {
         input: &Value,
         caller: &Caller,
     ) -> Result<Value, ApiError> {
-        let audit = AuditEntry {
-            at: caller.now,
-            key: caller.key_id.as_str().into(),
-            source: caller.source.as_str().into(),
-            operation: format!("{}:{operation}", service.signing_name()).into(),
-            resource: resource(input).into(),
-            outcome: "ok".into(),
-            ..AuditEntry::default()
-        };
         if service == Service::KeyValueStore {
             let loads = Loads::default();
             let tx = Tx::new(self.around(caller, &loads));
-            let is_write = keys::is_write(operation);
-            return keys::call(&tx, operation, input, is_write.then_some(audit));
+            return keys::call(&tx, operation, input);
         }
         if reads(operation) {
             let loads = Loads::default();
@@ -252,19 +246,7 @@ impl Control {
             // Of the document that was told, not of what may have taken its place meanwhile (CP-040).
             return Ok(tagged(output, |kind, id| tx.etag(kind, id)));
         }
-        let refusal = AuditEntry {
-            outcome: "".into(),
-            ..audit.clone()
-        };
-        let written = self.write(service, operation, input, caller, &audit);
-        let (output, committed) = written.inspect_err(|e| {
-            // Whoever tries what is refused is told of as well (CP-433).
-            let outcome = e.code.as_ref().into();
-            let entry = AuditEntry { outcome, ..refusal };
-            if let Err(e) = self.store.audit(vec![entry]) {
-                tracing::error!("the audit log: {e}");
-            }
-        })?;
+        let (output, committed) = self.write(service, operation, input, caller)?;
         Ok(tagged(output, |kind, id| {
             let revision = committed.iter().find(|(k, i, _)| k == kind && &**i == id);
             revision.map_or_else(String::new, |(.., revision)| {
@@ -363,8 +345,8 @@ impl Caller {
         Self {
             key_id: "node".to_owned(),
             now,
-            origin: String::new(),
             source: "local".to_owned(),
+            ..Self::default()
         }
     }
 }
@@ -423,6 +405,7 @@ fn resource(input: &Value) -> &str {
         "Name",
         "Id",
         "DistributionId",
+        "PrimaryDistributionId",
         "Resource",
         "KvsARN",
         "RoleName",

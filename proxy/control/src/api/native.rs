@@ -44,7 +44,8 @@ pub fn answer(
         ("HEAD", ["artifacts", "sha256", hex]) => return artifact_head(front, hex),
         ("GET", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
         ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
-        (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body),
+        (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body, caller),
+        ("GET", ["audit"]) => super::audit::page(front.control().store(), &head.query),
         (_, ["stages", _, ..]) => super::stages::answer(front, head, &parts, body, caller),
         (_, ["releases" | "plan" | "stacks", ..]) => {
             super::releases::answer(front, head, &parts, body, caller)

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fourfront_auth::Action;
 use fourfront_import::Plan;
-use fourfront_store::{AuditEntry, Kind, Release, ReleaseDraft};
+use fourfront_store::{Kind, Release, ReleaseDraft};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,9 +17,8 @@ use super::{
     front::{Front, Head},
     native::{Told, problem},
     plane::Problem,
-    time,
+    reach, time,
     tx::{Loads, Tx},
-    writing::Entry,
 };
 
 #[derive(Deserialize)]
@@ -73,12 +73,14 @@ pub(super) fn answer(
             let releases = control.store().releases(stack.map(|(_, v)| v.as_str()));
             let items: Vec<Value> = releases
                 .iter()
+                .filter(|(_, release)| caller.sees_stack(&release.stack))
                 .map(|(_, release)| summary(release))
                 .collect();
             Ok((StatusCode::OK, json!({ "items": items })))
         }
         ("GET", ["releases", id]) => {
             let release = existing(control, id).map_err(problem)?;
+            caller.may(Action::Read, &release.stack).map_err(problem)?;
             let mut told = summary(&release);
             let members = release.members.iter().map(|m| {
                 let body = m
@@ -140,6 +142,26 @@ fn stack_of(release: &Release) -> Stack {
         .unwrap_or_default()
 }
 
+/// Works a deploy out, by who may make it and with what they may change (CP-432).
+fn applied(tx: &mut Tx<'_>, deploy: &Deploy) -> Result<Applied, ApiError> {
+    let stack = &deploy.plan.stack;
+    tx.caller.trail.about(stack);
+    tx.caller.may(Action::Write, stack)?;
+    let before = stack_now(tx, stack)?;
+    let applied = apply::apply(tx, &deploy.plan, &deploy.artifacts, deploy.prune, None)?;
+    // What is there already as the plan has it would become the stack's, too.
+    let held = applied.members.iter();
+    let held = held.map(|(kind, id)| (kind, id.as_str()));
+    reach::stays_within(tx, stack, &before, tx.touched().chain(held))?;
+    Ok(applied)
+}
+
+/// What a stack owns now.
+fn stack_now(tx: &Tx<'_>, stack: &str) -> Result<Stack, ApiError> {
+    let stored = tx.get::<Stack>(&Kind::Setting, &apply::stack_id(stack))?;
+    Ok(stored.map(|stored| stored.body).unwrap_or_default())
+}
+
 fn told(applied: &Applied) -> Value {
     json!({ "steps": applied.steps, "urls": applied.urls })
 }
@@ -149,7 +171,7 @@ impl Control {
     fn plan(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
         let loads = Loads::default();
         let mut tx = Tx::new(self.around(caller, &loads));
-        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune, None)?;
+        let applied = applied(&mut tx, deploy)?;
         if tx.changes_what_is_served()? {
             let _serving = self.serving.lock();
             // What is made ready is dropped again.
@@ -170,8 +192,8 @@ impl Control {
         &self,
         tx: &mut Tx<'_>,
         deploy: &Deploy,
-    ) -> Result<(Value, Entry), ApiError> {
-        let applied = apply::apply(tx, &deploy.plan, &deploy.artifacts, deploy.prune, None)?;
+    ) -> Result<(Value, Option<ReleaseDraft>), ApiError> {
+        let applied = applied(tx, deploy)?;
         let mut answer = told(&applied);
         answer["stack"] = json!(deploy.plan.stack);
         answer["notes"] = json!(deploy.plan.notes);
@@ -187,18 +209,12 @@ impl Control {
                 answer["release"] = json!(&*newest.id);
                 answer["unchanged"] = json!(true);
                 tx.forget();
-                return Ok((answer, Entry::default()));
+                return Ok((answer, None));
             }
         }
-        let (release, entry) = release(
-            tx,
-            applied.members,
-            &deploy.plan.stack,
-            &deploy.message,
-            "deploy",
-        );
+        let (release, draft) = release(tx, applied.members, &deploy.plan.stack, &deploy.message);
         answer["release"] = json!(release);
-        Ok((answer, entry))
+        Ok((answer, Some(draft)))
     }
 
     /// Puts a release in force again (CP-609).
@@ -215,12 +231,16 @@ impl Control {
 }
 
 /// Changes the documents to those of a release.
-fn put_back(tx: &mut Tx<'_>, old: &Release, message: &str) -> Result<(Value, Entry), ApiError> {
+fn put_back(
+    tx: &mut Tx<'_>,
+    old: &Release,
+    message: &str,
+) -> Result<(Value, Option<ReleaseDraft>), ApiError> {
     let id = &*old.id;
+    tx.caller.may(Action::Write, &old.stack)?;
     // A release may hold what others own, to whose distributions the stack attached functions: that is left alone.
     let of_release = stack_of(old);
-    let now = tx.get::<Stack>(&Kind::Setting, &apply::stack_id(&old.stack))?;
-    let now = now.map(|stored| stored.body).unwrap_or_default();
+    let now = stack_now(tx, &old.stack)?;
     let mut members = Vec::new();
     for member in &old.members {
         let kind: Kind = member.kind.parse().map_err(|_| {
@@ -268,13 +288,14 @@ fn put_back(tx: &mut Tx<'_>, old: &Release, message: &str) -> Result<(Value, Ent
             tx.delete(kind, &owned.id);
         }
     }
+    reach::stays_within(tx, &old.stack, &now, tx.touched())?;
     let said = match message {
         "" => format!("rollback to {id}"),
         message => message.to_owned(),
     };
-    let (made, entry) = release(tx, members, &old.stack, &said, "activate");
+    let (made, draft) = release(tx, members, &old.stack, &said);
     let answer = json!({ "release": made, "stack": &*old.stack, "activated": id });
-    Ok((answer, entry))
+    Ok((answer, Some(draft)))
 }
 
 /// Makes a call a release that holds all these documents.
@@ -283,32 +304,18 @@ fn release(
     members: Vec<(Kind, String)>,
     stack: &str,
     message: &str,
-    operation: &str,
-) -> (String, Entry) {
+) -> (String, ReleaseDraft) {
     for (kind, id) in members {
         // Those that the deploy left as they are belong to the release as well.
         tx.touch(&kind, &id);
     }
     let id = release_id(tx.caller.now);
-    let audit = AuditEntry {
-        at: tx.caller.now,
-        key: tx.caller.key_id.as_str().into(),
-        source: tx.caller.source.as_str().into(),
-        operation: format!("fourfront:{operation}").into(),
-        resource: stack.into(),
-        outcome: "ok".into(),
-        ..AuditEntry::default()
-    };
     let draft = ReleaseDraft {
         id: id.as_str().into(),
         stack: stack.into(),
         message: message.into(),
     };
-    let entry = Entry {
-        audit: Some(audit),
-        release: Some(draft),
-    };
-    (id, entry)
+    (id, draft)
 }
 
 /// `r` and the time of the release, so that they sort, and some letters more.

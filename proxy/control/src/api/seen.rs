@@ -2,10 +2,19 @@
 
 use fourfront_auth::{Principal, Resource};
 use fourfront_aws::Service;
+use fourfront_store::Store;
 use serde_json::{Value, json};
 
+use super::reach;
+
 /// Takes out of the answer to an operation that lists what a caller may not see.
-pub(super) fn filter(principal: &Principal, service: Service, operation: &str, answer: &mut Value) {
+pub(super) fn filter(
+    store: &Store,
+    principal: &Principal,
+    service: Service,
+    operation: &str,
+    answer: &mut Value,
+) {
     if !principal.is_restricted() {
         return;
     }
@@ -35,18 +44,39 @@ pub(super) fn filter(principal: &Principal, service: Service, operation: &str, a
     let Some(all) = list[items].as_array_mut() else {
         return;
     };
-    all.retain(|item| principal.sees(resource(item[member].as_str().unwrap_or_default())));
+    all.retain(|item| {
+        let id = item[member].as_str().unwrap_or_default();
+        reach::sees(store, principal, resource(id))
+    });
     let left = all.len();
     if list.get("Quantity").is_some() {
         list["Quantity"] = json!(left);
     }
 }
 
+/// What no list can name.
+pub(super) const NOBODYS: Resource<'static> = Resource::Stack("");
+
+/// What a path of the native API is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About<'a> {
+    /// This.
+    One(Resource<'a>),
+    /// A stack, which a body, a query or a release tells: who answers judges it ([`super::releases`]). Or artifacts that are
+    /// brought for one, which are nobody's until a document names them. Or a distribution, told in [`purged`].
+    Told,
+}
+
 /// What a path of the native API is about. Whatever has no owner that a list could name is for unrestricted keys.
-pub(super) fn native(path: &str) -> Resource<'_> {
-    const NOBODYS: Resource<'_> = Resource::Stack("");
+pub(super) fn native<'p>(method: &str, path: &'p str) -> About<'p> {
     let parts: Vec<&str> = path.split('/').collect();
-    match parts.as_slice() {
+    About::One(match parts.as_slice() {
+        ["plan" | "releases"] | ["releases", _] | ["releases", _, "activate"] => {
+            return About::Told;
+        }
+        ["artifacts", ..] if matches!(method, "PUT" | "HEAD") => return About::Told,
+        // Its body, or its query, says of which distribution.
+        ["purge"] => return About::Told,
         ["kv", store, ..] => Resource::Store(store),
         // A project is more than one distribution.
         ["stages", _, "deploy"] | ["origins"] => NOBODYS,
@@ -69,9 +99,24 @@ pub(super) fn native(path: &str) -> Resource<'_> {
             | "key-group",
             ..,
         ] => Resource::Shared,
-        ["config" | "releases" | "plan" | "stacks" | "backup", ..] => NOBODYS,
+        [
+            "config" | "releases" | "plan" | "stacks" | "backup" | "purge",
+            ..,
+        ] => NOBODYS,
         _ => Resource::Any,
+    })
+}
+
+/// The distribution that a purge, or a list of purges, is about; nothing where it names none, or a host beside it.
+pub(super) fn purged(query: &str, body: &[u8], is_read: bool) -> Option<String> {
+    if is_read {
+        let mut named = query.rsplit('&').filter_map(|pair| pair.split_once('='));
+        let (_, id) = named.find(|(name, _)| *name == "distribution")?;
+        return Some(id.to_owned());
     }
+    let asked: Value = serde_json::from_slice(body).ok()?;
+    let id = asked["distribution"].as_str()?;
+    asked.get("host").is_none().then(|| id.to_owned())
 }
 
 #[cfg(test)]
@@ -100,9 +145,11 @@ mod tests {
             "Quantity": 2, "Items": [{ "Id": "E1" }, { "Id": "E2" }],
         } });
         let (service, operation) = (Service::CloudFront, "ListDistributions");
-        filter(&key(&[], &[]), service, operation, &mut listed);
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), fourfront_store::Options::default()).unwrap();
+        filter(&store, &key(&[], &[]), service, operation, &mut listed);
         assert_eq!(listed["DistributionList"]["Quantity"], 2);
-        filter(&key(&["E2"], &[]), service, operation, &mut listed);
+        filter(&store, &key(&["E2"], &[]), service, operation, &mut listed);
         assert_eq!(
             listed["DistributionList"],
             json!({ "Quantity": 1, "Items": [{ "Id": "E2" }] })
@@ -110,6 +157,7 @@ mod tests {
         let mut listed =
             json!({ "Functions": [{ "FunctionName": "a-1" }, { "FunctionName": "b" }] });
         filter(
+            &store,
             &key(&[], &["a-"]),
             Service::Lambda,
             "ListFunctions",
@@ -119,10 +167,38 @@ mod tests {
     }
 
     #[test]
+    fn a_purge_says_of_which_distribution() {
+        // CP-432
+        let body = |text: &str| purged("", text.as_bytes(), false);
+        let named = r#"{"distribution":"E1","all":true}"#;
+        assert_eq!(body(named).as_deref(), Some("E1"));
+        for other in [
+            r#"{"all":true}"#,
+            r#"{"distribution":"E1","host":"x.test"}"#,
+            r#"{"distribution":7}"#,
+            "",
+        ] {
+            assert_eq!(body(other), None, "{other}");
+        }
+        let query = |text| purged(text, b"", true);
+        assert_eq!(query("max_items=1&distribution=E1").as_deref(), Some("E1"));
+        // The last one is the one that is answered.
+        assert_eq!(
+            query("distribution=E1&distribution=E2").as_deref(),
+            Some("E2")
+        );
+        assert_eq!(query("marker=x"), None);
+    }
+
+    #[test]
     fn documents_that_no_list_names_are_not_for_restricted_keys() {
         // CP-432
         let restricted = key(&["E1"], &["a-"]);
-        let may = |path: &str| restricted.authorize(Action::Read, native(path)).is_ok();
+        let judged = |who: &Principal, path: &str| match native("GET", path) {
+            About::One(resource) => who.authorize(Action::Read, resource).is_ok(),
+            About::Told => panic!("{path}"),
+        };
+        let may = |path: &str| judged(&restricted, path);
         for path in [
             "config/distribution/E1",
             "config/lambda-version/a-1:3",
@@ -137,15 +213,24 @@ mod tests {
             "config/lambda-version/b:1",
             "config/release/r1",
             "config/setting",
-            "releases/r1",
+            "stacks/shop",
             "config/key-value-store/s",
         ] {
             assert!(!may(path), "{path}");
         }
-        assert!(
-            key(&[], &[])
-                .authorize(Action::Read, native("config/release"))
-                .is_ok()
-        );
+        assert!(judged(&key(&[], &[]), "config/release"));
+        assert!(!may("purge/I1"));
+        for path in [
+            "plan",
+            "releases",
+            "releases/r1",
+            "releases/r1/activate",
+            "purge",
+        ] {
+            assert_eq!(native("GET", path), About::Told, "{path}");
+        }
+        let artifact = "artifacts/sha256/00";
+        assert_eq!(native("PUT", artifact), About::Told);
+        assert_eq!(native("GET", artifact), About::One(Resource::Any));
     }
 }

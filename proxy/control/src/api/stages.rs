@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fourfront_aws::Service;
-use fourfront_store::{AuditEntry, Kind};
+use fourfront_store::Kind;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -82,12 +82,12 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
         }
         ("POST", [_, _]) => {
             let asked = asked()?;
-            let told = control.staged("create", &id, caller, |tx| create(tx, &id, &asked));
+            let told = control.staged(caller, |tx| create(tx, &id, &asked));
             (StatusCode::CREATED, "create", told)
         }
         ("PUT", [_, _]) => {
             let asked = asked()?;
-            let told = control.staged("traffic", &id, caller, |tx| traffic(tx, &id, &asked));
+            let told = control.staged(caller, |tx| traffic(tx, &id, &asked));
             (StatusCode::OK, "traffic", told)
         }
         ("POST", [_, _, "deploy"]) => {
@@ -96,11 +96,11 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
             return Ok((StatusCode::OK, told));
         }
         ("POST", [_, _, "promote"]) => {
-            let told = control.staged("promote", &id, caller, |tx| promote(tx, &id));
+            let told = control.staged(caller, |tx| promote(tx, &id));
             (StatusCode::OK, "promote", told)
         }
         ("DELETE", [_, _]) => {
-            let told = control.staged("drop", &id, caller, |tx| discard(tx, &id));
+            let told = control.staged(caller, |tx| discard(tx, &id));
             (StatusCode::OK, "drop", told)
         }
         _ => {
@@ -123,28 +123,17 @@ impl Control {
     /// Works out a change and commits it.
     fn staged<T>(
         &self,
-        verb: &str,
-        id: &str,
         caller: &Caller,
         change: impl Fn(&mut Tx<'_>) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let audit = AuditEntry {
-            at: caller.now,
-            key: caller.key_id.as_str().into(),
-            source: caller.source.as_str().into(),
-            operation: format!("fourfront:stage-{verb}").into(),
-            resource: id.into(),
-            outcome: "ok".into(),
-            ..AuditEntry::default()
-        };
-        let changed = self.transact(caller, |tx| Ok((change(tx)?, audit.clone().into())));
+        let changed = self.transact(caller, |tx| Ok((change(tx)?, None)));
         changed.map(|(worked_out, _)| worked_out)
     }
 
     /// Gives the staging distribution what a project has for the distribution `id`, which goes on as it is: new versions of its
     /// functions, and a configuration that names them. No release is made; what is promoted is in the next one.
     fn try_out(&self, id: &str, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
-        let applied = self.staged("deploy", id, caller, |tx| {
+        let applied = self.staged(caller, |tx| {
             if deploy.prune || !deploy.message.is_empty() {
                 return Err(ApiError::new(
                     400,

@@ -9,6 +9,7 @@ use std::{
     time::SystemTime,
 };
 
+use fourfront_auth::Principal;
 use fourfront_store::{Batch, BlobId, Change, Expected, Kind, KvsChange, Snapshot, Store};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
@@ -18,6 +19,7 @@ use super::{
     ApiError,
     arn::Account,
     associations,
+    audit::Trail,
     cloudfront::DistributionDocument,
     lambda::{Code, FunctionRef, model_function},
     plane::DataPlane,
@@ -28,7 +30,7 @@ use super::{
 use crate::{Loaded, UnknownFields};
 
 /// Who calls, and when.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Caller {
     /// The id of the key that the call is signed with.
     pub key_id: String,
@@ -38,6 +40,10 @@ pub struct Caller {
     pub origin: String,
     /// From where: an address, or `local`.
     pub source: String,
+    /// Who proved to have the key; `None` is the node itself.
+    pub principal: Option<Principal>,
+    /// What the audit log is told of the call (CP-433).
+    pub trail: Trail,
 }
 
 /// What the API goes by.
@@ -417,6 +423,16 @@ impl<'a> Tx<'a> {
         self.pending.clear();
         self.data.clear();
         self.serves_anew = false;
+    }
+
+    /// The documents that are to be written.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = (&Kind, &str)> {
+        self.pending.keys().map(|(kind, id)| (kind, id.as_str()))
+    }
+
+    /// Whether a document was there when the call began.
+    pub(crate) fn was_there(&self, kind: &Kind, id: &str) -> bool {
+        self.current.get(kind, id).is_some()
     }
 
     /// Whether anything is to be written.

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use fourfront_aws::Service;
-use fourfront_store::{AuditEntry, Kind, KvsChange, ReleaseDraft};
+use fourfront_store::{Kind, KvsChange, ReleaseDraft};
 use parking_lot::MutexGuard;
 use serde_json::Value;
 
@@ -29,22 +29,6 @@ use super::{
 
 /// A document that was written, and the revision that it got; 0 where there was nothing to delete.
 pub(super) type Revision = (Kind, Arc<str>, u64);
-
-/// What is entered beside the documents of a call.
-#[derive(Default)]
-pub(super) struct Entry {
-    pub(super) audit: Option<AuditEntry>,
-    pub(super) release: Option<ReleaseDraft>,
-}
-
-impl From<AuditEntry> for Entry {
-    fn from(audit: AuditEntry) -> Self {
-        Self {
-            audit: Some(audit),
-            release: None,
-        }
-    }
-}
 
 /// Who has to wait while a call is worked out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +51,6 @@ impl Control {
         operation: &str,
         input: &Value,
         caller: &Caller,
-        audit: &AuditEntry,
     ) -> Result<(Output, Vec<Revision>), ApiError> {
         let _turn = match service {
             Service::Lambda => self.turn(input)?,
@@ -75,7 +58,7 @@ impl Control {
         };
         self.transact(caller, |tx| {
             let output = work_out(tx, service, operation, input)?;
-            Ok((output, audit.clone().into()))
+            Ok((output, None))
         })
     }
 
@@ -104,7 +87,7 @@ impl Control {
     pub(super) fn transact<T>(
         &self,
         caller: &Caller,
-        work: impl Fn(&mut Tx<'_>) -> Result<(T, Entry), ApiError>,
+        work: impl Fn(&mut Tx<'_>) -> Result<(T, Option<ReleaseDraft>), ApiError>,
     ) -> Result<(T, Vec<Revision>), ApiError> {
         let loads = Loads::default();
         for holding in [Holding::Nobody, Holding::Serving] {
@@ -121,14 +104,14 @@ impl Control {
         &self,
         caller: &Caller,
         loads: &Loads,
-        work: &impl Fn(&mut Tx<'_>) -> Result<(T, Entry), ApiError>,
+        work: &impl Fn(&mut Tx<'_>) -> Result<(T, Option<ReleaseDraft>), ApiError>,
         holding: Holding,
     ) -> Result<Option<(T, Vec<Revision>)>, ApiError> {
         // Always in this order.
         let mut serving = (holding != Holding::Nobody).then(|| self.serving.lock());
         let mut writing = (holding == Holding::All).then(|| self.writing.lock());
         let mut tx = Tx::new(self.around(caller, loads));
-        let (told, entry) = work(&mut tx)?;
+        let (told, release) = work(&mut tx)?;
         if !tx.changes_anything() {
             return Ok(Some((told, Vec::new())));
         }
@@ -146,7 +129,7 @@ impl Control {
         if !tx.is_current() {
             return Ok(None);
         }
-        let revisions = self.commit(tx, entry, activate)?;
+        let revisions = self.commit(tx, release, activate)?;
         drop((writing, serving));
         Ok(Some((told, revisions)))
     }
@@ -155,15 +138,15 @@ impl Control {
     fn commit(
         &self,
         tx: Tx<'_>,
-        entry: Entry,
+        release: Option<ReleaseDraft>,
         activate: Option<Activate>,
     ) -> Result<Vec<Revision>, ApiError> {
         let caller = tx.caller;
         let mut batch = tx.into_batch();
         batch.author = caller.key_id.as_str().into();
         batch.now = caller.now;
-        batch.audit = entry.audit;
-        batch.release = entry.release;
+        batch.audit = caller.trail.entry();
+        batch.release = release;
         let made: Vec<_> = batch.kvs.iter().filter_map(made).collect();
         let names: Vec<_> = batch
             .changes

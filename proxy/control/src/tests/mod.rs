@@ -3,6 +3,7 @@
 mod api_rules;
 mod artifacts;
 mod associations;
+mod audited;
 mod behaviors;
 mod buckets;
 mod cloudfront_functions;
@@ -34,6 +35,7 @@ mod response_headers;
 mod rollout;
 mod shields;
 mod signed;
+mod stacks;
 mod text;
 mod tls;
 mod warnings;

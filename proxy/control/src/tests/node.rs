@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use fourfront_model::{LimitProfile, TrustedProxies};
 
-use super::{accepted, refused};
-use crate::{LogFormat, LogLevel, NodeSettings, Quota, Quotas, UnknownFields};
+use super::{accepted, refused, site_dir};
+use crate::{
+    AdminAuth, LogFormat, LogLevel, NodeSettings, Quota, Quotas, UnknownFields, load,
+};
 
 fn with_node(settings: &str) -> String {
     let settings = settings.trim_matches('\n').replace('\n', "\n  ");
@@ -350,4 +352,50 @@ fn each_bad_value_is_refused() {
     ] {
         refused(&with_node(setting), &[expected]);
     }
+}
+
+#[test]
+fn administrators_elsewhere_need_signatures_and_tls() {
+    // CP-400, CP-401
+    let data = "data_dir: ./data\n";
+    let certificate = "certificate: { cert: ./site.pem, key: ./site.key }";
+    for far in ["0.0.0.0:9400", "10.0.0.1:9400", "'[::]:9400'"] {
+        let plain = with_node(&format!("{data}admin: {far}"));
+        refused(&plain, &["3: | is not a loopback address, and without TLS"]);
+        let block = with_node(&format!("{data}admin: {{ listen: {far}, auth: sigv4 }}"));
+        refused(&block, &["3: | is not a loopback address, and without TLS"]);
+        let any = format!("{data}admin: {{ listen: {far}, insecure: true, auth: any }}");
+        refused(
+            &with_node(&any),
+            &["3: | `any` is for loopback addresses alone"],
+        );
+        let meant = accepted(&with_node(&format!(
+            "{data}admin: {{ listen: {far}, insecure: true }}"
+        )));
+        assert!(meant.node.control.insecure && meant.node.control.auth == AdminAuth::SigV4);
+    }
+    let near = with_node(&format!(
+        "{data}admin: {{ listen: '[::1]:9400', auth: any }}"
+    ));
+    assert_eq!(accepted(&near).node.control.auth, AdminAuth::Any);
+    let off = with_node(&format!("{data}admin: {{ auth: off }}"));
+    refused(&off, &["3: | node.admin.auth: expected `sigv4` or `any`"]);
+    // With TLS it is a listener like others.
+    let folder = site_dir();
+    let pair = rcgen::generate_simple_self_signed(["node.test".to_owned()]).unwrap();
+    for (file, text) in [
+        ("site.pem", pair.cert.pem()),
+        ("site.key", pair.signing_key.serialize_pem()),
+        (
+            "fourfront.yaml",
+            with_node(&format!(
+                "{data}admin: {{ listen: 0.0.0.0:9400, {certificate} }}"
+            )),
+        ),
+    ] {
+        std::fs::write(folder.path().join(file), text).unwrap();
+    }
+    let loaded = load(&folder.path().join("fourfront.yaml"), &|_| None);
+    let loaded = loaded.unwrap_or_else(|e| panic!("{e}"));
+    assert!(loaded.node.control.certificate.is_some() && !loaded.node.control.insecure);
 }

@@ -2,17 +2,20 @@
 
 use std::{fs, sync::Arc, time::SystemTime};
 
+use fourfront_auth::{AuthMode, LinkSigner, MasterKey, Window};
 use fourfront_aws::Service;
 use fourfront_model::{Compat, Function};
 use fourfront_store::{Options, Store};
-use serde_json::Value;
+use http::StatusCode;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::site_dir;
 use crate::{
     Loaded,
     api::{
-        ApiError, ApiSettings, Caller, Control, Opened, SiteFile,
+        ApiError, ApiSettings, Caller, Control, Keychain, Opened, SiteFile,
+        front::Front,
         plane::{DataPlane, Invoked, LoggedLine, PlaneFault, PurgeAnswer, PurgeCall, Tested},
     },
     load,
@@ -47,14 +50,18 @@ impl DataPlane for Willing {
     }
 
     fn purge(&self, _: PurgeCall, _: SystemTime) -> PurgeAnswer {
-        unreachable!("no test here purges")
+        PurgeAnswer {
+            status: StatusCode::CREATED,
+            body: json!({ "id": "I1", "status": "Completed", "paths": ["/*"] }),
+            location: None,
+        }
     }
 }
 
 /// Control state in a directory of its own, and its site file.
 pub(super) struct Plane {
     pub(super) dir: TempDir,
-    control: Control,
+    pub(super) control: Arc<Control>,
 }
 
 impl Plane {
@@ -79,7 +86,7 @@ impl Plane {
             site,
             Box::new(|origin, hash| format!("{origin}/{hash}")),
         );
-        let control = control.unwrap();
+        let control = Arc::new(control.unwrap());
         Self { dir, control }
     }
 
@@ -87,6 +94,21 @@ impl Plane {
     pub(super) fn reload(&self, site: &str) {
         fs::write(self.dir.path().join("fourfront.yaml"), site).unwrap();
         self.control.reload(1_800_000_000_000).unwrap();
+    }
+
+    /// Its admin endpoint, where each request proves who it is from, unless `mode` says otherwise.
+    pub(super) fn front(&self, mode: AuthMode) -> Arc<Front> {
+        let master = MasterKey::from_bytes([7; 32]);
+        let links = LinkSigner::new(&master, "us-east-1");
+        let keys = Keychain::new(self.control.store().clone(), master);
+        let window = Window::default();
+        Arc::new(Front::new(
+            Arc::clone(&self.control),
+            keys,
+            mode,
+            window,
+            links,
+        ))
     }
 
     /// A call as it comes off the wire.
@@ -101,6 +123,7 @@ impl Plane {
             now: 1_800_000_000_000,
             origin: "http://127.0.0.1:9400".to_owned(),
             source: "local".to_owned(),
+            ..Caller::default()
         };
         self.control.call(service, operation, input, &caller)
     }

@@ -21,7 +21,8 @@ pub struct AuditEntry {
     pub key: Arc<str>,
     /// From where: an address, or `local`.
     pub source: Arc<str>,
-    /// Service and operation, as in `cloudfront:UpdateDistribution`.
+    /// Service and operation, as in `cloudfront:UpdateDistribution`; of the native API method and route, as in
+    /// `fourfront:POST releases`.
     pub operation: Arc<str>,
     /// What it was about, as the service names it.
     pub resource: Arc<str>,

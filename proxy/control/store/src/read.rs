@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Store, StoreError,
+    audit::{self, AuditEntry},
     document::Document,
     error::Trouble,
     kind::Kind,
@@ -182,24 +183,9 @@ impl Store {
     /// # Errors
     /// The disk.
     pub fn credential_put(&self, id: &str, sealed: Bytes, now: u64) -> Result<bool, StoreError> {
-        let id: Arc<str> = id.into();
-        self.call(move |txn| {
-            let record = tables::encode(&CredentialRecord {
-                written_at: now,
-                sealed: &sealed,
-            })?;
-            txn.db
-                .open_table(CREDENTIALS)?
-                .insert(&*id, record.as_slice())?;
-            txn.dirty = true;
-            let replaced = txn.state.credentials.contains_key(&id);
-            let credential = Credential {
-                written_at: now,
-                sealed,
-            };
-            txn.state.credentials.insert_mut(id, Arc::new(credential));
-            Ok(replaced)
-        })
+        let changes = vec![(id.into(), Some(sealed))];
+        let had = self.credentials_write(changes, now, None)?;
+        Ok(had.contains(&true))
     }
 
     /// Removes a credential, durably. Tells whether there was one.
@@ -207,15 +193,53 @@ impl Store {
     /// # Errors
     /// The disk.
     pub fn credential_remove(&self, id: &str) -> Result<bool, StoreError> {
-        let id: Arc<str> = id.into();
+        let had = self.credentials_write(vec![(id.into(), None)], 0, None)?;
+        Ok(had.contains(&true))
+    }
+
+    /// Keeps sealed credentials, and removes those without one, all or none of them and durably. `audit` is entered with
+    /// them, unless there was nothing to do. Tells of each whether there was one.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn credentials_write(
+        &self,
+        changes: Vec<(Arc<str>, Option<Bytes>)>,
+        now: u64,
+        audit: Option<AuditEntry>,
+    ) -> Result<Vec<bool>, StoreError> {
         self.call(move |txn| {
-            if !txn.state.credentials.contains_key(&id) {
-                return Ok(false);
+            let mut had = Vec::with_capacity(changes.len());
+            let mut did = false;
+            for (id, sealed) in changes {
+                let there = txn.state.credentials.contains_key(&id);
+                had.push(there);
+                let mut table = txn.db.open_table(CREDENTIALS)?;
+                let Some(sealed) = sealed else {
+                    if there {
+                        table.remove(&*id)?;
+                        txn.state.credentials.remove_mut(&id);
+                        did = true;
+                    }
+                    continue;
+                };
+                let record = tables::encode(&CredentialRecord {
+                    written_at: now,
+                    sealed: &sealed,
+                })?;
+                table.insert(&*id, record.as_slice())?;
+                let credential = Credential {
+                    written_at: now,
+                    sealed,
+                };
+                txn.state.credentials.insert_mut(id, Arc::new(credential));
+                did = true;
             }
-            txn.db.open_table(CREDENTIALS)?.remove(&*id)?;
-            txn.dirty = true;
-            txn.state.credentials.remove_mut(&id);
-            Ok(true)
+            txn.dirty |= did;
+            if let Some(entry) = audit.filter(|_| did) {
+                audit::append(txn, &entry)?;
+            }
+            Ok(had)
         })
     }
 

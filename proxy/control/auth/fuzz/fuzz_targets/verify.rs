@@ -2,10 +2,8 @@
 #![no_main]
 
 #[path = "../../src/tests/drawn.rs"]
-#[allow(dead_code)]
 mod drawn;
 #[path = "../../src/tests/naive.rs"]
-#[allow(dead_code)]
 mod naive;
 
 use std::{

@@ -98,6 +98,7 @@ impl Node {
             now,
             origin: String::new(),
             source: "local".to_owned(),
+            ..Caller::default()
         };
         self.control.call(Service::Logs, operation, input, &caller)
     }

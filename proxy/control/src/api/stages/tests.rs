@@ -137,6 +137,7 @@ fn caller(now: u64) -> Caller {
         now,
         origin: "http://127.0.0.1:9400".into(),
         source: "local".into(),
+        ..Caller::default()
     }
 }
 

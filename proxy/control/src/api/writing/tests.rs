@@ -151,6 +151,7 @@ impl Node {
             now: 1_800_000_000_000,
             origin: "http://127.0.0.1:9400".to_owned(),
             source: "local".to_owned(),
+            ..Caller::default()
         };
         self.control.call(service, operation, input, &caller)
     }

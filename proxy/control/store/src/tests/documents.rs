@@ -370,6 +370,33 @@ fn credentials_cursors_and_markers_are_kept() {
 }
 
 #[test]
+fn credentials_change_together_with_their_entry_in_the_audit_log() {
+    // CP-430, CP-433: a new key and the end of the old one are one write, which the log tells of; nothing is told of nothing.
+    let mut store = Temporary::new();
+    let sealed = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    let entry = |operation: &str| {
+        Some(AuditEntry {
+            operation: operation.into(),
+            outcome: "ok".into(),
+            ..AuditEntry::default()
+        })
+    };
+    let both = vec![("K".into(), sealed("old")), ("L".into(), sealed("new"))];
+    let had = store.credentials_write(both, NOW, entry("make"));
+    assert_eq!(had.unwrap(), [false, false]);
+    let both = vec![("K".into(), None), ("M".into(), None)];
+    let had = store.credentials_write(both, NOW, entry("remove"));
+    assert_eq!(had.unwrap(), [true, false]);
+    let none = store.credentials_write(vec![("K".into(), None)], NOW, entry("again"));
+    assert_eq!(none.unwrap(), [false]);
+    store.reopen();
+    assert_eq!(store.credentials().len(), 1);
+    let told = store.audit_page(None, 9).unwrap();
+    let told: Vec<_> = told.iter().map(|(_, entry)| &*entry.operation).collect();
+    assert_eq!(told, ["remove", "make"]);
+}
+
+#[test]
 fn logs_are_read_from_both_ends() {
     // CP-142, CP-530: logs are read from both ends and trimmed.
     let mut store = Temporary::new();

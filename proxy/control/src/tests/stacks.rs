@@ -1,0 +1,162 @@
+//! Keys that are for stacks (CP-432): they deploy them, reach what these own, and take nothing over.
+
+use fourfront_auth::{AuthMode, Grants, Role};
+use serde_json::{Value, json};
+
+use super::audited::Endpoint;
+
+fn plan(stack: &str, stores: &[&str]) -> String {
+    let place = json!({ "file": "f", "line": 1, "column": 1 });
+    let stores = stores
+        .iter()
+        .map(|name| json!({ "id": name, "place": place, "name": name }));
+    let stores: Vec<Value> = stores.collect();
+    json!({ "plan": { "stack": stack, "stores": stores } }).to_string()
+}
+
+fn of_stack(role: Role, stack: &str) -> Grants {
+    Grants {
+        stacks: vec![stack.to_owned()],
+        ..Grants::of([role])
+    }
+}
+
+#[test]
+fn a_key_of_a_stack_deploys_it_and_no_other() {
+    // CP-432
+    let node = Endpoint::new(AuthMode::SigV4);
+    let admin = node.token(Grants::admin());
+    let shop = node.token(of_stack(Role::Deploy, "shop"));
+    let (admin, shop) = (Some(admin.as_str()), Some(shop.as_str()));
+    let ask = |token, method, path: &str, body: String| node.native(method, path, token, body);
+    assert_eq!(
+        ask(admin, "POST", "releases", plan("blog", &["posts"])).0,
+        201
+    );
+    for path in ["plan", "releases"] {
+        let (status, told) = ask(shop, "POST", path, plan("blog", &["posts"]));
+        assert_eq!(
+            (status, &told["code"]),
+            (403, &json!("access_denied")),
+            "{path}"
+        );
+    }
+    let (status, first) = ask(shop, "POST", "releases", plan("shop", &["routes"]));
+    assert_eq!(status, 201, "{first}");
+    let first = first["release"].as_str().unwrap().to_owned();
+    let (status, second) = ask(shop, "POST", "releases", plan("shop", &["routes", "more"]));
+    assert_eq!(status, 201, "{second}");
+    // What another stack, or nobody, owns is not taken over by naming it.
+    for path in ["plan", "releases"] {
+        let (status, told) = ask(shop, "POST", path, plan("shop", &["posts"]));
+        assert_eq!(
+            (status, &told["code"]),
+            (403, &json!("access_denied")),
+            "{path}"
+        );
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.contains("key-value-store `posts`"), "{detail}");
+    }
+    // Its releases, and those alone.
+    let listed = ask(shop, "GET", "releases", String::new()).1;
+    let stacks: Vec<_> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| &r["stack"])
+        .collect();
+    assert_eq!(stacks, ["shop", "shop"]);
+    assert_eq!(
+        ask(admin, "GET", "releases", String::new()).1["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    let blog = ask(admin, "GET", "releases?stack=blog", String::new()).1;
+    let blog = blog["items"][0]["id"].as_str().unwrap().to_owned();
+    for (method, rest) in [("GET", ""), ("POST", "/activate")] {
+        let theirs = ask(
+            shop,
+            method,
+            &format!("releases/{blog}{rest}"),
+            String::new(),
+        );
+        assert_eq!(theirs.0, 403, "{method} {rest}: {}", theirs.1);
+        let own = ask(
+            shop,
+            method,
+            &format!("releases/{first}{rest}"),
+            String::new(),
+        );
+        assert_eq!(own.0, 200, "{method} {rest}: {}", own.1);
+    }
+    // What is brought for a deploy belongs to nobody yet; what is there is not to be fetched.
+    let sum = fourfront_store::BlobId::of(b"code");
+    let path = format!("artifacts/sha256/{sum}");
+    assert_eq!(ask(shop, "PUT", &path, "code".to_owned()).0, 201);
+    assert_eq!(ask(shop, "HEAD", &path, String::new()).0, 204);
+    assert_eq!(ask(shop, "GET", &path, String::new()).0, 403);
+    for path in ["keys", "audit", "stacks/shop", "config/setting"] {
+        assert_eq!(ask(shop, "GET", path, String::new()).0, 403, "{path}");
+    }
+}
+
+#[test]
+fn a_key_of_a_stack_reaches_what_the_stack_owns() {
+    // CP-432
+    let node = Endpoint::new(AuthMode::SigV4);
+    let admin = node.token(Grants::admin());
+    let writer = node.token(of_stack(Role::KvsWrite, "shop"));
+    let reader = node.token(of_stack(Role::Read, "shop"));
+    for (stack, store) in [("shop", "routes"), ("blog", "posts")] {
+        let made = node.native("POST", "releases", Some(&admin), plan(stack, &[store]));
+        assert_eq!(made.0, 201, "{}", made.1);
+    }
+    let put = |token: &str, store: &str| {
+        let path = format!("kv/{store}/key");
+        node.native("PUT", &path, Some(token), "value").0
+    };
+    assert_eq!((put(&writer, "routes"), put(&writer, "posts")), (200, 403));
+    assert_eq!(put(&reader, "routes"), 403);
+    let get = |path: &str| node.native("GET", path, Some(&reader), "").0;
+    assert_eq!((get("kv/routes/key"), get("kv/posts/key")), (200, 403));
+    let config = "config/key-value-store";
+    assert_eq!(get(&format!("{config}/routes")), 200);
+    assert_eq!(get(&format!("{config}/posts")), 403);
+    // A store that the stack no longer has is nobody's.
+    let pruned = json!({ "plan": { "stack": "shop" }, "prune": true }).to_string();
+    assert_eq!(node.native("POST", "releases", Some(&admin), pruned).0, 201);
+    assert_eq!(put(&writer, "routes"), 403);
+}
+
+#[test]
+fn a_key_of_a_distribution_purges_it_and_no_other() {
+    // CP-432: by the native API as by CloudFront's, where the path names it
+    let node = Endpoint::new(AuthMode::SigV4);
+    let of_one = node.token(Grants {
+        distributions: vec!["E1".to_owned()],
+        ..Grants::of([Role::Purge])
+    });
+    let of_all = node.token(Grants::of([Role::Purge]));
+    // What is admitted is the node's to answer, which is none here.
+    let purge =
+        |token: &str, body: &str| node.native("POST", "purge", Some(token), body.to_owned()).0;
+    let list = |token: &str, query: &str| {
+        node.native("GET", &format!("purge{query}"), Some(token), "")
+            .0
+    };
+    let one = r#"{"distribution":"E1","all":true}"#;
+    for other in [r#"{"distribution":"E2","all":true}"#, r#"{"all":true}"#, ""] {
+        assert_eq!(purge(&of_one, other), 403, "{other}");
+        assert_eq!(purge(&of_all, other), 404, "{other}");
+    }
+    assert_eq!(purge(&of_one, one), 404);
+    assert_eq!(
+        (list(&of_one, "?distribution=E1"), list(&of_all, "")),
+        (404, 404)
+    );
+    for query in ["", "?distribution=E2", "/I1"] {
+        assert_eq!(list(&of_one, query), 403, "{query}");
+    }
+}
