@@ -84,13 +84,7 @@ def every_route():
     # CP-402, CP-432, CP-620, CP-621
     token = made("token")
     # Not in the table: these are for administrators.
-    more = [
-        ("GET", "keys", True),
-        ("POST", "keys", True),
-        ("DELETE", "keys/FF1", True),
-        ("GET", "backup", True),
-        ("PUT", "nothing", True),
-    ]
+    more = [("PUT", "nothing", True)]
     for number, (method, path, changes) in enumerate(known["routes"] + more):
         path = (
             path.replace("{..}", "a")

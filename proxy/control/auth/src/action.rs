@@ -256,8 +256,14 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("PUT", "artifacts/sha256/{hex}", Action::Write),
     ("GET", "config/{kind}", Action::Read),
     ("GET", "config/{kind}/{id}", Action::Read),
-    ("PUT", "config/{kind}/{..}", Action::Write),
+    ("PUT", "config/{kind}/{id}", Action::Write),
     ("DELETE", "config/{kind}/{id}", Action::Write),
+    ("GET", "keys", Action::Administer),
+    ("POST", "keys", Action::Administer),
+    ("DELETE", "keys/{id}", Action::Administer),
+    ("POST", "keys/{id}/rotate", Action::Administer),
+    ("GET", "backup", Action::Administer),
+    ("GET", "openapi.json", Action::Read),
 ];
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::{
     log_query::{self, Subject},
     plane::Problem,
     retries::Retries,
-    seen, time,
+    seen, time, trial,
 };
 
 /// A request without its body.
@@ -423,8 +423,16 @@ impl Front {
             let verdict = principal.authorize(action, resource);
             verdict.map_err(AuthFault::from)
         };
-        // Nothing is read from who may not do it anyway.
-        may(admission.claimed()).map_err(refused)?;
+        // Nothing is read from who may not do it anyway. Which function is to be run stands in the body.
+        let runs = action == Action::Run;
+        match runs {
+            true => admission
+                .claimed()
+                .may_ever(action)
+                .map_err(AuthFault::from),
+            false => may(admission.claimed()),
+        }
+        .map_err(refused)?;
         let limit = match path.starts_with("artifacts/") {
             true => MOST_ARTIFACT,
             false => MOST_NATIVE,
@@ -442,7 +450,13 @@ impl Front {
             )),
         })?;
         let principal = admission.finish(&sha256(&body)).map_err(refused)?;
-        may(&principal).map_err(refused)?;
+        match trial::function(&body).filter(|_| runs) {
+            Some(function) => principal
+                .authorize(action, Resource::Function(&function))
+                .map_err(AuthFault::from),
+            None => may(&principal),
+        }
+        .map_err(refused)?;
         Ok(Admitted { principal, body })
     }
 

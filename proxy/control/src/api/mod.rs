@@ -33,12 +33,16 @@ mod page;
 pub mod plane;
 mod releases;
 mod removal;
+mod replace;
 mod retries;
 mod seen;
 mod stages;
 mod stores;
 mod sts;
+#[cfg(test)]
+mod testing;
 mod time;
+mod trial;
 mod tx;
 mod wire;
 
@@ -387,13 +391,18 @@ impl Control {
         parse_with(text, path, base_dir, &*self.site.env, deployment)
     }
 
-    fn prepare(&self, tx: &Tx<'_>) -> Result<Box<dyn FnOnce() + Send>, ApiError> {
+    /// What a call sees of the site file and the documents, together.
+    fn loaded(&self, tx: &Tx<'_>) -> Result<Loaded, ApiError> {
         let deployment = compose::deployment(tx)?;
         let loaded = {
             let text = self.text.lock();
             self.load(&text, &deployment)
         };
-        let loaded = loaded.map_err(|errors| refused(&errors))?;
+        loaded.map_err(|errors| refused(&errors))
+    }
+
+    fn prepare(&self, tx: &Tx<'_>) -> Result<Box<dyn FnOnce() + Send>, ApiError> {
+        let loaded = self.loaded(tx)?;
         self.plane.prepare(&loaded).map_err(|faults| {
             let message: Vec<_> = faults.iter().map(ToString::to_string).collect();
             let code = match faults.iter().find_map(|fault| fault.function.as_ref()) {

@@ -15,7 +15,7 @@ use super::{
     front::{Answer, Front, Head},
     keys,
     plane::Problem,
-    removal, time,
+    removal, replace, time, trial,
 };
 
 /// Answers a request that was let in. `path` is what follows `/_fourfront/v1/`. Blocks.
@@ -39,14 +39,17 @@ pub fn answer(
             body,
             caller,
         ),
+        ("PUT", ["config", kind, id]) => known_kind(kind)
+            .and_then(|kind| replace::replace(front, head, &kind, &decoded(id), body, caller)),
         ("DELETE", ["config", kind, id]) => known_kind(kind)
             .and_then(|kind| removal::remove(front, head, &kind, &decoded(id), caller)),
+        ("POST", ["test"]) => trial::answer(front.control(), body, caller),
         ("HEAD", ["artifacts", "sha256", hex]) => return artifact_head(front, hex),
         ("GET", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
         ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
         (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body),
         (_, ["stages", _, ..]) => super::stages::answer(front, head, &parts, body, caller),
-        (_, ["releases" | "plan" | "stacks", ..]) => {
+        (_, ["releases" | "plan", ..]) => {
             super::releases::answer(front, head, &parts, body, caller)
         }
         _ => Err(Problem::new(
@@ -56,7 +59,14 @@ pub fn answer(
         )),
     };
     match answered {
-        Ok((status, value)) => Answer::json(status, &value),
+        Ok((status, value)) => {
+            let mut answer = Answer::json(status, &value);
+            // RFC 9110 section 8.8.3
+            let etag = value["etag"].as_str().filter(|_| parts[0] == "config");
+            let etag = etag.and_then(|etag| HeaderValue::from_str(&format!("\"{etag}\"")).ok());
+            answer.headers.extend(etag.map(|etag| (header::ETAG, etag)));
+            answer
+        }
         Err(problem) => Answer::problem(problem),
     }
 }
@@ -88,7 +98,8 @@ fn known_kind(kind: &str) -> Result<Kind, Problem> {
     })
 }
 
-fn shown(document: &fourfront_store::Document) -> Value {
+/// A document as it is told.
+pub(super) fn shown(document: &fourfront_store::Document) -> Value {
     let body = document.body.as_deref().unwrap_or_default();
     json!({
         "kind": document.kind.as_str(),
