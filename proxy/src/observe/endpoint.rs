@@ -213,7 +213,10 @@ impl Endpoint {
             return match self.admit(&head, "backup", body, came).await {
                 Ok(_) => {
                     let store = self.front.control().store().clone();
-                    Response::new(Copy::of(store, head.now).boxed_unsync())
+                    let mut copy = Response::new(Copy::of(store, head.now).boxed_unsync());
+                    let media_type = HeaderValue::from_static("application/octet-stream");
+                    copy.headers_mut().insert(header::CONTENT_TYPE, media_type);
+                    copy
                 }
                 Err(refused) => response(refused),
             };

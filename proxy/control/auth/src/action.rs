@@ -263,7 +263,7 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("DELETE", "keys/{id}", Action::Administer),
     ("POST", "keys/{id}/rotate", Action::Administer),
     ("GET", "backup", Action::Administer),
-    ("GET", "openapi.json", Action::Read),
+    ("GET", "openapi.json", Action::Observe),
 ];
 
 #[cfg(test)]

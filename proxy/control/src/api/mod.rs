@@ -29,6 +29,7 @@ mod lambda;
 pub mod log_query;
 mod logs;
 pub mod native;
+pub mod openapi;
 mod page;
 pub mod plane;
 mod releases;

@@ -1,19 +1,20 @@
 //! The native API beside what the node itself answers (CP-620): configuration documents, keys and values, artifacts, keys of
 //! callers, releases. JSON, with problem documents (CP-621).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use fourfront_aws::Service;
 use fourfront_store::{BlobId, Kind};
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     ApiError, Caller,
     front::{Answer, Front, Head},
-    keys,
+    keys, openapi,
     plane::Problem,
     removal, replace, time, trial,
 };
@@ -44,6 +45,7 @@ pub fn answer(
         ("DELETE", ["config", kind, id]) => known_kind(kind)
             .and_then(|kind| removal::remove(front, head, &kind, &decoded(id), caller)),
         ("POST", ["test"]) => trial::answer(front.control(), body, caller),
+        ("GET", ["openapi.json"]) => Ok((StatusCode::OK, openapi::document())),
         ("HEAD", ["artifacts", "sha256", hex]) => return artifact_head(front, hex),
         ("GET", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
         ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
@@ -158,6 +160,14 @@ fn expected(head: &Head) -> Value {
     }
 }
 
+/// What is written and deleted at once.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct EntryChanges {
+    puts: BTreeMap<String, String>,
+    deletes: Vec<String>,
+}
+
 /// `GET kv/{store}`: a page of its keys. `POST kv/{store}`: `{"puts": {..}, "deletes": [..]}`, all or nothing.
 fn kv_store(front: &Front, head: &Head, store: &str, body: &Bytes, caller: &Caller) -> Told {
     let arn = store_arn(front, store)?;
@@ -183,15 +193,14 @@ fn kv_store(front: &Front, head: &Head, store: &str, body: &Bytes, caller: &Call
             "GET or POST to `kv/` and the name of a store",
         ));
     }
-    let changes: Value = serde_json::from_slice(body)
-        .map_err(|e| Problem::invalid("", format!("the body is not JSON: {e}")))?;
-    let puts = changes["puts"].as_object().cloned().unwrap_or_default();
+    let changes: EntryChanges = serde_json::from_slice(body)
+        .map_err(|e| Problem::invalid("", format!("not changes of keys: {e}")))?;
+    let puts = changes.puts.iter();
     let puts: Vec<Value> = puts
-        .iter()
         .map(|(key, value)| json!({ "Key": key, "Value": value }))
         .collect();
-    let deletes = changes["deletes"].as_array().cloned().unwrap_or_default();
-    let deletes: Vec<Value> = deletes.iter().map(|key| json!({ "Key": key })).collect();
+    let deletes = changes.deletes.iter();
+    let deletes: Vec<Value> = deletes.map(|key| json!({ "Key": key })).collect();
     let if_match = expected(head);
     let input = json!({ "KvsARN": arn, "Puts": puts, "Deletes": deletes, "IfMatch": if_match });
     let told = data(front, "UpdateKeys", &input, caller)?;

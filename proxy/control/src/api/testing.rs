@@ -7,6 +7,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use fourfront_auth::{AuthMode, LinkSigner, MasterKey};
 use fourfront_aws::Service;
 use fourfront_model::{Compat, Function, OriginKind, Site};
 use fourfront_store::{Options, Store};
@@ -15,7 +16,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    ApiError, ApiSettings, Caller, Control, Opened, SiteFile,
+    ApiError, ApiSettings, Caller, Control, Keychain, Opened, SiteFile,
+    front::Front,
     plane::{DataPlane, Invoked, LoggedLine, PlaneFault, PurgeAnswer, PurgeCall, Tested},
 };
 use crate::Loaded;
@@ -135,6 +137,11 @@ impl Node {
             .call(Service::CloudFront, operation, &input, &caller(1_000))
     }
 
+    /// The control plane, and its folder.
+    pub(crate) fn into_parts(self) -> (Control, TempDir) {
+        (self.control, self._dir)
+    }
+
     /// The SHA-256 of a zip with this code.
     pub(crate) fn zip(&self, code: &str) -> String {
         let blob = self.control.store().blob_put(&zipped(code)).unwrap();
@@ -166,6 +173,21 @@ impl Node {
             _ => None,
         }
     }
+}
+
+/// The endpoint in front of a control plane.
+pub(crate) fn front(control: Control) -> Arc<Front> {
+    let master = || MasterKey::from_variable("M", &"00".repeat(32)).unwrap();
+    let keys = Keychain::new(control.store().clone(), master());
+    let links = LinkSigner::new(&master(), "us-east-1".to_owned());
+    let window = crate::api::front::window(None);
+    Arc::new(Front::new(
+        Arc::new(control),
+        keys,
+        AuthMode::Any,
+        window,
+        links,
+    ))
 }
 
 fn zipped(code: &str) -> Vec<u8> {

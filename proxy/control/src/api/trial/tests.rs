@@ -106,7 +106,10 @@ fn a_cloudfront_function_is_run_in_either_stage() {
     let ask_for = |version: Value| {
         let asked = json!({ "function": "edge", "version": version, "event": { "a": 1 } });
         let (status, told) = ask(&node, &asked);
-        (status, told.get("version").cloned().unwrap_or(told.clone()))
+        (
+            status,
+            told.get("version").cloned().unwrap_or_else(|| told.clone()),
+        )
     };
     assert_eq!(ask_for(Value::Null), (200, json!("DEVELOPMENT")));
     assert_eq!(ask_for(json!("LIVE")), (404, json!("NoSuchFunction")));
