@@ -48,8 +48,11 @@ mod error;
 mod expand;
 mod keys;
 mod lower;
+#[cfg(test)]
+mod published;
 mod raw;
 mod report;
+pub mod schema;
 mod settings;
 mod spelling;
 #[cfg(test)]
