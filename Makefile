@@ -1,6 +1,6 @@
 # What can be done here. The work is in scripts/, so that it can be run without make too.
 # Each target installs what it needs, or says which line would.
-.PHONY: help run test lint bench load conformance cache-tests setup ledger
+.PHONY: help run test lint bench load conformance cache-tests setup ledger published
 
 help:
 	@echo 'make run     build, then start the quickstart: a node in front of an origin, four hooks at work'
@@ -11,6 +11,7 @@ help:
 	@echo 'make conformance  the outside suites: make cache-tests'
 	@echo 'make cache-tests  the public tests for HTTP caches, beside nginx and Varnish'
 	@echo 'make ledger  refresh conformance/rules/ledger.tsv'
+	@echo 'make published  make deploy/openapi.json and deploy/fourfront.schema.json again from the source'
 	@echo 'make setup   install what run, test and lint need'
 
 run:
@@ -38,3 +39,6 @@ setup:
 
 ledger:
 	@cargo run --locked -q -p fourfront-ledger -- --update
+
+published:
+	@FOURFRONT_PUBLISH=1 cargo test --locked -q -p fourfront-control --lib that_is_shipped

@@ -121,7 +121,7 @@ impl DataPlane for Plane {
             .load(function, compat)
             .map_err(|fault| fault.to_string())?;
         let timeout = function.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let (id, result) = self.run(&prepared, event.to_vec(), timeout, EventType::OriginRequest);
+        let (id, result) = self.run(&prepared, event.to_vec(), timeout, trigger(event));
         let mut log = format!("START RequestId: {id} Version: {}\n", function.version);
         for line in self.logged(&id) {
             log.push_str(&line);
@@ -215,6 +215,14 @@ impl DataPlane for Plane {
         };
         lines.into_iter().map(told).collect()
     }
+}
+
+/// What an event says that it is about; an origin request if it is none of CloudFront's.
+fn trigger(event: &[u8]) -> EventType {
+    let event: Value = serde_json::from_slice(event).unwrap_or_default();
+    let named = event.pointer("/Records/0/cf/config/eventType");
+    let named = named.and_then(Value::as_str).and_then(|t| t.parse().ok());
+    named.unwrap_or(EventType::OriginRequest)
 }
 
 /// Name and message of what a function failed with, as Lambda tells them.

@@ -50,9 +50,12 @@ mod error;
 mod expand;
 mod keys;
 mod lower;
+#[cfg(test)]
+mod published;
 mod quotas;
 mod raw;
 mod report;
+pub mod schema;
 mod settings;
 mod spelling;
 #[cfg(test)]

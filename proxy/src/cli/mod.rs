@@ -132,6 +132,10 @@ enum Command {
     Stage(stage::StageArgs),
     /// Ask a running node whether it is alive, or ready: for health checks. Exit 1 where it is not, 3 where there is none.
     Health(health::HealthArgs),
+    /// Print the JSON Schema of site files, for editors.
+    Schema,
+    /// Print the OpenAPI document of the native API.
+    Openapi,
     /// Print the version.
     Version,
 }
@@ -199,6 +203,8 @@ pub fn main() -> ExitCode {
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Completion { shell } => completion(shell),
+        Command::Schema => print(fourfront_control::schema::text()),
+        Command::Openapi => print(fourfront_control::api::openapi::text()),
         Command::Purge(args) => purge::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Logs(args) => logs::run(&args),
@@ -226,7 +232,12 @@ fn parsed() -> Cli {
 fn completion(shell: clap_complete::Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "fourfront", &mut script);
-    match output::print_bytes(&script) {
+    print(&script)
+}
+
+/// Data for standard output, which may be closed early.
+fn print(data: impl AsRef<[u8]>) -> Exit {
+    match output::print_bytes(data.as_ref()) {
         Ok(()) => Exit::Ok,
         Err((exit, message)) => {
             say(&message);

@@ -254,7 +254,10 @@ impl Endpoint {
                 Ok(admitted) => {
                     self.front.begun(&admitted.caller).await;
                     let store = self.front.control().store().clone();
-                    Response::new(Copy::of(store, head.now).boxed_unsync())
+                    let mut copy = Response::new(Copy::of(store, head.now).boxed_unsync());
+                    let media_type = HeaderValue::from_static("application/octet-stream");
+                    copy.headers_mut().insert(header::CONTENT_TYPE, media_type);
+                    copy
                 }
                 Err(refused) => response(refused),
             };

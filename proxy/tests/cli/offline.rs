@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{Ended, NODE, Site, answer_with, run};
+use crate::program::{Ended, NODE, Site, answer_with, root, run};
 
 #[test]
 fn the_version_is_data_and_misuse_is_exit_code_2() {
@@ -14,6 +14,20 @@ fn the_version_is_data_and_misuse_is_exit_code_2() {
     let wrong = run(&["fly"], Path::new("/"));
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stdout.is_empty() && wrong.stderr.contains("fly"));
+}
+
+#[test]
+fn the_descriptions_that_are_shipped_are_printed() {
+    // CP-621, CP-643
+    for (command, file) in [
+        ("openapi", "deploy/openapi.json"),
+        ("schema", "deploy/fourfront.schema.json"),
+    ] {
+        let printed = run(&[command], Path::new("/"));
+        assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
+        let shipped = std::fs::read_to_string(root().join(file)).unwrap();
+        assert!(printed.stdout == shipped, "{file}: run `make published`");
+    }
 }
 
 #[test]

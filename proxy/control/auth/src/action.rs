@@ -275,7 +275,7 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("PUT", "artifacts/sha256/{hex}", Action::Write),
     ("GET", "config/{kind}", Action::Read),
     ("GET", "config/{kind}/{id}", Action::Read),
-    ("PUT", "config/{kind}/{..}", Action::Write),
+    ("PUT", "config/{kind}/{id}", Action::Write),
     ("DELETE", "config/{kind}/{id}", Action::Write),
     ("GET", "keys", Action::Credentials),
     ("POST", "keys", Action::Credentials),
@@ -283,6 +283,7 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("DELETE", "keys/{id}", Action::Credentials),
     ("GET", "audit", Action::Administer),
     ("GET", "backup", Action::Administer),
+    ("GET", "openapi.json", Action::Observe),
 ];
 
 #[cfg(test)]

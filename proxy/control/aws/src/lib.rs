@@ -46,7 +46,7 @@ mod xml;
 pub use arn::{Arn, FunctionRef, is_account, is_region, split_host};
 pub use body::{BodyError, unpack};
 pub use check::{quantities, without_empty};
-pub use decode::{Decoded, decode, document};
+pub use decode::{Decoded, decode, document, input};
 pub use dispatch::{Asked, Dispatch, dispatch};
 pub use encode::{EncodeError, Reply, WireAnswer, encode};
 pub use error::{ApiError, Condition, encode_error};

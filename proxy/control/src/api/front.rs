@@ -33,7 +33,7 @@ use super::{
     plane::Problem,
     reach,
     retries::Retries,
-    seen, time, wire,
+    seen, time, trial, wire,
 };
 use crate::UnknownFields;
 
@@ -528,8 +528,13 @@ impl Front {
             };
             verdict.map_err(AuthFault::from)
         };
-        // Little is read from who may not do it anyway.
-        let denied = may(admission.claimed()).err();
+        // Little is read from who may not do it anyway. Which function is to be run stands in the body.
+        let runs = action == Action::Run;
+        let ever = |principal: &Principal| match runs {
+            true => principal.may_ever(action).map_err(AuthFault::from),
+            false => may(principal),
+        };
+        let denied = ever(admission.claimed()).err();
         let limit = match path.starts_with("artifacts/") {
             true => MOST_ARTIFACT,
             false => MOST_NATIVE,
@@ -545,7 +550,15 @@ impl Front {
         if let Some((operation, resource)) = audit::of_native(head.method.as_str(), path) {
             caller.trail = self.trail_of(&caller, &format!("fourfront:{operation}"), &resource);
         }
-        let mut judged = may(&principal);
+        let mut judged = match trial::function(&body).filter(|_| runs) {
+            Some(function) => {
+                caller.trail.about(&function);
+                let resource = Resource::Function(&function);
+                reach::authorize(self.control.store(), &principal, action, resource)
+                    .map_err(AuthFault::from)
+            }
+            None => may(&principal),
+        };
         if path == "purge" && judged.is_ok() {
             let is_read = matches!(head.method, Method::GET | Method::HEAD);
             let named = seen::purged(&head.query, &body, is_read);

@@ -34,18 +34,23 @@ pub mod log_query;
 mod logs;
 mod named;
 pub mod native;
+pub mod openapi;
 mod page;
 pub mod plane;
 mod reach;
 mod releases;
 mod removal;
+mod replace;
 mod retries;
 mod rules;
 mod seen;
 mod stages;
 mod stores;
 mod sts;
+#[cfg(test)]
+mod testing;
 mod time;
+mod trial;
 mod turns;
 mod tx;
 mod wire;
@@ -322,11 +327,16 @@ impl Control {
         parse_with(text, path, base_dir, &*self.site.env, deployment)
     }
 
-    fn prepare(&self, tx: &Tx<'_>) -> Result<Box<dyn FnOnce() + Send>, ApiError> {
+    /// What a call sees of the site file and the documents, together.
+    fn loaded(&self, tx: &Tx<'_>) -> Result<Loaded, ApiError> {
         let deployment = compose::deployment(tx)?;
         let text = Arc::clone(&self.site_now.lock().text);
         let loaded = self.load(&text, &deployment);
-        let loaded = loaded.map_err(|errors| refused(&errors))?;
+        loaded.map_err(|errors| refused(&errors))
+    }
+
+    fn prepare(&self, tx: &Tx<'_>) -> Result<Box<dyn FnOnce() + Send>, ApiError> {
+        let loaded = self.loaded(tx)?;
         self.plane.prepare(&loaded).map_err(|faults| {
             let message: Vec<_> = faults.iter().map(ToString::to_string).collect();
             let code = match faults.iter().find_map(|fault| fault.function.as_ref()) {

@@ -1,21 +1,22 @@
 //! The native API beside what the node itself answers (CP-620): configuration documents, keys and values, artifacts, keys of
 //! callers, releases. JSON, with problem documents (CP-621).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use fourfront_aws::Service;
 use fourfront_store::{BlobId, Kind};
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     ApiError, Caller, Control, apply,
     front::{Answer, Front, Head},
-    keys,
+    keys, openapi,
     plane::Problem,
-    removal, time,
+    removal, replace, time, trial,
 };
 
 /// Answers a request that was let in. `path` is what follows `/_fourfront/v1/`. Blocks.
@@ -39,15 +40,19 @@ pub fn answer(
             body,
             caller,
         ),
+        ("PUT", ["config", kind, id]) => known_kind(kind)
+            .and_then(|kind| replace::replace(front, head, &kind, &decoded(id), body, caller)),
         ("DELETE", ["config", kind, id]) => known_kind(kind)
             .and_then(|kind| removal::remove(front, head, &kind, &decoded(id), caller)),
+        ("POST", ["test"]) => trial::answer(front.control(), body, caller),
+        ("GET", ["openapi.json"]) => Ok((StatusCode::OK, openapi::document())),
         ("HEAD", ["artifacts", "sha256", hex]) => return artifact_head(front, hex),
         ("GET", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
         ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
         (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body, caller),
         ("GET", ["audit"]) => super::audit::page(front.control().store(), &head.query),
         (_, ["stages", _, ..]) => super::stages::answer(front, head, &parts, body, caller),
-        (_, ["releases" | "plan" | "stacks", ..]) => {
+        (_, ["releases" | "plan", ..]) => {
             super::releases::answer(front, head, &parts, body, caller)
         }
         _ => Err(Problem::new(
@@ -57,7 +62,14 @@ pub fn answer(
         )),
     };
     match answered {
-        Ok((status, value)) => Answer::json(status, &value),
+        Ok((status, value)) => {
+            let mut answer = Answer::json(status, &value);
+            // RFC 9110 section 8.8.3
+            let etag = value["etag"].as_str().filter(|_| parts[0] == "config");
+            let etag = etag.and_then(|etag| HeaderValue::from_str(&format!("\"{etag}\"")).ok());
+            answer.headers.extend(etag.map(|etag| (header::ETAG, etag)));
+            answer
+        }
         Err(problem) => Answer::problem(problem),
     }
 }
@@ -76,6 +88,12 @@ pub(crate) fn problem(error: ApiError) -> Problem {
     Problem::new(status, error.code.into_owned(), error.message)
 }
 
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        problem(error)
+    }
+}
+
 fn known_kind(kind: &str) -> Result<Kind, Problem> {
     let shown = Kind::KNOWN.iter().find(|k| k.as_str() == kind);
     let is_secret = kind == Kind::Credential.as_str();
@@ -89,7 +107,8 @@ fn known_kind(kind: &str) -> Result<Kind, Problem> {
     })
 }
 
-fn shown(document: &fourfront_store::Document) -> Value {
+/// A document as it is told.
+pub(super) fn shown(document: &fourfront_store::Document) -> Value {
     let body = document.body.as_deref().unwrap_or_default();
     json!({
         "kind": document.kind.as_str(),
@@ -195,6 +214,14 @@ fn expected(head: &Head) -> Value {
     }
 }
 
+/// What is written and deleted at once.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct EntryChanges {
+    puts: BTreeMap<String, String>,
+    deletes: Vec<String>,
+}
+
 /// `GET kv/{store}`: a page of its keys. `POST kv/{store}`: `{"puts": {..}, "deletes": [..]}`, all or nothing.
 fn kv_store(front: &Front, head: &Head, store: &str, body: &Bytes, caller: &Caller) -> Told {
     let arn = store_arn(front, store)?;
@@ -220,15 +247,14 @@ fn kv_store(front: &Front, head: &Head, store: &str, body: &Bytes, caller: &Call
             "GET or POST to `kv/` and the name of a store",
         ));
     }
-    let changes: Value = serde_json::from_slice(body)
-        .map_err(|e| Problem::invalid("", format!("the body is not JSON: {e}")))?;
-    let puts = changes["puts"].as_object().cloned().unwrap_or_default();
+    let changes: EntryChanges = serde_json::from_slice(body)
+        .map_err(|e| Problem::invalid("", format!("not changes of keys: {e}")))?;
+    let puts = changes.puts.iter();
     let puts: Vec<Value> = puts
-        .iter()
         .map(|(key, value)| json!({ "Key": key, "Value": value }))
         .collect();
-    let deletes = changes["deletes"].as_array().cloned().unwrap_or_default();
-    let deletes: Vec<Value> = deletes.iter().map(|key| json!({ "Key": key })).collect();
+    let deletes = changes.deletes.iter();
+    let deletes: Vec<Value> = deletes.map(|key| json!({ "Key": key })).collect();
     let if_match = expected(head);
     let input = json!({ "KvsARN": arn, "Puts": puts, "Deletes": deletes, "IfMatch": if_match });
     let told = data(front, "UpdateKeys", &input, caller)?;

@@ -13,6 +13,7 @@ use super::{
     front::{Front, Head},
     native::{Told, problem},
     plane::Problem,
+    replace::{etag_of, stale},
 };
 
 /// Removes a document. `If-Match` is held against its ETag; without one it goes as it is. A distribution that is enabled goes
@@ -37,17 +38,10 @@ pub(super) fn remove(
             format!("there is no {kind} `{id}`"),
         ));
     };
-    if let Some(wanted) = head.headers.get(header::IF_MATCH)
-        && wanted.as_bytes() != found.etag().as_bytes()
-    {
-        return Err(Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "PreconditionFailed",
-            format!(
-                "{kind} `{id}` was changed since: its ETag is {}",
-                found.etag()
-            ),
-        ));
+    let wanted = head.headers.get(header::IF_MATCH);
+    let wanted = wanted.map(|value| etag_of(value.as_bytes()));
+    if wanted.is_some_and(|wanted| wanted != "*" && wanted != found.etag()) {
+        return Err(stale(kind, id, &found.etag()));
     }
     let cloudfront = Service::CloudFront;
     match kind {

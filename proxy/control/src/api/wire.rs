@@ -1,7 +1,7 @@
 //! What the wire's tables are asked from here.
 
 use fourfront_aws::{Service, Shape};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::ApiError;
 use crate::UnknownFields;
@@ -57,6 +57,20 @@ pub(super) fn acted_on(config: &Value) -> Value {
         fourfront_aws::without_empty(shape, &mut config);
     }
     config
+}
+
+/// Holds an input that did not come by the wire against the shape of its operation, and makes numbers and booleans of the texts
+/// that stand for them.
+pub(super) fn checked_input(
+    service: Service,
+    operation: &str,
+    input: Map<String, Value>,
+) -> Result<Value, ApiError> {
+    let Some(shape) = service.operation(operation).and_then(|o| o.input) else {
+        return Ok(Value::Object(input));
+    };
+    fourfront_aws::input(service, shape, input)
+        .map_err(|e| ApiError::new(e.status, e.code, e.message))
 }
 
 #[cfg(test)]

@@ -84,11 +84,11 @@ impl Control {
     }
 
     /// Works out a change, writes it and serves what it comes to. `work` may be called up to three times.
-    pub(super) fn transact<T>(
+    pub(super) fn transact<T, E: From<ApiError>>(
         &self,
         caller: &Caller,
-        work: impl Fn(&mut Tx<'_>) -> Result<(T, Option<ReleaseDraft>), ApiError>,
-    ) -> Result<(T, Vec<Revision>), ApiError> {
+        work: impl Fn(&mut Tx<'_>) -> Result<(T, Option<ReleaseDraft>), E>,
+    ) -> Result<(T, Vec<Revision>), E> {
         let loads = Loads::default();
         for holding in [Holding::Nobody, Holding::Serving] {
             if let Some(done) = self.attempt(caller, &loads, &work, holding)? {
@@ -96,17 +96,17 @@ impl Control {
             }
         }
         let done = self.attempt(caller, &loads, &work, Holding::All)?;
-        done.ok_or_else(|| ApiError::internal("the documents change while nobody may write"))
+        done.ok_or_else(|| ApiError::internal("the documents change while nobody may write").into())
     }
 
     /// `None` when others have changed meanwhile what the call has looked at.
-    fn attempt<T>(
+    fn attempt<T, E: From<ApiError>>(
         &self,
         caller: &Caller,
         loads: &Loads,
-        work: &impl Fn(&mut Tx<'_>) -> Result<(T, Option<ReleaseDraft>), ApiError>,
+        work: &impl Fn(&mut Tx<'_>) -> Result<(T, Option<ReleaseDraft>), E>,
         holding: Holding,
-    ) -> Result<Option<(T, Vec<Revision>)>, ApiError> {
+    ) -> Result<Option<(T, Vec<Revision>)>, E> {
         // Always in this order.
         let mut serving = (holding != Holding::Nobody).then(|| self.serving.lock());
         let mut writing = (holding == Holding::All).then(|| self.writing.lock());

@@ -120,7 +120,10 @@ fn parse_in(dir: &Path, text: &str) -> Result<Loaded, SiteErrors> {
 #[track_caller]
 fn accepted(text: &str) -> Loaded {
     match DIR.with(|dir| parse_in(dir.path(), text)) {
-        Ok(loaded) => loaded,
+        Ok(loaded) => {
+            crate::schema::tests::holds(text);
+            loaded
+        }
         Err(e) => panic!("refused:\n{e}\nin\n{text}"),
     }
 }

@@ -192,6 +192,35 @@ pub fn document(
     Ok(walk.unknown)
 }
 
+/// Likewise, of the whole input of an operation, in which members that travel in path, query and headers stand beside the rest.
+///
+/// # Errors
+/// As for [`decode`].
+pub fn input(
+    service: Service,
+    shape: &'static Shape,
+    given: Map<String, Value>,
+) -> Result<Value, ApiError> {
+    let is_in_body = |name: &str| {
+        let member = shape.member(name);
+        member.is_none_or(|member| member.place == Place::Body)
+    };
+    let (body, elsewhere): (Map<_, _>, Map<_, _>) =
+        given.into_iter().partition(|(name, _)| is_in_body(name));
+    let mut walk = Walk::default();
+    let read = json::value(shape, Value::Object(body), &mut walk);
+    let mut value = read
+        .map_err(|error| ApiError::common(service, Condition::MalformedBody, error.to_string()))?;
+    if let Value::Object(read) = &mut value {
+        read.extend(elsewhere);
+    }
+    check::constraints(service, shape, &value)?;
+    if service == Service::CloudFront {
+        check::quantities(shape, &value)?;
+    }
+    Ok(value)
+}
+
 /// Adds the members that travel in path, query and headers.
 fn bind(
     shape: &'static Shape,

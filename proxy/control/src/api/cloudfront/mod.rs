@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use distribution::DistributionDocument;
 pub(crate) use family::{FamilyDocument, canonical_user};
-pub(crate) use function::FunctionDocument;
+pub(crate) use function::{FunctionDocument, model_function};
 pub(crate) use store::StoreDocument;
 
 use super::{

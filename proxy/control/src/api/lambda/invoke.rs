@@ -40,22 +40,7 @@ pub(super) fn call(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
             format!("Could not parse request body into json: {e}"),
         ));
     }
-    let runtime = code
-        .config
-        .get("Runtime")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    if !super::is_javascript(runtime) {
-        return Err(ApiError::lambda(
-            "InvalidRuntimeException",
-            format!(
-                "The runtime {runtime} does not run here: functions are JavaScript, nodejs18.x or later"
-            ),
-        ));
-    }
-    let zip = tx.blob_path(&code.sha256).unwrap_or_default();
-    let model = model_function(&function.body.name, version.unwrap_or(0), &code, zip)
-        .map_err(ApiError::internal)?;
+    let model = model_of(tx, &function.body.name, version, &code)?;
     let invoked = tx.plane.invoke(&model, Compat::Relaxed, event);
     let invoked = invoked.unwrap_or_else(|why| crate::api::plane::Invoked {
         payload:
@@ -82,6 +67,36 @@ pub(super) fn call(tx: &Tx<'_>, input: &Value) -> Result<Output, ApiError> {
         answer["LogResult"] = json!(STANDARD.encode(tail));
     }
     Ok(Output::plain(answer))
+}
+
+/// The function that a reference names, ready to be run, and the number of its version; none of `$LATEST`.
+pub(crate) fn runnable(
+    tx: &Tx<'_>,
+    reference: &FunctionRef,
+) -> Result<(Function, Option<u32>), ApiError> {
+    let (function, version, code) = code_at(tx, reference)?;
+    let model = model_of(tx, &function.body.name, version, &code)?;
+    Ok((model, version))
+}
+
+fn model_of(
+    tx: &Tx<'_>,
+    name: &str,
+    version: Option<u32>,
+    code: &Code,
+) -> Result<Function, ApiError> {
+    let runtime = code.config.get("Runtime").and_then(Value::as_str);
+    let runtime = runtime.unwrap_or_default();
+    if !super::is_javascript(runtime) {
+        return Err(ApiError::lambda(
+            "InvalidRuntimeException",
+            format!(
+                "The runtime {runtime} does not run here: functions are JavaScript, nodejs18.x or later"
+            ),
+        ));
+    }
+    let zip = tx.blob_path(&code.sha256).unwrap_or_default();
+    model_function(name, version.unwrap_or(0), code, zip).map_err(ApiError::internal)
 }
 
 /// A function of the model from a version's document. `zip` is where its code lies; the version of `$LATEST` is 0.

@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 
 use code::{CodeCheck, CodeFault};
 pub(crate) use config::is_javascript;
-pub(crate) use invoke::model_function;
+pub(crate) use invoke::{model_function, runnable};
 pub(crate) use reference::{FunctionRef, LATEST};
 
 use super::{

@@ -1,0 +1,280 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    api::testing::{Node, SITE, caller, front},
+    published,
+};
+
+#[test]
+fn the_document_that_is_shipped_is_the_one_that_is_made() {
+    // CP-621
+    published::same("deploy/openapi.json", &text());
+}
+
+#[test]
+fn every_route_is_described_and_none_else() {
+    // CP-620, CP-621
+    let known: Vec<_> = Action::routes().map(|(m, t, _)| (m, t)).collect();
+    let described: Vec<_> = routes::ALL.iter().map(|(m, t, _)| (*m, *t)).collect();
+    assert_eq!(described, known);
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.values().flat_map(|item| item.as_object().unwrap());
+    assert_eq!(operations.clone().count(), known.len());
+    let ids: BTreeSet<_> = operations
+        .map(|(_, o)| o["operationId"].to_string())
+        .collect();
+    assert_eq!(ids.len(), known.len(), "operationId has to be unique");
+}
+
+#[test]
+fn what_is_referred_to_is_there_and_all_of_it_is_referred_to() {
+    // CP-621
+    let document = document();
+    let mut named = BTreeSet::new();
+    fn walk(value: &Value, named: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(name) = members.get("$ref").and_then(Value::as_str) {
+                    named.insert(name.to_owned());
+                }
+                members.values().for_each(|v| walk(v, named));
+            }
+            Value::Array(items) => items.iter().for_each(|v| walk(v, named)),
+            _ => {}
+        }
+    }
+    walk(&document, &mut named);
+    for name in &named {
+        assert!(
+            document.pointer(name.trim_start_matches('#')).is_some(),
+            "{name}"
+        );
+    }
+    for name in document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .keys()
+    {
+        let name = format!("#/components/schemas/{name}");
+        assert!(named.contains(&name), "nothing refers to {name}");
+    }
+    // Each is a schema that a validator takes.
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let mut schema = schema.clone();
+        schema["components"] = document["components"].clone();
+        if let Err(e) = jsonschema::draft202012::new(&schema) {
+            panic!("{name}: {e}");
+        }
+    }
+}
+
+/// What a reader that refuses unknown members says that it takes: words in backquotes after the fault.
+fn listed(detail: &str, after: &str) -> BTreeSet<String> {
+    let (_, rest) = detail.split_once(after).unwrap_or(("", detail));
+    rest.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn requests_list_the_members_that_are_read() {
+    // CP-621: each reader names what it takes when it meets what it does not know
+    let node = Node::start(SITE);
+    node.aws("CreateKeyValueStore", json!({ "Name": "routes" }))
+        .unwrap();
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    let told = |name: &str| -> BTreeSet<String> {
+        let properties = schemas[name]["properties"].as_object().unwrap();
+        properties.keys().cloned().collect()
+    };
+    let unknown = Bytes::from_static(br#"{"zzz": 1}"#);
+    let (control, _kept) = node.into_parts();
+    let front = front(control);
+    let head = |method: http::Method| crate::api::front::Head {
+        method,
+        path: String::new(),
+        query: String::new(),
+        headers: http::HeaderMap::new(),
+        over_tls: false,
+        source: fourfront_auth::Source::Address(std::net::Ipv4Addr::LOCALHOST.into()),
+        now: std::time::SystemTime::UNIX_EPOCH,
+    };
+    let native = |method: http::Method, path: &str| {
+        let answer = crate::api::native::answer(&front, &head(method), path, &unknown, &caller(5));
+        let told: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer.status, 400, "{path}: {told}");
+        told["detail"].as_str().unwrap().to_owned()
+    };
+    let mut seen = BTreeSet::from(["Plan", "DocumentChange"]);
+    for (method, path, schema) in [
+        (http::Method::POST, "plan", "Deploy"),
+        (http::Method::POST, "releases/r1/activate", "Activation"),
+        (http::Method::PUT, "stages/E1", "StageTraffic"),
+        (http::Method::POST, "test", "Test"),
+        (http::Method::POST, "keys", "NewKey"),
+        (http::Method::POST, "keys/FF1/rotate", "Rotation"),
+        (http::Method::POST, "kv/routes", "EntryChanges"),
+    ] {
+        let detail = native(method, path);
+        assert_eq!(listed(&detail, "`zzz`"), told(schema), "{schema}: {detail}");
+        seen.insert(schema);
+    }
+    // Those of the node itself are held against it where a node runs.
+    seen.extend(["Explain", "Purge"]);
+    let bodies: BTreeSet<_> = routes::ALL
+        .iter()
+        .filter_map(|(_, _, route)| match route.body {
+            Body::Required(name) | Body::Optional(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    seen.remove("Plan");
+    assert_eq!(bodies, seen);
+}
+
+#[test]
+fn a_plan_is_described_as_it_is_written() {
+    // CP-301, CP-621: every member of every part, as it is serialised
+    use fourfront_import as import;
+    let document = document();
+    let plan = &document["components"]["schemas"]["Plan"]["properties"];
+    let written = serde_json::to_value(import::Plan::default()).unwrap();
+    let names = |value: &Value| -> BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(names(plan), names(&written));
+}
+
+/// The sources of the control plane and of the node.
+fn sources() -> Vec<PathBuf> {
+    fn walk(directory: &Path, all: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "openapi" && name != "cli" {
+                walk(&path, all);
+            } else if name.ends_with(".rs") && !name.starts_with("test") {
+                all.push(path);
+            }
+        }
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    walk(&here.join("src/api"), &mut all);
+    walk(&here.join("../src"), &mut all);
+    all
+}
+
+/// Whether a text has the form of a code: `NoSuchStage`.
+fn is_code(text: &str) -> bool {
+    text.len() > 5
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric())
+        && text.bytes().any(|b| b.is_ascii_lowercase())
+}
+
+#[test]
+fn every_code_of_the_source_is_listed() {
+    // CP-621: codes are stable, so that one is added where it is made and here
+    let makers = [
+        "Problem::new(",
+        "ApiError::new(",
+        "ApiError::cloudfront(",
+        "ApiError::lambda(",
+        "ApiError::store_data(",
+        "code: \"",
+    ];
+    let mut made: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        for maker in makers {
+            for (at, _) in text.match_indices(maker) {
+                let call = &text[at..];
+                let call: String = call.chars().take(160).collect();
+                let call = call.split(';').next().unwrap_or_default();
+                let first = call
+                    .split('"')
+                    .skip(1)
+                    .step_by(2)
+                    .find(|text| is_code(text));
+                if let Some(code) = first {
+                    made.entry(code.to_owned()).or_insert_with(|| path.clone());
+                }
+            }
+        }
+    }
+    assert!(made.len() > 30, "{made:?}");
+    // Of services that the native API does not go through: STS, IAM and logs; and of the wire's own readers.
+    let elsewhere = |path: &Path| {
+        let path = path.to_string_lossy();
+        [
+            "iam.rs",
+            "sts.rs",
+            "logs.rs",
+            "events.rs",
+            "pattern.rs",
+            "front.rs",
+            "error.rs",
+        ]
+        .iter()
+        .any(|name| path.ends_with(name))
+    };
+    let listed: BTreeSet<&str> = codes::OWN
+        .iter()
+        .map(|(code, _)| *code)
+        .chain(codes::of_services())
+        .collect();
+    for (code, path) in &made {
+        let known = listed.contains(code.as_str()) || elsewhere(path);
+        assert!(known, "`{code}` of {} is not listed", path.display());
+    }
+}
+
+#[test]
+fn every_code_about_who_is_asking_is_listed() {
+    // CP-400, CP-621
+    use fourfront_auth::{AuthFault, Service, StoreError};
+    for fault in [
+        AuthFault::Missing,
+        AuthFault::UnknownKey,
+        AuthFault::TokenExpired,
+        AuthFault::Store(StoreError::new("disk")),
+        AuthFault::TooManyFailures {
+            retry_after: std::time::Duration::from_secs(1),
+        },
+    ] {
+        let code = fault.code(Service::Native);
+        assert!(codes::OWN.iter().any(|(known, _)| *known == code), "{code}");
+    }
+    let source = include_str!("../../../auth/src/fault.rs");
+    let (_, code) = source.split_once("pub const fn code").unwrap();
+    let (code, _) = code.split_once("pub fn message").unwrap();
+    let is_native = |word: &&str| {
+        word.contains('_') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    };
+    let words: BTreeSet<&str> = code
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(is_native)
+        .collect();
+    assert!(words.len() >= 9, "{words:?}");
+    for word in words {
+        assert!(codes::OWN.iter().any(|(known, _)| *known == word), "{word}");
+    }
+}
