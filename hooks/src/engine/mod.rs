@@ -139,6 +139,8 @@ pub struct Host {
     pub now: Now,
     /// What stands before a function's name where the function reads it (LE-326).
     pub name_prefix: Arc<str>,
+    /// Whether functions of strict distributions have their variables, too: while they are developed (CP-130).
+    pub variables: bool,
     /// Where functions may connect to (LE-346).
     pub egress: Egress,
     /// Bytes of JSON a result may have; more is an execution fault (LE-136).

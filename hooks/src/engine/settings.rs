@@ -39,8 +39,8 @@ pub(super) fn of(program: &Program) -> String {
         ("TZ", ":UTC".into()),
         ("NODE_PATH", "/opt/nodejs/node_modules".into()),
     ];
-    if program.compat == Compat::Relaxed {
-        // NC-73
+    if program.compat == Compat::Relaxed || program.host.variables {
+        // NC-73, CP-130
         for (key, value) in &function.environment {
             env.insert(key.clone(), value.clone().into());
         }

@@ -93,6 +93,7 @@ impl PoolSettings {
                 log,
                 now,
                 name_prefix: "us-east-1.".into(),
+                variables: false,
                 egress: Egress::default(),
                 max_result_bytes: 6 * 1024 * 1024,
                 tmp_bytes: 512 * 1024 * 1024,

@@ -249,6 +249,9 @@ pub struct HookSettings {
     pub limit_profile: LimitProfile,
     /// Processor time that is 100 percent of a CloudFront Function's compute utilisation (LE-437). Default 1 ms.
     pub compute_budget: Duration,
+    /// Whether functions of strict distributions have their variables, too. No setting of the file: `fourfront dev` has it
+    /// (CP-130).
+    pub variables: bool,
 }
 
 impl Default for HookSettings {
@@ -263,6 +266,7 @@ impl Default for HookSettings {
             modules_dir: None,
             limit_profile: LimitProfile::default(),
             compute_budget: Duration::from_millis(1),
+            variables: false,
         }
     }
 }

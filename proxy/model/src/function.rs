@@ -240,7 +240,8 @@ pub struct Function {
     pub timeout: Option<Duration>,
     /// Memory in MiB; `None` takes 128 (LE-262).
     pub memory_mb: Option<u32>,
-    /// User environment variables; only in [`Compat::Relaxed`] (LE-340).
+    /// User environment variables; only in [`Compat::Relaxed`] (LE-340), and while it is developed
+    /// (CP-130).
     pub environment: Vec<(String, String)>,
     /// The name of its log group; `None` takes `/aws/lambda/` and the name (LE-330).
     pub log_group: Option<String>,

@@ -26,6 +26,8 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
                 // Decides what the loader accepts.
                 limit_profile: _,
                 compute_budget,
+                // No setting: `dev` has it from its start.
+                variables: _,
             },
         log:
             LogSettings {

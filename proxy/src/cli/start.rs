@@ -92,6 +92,7 @@ fn start_pool(loaded: &Loaded, functions: Arc<dyn LogSink>) -> HookPool {
     settings.idle_ttl = hooks.idle_timeout;
     settings.host.egress = node::egress(&loaded.node);
     settings.host.name_prefix = hooks.function_name_prefix.as_str().into();
+    settings.host.variables = hooks.variables;
     settings.host.compute.budget = hooks.compute_budget;
     HookPool::new(settings)
 }

@@ -194,6 +194,7 @@ pub(crate) fn lower(
             modules_dir,
             limit_profile: context.profile,
             compute_budget: raw.compute_budget.unwrap_or(default.hooks.compute_budget),
+            variables: default.hooks.variables,
         },
         log: LogSettings {
             format,
