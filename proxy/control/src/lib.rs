@@ -51,7 +51,9 @@ mod lower;
 mod raw;
 mod report;
 mod settings;
+mod site;
 mod spelling;
+mod terraform;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -73,6 +75,8 @@ pub use settings::{
     LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
     ResolverSettings, ShieldSettings, ViewerSettings,
 };
+pub use site::{CARRIED, Content, Written, read_plan, write_plan};
+pub use terraform::{Terraform, write_terraform};
 
 use cursor::Cursor;
 use raw::RawSite;

@@ -2,13 +2,16 @@
 
 use fourfront_import::{Document, Planned, RefKind};
 use fourfront_store::Kind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Applier;
-use crate::api::{
-    ApiError, cloudfront,
-    cloudfront::{DistributionDocument, FamilyDocument},
-    wire,
+use crate::{
+    CARRIED,
+    api::{
+        ApiError, cloudfront,
+        cloudfront::{DistributionDocument, FamilyDocument},
+        wire,
+    },
 };
 
 /// The documents of one family in a plan: what they are to the store, to plans and to the API.
@@ -21,7 +24,8 @@ struct Of<'p> {
 }
 
 impl Applier<'_, '_> {
-    pub(super) fn documents(&mut self) -> Result<(), ApiError> {
+    /// Those that distributions name; or, with `rollouts`, the ones that name staging distributions (CF-451).
+    pub(super) fn documents(&mut self, rollouts: bool) -> Result<(), ApiError> {
         let plan = self.plan;
         let families = [
             Of {
@@ -89,6 +93,9 @@ impl Applier<'_, '_> {
             reference,
         } in families
         {
+            if (kind == Kind::ContinuousDeploymentPolicy) != rollouts {
+                continue;
+            }
             for document in documents {
                 let id = self.document(document, &kind, what, name)?;
                 self.know(reference, &document.id, "id", &id);
@@ -151,9 +158,13 @@ impl Applier<'_, '_> {
         Ok(id)
     }
 
-    pub(super) fn distributions(&mut self) -> Result<(), ApiError> {
+    /// Staging distributions, or all others.
+    pub(super) fn distributions(&mut self, staging: bool) -> Result<(), ApiError> {
         let plan = self.plan;
         for distribution in &plan.distributions {
+            if staging != is_staging(&distribution.item.config) {
+                continue;
+            }
             let mut config = self.resolved(&distribution.item.config)?;
             if !config.is_object() {
                 return Err(ApiError::cloudfront(
@@ -168,6 +179,20 @@ impl Applier<'_, '_> {
                 config["Comment"] = json!("");
             }
             wire::checked("CreateDistribution", "DistributionConfig", &mut config)?;
+            let settings = distribution.item.settings.clone();
+            if let Some(name) = settings
+                .keys()
+                .find(|name| !CARRIED.contains(&name.as_str()))
+            {
+                // A node's disk, credentials and other distributions are not what deploys may speak of.
+                return Err(ApiError::cloudfront(
+                    "InvalidArgument",
+                    format!(
+                        "{}: `{name}` is no setting that can be deployed",
+                        distribution.place
+                    ),
+                ));
+            }
             let mut tags = distribution.item.tags.clone();
             tags.insert("fourfront:stack".to_owned(), plan.stack.clone());
             let existing = match self.owned("distribution", &distribution.id) {
@@ -179,7 +204,10 @@ impl Applier<'_, '_> {
             let (action, id) = match existing {
                 Some(found) => {
                     config["CallerReference"] = found.body.config["CallerReference"].clone();
-                    if found.body.config == config && found.body.tags == tags {
+                    if found.body.config == config
+                        && found.body.tags == tags
+                        && found.body.settings == settings
+                    {
                         ("keep", found.id)
                     } else {
                         let etag = found.etag(&Kind::Distribution);
@@ -205,8 +233,9 @@ impl Applier<'_, '_> {
                 .tx
                 .get::<DistributionDocument>(&Kind::Distribution, &id)?
             {
-                if found.body.tags != tags {
+                if found.body.tags != tags || found.body.settings != settings {
                     found.body.tags = tags;
+                    found.body.settings = settings;
                     self.tx.put(Kind::Distribution, &id, &found.body)?;
                 }
                 let arn = self
@@ -300,4 +329,9 @@ impl Applier<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn is_staging(config: &Value) -> bool {
+    // Texts that stand for booleans are made some only later.
+    matches!(&config["Staging"], Value::Bool(true)) || config["Staging"] == json!("true")
 }

@@ -19,6 +19,7 @@ impl Applier<'_, '_> {
         let plan = self.plan;
         for function in &plan.functions {
             let item = &function.item;
+            self.unclaimed(&Kind::Lambda, &item.name, function)?;
             let account = self.tx.settings.account.clone();
             self.know(RefKind::Function, &function.id, "name", &item.name);
             self.know(
@@ -152,6 +153,7 @@ impl Applier<'_, '_> {
         let plan = self.plan;
         for store in &plan.stores {
             let name = &store.item.name;
+            self.unclaimed(&Kind::KeyValueStore, name, store)?;
             let existing: Option<Stored<StoreDocument>> =
                 self.tx.get(&Kind::KeyValueStore, name)?;
             let (action, document) = match existing {
@@ -193,6 +195,7 @@ impl Applier<'_, '_> {
         let plan = self.plan;
         for function in &plan.cloudfront_functions {
             let item = &function.item;
+            self.unclaimed(&Kind::CloudfrontFunction, &item.name, function)?;
             let code = self.text(&item.code)?;
             let config = self.resolved(&item.config)?;
             let input = json!({
