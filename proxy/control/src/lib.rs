@@ -75,7 +75,7 @@ pub use settings::{
     LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
     ResolverSettings, ShieldSettings, ViewerSettings,
 };
-pub use site::{CARRIED, Content, Written, read_plan, write_plan};
+pub use site::{CARRIED, Content, GATHERED, NodeDocuments, Written, gather, read_plan, write_plan};
 pub use terraform::{Terraform, write_terraform};
 
 use cursor::Cursor;

@@ -18,4 +18,5 @@ mod releases;
 mod roots;
 mod serve;
 mod service;
+mod sitefiles;
 mod starting;

@@ -21,10 +21,13 @@
 //!   word about it. Ids of policies, keys and access controls are what the file's own references go by, and the node gives
 //!   its own; the `id` of a distribution is kept (CP-049), that of a store is refused.
 //! - A timeout or memory that is left out is what Lambda's API has for it, 3 s and 128 MB.
+//! - The file of a store is what it begins with (CP-156): a store that is there keeps its data, and `fourfront kv import`
+//!   writes it anew.
 //! - What a behaviour names that the file does not have may be on the node already: policies and key groups by id, functions by
 //!   ARN.
 
 mod distribution;
+mod gather;
 pub(crate) mod names;
 mod parts;
 mod policy;
@@ -55,6 +58,7 @@ use crate::{
     whole_file,
 };
 
+pub use gather::{GATHERED, NodeDocuments, gather};
 pub use write::{Content, Written, write_plan};
 
 /// Settings of a distribution that CloudFront's API has no member for and that a plan carries beside its document. They say how
@@ -137,6 +141,19 @@ fn read(
     };
     reader.site(&root);
     let mut plan = reader.plan;
+    let documents = plan
+        .documents()
+        .iter()
+        .map(|(_, all)| all.len())
+        .sum::<usize>();
+    let others = plan.functions.len() + plan.cloudfront_functions.len() + plan.stores.len();
+    if documents + others == 0 && report.is_clean() {
+        report.error_help(
+            &whole_file(),
+            "there is nothing here to deploy",
+            "write distributions, functions, policies or stores: `node:` is read by the node itself".to_owned(),
+        );
+    }
     if let Some(at) = node {
         plan.notes.push(note(
             report,

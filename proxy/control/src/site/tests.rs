@@ -337,6 +337,10 @@ fn a_node_in_the_file_is_left_out_with_a_word() {
         .map(|n| (n.kind, n.place.line, n.path.as_str()))
         .collect();
     assert_eq!(notes, [(NoteKind::Ignored, 2, "node")]);
+    refused(
+        "node: { listen: 127.0.0.1:0 }",
+        &["there is nothing here to deploy"],
+    );
     // Elsewhere they are.
     refused(
         "distributions: { site: { origins: { app: \"${NOT_HERE}\" } } }",

@@ -385,6 +385,18 @@ impl Writer<'_> {
             if let Some(id) = d.item.tags.get("fourfront:id") {
                 entry.push(("id".to_owned(), Yaml::text(id.clone())));
             }
+            for tag in d
+                .item
+                .tags
+                .keys()
+                .filter(|tag| !tag.starts_with("fourfront:"))
+            {
+                let note = format!(
+                    "left out: the tag `{tag}` of {}, for which a site file has no place",
+                    d.id
+                );
+                self.written.notes.push(note);
+            }
             let mut settings = d.item.settings.clone();
             // What a site file stands for without a word is not what a document does.
             match settings.remove("cache_mode") {

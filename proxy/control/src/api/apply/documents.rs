@@ -193,8 +193,7 @@ impl Applier<'_, '_> {
                     ),
                 ));
             }
-            let mut tags = distribution.item.tags.clone();
-            tags.insert("fourfront:stack".to_owned(), plan.stack.clone());
+            let tags = self.tagged(&distribution.item.tags);
             let existing = match self.owned("distribution", &distribution.id) {
                 Some(id) => self
                     .tx

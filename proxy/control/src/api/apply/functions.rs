@@ -49,7 +49,7 @@ impl Applier<'_, '_> {
             let action = match existing {
                 None => {
                     config["Code"] = json!({ "ZipFile": STANDARD.encode(&zip) });
-                    config["Tags"] = json!(item.tags);
+                    config["Tags"] = json!(self.tagged(&item.tags));
                     self.call_lambda("CreateFunction", &config)?;
                     "create"
                 }
@@ -176,7 +176,7 @@ impl Applier<'_, '_> {
                         self.tx,
                         name,
                         &store.item.comment,
-                        store.item.tags.clone(),
+                        self.tagged(&store.item.tags),
                         entries,
                     )?;
                     ("create", document)
@@ -208,8 +208,8 @@ impl Applier<'_, '_> {
             let sha256 = BlobId::of(code.as_bytes()).to_string();
             let action = match &existing {
                 None => {
-                    let tags: Vec<_> = item
-                        .tags
+                    let tags: Vec<_> = self
+                        .tagged(&item.tags)
                         .iter()
                         .map(|(k, v)| json!({ "Key": k, "Value": v }))
                         .collect();

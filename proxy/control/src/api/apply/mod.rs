@@ -225,6 +225,13 @@ impl Applier<'_, '_> {
         Ok(())
     }
 
+    /// Tags, with the one that says whose resource it is (CP-302). Policies and keys have none.
+    fn tagged(&self, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut tags = tags.clone();
+        tags.insert("fourfront:stack".to_owned(), self.plan.stack.clone());
+        tags
+    }
+
     fn owned(&self, what: &str, logical: &str) -> Option<String> {
         let owned = self.before.resources.get(&format!("{what} {logical}"))?;
         Some(owned.id.clone())
