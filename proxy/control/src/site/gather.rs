@@ -251,8 +251,9 @@ impl<'d> Gatherer<'d> {
     fn lambda(&mut self, arn: &str) -> Option<Value> {
         let (_, id) = arn.rsplit_once(":function:")?;
         let (name, number) = id.rsplit_once(':')?;
+        let wanted: u64 = number.parse().ok()?;
         let found = self.find("lambda-version", |d| {
-            d["body"]["name"] == json!(name) && d["body"]["number"].to_string() == number
+            d["body"]["name"] == json!(name) && d["body"]["number"] == json!(wanted)
         })?;
         let code = &found["body"]["code"];
         if !self.plan.versions.iter().any(|v| v.id == id) {

@@ -10,8 +10,8 @@ use serde_json::Value;
 pub(super) enum Yaml {
     /// A text, a number, `true` or `false`.
     Scalar(Value),
-    List(Vec<Yaml>),
-    Map(Vec<(String, Yaml)>),
+    List(Vec<Self>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Yaml {
