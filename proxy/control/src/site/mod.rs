@@ -33,7 +33,7 @@ mod parts;
 mod policy;
 #[cfg(test)]
 pub(crate) mod tests;
-mod write;
+pub(crate) mod write;
 mod yaml;
 
 use std::{

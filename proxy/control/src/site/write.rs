@@ -675,13 +675,33 @@ fn url(origin: &Value) -> Option<String> {
     Some(format!("{scheme}://{host}{port}{path}"))
 }
 
+/// The normal form of a distribution's document in which references may stand (CP-112). A behaviour whose cache policy is one
+/// has a policy, which its form depends on.
+pub(crate) fn normal(config: &Value) -> Value {
+    let mut config = config.clone();
+    let others = config.pointer("/CacheBehaviors/Items");
+    let others = others.and_then(Value::as_array).map_or(0, Vec::len);
+    let default = std::iter::once("/DefaultCacheBehavior".to_owned());
+    let places = default.chain((0..others).map(|i| format!("/CacheBehaviors/Items/{i}")));
+    let places = places.map(|behavior| behavior + "/CachePolicyId");
+    let mut references = Vec::new();
+    for place in places {
+        if let Some(id) = config.pointer_mut(&place).filter(|id| id.is_object()) {
+            let reference = std::mem::replace(id, json!("policy"));
+            references.push((place, reference));
+        }
+    }
+    fourfront_aws::normal::distribution(&mut config);
+    for (place, reference) in references {
+        if let Some(id) = config.pointer_mut(&place) {
+            *id = reference;
+        }
+    }
+    config
+}
+
 /// A distribution's document without what its normal form has anyway (CP-112).
 fn contracted(config: &Value) -> Value {
-    let normal = |config: &Value| {
-        let mut config = config.clone();
-        fourfront_aws::normal::distribution(&mut config);
-        config
-    };
     let expected = normal(config);
     let mut config = config.clone();
     let mut places = vec![String::new(), "/DefaultCacheBehavior".to_owned()];

@@ -13,7 +13,7 @@ use std::{
 use fourfront_import::{Document, Plan, Planned, Property, RefKind, Shape, Target, properties};
 use serde_json::{Map, Value, json};
 
-use crate::site::{Content, names::key_of};
+use crate::site::{Content, names::key_of, write::normal};
 
 /// A configuration and what it names.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -398,9 +398,8 @@ impl Writer<'_> {
         for store in &plan.stores {
             let mut body = Map::new();
             body.insert("name".to_owned(), literal(&store.item.name));
-            if !store.item.comment.is_empty() {
-                body.insert("comment".to_owned(), literal(&store.item.comment));
-            }
+            // Given even where it is empty: a node tells of an empty one, and the provider takes that for another.
+            body.insert("comment".to_owned(), literal(&store.item.comment));
             self.put(RefKind::Store, &store.id, body);
             if store.item.data.is_some() {
                 self.note(format!(
@@ -412,9 +411,8 @@ impl Writer<'_> {
     }
 
     fn distribution(&mut self, document: &Planned<Document>) {
-        let mut config = document.item.config.clone();
         // Blocks and lists that the provider insists on.
-        fourfront_aws::normal::distribution(&mut config);
+        let config = normal(&document.item.config);
         let id = &document.id;
         let resource = resource_of(RefKind::Distribution);
         let mut body = self.block("DistributionConfig", &config, resource, id);

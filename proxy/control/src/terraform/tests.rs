@@ -139,6 +139,12 @@ fn references_are_expressions_and_texts_are_not() {
         default["function_association"][0]["function_arn"],
         json!("${aws_cloudfront_function.redirects.arn}")
     );
+    // With a policy there are no lifetimes to give.
+    let first = &site["ordered_cache_behavior"][0];
+    assert!(
+        first.get("default_ttl").is_none() && first.get("min_ttl").is_none(),
+        "{first}"
+    );
     assert_eq!(
         site["ordered_cache_behavior"][0]["cache_policy_id"],
         json!("${aws_cloudfront_cache_policy.static.id}")
