@@ -57,7 +57,9 @@ mod raw;
 mod report;
 pub mod schema;
 mod settings;
+mod site;
 mod spelling;
+mod terraform;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -80,6 +82,8 @@ pub use settings::{
     LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
     ResolverSettings, ShieldSettings, UnknownFields, ViewerSettings,
 };
+pub use site::{CARRIED, Content, GATHERED, NodeDocuments, Written, gather, read_plan, write_plan};
+pub use terraform::{Terraform, write_terraform};
 
 use cursor::Cursor;
 use raw::RawSite;

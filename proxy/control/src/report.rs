@@ -243,6 +243,12 @@ impl Report {
         warnings.into_iter().map(|(_, w)| w).collect()
     }
 
+    /// Takes back errors about what turns out not to matter, by their paths.
+    pub(crate) fn forget(&self, is_forgotten: impl Fn(&str) -> bool) {
+        let mut errors = self.errors.borrow_mut();
+        errors.retain(|(_, error)| !is_forgotten(&error.path));
+    }
+
     pub(crate) fn is_clean(&self) -> bool {
         self.errors.borrow().is_empty()
     }

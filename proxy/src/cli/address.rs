@@ -184,6 +184,19 @@ impl NodeAddress {
         }
     }
 
+    /// Asks, and gives the bytes of the answer.
+    pub(super) async fn bytes(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        let call = Call {
+            patience: LONG,
+            ..Call::new(Method::GET, path)
+        };
+        let (status, _, body) = self.reach(call).await?;
+        match status.is_success() {
+            true => Ok(body.to_vec()),
+            false => Err(self.refusal(status, &body)),
+        }
+    }
+
     /// Whether there is something.
     pub(super) async fn has(&self, path: &str) -> Result<bool, Failure> {
         let (status, _, body) = self.reach(Call::new(Method::HEAD, path)).await?;

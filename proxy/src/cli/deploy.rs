@@ -1,4 +1,4 @@
-//! `fourfront deploy` (CP-300..306, CP-603): reads a project, packs its code, and has a node make a release of it. Nothing of
+//! `fourfront deploy` (CP-300..306, CP-603): reads a project or a site file, packs its code, and has a node make a release of it. Nothing of
 //! the project is executed.
 
 use std::{
@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use clap::Args;
+use fourfront_control::read_plan;
 use fourfront_import::{ImportErrors, Options, PackLimits, Plan, SourceKind, detect, read};
 use http::Method;
 use serde_json::{Value, json};
@@ -50,8 +51,8 @@ pub(super) struct ReadArgs {
 /// What `fourfront deploy` is called with.
 #[derive(Debug, Args)]
 pub(super) struct DeployArgs {
-    /// A `serverless.yml`, `.serverless/`, SAM or CloudFormation template, `cdk.out/`, a distribution's JSON, or a directory
-    /// that holds one of these.
+    /// A `serverless.yml`, `.serverless/`, SAM or CloudFormation template, `cdk.out/`, `fourfront.yaml`, a distribution's JSON,
+    /// or a directory that holds one of these.
     #[arg(default_value = ".")]
     path: PathBuf,
     /// Show what would be done, and do nothing.
@@ -100,16 +101,42 @@ pub(super) fn run(args: &DeployArgs) -> Exit {
 
 /// Reads a project for a node.
 pub(super) async fn plan(node: &NodeAddress, path: &Path, how: &ReadArgs) -> Result<Plan, Failure> {
-    if detect(path).map_err(unreadable)? == SourceKind::Fourfront {
-        let message = "a site file is read by the node itself: put it where the node has its own, and send the node SIGHUP";
-        return Err((Exit::Usage, message.to_owned()));
-    }
+    let kind = detect(path).map_err(unreadable)?;
     progress(&format_args!("reading {}", path.display()));
-    let options = how.options(&account(node).await?);
-    read(path, &options).map_err(unreadable)
+    match kind {
+        SourceKind::Fourfront => how.site_file(path),
+        _ => {
+            let options = how.options(&account(node).await?);
+            read(path, &options).map_err(unreadable)
+        }
+    }
 }
 
 impl ReadArgs {
+    /// Reads a site file, which has its own variables (CP-643) and is always read strictly.
+    fn site_file(&self, path: &Path) -> Result<Plan, Failure> {
+        for (given, option, instead) in [
+            (
+                !self.set.is_empty(),
+                "--set",
+                "`${VAR}` and the environment",
+            ),
+            (
+                !self.parameters.is_empty(),
+                "--parameter",
+                "`${VAR}` and the environment",
+            ),
+            (self.stage.is_some(), "--stage", "`--stack`"),
+        ] {
+            if given {
+                let message = format!("{option} means nothing to a site file: use {instead}");
+                return Err((Exit::Usage, message));
+            }
+        }
+        let env = |name: &str| env::var(name).ok();
+        read_plan(path, self.stack.as_deref(), &env).map_err(|e| (Exit::Failed, e.to_string()))
+    }
+
     pub(super) fn options(&self, account: &str) -> Options {
         Options {
             name: self.stack.clone(),

@@ -1,21 +1,18 @@
-//! `fourfront import` and `export` (CP-350, CP-351, CP-613): what other tools wrote, as a plan; what a node has, as other tools
-//! read it.
+//! `fourfront import` (CP-350, CP-613): what other tools wrote, as a plan.
 
 mod aws;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
-use fourfront_import::{Options, Plan, SourceKind, detect, read, read_aws_json, to_cloudformation};
-use http::Method;
-use serde_json::{Map, Value, json};
+use clap::{Args, Subcommand};
+use fourfront_import::{Options, Plan, SourceKind, detect, read, read_aws_json};
+use serde_json::json;
 
 use super::{
     Exit,
-    address::{self, Failure, NodeAddress, NodeArgs, items, text},
+    address::{self, Failure, NodeAddress, NodeArgs},
     deploy::{ApplyArgs, ReadArgs, account, apply, unreadable},
-    output::{self, OutputArgs},
-    releases::segment,
+    output::OutputArgs,
 };
 
 #[derive(Debug, Args)]
@@ -140,155 +137,5 @@ impl Common {
             let lines = plan.describe().into_iter().map(|line| line + "\n");
             lines.collect()
         })
-    }
-}
-
-/// How an export is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ExportFormat {
-    /// As `aws cloudfront get-distribution-config` prints it.
-    AwsJson,
-    /// A template with the distribution and the policies it names.
-    Cloudformation,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ExportArgs {
-    /// Id of the distribution, where there are several.
-    distribution: Option<String>,
-    /// How it is written.
-    #[arg(long, value_enum, default_value = "aws-json")]
-    format: ExportFormat,
-    #[command(flatten)]
-    node: NodeArgs,
-}
-
-pub(super) fn export(args: &ExportArgs) -> Exit {
-    address::talk(async {
-        let node = NodeAddress::at(&args.node)?;
-        let found = match &args.distribution {
-            Some(id) => {
-                let path = format!("/_fourfront/v1/config/distribution/{}", segment(id));
-                node.ask(Method::GET, &path, None).await?
-            }
-            None => only(&node).await?,
-        };
-        let config = &found["body"]["config"];
-        let document = match args.format {
-            ExportFormat::AwsJson => {
-                json!({ "ETag": found["etag"], "DistributionConfig": config })
-            }
-            ExportFormat::Cloudformation => template(&node, config).await?,
-        };
-        output::print(&format!("{document:#}\n"))
-    })
-}
-
-async fn only(node: &NodeAddress) -> Result<Value, Failure> {
-    let all = node
-        .ask(Method::GET, "/_fourfront/v1/config/distribution", None)
-        .await?;
-    match items(&all) {
-        [one] => Ok(one.clone()),
-        [] => Err((Exit::Failed, "nothing was deployed to this node".to_owned())),
-        several => {
-            let ids: Vec<&str> = several.iter().map(|d| text(d, "id")).collect();
-            let message = format!("which distribution? one of {}", ids.join(", "));
-            Err((Exit::Usage, message))
-        }
-    }
-}
-
-/// Kinds of policies: as behaviours name them, as the node does, and as CloudFormation does.
-const POLICIES: [(&str, &str, &str); 3] = [
-    ("CachePolicyId", "cache-policy", "CachePolicy"),
-    (
-        "OriginRequestPolicyId",
-        "origin-request-policy",
-        "OriginRequestPolicy",
-    ),
-    (
-        "ResponseHeadersPolicyId",
-        "response-headers-policy",
-        "ResponseHeadersPolicy",
-    ),
-];
-
-/// A template with a distribution and those of the node's own policies that it names. Managed ones have the same ids everywhere.
-async fn template(node: &NodeAddress, config: &Value) -> Result<Value, Failure> {
-    let mut properties = to_cloudformation("DistributionConfig", config);
-    let mut resources = Map::new();
-    for (member, kind, word) in POLICIES {
-        let path = format!("/_fourfront/v1/config/{kind}");
-        let all = node.ask(Method::GET, &path, None).await?;
-        for policy in items(&all) {
-            let logical = format!("{word}{}", resources.len() + 1);
-            if !refer(&mut properties, member, &policy["id"], &logical) {
-                continue;
-            }
-            let name = format!("{word}Config");
-            let config = to_cloudformation(&name, &policy["body"]["config"]);
-            let resource = json!({
-                "Type": format!("AWS::CloudFront::{word}"), "Properties": { name: config },
-            });
-            resources.insert(logical, resource);
-        }
-    }
-    let distribution = json!({
-        "Type": "AWS::CloudFront::Distribution", "Properties": { "DistributionConfig": properties },
-    });
-    resources.insert("Distribution".to_owned(), distribution);
-    Ok(json!({ "AWSTemplateFormatVersion": "2010-09-09", "Resources": resources }))
-}
-
-/// Puts a reference wherever a member has this id. Whether it was anywhere.
-fn refer(value: &mut Value, member: &str, id: &Value, logical: &str) -> bool {
-    let mut found = false;
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                if name == member && value == id {
-                    *value = json!({ "Ref": logical });
-                    found = true;
-                } else {
-                    found |= refer(value, member, id, logical);
-                }
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                found |= refer(item, member, id, logical);
-            }
-        }
-        _ => {}
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn policies_are_referred_to_wherever_they_are_named() {
-        // CP-351
-        let mut config =
-            json!({ "a": [{ "CachePolicyId": "P1" }, { "CachePolicyId": "P2" }], "Comment": "P1" });
-        assert!(refer(
-            &mut config,
-            "CachePolicyId",
-            &json!("P1"),
-            "CachePolicy1"
-        ));
-        assert_eq!(
-            config,
-            json!({ "a": [{ "CachePolicyId": { "Ref": "CachePolicy1" } }, { "CachePolicyId": "P2" }], "Comment": "P1" })
-        );
-        assert!(!refer(
-            &mut config,
-            "CachePolicyId",
-            &json!("P3"),
-            "CachePolicy1"
-        ));
     }
 }

@@ -185,7 +185,10 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Everything in a store. A page of it is as it was when it was asked for.
-async fn all(node: &NodeAddress, store: &str) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) async fn all(
+    node: &NodeAddress,
+    store: &str,
+) -> Result<BTreeMap<String, String>, Failure> {
     let mut all = BTreeMap::new();
     let mut after = String::new();
     loop {

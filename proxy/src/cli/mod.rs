@@ -11,6 +11,7 @@ mod doctor;
 mod env;
 mod exchange;
 mod explain;
+mod export;
 mod health;
 mod in_force;
 mod keys;
@@ -111,8 +112,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show what files of other tools come to, or deploy it.
     Import(exchange::ImportArgs),
-    /// Print a distribution as other tools read it.
-    Export(exchange::ExportArgs),
+    /// Print a distribution as other tools read it, or write it with all that it names.
+    Export(export::ExportArgs),
     /// Copy all that a running node keeps of what was deployed.
     Backup(backup::BackupArgs),
     /// Make a node's store of a backup.
@@ -199,7 +200,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Import(args) => exchange::import(&args),
-        Command::Export(args) => exchange::export(&args),
+        Command::Export(args) => export::run(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Completion { shell } => completion(shell),

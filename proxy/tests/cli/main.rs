@@ -19,5 +19,6 @@ mod releases;
 mod roots;
 mod serve;
 mod service;
+mod sitefiles;
 mod stages;
 mod starting;

@@ -308,7 +308,7 @@ impl Reader<'_> {
             }
             let document = Document {
                 config: found.config,
-                tags: BTreeMap::new(),
+                ..Document::default()
             };
             let planned = self.planned(&id, found.at, document);
             let plan = &mut self.plan;

@@ -38,7 +38,7 @@ use std::{collections::BTreeMap, path::Path};
 
 pub use artifact::{Artifact, PackError, PackLimits, PatternError};
 pub use aws_json::read_aws_json;
-pub use cloudformation::to_cloudformation;
+pub use cloudformation::{Property, Shape, from_cloudformation, properties, to_cloudformation};
 pub use detect::{SourceKind, detect};
 pub use error::{ImportError, ImportErrors};
 pub use place::{Note, NoteKind, Place};
@@ -98,7 +98,8 @@ pub fn read(path: &Path, options: &Options) -> Result<Plan, ImportErrors> {
         SourceKind::Cdk => cdk::read(&file, options, &report),
         SourceKind::AwsJson => aws_json::read(&[file], options, &report),
         SourceKind::Fourfront => {
-            let message = "a site file of Fourfront is read by the node itself";
+            // It has variables, sugar and documents of its own, which its loader knows.
+            let message = "is a site file of Fourfront, which its own loader reads";
             files::fault(&report, &file, message, None);
             None
         }

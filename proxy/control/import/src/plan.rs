@@ -190,10 +190,13 @@ pub struct Store {
 }
 
 /// A resource that is one document of the API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// The API's `...Config`.
     pub config: Value,
+    /// Of a distribution: settings that the API has no member for, as a site file spells them (CP-641).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, Value>,
     /// `Tags`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     ApiError,
+    cloudfront::FunctionDocument,
     lambda::{self, FunctionRef, LATEST, Version},
     tx::Tx,
 };
@@ -68,6 +69,7 @@ pub(crate) fn check(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
                     ),
                 ));
             }
+            published(tx, &place, association.arn)?;
         }
         let is_viewer = |a: &&Association<'_>| a.event.starts_with("viewer-");
         if cloudfront.iter().any(|a| is_viewer(&a)) && lambda.iter().any(|a| is_viewer(&a)) {
@@ -83,6 +85,24 @@ pub(crate) fn check(tx: &Tx<'_>, config: &Value) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// CP-133, CP-321: a function that was never published is there and cannot be associated.
+fn published(tx: &Tx<'_>, place: &str, arn: &str) -> Result<(), ApiError> {
+    let Some((_, name)) = arn.rsplit_once(":function/") else {
+        return Ok(());
+    };
+    let found = tx.get::<FunctionDocument>(&Kind::CloudfrontFunction, name)?;
+    match found.is_some_and(|f| f.body.live.is_none()) {
+        true => Err(ApiError::cloudfront(
+            "InvalidFunctionAssociation",
+            format!(
+                "{place}: the function {name} is in DEVELOPMENT and was never published: publish it, or write `AutoPublish: true` where a template makes it"
+            ),
+        )),
+        // What is not there at all is found when the distribution is made ready.
+        false => Ok(()),
+    }
 }
 
 /// CP-131.

@@ -4,7 +4,7 @@
 //! names is not loaded. A document that does not fit any more keeps the whole from being served, which is why a call is
 //! answered only after this has succeeded with what the call would write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fourfront_store::Kind;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::{
     tx::{Stored, Tx},
     wire,
 };
-use crate::{Deployed, Deployment, Part};
+use crate::{CARRIED, Deployed, Deployment, Part};
 
 /// What is served when the call is done.
 pub(crate) fn deployment(tx: &Tx<'_>) -> Result<Deployment, ApiError> {
@@ -92,7 +92,10 @@ pub(crate) fn deployment(tx: &Tx<'_>) -> Result<Deployment, ApiError> {
         deployment.entries.push(Deployed {
             part: Part::Distributions,
             label: format!("distribution {id}"),
-            settings: json!({ "id": id, "domain_name": body.domain_name, "default": false }),
+            settings: with_carried(
+                json!({ "id": id, "domain_name": body.domain_name, "default": false }),
+                &body.settings,
+            ),
             key: id,
             document: Some(wire::acted_on(&body.config)),
         });
@@ -174,6 +177,17 @@ fn cloudfront_function(
         settings,
         document: None,
     })
+}
+
+/// Settings with those of a site file that the document has beside it.
+fn with_carried(mut settings: Value, carried: &BTreeMap<String, Value>) -> Value {
+    for (name, value) in carried {
+        // Whatever else wrote it, nothing but these reaches the loader.
+        if CARRIED.contains(&name.as_str()) {
+            settings[name] = value.clone();
+        }
+    }
+    settings
 }
 
 fn keys(tx: &Tx<'_>, deployment: &mut Deployment) -> Result<(), ApiError> {

@@ -312,7 +312,7 @@ impl Front {
                 };
                 let error = body_error(service, routed.as_ref(), condition, fault.to_string());
                 return refuse(service, &error, id);
-            },
+            }
         };
         let digest = sha256(&raw);
         let principal = match admission.finish(&digest) {

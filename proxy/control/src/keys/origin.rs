@@ -1,6 +1,6 @@
 //! What origins and groups of them may hold.
 
-use super::{Table, read, refused};
+use super::{Table, read, refused, warned};
 
 pub(crate) const ORIGIN: Table = Table {
     what: "an origin",
@@ -52,6 +52,11 @@ pub(crate) const CUSTOM_ORIGIN: Table = Table {
         read("origin_read_timeout"),
         read("origin_keepalive_timeout"),
         read("ip_address_type"),
+        warned(
+            "origin_http_version",
+            "CP-023",
+            "without effect: origins are spoken to by HTTP/1.1, and by HTTP/2 for gRPC",
+        ),
         refused(
             "origin_mtls_config",
             "not available yet: it needs client certificates toward origins",

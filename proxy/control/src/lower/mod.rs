@@ -43,6 +43,8 @@ use fourfront_model::{Compat, KeyValueStore, LimitProfile, Site};
 
 use crate::{ApiQuotas, Loaded, raw::RawSite, report::Report};
 
+pub(crate) use origin::{from_url, parse_authority};
+
 use bucket::Buckets;
 use distribution::Placed;
 use function::Functions;

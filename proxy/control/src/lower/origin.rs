@@ -41,7 +41,12 @@ pub(crate) fn lower(
 const URL_HELP: &str =
     "write `http://host:port/path` or `https://...`; a directory is `{ dir: ./public }`";
 
-fn from_url(id: &Spanned<String>, url: &Spanned<String>, report: &Report) -> Option<Origin> {
+/// A URL as an origin (CP-642).
+pub(crate) fn from_url(
+    id: &Spanned<String>,
+    url: &Spanned<String>,
+    report: &Report,
+) -> Option<Origin> {
     let refuse = |what: &str| {
         report.error_help(
             &url.at,
@@ -607,7 +612,7 @@ fn lower_domain(domain: &Spanned<String>, report: &Report) -> Option<(String, Op
 
 /// `host`, `host:port` or `[v6]:port`; names and addresses alike, lower case (CF-411). A v6 address leaves
 /// without its brackets.
-pub(super) fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
+pub(crate) fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (address, after) = rest.split_once(']')?;

@@ -42,6 +42,7 @@ pub(crate) use error_response::RawErrorResponse;
 pub(crate) use function::{RawCredentials, RawFunction, RawSource};
 pub(crate) use geo::{RawGeoKind, RawGeoRestriction};
 pub(crate) use legacy::{RawLegacy, RawLegacyCookies, RawTtls};
+pub(crate) use listed::is_counted;
 pub(crate) use logging::RawLogging;
 pub(crate) use node::RawNode;
 pub(crate) use origin_access::{RawOriginAccess, RawSigning};

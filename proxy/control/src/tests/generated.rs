@@ -4,7 +4,9 @@
 use std::fs;
 
 use fourfront_aws::{Reply, Service, decode, encode, normal, route};
-use fourfront_import::{Options, read, read_aws_json, to_cloudformation};
+use fourfront_import::{
+    Document, Options, Place, Plan, Planned, read, read_aws_json, to_cloudformation,
+};
 use http::HeaderMap;
 use proptest::{
     prelude::*,
@@ -13,6 +15,7 @@ use proptest::{
 use serde_json::{Value, json};
 
 use super::plane::Plane;
+use crate::{read_plan, terraform::tests::faults, write_plan, write_terraform};
 
 const CERTIFICATE: &str = "arn:aws:acm:us-east-1:123456789012:certificate/1";
 
@@ -368,6 +371,40 @@ fn over_cloudformation(config: &Value) -> Value {
     read
 }
 
+/// Exported as a site file, and read as one that is deployed. The applier makes up caller references (CP-321).
+fn over_a_site_file(config: &Value) -> Value {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fourfront.yaml");
+    let item = Document {
+        config: config.clone(),
+        ..Document::default()
+    };
+    let planned = Planned {
+        id: "site".to_owned(),
+        place: Place::default(),
+        retain: false,
+        item,
+    };
+    let plan = Plan {
+        distributions: vec![planned],
+        ..Plan::default()
+    };
+    let terraform = write_terraform(&plan, None).unwrap_or_else(|e| panic!("{e}: {config:#}"));
+    let faults = faults(&terraform.document);
+    assert!(faults.is_empty(), "{faults:#?} in {:#}", terraform.document);
+    let written = write_plan(&plan).unwrap_or_else(|e| panic!("{e}: {config:#}"));
+    let newer = usize::from(config.get("NewerMember").is_some());
+    assert_eq!(written.notes.len(), newer, "{:?}", written.notes);
+    fs::write(&path, &written.text).unwrap();
+    let plan = read_plan(&path, None, &|_| None);
+    let mut plan = plan.unwrap_or_else(|e| panic!("{e}\n{}", written.text));
+    let read = plan.distributions.remove(0).item;
+    assert!(read.settings.is_empty(), "{:?}", read.settings);
+    let mut read = read.config;
+    read["CallerReference"] = config["CallerReference"].clone();
+    read
+}
+
 /// Deployed in the place of the one before, and read back.
 fn over_the_api(plane: &Plane, config: &Value) -> Value {
     let get = |operation| plane.cloudfront(operation, &json!({ "Id": "EGEN" }));
@@ -419,7 +456,7 @@ fn same(by: &str, back: &Value, sent: &Value) -> Result<(), TestCaseError> {
 
 #[test]
 fn distributions_come_back_as_they_were() {
-    // CP-020, CP-023, CP-112, CP-350, CP-351, CP-705: 500 of them, each through everything in turn
+    // CP-020, CP-023, CP-112, CP-350, CP-351, CP-641, CP-705: 500 of them, each through everything in turn
     let plane = Plane::new(SITE);
     let settings = ProptestConfig {
         cases: 500,
@@ -435,6 +472,8 @@ fn distributions_come_back_as_they_were() {
         let mut known = expected.clone();
         known.as_object_mut().unwrap().remove("NewerMember");
         same("CloudFormation", &normal(&over_cloudformation(&expected)), &known)?;
+        same("a site file", &normal(&over_a_site_file(&expected)), &known)?;
+        same("a site file, as it was sent", &normal(&over_a_site_file(&config)), &known)?;
         let imported = over_the_cli(&over_the_wire(&expected));
         same("import and the API", &over_the_api(&plane, &imported), &expected)?;
         same("the API", &over_the_api(&plane, &config), &expected)?;

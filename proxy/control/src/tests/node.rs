@@ -5,9 +5,7 @@ use std::time::Duration;
 use fourfront_model::{LimitProfile, TrustedProxies};
 
 use super::{accepted, refused, site_dir};
-use crate::{
-    AdminAuth, LogFormat, LogLevel, NodeSettings, Quota, Quotas, UnknownFields, load,
-};
+use crate::{AdminAuth, LogFormat, LogLevel, NodeSettings, Quota, Quotas, UnknownFields, load};
 
 fn with_node(settings: &str) -> String {
     let settings = settings.trim_matches('\n').replace('\n', "\n  ");

@@ -1,13 +1,17 @@
 //! CloudFormation's documents to the API's and back: the mechanical map (section 7.4 of the control plane's rules).
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::structures::{ListForm, Member, MemberKind, Structure, structure};
 use crate::{
+    error::ImportErrors,
+    files,
     parse::nearest,
     place::{At, Report, item_path, key_path},
-    plan::parts_json,
-    tree::{Kind, Node, Unresolved, plain_value},
+    plan::{Target, parts_json},
+    tree::{Entry, Kind, Node, Part, Reference, Unresolved, plain_value},
 };
 
 /// What CloudFormation fills in where the API insists on a member.
@@ -364,6 +368,79 @@ fn legacy<'n>(structure: &Structure, node: &'n Node) -> std::borrow::Cow<'n, Nod
         }
         _ => Cow::Borrowed(node),
     }
+}
+
+/// The properties of a CloudFormation resource as the API writes them: [`to_cloudformation`] turned round. `name` is the API's
+/// structure. The `$ref` and `$parts` of plans may stand in them, and stay.
+///
+/// # Errors
+///
+/// Values of another kind than the structure has, properties that nobody knows; places name `source`.
+pub fn from_cloudformation(
+    name: &str,
+    properties: &Value,
+    source: &Path,
+) -> Result<Value, ImportErrors> {
+    let report = Report::new(true);
+    let at = files::whole(&report, source);
+    let document = to_api(&report, name, &node_of(properties, at), "");
+    match report.take().0 {
+        errors if errors.is_empty() => Ok(document),
+        errors => Err(ImportErrors::new(errors)),
+    }
+}
+
+fn node_of(value: &Value, at: At) -> Node {
+    let kind = match value {
+        Value::Null => Kind::Null,
+        Value::Bool(flag) => Kind::Plain(flag.to_string()),
+        Value::Number(number) => Kind::Plain(number.to_string()),
+        Value::String(text) => Kind::Text(text.clone()),
+        Value::Array(items) => Kind::Seq(items.iter().map(|v| node_of(v, at)).collect()),
+        Value::Object(members) => match (reference(value), parts(value)) {
+            (Some(reference), _) => Kind::Ref(reference),
+            (None, Some(parts)) => Kind::Parts(parts),
+            (None, None) => Kind::Map(
+                members
+                    .iter()
+                    .map(|(key, value)| Entry {
+                        key: key.clone(),
+                        at,
+                        value: node_of(value, at),
+                    })
+                    .collect(),
+            ),
+        },
+    };
+    Node { at, kind }
+}
+
+fn reference(value: &Value) -> Option<Reference> {
+    const ATTRIBUTES: &[&str] = &[
+        "arn",
+        "domain_name",
+        "id",
+        "name",
+        "s3_canonical_user_id",
+        "version",
+    ];
+    let target = Target::of(value)?;
+    Some(Reference {
+        kind: target.kind,
+        id: target.id,
+        attribute: ATTRIBUTES.iter().find(|a| **a == target.attribute)?,
+    })
+}
+
+fn parts(value: &Value) -> Option<Vec<Part>> {
+    let object = value.as_object().filter(|o| o.len() == 1)?;
+    let parts = object.get("$parts")?.as_array()?.iter();
+    parts
+        .map(|part| match part {
+            Value::String(text) => Some(Part::Text(text.clone())),
+            part => reference(part).map(Part::Ref),
+        })
+        .collect()
 }
 
 /// A document of the API as CloudFormation writes it, for `export --format cloudformation` (CP-351). `name` is the API's

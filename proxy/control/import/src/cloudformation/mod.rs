@@ -10,8 +10,9 @@ mod values;
 use std::{cell::Cell, collections::HashMap};
 
 pub(crate) use convert::loose;
-pub use convert::to_cloudformation;
+pub use convert::{from_cloudformation, to_cloudformation};
 pub(crate) use resources::read_stacks;
+pub use structures::{Property, Shape, properties};
 
 use crate::{
     Options,

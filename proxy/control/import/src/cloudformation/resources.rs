@@ -586,6 +586,7 @@ impl<'a> Reader<'a> {
         let document = Document {
             config: to_api(self.world.report, structure, &node, &here.path(property)),
             tags: self.tags(here),
+            ..Document::default()
         };
         let planned = self.planned(here, document);
         let plan = &mut self.plan;

@@ -73,6 +73,57 @@ pub(crate) fn structure(name: &str) -> Option<&'static Structure> {
         .and_then(|i| STRUCTURES.get(i))
 }
 
+/// A member of a structure as others than the wire have to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Its name in CloudFront's API.
+    pub api: &'static str,
+    /// Its name in CloudFormation.
+    pub cloudformation: &'static str,
+    /// What it holds.
+    pub shape: Shape,
+}
+
+/// What a [`Property`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A text.
+    Text,
+    /// A whole number, or one with a fraction.
+    Number,
+    /// True or false.
+    Flag,
+    /// A structure by its name.
+    Struct(&'static str),
+    /// A list of scalars.
+    Scalars,
+    /// A list of structures.
+    Structs(&'static str),
+    /// The methods of a behaviour, which the API has as one structure and CloudFormation as two lists.
+    Methods,
+    /// Where viewers have to be: a list of countries and its kind.
+    Geo,
+}
+
+/// The members of a structure of CloudFront's API, in the API's order; none of one that there is not.
+pub fn properties(structure: &str) -> impl Iterator<Item = Property> {
+    let found = self::structure(structure);
+    found.into_iter().flat_map(|s| s.members).map(|m| Property {
+        api: m.api,
+        cloudformation: m.cloudformation,
+        shape: match m.kind {
+            Text => Shape::Text,
+            Whole | Number => Shape::Number,
+            Flag => Shape::Flag,
+            Struct(name) => Shape::Struct(name),
+            List(_, Struct(name)) | Bare(Struct(name)) => Shape::Structs(name),
+            List(..) | Bare(_) => Shape::Scalars,
+            Methods => Shape::Methods,
+            Geo => Shape::Geo,
+        },
+    })
+}
+
 /// Sorted by name.
 static STRUCTURES: &[Structure] = &[
     Structure {

@@ -5,11 +5,14 @@ use fourfront_store::Kind;
 use serde_json::{Value, json};
 
 use super::{Applier, Staged};
-use crate::api::{
-    ApiError, cloudfront,
-    cloudfront::{DistributionDocument, FamilyDocument},
-    tx::Stored,
-    wire,
+use crate::{
+    CARRIED,
+    api::{
+        ApiError, cloudfront,
+        cloudfront::{DistributionDocument, FamilyDocument},
+        tx::Stored,
+        wire,
+    },
 };
 
 /// The documents of one family in a plan: what they are to the store, to plans and to the API.
@@ -22,7 +25,8 @@ struct Of<'p> {
 }
 
 impl Applier<'_, '_> {
-    pub(super) fn documents(&mut self) -> Result<(), ApiError> {
+    /// Those that distributions name; or, with `rollouts`, the ones that name staging distributions (CF-451).
+    pub(super) fn documents(&mut self, rollouts: bool) -> Result<(), ApiError> {
         let plan = self.plan;
         let families = [
             Of {
@@ -90,6 +94,9 @@ impl Applier<'_, '_> {
             reference,
         } in families
         {
+            if (kind == Kind::ContinuousDeploymentPolicy) != rollouts {
+                continue;
+            }
             for document in documents {
                 let id = self.document(document, &kind, what, name)?;
                 self.know(reference, &document.id, "id", &id);
@@ -153,9 +160,13 @@ impl Applier<'_, '_> {
         Ok(id)
     }
 
-    pub(super) fn distributions(&mut self) -> Result<(), ApiError> {
+    /// Staging distributions, or all others.
+    pub(super) fn distributions(&mut self, staging: bool) -> Result<(), ApiError> {
         let plan = self.plan;
         for distribution in &plan.distributions {
+            if staging != is_staging(&distribution.item.config) {
+                continue;
+            }
             let mut config = self.resolved(&distribution.item.config)?;
             if !config.is_object() {
                 return Err(ApiError::cloudfront(
@@ -176,8 +187,21 @@ impl Applier<'_, '_> {
                 &mut config,
                 unknown,
             )?;
-            let mut tags = distribution.item.tags.clone();
-            tags.insert("fourfront:stack".to_owned(), plan.stack.clone());
+            let settings = distribution.item.settings.clone();
+            if let Some(name) = settings
+                .keys()
+                .find(|name| !CARRIED.contains(&name.as_str()))
+            {
+                // A node's disk, credentials and other distributions are not what deploys may speak of.
+                return Err(ApiError::cloudfront(
+                    "InvalidArgument",
+                    format!(
+                        "{}: `{name}` is no setting that can be deployed",
+                        distribution.place
+                    ),
+                ));
+            }
+            let tags = self.tagged(&distribution.item.tags);
             let existing = match self.owned("distribution", &distribution.id) {
                 Some(id) => self
                     .tx
@@ -201,7 +225,10 @@ impl Applier<'_, '_> {
                         // What is tried out beside it goes on (CP-612).
                         config["ContinuousDeploymentPolicyId"] = json!(policy);
                     }
-                    if found.body.config == config && found.body.tags == tags {
+                    if found.body.config == config
+                        && found.body.tags == tags
+                        && found.body.settings == settings
+                    {
                         ("keep", found.id)
                     } else {
                         let etag = found.etag(&Kind::Distribution);
@@ -227,8 +254,9 @@ impl Applier<'_, '_> {
                 .tx
                 .get::<DistributionDocument>(&Kind::Distribution, &id)?
             {
-                if found.body.tags != tags {
+                if found.body.tags != tags || found.body.settings != settings {
                     found.body.tags = tags;
+                    found.body.settings = settings;
                     self.tx.put(Kind::Distribution, &id, &found.body)?;
                 }
                 self.know_distribution(distribution, &id, &found.body.domain_name);
@@ -370,4 +398,9 @@ impl Applier<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn is_staging(config: &Value) -> bool {
+    // Texts that stand for booleans are made some only later.
+    matches!(&config["Staging"], Value::Bool(true)) || config["Staging"] == json!("true")
 }

@@ -19,6 +19,7 @@ impl Applier<'_, '_> {
         let plan = self.plan;
         for function in &plan.functions {
             let item = &function.item;
+            self.unclaimed(&Kind::Lambda, &item.name, function)?;
             let account = self.tx.settings.account.clone();
             self.know(RefKind::Function, &function.id, "name", &item.name);
             self.know(
@@ -48,7 +49,7 @@ impl Applier<'_, '_> {
             let action = match existing {
                 None => {
                     config["Code"] = json!({ "ZipFile": STANDARD.encode(&zip) });
-                    config["Tags"] = json!(item.tags);
+                    config["Tags"] = json!(self.tagged(&item.tags));
                     self.call_lambda("CreateFunction", &config)?;
                     "create"
                 }
@@ -152,6 +153,7 @@ impl Applier<'_, '_> {
         let plan = self.plan;
         for store in &plan.stores {
             let name = &store.item.name;
+            self.unclaimed(&Kind::KeyValueStore, name, store)?;
             let existing: Option<Stored<StoreDocument>> =
                 self.tx.get(&Kind::KeyValueStore, name)?;
             let (action, document) = match existing {
@@ -174,7 +176,7 @@ impl Applier<'_, '_> {
                         self.tx,
                         name,
                         &store.item.comment,
-                        store.item.tags.clone(),
+                        self.tagged(&store.item.tags),
                         entries,
                     )?;
                     ("create", document)
@@ -193,6 +195,7 @@ impl Applier<'_, '_> {
         let plan = self.plan;
         for function in &plan.cloudfront_functions {
             let item = &function.item;
+            self.unclaimed(&Kind::CloudfrontFunction, &item.name, function)?;
             let code = self.text(&item.code)?;
             let config = self.resolved(&item.config)?;
             let input = json!({
@@ -205,8 +208,8 @@ impl Applier<'_, '_> {
             let sha256 = BlobId::of(code.as_bytes()).to_string();
             let action = match &existing {
                 None => {
-                    let tags: Vec<_> = item
-                        .tags
+                    let tags: Vec<_> = self
+                        .tagged(&item.tags)
                         .iter()
                         .map(|(k, v)| json!({ "Key": k, "Value": v }))
                         .collect();

@@ -155,8 +155,10 @@ pub(super) fn apply(
     applier.aliases()?;
     applier.stores()?;
     applier.cloudfront_functions()?;
-    applier.documents()?;
-    applier.distributions()?;
+    applier.documents(false)?;
+    applier.distributions(true)?;
+    applier.documents(true)?;
+    applier.distributions(false)?;
     applier.attachments()?;
     applier.leftovers(prune)?;
     applier.leaves_alone()?;
@@ -230,6 +232,38 @@ impl Applier<'_, '_> {
         self.after
             .resources
             .insert(format!("{what} {logical}"), owned);
+    }
+
+    /// Keeps stacks from each other's resources, where those go by names that anybody may choose (CP-302).
+    fn unclaimed<T>(&self, kind: &Kind, name: &str, of: &Planned<T>) -> Result<(), ApiError> {
+        if self.before.owns(kind, name) {
+            return Ok(());
+        }
+        let own = stack_id(&self.plan.stack);
+        for other in self.tx.list::<Value>(&Kind::Setting)? {
+            let Some(stack) = other.id.strip_prefix("stack:") else {
+                continue;
+            };
+            let owns = Stack::deserialize(&other.body).is_ok_and(|s| s.owns(kind, name));
+            if owns && other.id != own {
+                return Err(ApiError::new(
+                    409,
+                    "ResourceConflictException",
+                    format!(
+                        "{}: `{name}` belongs to the stack {stack}: give it another name, or deploy to that stack with `--stack {stack}`",
+                        of.place
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tags, with the one that says whose resource it is (CP-302). Policies and keys have none.
+    fn tagged(&self, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut tags = tags.clone();
+        tags.insert("fourfront:stack".to_owned(), self.plan.stack.clone());
+        tags
     }
 
     fn owned(&self, what: &str, logical: &str) -> Option<String> {

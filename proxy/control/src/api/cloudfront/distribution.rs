@@ -22,6 +22,9 @@ pub(crate) struct DistributionDocument {
     pub(crate) domain_name: String,
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
+    /// What a deployed site file says of it that the API has no member for ([`crate::CARRIED`]). The API changes nothing of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) settings: BTreeMap<String, Value>,
     /// Milliseconds since 1970.
     pub(crate) modified: u64,
 }
@@ -74,6 +77,7 @@ pub(super) fn create(
         config: config.clone(),
         domain_name: tx.settings.account.domain(&domain_label()),
         tags,
+        settings: BTreeMap::new(),
         modified: tx.caller.now,
     };
     rules::one_more(tx, &Kind::Distribution)?;
@@ -354,6 +358,8 @@ pub(super) fn promote(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError
     }
     let document = DistributionDocument {
         config,
+        // They were tried out with the rest.
+        settings: staging.body.settings,
         modified: tx.caller.now,
         ..primary.body
     };
