@@ -69,9 +69,9 @@ use fourfront_model::{FunctionKey, Site};
 pub use deployed::{Deployed, Deployment, Part};
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use settings::{
-    AccessFormat, AdminAuth, CertificateFiles, CompressionSettings, ControlSettings, HookSettings,
-    LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
-    ResolverSettings, ShieldSettings, ViewerSettings,
+    AccessFormat, AdminAuth, ArtifactServer, ArtifactSource, CertificateFiles, CompressionSettings,
+    ControlSettings, HookSettings, LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings,
+    Quotas, RequestLimits, ResolverSettings, ShieldSettings, ViewerSettings,
 };
 
 use cursor::Cursor;

@@ -12,7 +12,7 @@ use std::{
 use fourfront_auth::{AdminListener, AuthMode, LinkSigner, MasterKey, may_use_development_key};
 use fourfront_control::{
     AdminAuth, Loaded, NodeSettings,
-    api::{ApiSettings, Control, Keychain, Opened, SiteFile, front},
+    api::{ApiSettings, Control, Keychain, Opened, Remote, SiteFile, front},
     load_with,
 };
 use fourfront_store::{BlobId, Options, References, Store};
@@ -27,6 +27,7 @@ use crate::{
     clock::{Clock, SystemClock},
     node::Node,
     observe::{endpoint::Endpoint, logs, tap::LogTap},
+    pingora::SYSTEM_ROOTS,
     plane::Plane,
 };
 
@@ -48,11 +49,20 @@ impl ControlState {
         };
         let store = Store::open(data_dir, Options::default())
             .map_err(|e| say(&format!("node.data_dir: {e}")))?;
+        let system = SYSTEM_ROOTS.iter().map(PathBuf::from).find(|p| p.exists());
+        let authorities: Vec<_> = system
+            .into_iter()
+            .chain(settings.origin_ca.clone())
+            .collect();
+        let remote = Remote::trusting(&authorities)
+            .map_err(|e| say(&format!("authorities of other servers: {e}")))?;
         let opened = Opened::new(
             store.clone(),
             ApiSettings {
                 account: settings.control.account.clone(),
                 artifacts: settings.control.artifacts.clone(),
+                forward: settings.control.forward.clone(),
+                remote,
             },
         );
         Ok(Some(Self {

@@ -14,12 +14,12 @@ use std::{
 use bytes::Bytes;
 use fourfront_auth::Source;
 use fourfront_control::api::{
-    front::{Admitted, Answer, BODY_TIMEOUT, BodyFault, Front, Head},
+    front::{Admitted, Answer, Answered, Front, Head, Received},
     native,
     plane::{Problem, PurgeAnswer, PurgeCall},
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -227,7 +227,10 @@ impl Endpoint {
             let path = bare.trim_start_matches('/').to_owned();
             self.native(head, &path, body, came).await
         } else {
-            self.front.aws(head, |limit| read(body, limit)).await
+            match self.front.aws(head, body).await {
+                Answered::Own(answer) => answer,
+                Answered::Forwarded(answer) => return answer,
+            }
         };
         response(answered)
     }
@@ -249,10 +252,7 @@ impl Endpoint {
         body: Incoming,
         came: Came,
     ) -> Result<Admitted, Answer> {
-        let admitted = self
-            .front
-            .admit_native(head, path, |limit| read(body, limit))
-            .await;
+        let admitted = self.front.admit_native(head, path, body).await;
         admitted.map_err(|mut refused| {
             // The node's own user need not look for keys.
             let socket = HeaderValue::from_str(&self.socket_told());
@@ -306,7 +306,10 @@ impl Endpoint {
             }
             ("purge", _) => {
                 let call = match (is_read, rest) {
-                    (false, "") if head.method == Method::POST => PurgeCall::Create(body.to_vec()),
+                    (false, "") if head.method == Method::POST => match read(&body) {
+                        Ok(body) => PurgeCall::Create(body),
+                        Err(answer) => return answer,
+                    },
                     (true, "") => PurgeCall::List(head.query.clone()),
                     (true, id) => PurgeCall::Get(id.to_owned()),
                     _ => return not_allowed("POST to `purge`, or GET it or `purge/` and an id"),
@@ -319,9 +322,13 @@ impl Endpoint {
                 if head.method != Method::POST {
                     return not_allowed("POST to `explain`");
                 }
+                let body = match read(&body) {
+                    Ok(body) => body,
+                    Err(answer) => return answer,
+                };
                 let node = Arc::clone(&self.node);
                 let runtime = tokio::runtime::Handle::current();
-                let explain = move || runtime.block_on(node.explain(body.to_vec()));
+                let explain = move || runtime.block_on(node.explain(body));
                 let answered = tokio::task::spawn_blocking(explain).await;
                 of_purge(answered.unwrap_or_else(|e| internal(&e.to_string())))
             }
@@ -375,12 +382,8 @@ fn response(answer: Answer) -> Response<Told> {
     response
 }
 
-async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyFault> {
-    let collecting = Limited::new(body, limit).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, collecting).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyFault::TooLarge(limit)),
-        Ok(Err(e)) => Err(BodyFault::Broken(e.to_string())),
-        Err(_) => Err(BodyFault::Broken("it takes too long".to_owned())),
-    }
+/// A body that is small enough to be held.
+fn read(body: &Received) -> Result<Vec<u8>, Answer> {
+    let read = body.bytes().map(Vec::from);
+    read.map_err(|e| of_purge(internal(&e.to_string())))
 }

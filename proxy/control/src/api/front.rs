@@ -1,27 +1,25 @@
 //! The admin endpoint as requests come to it: whose they are, who sends them and whether they may, what they say, what they
 //! are answered (CP section 1, section 8). Sockets are the listener's.
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{error::Error, fmt, io::BufReader, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use fourfront_auth::{
     Action, AuthFault, AuthMode, Gate, LinkSigner, Principal, RequestHead, Resource, Source, Window,
 };
 use fourfront_aws::{
-    Asked, Condition, Decoded, Dispatch, Operation, Protocol, Reply, Routed, Service, WireAnswer,
-    dispatch, encode, encode_error, route, route_named,
+    Asked, CodeFault, Condition, Decoded, Dispatch, Operation, Protocol, Reply, Routed, Service,
+    WireAnswer, dispatch, encode, encode_error, route, route_named,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use fourfront_store::BlobWriter;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     ApiError, Caller, Control,
     arn::uuid,
+    intake::Intake,
     keychain::Keychain,
     lambda::FunctionRef,
     log_query::{self, Subject},
@@ -29,6 +27,9 @@ use super::{
     retries::Retries,
     seen, time,
 };
+
+pub use super::forward::Handed;
+pub use super::intake::{BodyFault, Received};
 
 /// A request without its body.
 #[derive(Clone, Debug)]
@@ -47,17 +48,6 @@ pub struct Head {
     pub source: Source,
     /// When.
     pub now: SystemTime,
-}
-
-/// Why a body was not read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BodyFault {
-    /// It is longer than was allowed.
-    #[error("the body has more than {0} bytes (CP-010)")]
-    TooLarge(usize),
-    /// It broke off.
-    #[error("the body cannot be read: {0}")]
-    Broken(String),
 }
 
 /// An answer.
@@ -104,13 +94,22 @@ impl Answer {
     }
 }
 
+/// What a request of an AWS-shaped service comes to.
+#[derive(Debug)]
+pub enum Answered {
+    /// The node's answer.
+    Own(Answer),
+    /// Another server's (CP-236).
+    Forwarded(Response<Handed>),
+}
+
 /// Who sends a request of the native API, and what with it.
 #[derive(Debug)]
 pub struct Admitted {
     /// Who.
     pub principal: Principal,
     /// The body.
-    pub body: Bytes,
+    pub body: Received,
 }
 
 /// The admin endpoint.
@@ -119,6 +118,7 @@ pub struct Front {
     control: Arc<Control>,
     gate: Gate<Keychain>,
     retries: Retries<Answer>,
+    intake: Intake,
 }
 
 /// Longest body of a call of the native API that brings no artifact, in bytes. A plan names what it brings.
@@ -139,6 +139,7 @@ impl Front {
             control,
             gate: Gate::new(keys, mode, window, links),
             retries: Retries::default(),
+            intake: Intake::default(),
         }
     }
 
@@ -152,30 +153,35 @@ impl Front {
         self.gate.store()
     }
 
-    /// Answers a request of an AWS-shaped service. `body` reads at most so many bytes.
-    pub async fn aws<F>(self: &Arc<Self>, head: Head, body: impl FnOnce(usize) -> F) -> Answer
-    where
-        F: Future<Output = Result<Bytes, BodyFault>>,
-    {
-        let id = uuid();
-        let mut answer = self.aws_inner(&head, body, &id).await;
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            answer.headers.insert("x-amzn-requestid", id);
-        }
-        answer
+    /// Who is let in.
+    pub(super) const fn gate(&self) -> &Gate<Keychain> {
+        &self.gate
     }
 
-    async fn aws_inner<F>(
-        self: &Arc<Self>,
-        head: &Head,
-        body: impl FnOnce(usize) -> F,
-        id: &str,
-    ) -> Answer
+    /// Reads a body of at most `limit` bytes.
+    pub(super) async fn receive<B>(
+        &self,
+        body: B,
+        limit: usize,
+        is_known: bool,
+    ) -> Result<Received, BodyFault>
     where
-        F: Future<Output = Result<Bytes, BodyFault>>,
+        B: Body<Data = Bytes>,
+        B::Error: fmt::Display,
     {
+        let store = self.control.store();
+        self.intake.receive(store, body, limit, is_known).await
+    }
+
+    /// Answers a request of an AWS-shaped service, or has it answered where the operator says.
+    pub async fn aws<B>(self: &Arc<Self>, head: Head, body: B) -> Answered
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>> + fmt::Display,
+    {
+        let id = uuid();
         let target = text(&head.headers, "x-amz-target");
-        let scope = scope(head);
+        let scope = scope(&head);
         let asked = Asked {
             scope: scope.as_deref(),
             method: head.method.as_str(),
@@ -184,29 +190,71 @@ impl Front {
             target: target.as_deref(),
             form: None,
         };
-        let service = match dispatch(asked) {
+        let dispatched = dispatch(asked);
+        let forward = &self.control.settings().forward;
+        let foreign = match &dispatched {
+            Dispatch::Foreign(name) => Some(name.clone()),
+            // A path may look like one of ours in anybody's bucket.
+            Dispatch::Service(_) | Dispatch::Native => scope.filter(|scope| {
+                !matches!(dispatched, Dispatch::Native) && forward.contains_key(scope)
+            }),
+            Dispatch::Unknown => {
+                let host = text(&head.headers, "host").unwrap_or_default();
+                fourfront_aws::foreign_service(target.as_deref(), &host)
+                    .filter(|name| !fourfront_aws::is_own_service(name))
+            }
+            Dispatch::Mismatch(_) => None,
+        };
+        let endpoint = foreign.as_ref().and_then(|name| forward.get(name));
+        let answered = match (&foreign, endpoint) {
+            (Some(service), Some(endpoint)) => {
+                self.forward(&head, service, endpoint, body, &id).await
+            }
+            (Some(service), None) => {
+                let form = fourfront_aws::ForeignForm::of(service, &head.headers);
+                let message = format!(
+                    "this node does not speak for the service `{service}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts, iam and logs; set `node.admin.forward.{service}` to the URL of an endpoint that has it, or give the client one, as by AWS_ENDPOINT_URL_<SERVICE> (CP-236)"
+                );
+                let refused = form.refusal(400, "UnsupportedOperation", &message, &id);
+                Answered::Own(refused.into())
+            }
+            (None, _) => self.aws_inner(&head, dispatched, body, &id).await.into(),
+        };
+        match answered {
+            Answered::Own(mut answer) => {
+                if let Ok(id) = HeaderValue::from_str(&id) {
+                    answer.headers.insert("x-amzn-requestid", id);
+                }
+                Answered::Own(answer)
+            }
+            forwarded @ Answered::Forwarded(_) => forwarded,
+        }
+    }
+
+    async fn aws_inner<B>(
+        self: &Arc<Self>,
+        head: &Head,
+        dispatched: Dispatch,
+        body: B,
+        id: &str,
+    ) -> Answer
+    where
+        B: Body<Data = Bytes>,
+        B::Error: fmt::Display,
+    {
+        let target = text(&head.headers, "x-amz-target");
+        let service = match dispatched {
             Dispatch::Service(service) => service,
             Dispatch::Mismatch(service) => {
                 return refuse(service, &Dispatch::mismatch(service), id);
             }
-            Dispatch::Foreign(name) => {
-                let message = format!(
-                    "this node does not speak for the service `{name}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts, iam and logs; give the client of `{name}` an endpoint of its own, as by AWS_ENDPOINT_URL_<SERVICE> (CP-236)"
-                );
-                // In the form that its client reads.
-                let like = match target {
-                    Some(_) => Service::Logs,
-                    None => Service::CloudFront,
-                };
-                return refuse_plain(like, 400, "UnsupportedOperation", message, id);
-            }
             // Forms tell STS from IAM by their body, which is read below.
-            Dispatch::Native | Dispatch::Unknown
+            Dispatch::Native | Dispatch::Unknown | Dispatch::Foreign(_)
                 if head.method == Method::POST && head.path == "/" =>
             {
                 Service::Sts
             }
-            Dispatch::Native | Dispatch::Unknown => {
+            Dispatch::Native | Dispatch::Unknown | Dispatch::Foreign(_) => {
                 let message = format!("no service has the path `{}`", head.path);
                 return refuse_plain(
                     Service::CloudFront,
@@ -260,36 +308,31 @@ impl Front {
         let limit = routed
             .as_ref()
             .map_or(1 << 20, |r| r.operation.body_limit());
-        let raw = match body(limit).await {
-            Ok(raw) => raw,
+        let is_known = admission.is_proven();
+        let received = match self.receive(body, limit, is_known).await {
+            Ok(received) => Arc::new(received),
             Err(fault) => return refuse_body(service, &fault, id),
         };
-        let digest = sha256(&raw);
+        let digest = *received.sha256();
         let principal = match admission.finish(&digest) {
             Ok(principal) => principal,
             Err(fault) => return refuse_fault(service, &fault, id),
         };
-        let unpacked = match fourfront_aws::unpack(&head.headers, &raw, limit) {
-            Ok(unpacked) => unpacked,
-            Err(e) => {
-                let status = match e {
-                    fourfront_aws::BodyError::TooLarge => 413,
-                    fourfront_aws::BodyError::Coding => 415,
-                    fourfront_aws::BodyError::Broken => 400,
-                };
-                return refuse_plain(service, status, "MalformedInput", e.to_string(), id);
+        let read = match routed {
+            Some(routed) if routed.operation.code_member().is_some() => {
+                self.with_code(service, routed, head, &received, limit)
+                    .await
             }
+            routed => input(head, service, routed, target.as_deref(), &received, limit),
         };
-        let (service, routed) = match routed {
-            Some(routed) => (service, routed),
-            None => match named(head, service, target.as_deref(), &unpacked) {
-                Ok(named) => named,
-                Err((service, e)) => return refuse(service, &e, id),
-            },
-        };
-        let decoded = match fourfront_aws::decode(&routed, &head.headers, &unpacked) {
-            Ok(decoded) => decoded,
-            Err(e) => return refuse(service, &e, id),
+        let (service, routed, decoded, code) = match read {
+            Ok(Input {
+                service,
+                routed,
+                decoded,
+                code,
+            }) => (service, routed, decoded, code),
+            Err((service, e)) => return refuse(service, &e, id),
         };
         let operation = routed.operation;
         if let Err(fault) = self.authorize(&principal, service, operation.name, &decoded.input) {
@@ -304,9 +347,11 @@ impl Front {
         let asked = Call {
             operation,
             decoded,
+            code,
             principal,
             caller,
             id: id.to_owned(),
+            _received: received,
         };
         match invocation.filter(|_| operation.creates()) {
             None => self.answer(asked).await,
@@ -344,9 +389,11 @@ impl Front {
         let Call {
             operation,
             decoded,
+            code,
             principal,
             caller,
             id,
+            _received,
         } = asked;
         let service = operation.service;
         let reply = Reply {
@@ -355,7 +402,10 @@ impl Front {
         };
         let called = {
             let (front, input) = (Arc::clone(self), decoded.input);
-            let call = move || front.control.call(service, operation.name, &input, &caller);
+            let call = move || {
+                let control = &front.control;
+                control.call_with(service, operation.name, &input, &caller, code)
+            };
             blocking(call).await
         };
         match called {
@@ -379,6 +429,47 @@ impl Front {
         }
     }
 
+    /// Reads a body with a function's code in it, which goes from one file to another (CP-033).
+    async fn with_code(
+        self: &Arc<Self>,
+        service: Service,
+        routed: Routed,
+        head: &Head,
+        received: &Arc<Received>,
+        limit: usize,
+    ) -> Result<Input, Refused> {
+        let (front, received, headers) =
+            (Arc::clone(self), Arc::clone(received), head.headers.clone());
+        let internal = move |e: &dyn fmt::Display| {
+            (service, worded(service, ApiError::internal(e.to_string())))
+        };
+        let reading = move || {
+            let body = received.reader().map_err(|e| internal(&e))?;
+            let body = fourfront_aws::unpacked(&headers, body, limit);
+            let body = body.map_err(|fault| (service, packed(fault)))?;
+            let body = BufReader::with_capacity(64 << 10, body);
+            let writer = front.control.store().blob_writer();
+            let mut writer = writer.map_err(|e| internal(&e))?;
+            let decoded = fourfront_aws::decode_code(&routed, &headers, body, &mut writer);
+            let (decoded, has_code) = decoded.map_err(|fault| match fault {
+                CodeFault::Refused(error) => (service, error),
+                CodeFault::Body(fault) => (service, packed(fault)),
+                fault => internal(&fault),
+            })?;
+            Ok(Input {
+                service,
+                routed,
+                decoded,
+                code: has_code.then_some(writer),
+            })
+        };
+        let read = tokio::task::spawn_blocking(reading).await;
+        read.unwrap_or_else(|e| {
+            let error = ApiError::internal(e.to_string());
+            Err((service, worded(service, error)))
+        })
+    }
+
     /// The account that a host names, if it is another one's.
     fn other_account<'h>(&self, host: &'h str) -> Option<&'h str> {
         let (account, _) = fourfront_aws::split_host(host);
@@ -389,14 +480,15 @@ impl Front {
     ///
     /// # Errors
     /// The answer to give.
-    pub async fn admit_native<F>(
+    pub async fn admit_native<B>(
         &self,
         head: &Head,
         path: &str,
-        body: impl FnOnce(usize) -> F,
+        body: B,
     ) -> Result<Admitted, Answer>
     where
-        F: Future<Output = Result<Bytes, BodyFault>>,
+        B: Body<Data = Bytes>,
+        B::Error: fmt::Display,
     {
         let request = RequestHead {
             method: head.method.as_str(),
@@ -429,19 +521,17 @@ impl Front {
             true => MOST_ARTIFACT,
             false => MOST_NATIVE,
         };
-        let body = body(limit).await.map_err(|fault| match fault {
-            BodyFault::TooLarge(_) => Answer::problem(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "RequestEntityTooLarge",
-                fault.to_string(),
-            )),
-            BodyFault::Broken(_) => Answer::problem(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "MalformedInput",
-                fault.to_string(),
-            )),
+        let is_known = admission.is_proven();
+        let body = self.receive(body, limit, is_known).await;
+        let body = body.map_err(|fault| {
+            let code = match fault {
+                BodyFault::TooLarge(_) => "RequestEntityTooLarge",
+                _ => fault.code(),
+            };
+            let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
+            Answer::problem(Problem::new(status, code, fault.to_string()))
         })?;
-        let principal = admission.finish(&sha256(&body)).map_err(refused)?;
+        let principal = admission.finish(body.sha256()).map_err(refused)?;
         may(&principal).map_err(refused)?;
         Ok(Admitted { principal, body })
     }
@@ -488,10 +578,62 @@ impl Front {
 struct Call {
     operation: &'static Operation,
     decoded: Decoded,
+    /// A function's code, as it was taken out of the body.
+    code: Option<BlobWriter>,
     principal: Principal,
     caller: Caller,
     /// Of the request.
     id: String,
+    /// The body, whose place is given back when the call is over.
+    _received: Arc<Received>,
+}
+
+/// What a body says.
+struct Input {
+    service: Service,
+    routed: Routed,
+    decoded: Decoded,
+    code: Option<BlobWriter>,
+}
+
+/// A refusal in a service's words.
+type Refused = (Service, fourfront_aws::ApiError);
+
+/// Reads a body that is small enough to be held in memory.
+fn input(
+    head: &Head,
+    service: Service,
+    routed: Option<Routed>,
+    target: Option<&str>,
+    received: &Received,
+    limit: usize,
+) -> Result<Input, Refused> {
+    let raw = received.bytes();
+    let raw = raw.map_err(|e| (service, worded(service, ApiError::internal(e.to_string()))))?;
+    let unpacked = fourfront_aws::unpack(&head.headers, &raw, limit)
+        .map_err(|fault| (service, packed(fault)))?;
+    let (service, routed) = match routed {
+        Some(routed) => (service, routed),
+        None => named(head, service, target, &unpacked)?,
+    };
+    let decoded = fourfront_aws::decode(&routed, &head.headers, &unpacked);
+    let decoded = decoded.map_err(|e| (service, e))?;
+    Ok(Input {
+        service,
+        routed,
+        decoded,
+        code: None,
+    })
+}
+
+/// What is wrong with how a body is packed.
+fn packed(fault: fourfront_aws::BodyError) -> fourfront_aws::ApiError {
+    let status = match fault {
+        fourfront_aws::BodyError::TooLarge => 413,
+        fourfront_aws::BodyError::Coding => 415,
+        fourfront_aws::BodyError::Broken => 400,
+    };
+    wire(ApiError::new(status, "MalformedInput", fault.to_string()))
 }
 
 /// What an operation is about, by name.
@@ -632,13 +774,9 @@ const fn auth_service(service: Service) -> fourfront_auth::Service {
     }
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     Some(value.to_owned())
-}
-
-fn sha256(body: &[u8]) -> [u8; 32] {
-    Sha256::digest(body).into()
 }
 
 fn wire(error: ApiError) -> fourfront_aws::ApiError {
@@ -700,16 +838,14 @@ fn refuse_fault(service: Service, fault: &AuthFault, id: &str) -> Answer {
 }
 
 fn refuse_body(service: Service, fault: &BodyFault, id: &str) -> Answer {
-    match fault {
-        BodyFault::TooLarge(_) => refuse_plain(
-            service,
-            413,
-            "RequestEntityTooLargeException",
-            fault.to_string(),
-            id,
-        ),
-        BodyFault::Broken(_) => refuse_plain(service, 400, "MalformedInput", fault.to_string(), id),
-    }
+    let (status, code) = match fault {
+        BodyFault::TooLarge(_) | BodyFault::Broken(_) => (fault.status(), fault.code()),
+        BodyFault::Busy => Condition::NotWritable.of(service),
+        BodyFault::Disk(_) => Condition::Internal.of(service),
+    };
+    let mut error = wire(ApiError::new(status, code, fault.to_string()));
+    error.retry_after = (*fault == BodyFault::Busy).then_some(1);
+    refuse(service, &error, id)
 }
 
 /// A refusal of the native API.
@@ -761,9 +897,6 @@ pub fn links(
 pub fn window(minutes: Option<u8>) -> Window {
     minutes.and_then(Window::minutes).unwrap_or_default()
 }
-
-/// The longest that a body may take to come, so that a caller who stops sending holds nothing.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A status document's part that the control plane knows.
 pub fn status(control: &Control) -> Value {

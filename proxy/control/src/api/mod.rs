@@ -20,8 +20,10 @@ mod associations;
 mod cloudfront;
 mod compose;
 mod error;
+mod forward;
 pub mod front;
 mod iam;
+mod intake;
 mod keychain;
 mod keys;
 mod keys_api;
@@ -32,9 +34,11 @@ pub mod native;
 mod page;
 pub mod plane;
 mod releases;
+mod remote;
 mod removal;
 mod retries;
 mod seen;
+mod sources;
 mod stages;
 mod stores;
 mod sts;
@@ -48,16 +52,18 @@ use std::{
 };
 
 use fourfront_aws::Service;
-use fourfront_store::{AuditEntry, Kind, Store};
+use fourfront_store::{AuditEntry, BlobWriter, Kind, Store};
 use parking_lot::Mutex;
 use serde_json::Value;
 
 pub use arn::Account;
 pub use error::ApiError;
 pub use keychain::{KeyInfo, Keychain};
+pub use remote::Remote;
 pub use tx::{ApiSettings, Caller};
 
 use plane::{DataPlane, PlaneFault};
+use sources::{Object, Objects, Upload};
 use stores::Stores;
 use tx::{Around, Output, Tx};
 
@@ -204,6 +210,21 @@ impl Control {
         input: &Value,
         caller: &Caller,
     ) -> Result<Value, ApiError> {
+        self.call_with(service, operation, input, caller, None)
+    }
+
+    /// The same with a function's code beside the input (CP-033).
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) fn call_with(
+        &self,
+        service: Service,
+        operation: &str,
+        input: &Value,
+        caller: &Caller,
+        code: Option<BlobWriter>,
+    ) -> Result<Value, ApiError> {
         let audit = AuditEntry {
             at: caller.now,
             key: caller.key_id.as_str().into(),
@@ -228,7 +249,7 @@ impl Control {
             outcome: "".into(),
             ..audit.clone()
         };
-        let written = self.write(service, operation, input, caller, audit);
+        let written = self.write(service, operation, (input, code), caller, audit);
         let (output, committed) = written.inspect_err(|e| {
             // Whoever tries what is refused is told of as well (CP-433).
             let outcome = e.code.as_ref().into();
@@ -249,15 +270,29 @@ impl Control {
         &self,
         service: Service,
         operation: &str,
-        input: &Value,
+        (input, code): (&Value, Option<BlobWriter>),
         caller: &Caller,
         audit: AuditEntry,
     ) -> Result<(Output, Vec<Revision>), ApiError> {
+        let named = Object::of_call(operation, input);
+        let objects = self.fetched(named.into_iter().collect(), caller);
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
+        tx.code = code.map(Upload::New);
+        tx.objects = objects;
         let output = work_out(&mut tx, service, operation, input)?;
         let committed = self.commit(tx, Some(audit))?;
         Ok((output, committed))
+    }
+
+    /// Fetches what lies elsewhere, before anybody waits for the call.
+    fn fetched(&self, objects: Vec<Object>, caller: &Caller) -> Objects {
+        let now = time::of_millis(caller.now);
+        let fetch = |object: Object| {
+            let fetched = object.fetch(&self.settings, &self.store, now);
+            (object, fetched)
+        };
+        objects.into_iter().map(fetch).collect()
     }
 
     /// Serves what the site file and the documents say now. The configuration as it was loaded, for who tells about it.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     ApiError, Caller,
-    front::{Answer, Front, Head},
+    front::{Answer, Front, Head, Received},
     keys,
     plane::Problem,
     removal, time,
@@ -23,9 +23,16 @@ pub fn answer(
     front: &Arc<Front>,
     head: &Head,
     path: &str,
-    body: &Bytes,
+    body: &Received,
     caller: &Caller,
 ) -> Answer {
+    if let ("PUT", Some(hex)) = (head.method.as_str(), path.strip_prefix("artifacts/sha256/")) {
+        return told(artifact_put(front, hex, body));
+    }
+    let body = &match body.bytes() {
+        Ok(body) => body,
+        Err(e) => return told(Err(problem(ApiError::internal(e.to_string())))),
+    };
     let parts: Vec<&str> = path.split('/').collect();
     let answered = match (head.method.as_str(), parts.as_slice()) {
         ("GET", ["config", kind]) => config_list(front, kind),
@@ -43,7 +50,6 @@ pub fn answer(
             .and_then(|kind| removal::remove(front, head, &kind, &decoded(id), caller)),
         ("HEAD", ["artifacts", "sha256", hex]) => return artifact_head(front, hex),
         ("GET", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
-        ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
         (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body),
         (_, ["stages", _, ..]) => super::stages::answer(front, head, &parts, body, caller),
         (_, ["releases" | "plan" | "stacks", ..]) => {
@@ -55,6 +61,10 @@ pub fn answer(
             format!("the native API has no `{} {path}`", head.method),
         )),
     };
+    told(answered)
+}
+
+fn told(answered: Told) -> Answer {
     match answered {
         Ok((status, value)) => Answer::json(status, &value),
         Err(problem) => Answer::problem(problem),
@@ -269,13 +279,18 @@ fn artifact_get(front: &Front, hex: &str) -> Answer {
     }
 }
 
-fn artifact_put(front: &Front, hex: &str, body: &Bytes) -> Told {
+/// Keeps an artifact, from one file to another (CP-033).
+fn artifact_put(front: &Front, hex: &str, body: &Received) -> Told {
     let wanted = blob_id(hex)?;
-    if BlobId::of(body) != wanted {
+    if BlobId::new(*body.sha256()) != wanted {
         return Err(Problem::invalid("sha256", "the body has another SHA-256"));
     }
-    let store = front.control().store();
-    let id = store.blob_put(body).map_err(|e| problem(e.into()))?;
+    let failed = |e: &dyn std::fmt::Display| problem(ApiError::internal(e.to_string()));
+    let writer = front.control().store().blob_writer();
+    let mut writer = writer.map_err(|e| problem(e.into()))?;
+    let mut reader = body.reader().map_err(|e| failed(&e))?;
+    std::io::copy(&mut reader, &mut writer).map_err(|e| failed(&e))?;
+    let id = writer.finish().map_err(|e| problem(e.into()))?;
     Ok((
         StatusCode::CREATED,
         json!({ "sha256": id.to_string(), "size": body.len() }),

@@ -139,8 +139,10 @@ fn told(applied: &Applied) -> Value {
 impl Control {
     /// What a deploy would do, with everything that could refuse it.
     fn plan(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
+        let objects = self.fetched(apply::objects(&deploy.plan), caller);
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
+        tx.objects = objects;
         let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
         if tx.changes_what_is_served() {
             // What is made ready is dropped again.
@@ -153,8 +155,10 @@ impl Control {
     }
 
     fn deploy(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
+        let objects = self.fetched(apply::objects(&deploy.plan), caller);
         let _writing = self.writing.lock();
         let mut tx = Tx::new(self.around(caller));
+        tx.objects = objects;
         let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
         let mut answer = told(&applied);
         answer["stack"] = json!(deploy.plan.stack);

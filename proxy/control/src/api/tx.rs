@@ -11,6 +11,8 @@ use fourfront_store::{Batch, BlobId, Change, Expected, Kind, KvsChange, Snapshot
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use fourfront_model::Endpoint;
+
 use super::{
     ApiError,
     arn::Account,
@@ -18,9 +20,12 @@ use super::{
     cloudfront::DistributionDocument,
     lambda::{Code, FunctionRef, model_function},
     plane::DataPlane,
+    remote::Remote,
+    sources::{Object, Objects, Upload},
     stores::Stores,
     time,
 };
+use crate::ArtifactSource;
 
 /// Who calls, and when.
 #[derive(Clone, Debug)]
@@ -40,12 +45,13 @@ pub struct Caller {
 pub struct ApiSettings {
     /// Names of resources.
     pub account: Account,
-    /// Directories that stand for buckets which code and imports come from, by their names (CP-075).
-    pub artifacts: BTreeMap<String, PathBuf>,
+    /// What stands for buckets which code and imports come from, by their names (CP-075).
+    pub artifacts: BTreeMap<String, ArtifactSource>,
+    /// Where requests to services go that the node does not have, by their names (CP-236).
+    pub forward: BTreeMap<String, Endpoint>,
+    /// What asks other servers.
+    pub remote: Remote,
 }
-
-/// The largest object that is taken from a bucket's directory, in bytes: the largest zip of a function.
-const MOST_ARTIFACT: u64 = 52_428_800;
 
 /// A document and its revision.
 #[derive(Clone, Debug)]
@@ -98,6 +104,10 @@ pub(crate) struct Tx<'a> {
     pub(crate) stores: &'a Stores,
     pub(crate) settings: &'a ApiSettings,
     pub(crate) caller: &'a Caller,
+    /// Code that came beside the input.
+    pub(crate) code: Option<Upload>,
+    /// What the input names that lies elsewhere.
+    pub(crate) objects: Objects,
     links: &'a dyn Fn(&str, &str) -> String,
     current: Snapshot,
     pending: BTreeMap<(Kind, String), Option<Vec<u8>>>,
@@ -125,6 +135,8 @@ impl<'a> Tx<'a> {
             stores: around.stores,
             settings: around.settings,
             caller: around.caller,
+            code: None,
+            objects: Objects::new(),
             links: around.links,
             current: around.store.snapshot(),
             pending: BTreeMap::new(),
@@ -154,28 +166,14 @@ impl<'a> Tx<'a> {
         (self.links)(&self.caller.origin, sha256)
     }
 
-    /// An object of a bucket that a directory stands for (CP-075).
-    pub(crate) fn artifact(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        let Some(directory) = self.settings.artifacts.get(bucket) else {
-            return Err(format!(
-                "no directory stands for the bucket: set `node.artifacts.{bucket}`"
-            ));
-        };
-        if key
-            .split('/')
-            .any(|part| part.is_empty() || part == "." || part == "..")
-        {
-            return Err("the key is no path in it".to_owned());
+    /// The blob of an object of a bucket (CP-075), as it was fetched before the call began.
+    pub(crate) fn object(&mut self, object: &Object) -> Result<BlobId, String> {
+        if let Some(fetched) = self.objects.get(object) {
+            return fetched.clone();
         }
-        let path = directory.join(key);
-        let said = |e: std::io::Error| format!("{}: {e}", path.display());
-        let size = std::fs::metadata(&path).map_err(said)?.len();
-        if size > MOST_ARTIFACT {
-            return Err(format!(
-                "it has {size} bytes, and at most {MOST_ARTIFACT} are taken"
-            ));
-        }
-        std::fs::read(&path).map_err(said)
+        let fetched = object.fetch(self.settings, self.store, self.now());
+        self.objects.insert(object.clone(), fetched.clone());
+        fetched
     }
 
     /// Why code does not load, if it does not (CP-065).

@@ -63,6 +63,7 @@ pub(crate) const ADMIN: Table = Table {
         read("domain_suffix"),
         read("clock_skew"),
         read("master_key_file"),
+        read("forward"),
     ]],
 };
 
@@ -73,7 +74,7 @@ pub(crate) const NODE_ORIGINS: Table = Table {
 };
 
 pub(crate) const BUCKET: Table = Table {
-    what: "a bucket of `node.origins.s3`",
+    what: "a bucket of `node.origins.s3` or `node.artifacts`",
     groups: &[&[
         read("dir"),
         read("endpoint"),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Named, RawCertificate, named, node::address};
+use super::{Named, RawBucket, RawCertificate, named, node::address};
 use crate::{
     AdminAuth,
     cursor::{Block, Cursor},
@@ -25,13 +25,18 @@ pub(crate) struct RawAdmin {
     pub(crate) domain_suffix: Option<Spanned<String>>,
     pub(crate) clock_skew: Option<Spanned<u64>>,
     pub(crate) master_key_file: Option<Spanned<String>>,
-    pub(crate) artifacts: Vec<Named<Spanned<String>>>,
+    pub(crate) forward: Vec<Named<Spanned<String>>>,
+    pub(crate) artifacts: Vec<Named<RawBucket>>,
 }
 
 impl RawAdmin {
     pub(super) fn read(node: &Block<'_>) -> Self {
         let artifacts = node.get("artifacts").map_or_else(Vec::new, |c| {
-            named(c, "a map from bucket to directory", Cursor::text)
+            named(
+                c,
+                "a map from bucket to directory or server",
+                RawBucket::read_artifacts,
+            )
         });
         let base = Self {
             artifacts,
@@ -71,6 +76,9 @@ impl RawAdmin {
                 .get("clock_skew")
                 .and_then(|c| c.integer(1..=60, "minutes")),
             master_key_file: text("master_key_file"),
+            forward: block.get("forward").map_or_else(Vec::new, |c| {
+                named(c, "a map from service to URL", Cursor::text)
+            }),
             ..base
         }
     }

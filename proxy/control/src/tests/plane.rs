@@ -71,6 +71,8 @@ impl Plane {
         let settings = ApiSettings {
             account: loaded.node.control.account.clone(),
             artifacts: loaded.node.control.artifacts,
+            forward: loaded.node.control.forward,
+            ..ApiSettings::default()
         };
         let site = SiteFile {
             path,

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fourfront_model::{CacheMode, Compat, EventType, Selection, TrustedProxies};
 
 use crate::{
-    ControlSettings, Deployment, LoadSettings, NodeSettings, ResolverSettings,
+    ArtifactSource, ControlSettings, Deployment, LoadSettings, NodeSettings, ResolverSettings,
     keys::{self, KeyKind},
     parse, parse_reporting,
     report::Report,
@@ -45,6 +45,7 @@ fn reference_dir() -> tempfile::TempDir {
         "keys/media.pem",
         "keys/partner.pem",
         "keys/shield-secrets.txt",
+        "keys/releases-secret.txt",
     ] {
         let path = dir.path().join(path);
         let text = match path.extension() {
@@ -166,8 +167,12 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     default.viewers.https_port = Some(443);
     let shown = &loaded.node.control;
     assert_eq!(
-        (shown.artifacts.len(), shown.certificate.is_some()),
-        (1, true)
+        (
+            shown.artifacts.len(),
+            shown.forward.len(),
+            shown.certificate.is_some()
+        ),
+        (3, 2, true)
     );
     default.control = ControlSettings {
         socket: Some(dir.path().join("data/admin.sock")),
@@ -175,6 +180,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         clock_skew: Some(15),
         master_key_file: Some(dir.path().join("certs/master.key")),
         artifacts: shown.artifacts.clone(),
+        forward: shown.forward.clone(),
         ..ControlSettings::default()
     };
     default.viewers.certificates = loaded.node.viewers.certificates.clone();
@@ -189,7 +195,8 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     assert!(default.control.certificate.is_some());
     default.control.clock_skew = Some(15);
     default.control.master_key_file = Some(dir.path().join("certs/master.key"));
-    default.control.artifacts = [("builds".to_owned(), dir.path().join("public"))].into();
+    let builds = ArtifactSource::Dir(dir.path().join("public"));
+    assert_eq!(shown.artifacts["builds"], builds);
     assert_eq!(loaded.node, default);
 }
 
