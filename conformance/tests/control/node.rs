@@ -43,13 +43,37 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one in a folder of its own.
     pub(crate) fn start() -> Self {
+        Self::start_on(SITE)
+    }
+
+    /// Starts one that finds other services at an address (CP-236), and has a bucket there for artifacts (CP-075).
+    pub(crate) fn start_beside(services: &str) -> Self {
+        let forward = ["ssm", "s3", "sqs", "sns", "ec2", "dynamodb"]
+            .map(|service| format!("{service}: 'http://{services}'"))
+            .join(", ");
+        let site = SITE
+            .replace(
+                "  admin: 127.0.0.1:0\n",
+                &format!("  admin: {{ listen: 127.0.0.1:0, forward: {{ {forward} }} }}\n"),
+            )
+            .replace(
+                "{ bucket: ./bucket }",
+                &format!(
+                    "{{ bucket: ./bucket, releases: {{ endpoint: 'http://{services}', \
+                     credentials: {{ access_key_id: a, secret_access_key: b }} }} }}"
+                ),
+            );
+        Self::start_on(&site)
+    }
+
+    fn start_on(text: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let site = dir.path().join("site");
         fs::create_dir_all(site.join("bucket")).expect("a writable folder");
         let certified = rcgen::generate_simple_self_signed(["*.example.test".to_owned()]);
         let certified = certified.expect("a certificate");
         for (file, text) in [
-            ("fourfront.yaml", SITE.to_owned()),
+            ("fourfront.yaml", text.to_owned()),
             ("site.pem", certified.cert.pem()),
             ("site.key", certified.signing_key.serialize_pem()),
         ] {

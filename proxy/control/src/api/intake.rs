@@ -162,9 +162,8 @@ where
         }
         if disk.is_none() {
             let waiting = Arc::clone(places).acquire_owned();
-            let place = match tokio::time::timeout(PATIENCE, waiting).await {
-                Ok(Ok(place)) => place,
-                _ => return Err(BodyFault::Busy),
+            let Ok(Ok(place)) = tokio::time::timeout(PATIENCE, waiting).await else {
+                return Err(BodyFault::Busy);
             };
             let file = store.scratch();
             let file = file.map_err(|e| BodyFault::Disk(e.to_string()))?;

@@ -193,6 +193,12 @@ impl Control {
         &self.store
     }
 
+    /// Has less patience with other servers.
+    #[cfg(test)]
+    pub(crate) fn hurry(&mut self, idle: std::time::Duration) {
+        self.settings.remote = self.settings.remote.clone().hurried(idle);
+    }
+
     /// What the API goes by.
     pub const fn settings(&self) -> &ApiSettings {
         &self.settings

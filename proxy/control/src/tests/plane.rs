@@ -54,7 +54,7 @@ impl DataPlane for Willing {
 /// Control state in a directory of its own, and its site file.
 pub(super) struct Plane {
     pub(super) dir: TempDir,
-    control: Control,
+    pub(super) control: Control,
 }
 
 impl Plane {
