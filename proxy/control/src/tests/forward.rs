@@ -16,12 +16,14 @@ use bytes::Bytes;
 use fourfront_auth::{AuthMode, Credential, Grants, LinkSigner, MasterKey, Role, Source, Window};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::{peer::Peer, plane::Plane, refused};
 use crate::api::{
     Keychain,
     front::{Answered, Front, Head},
+    native,
 };
 
 const FAR: Source = Source::Address(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)));
@@ -44,9 +46,16 @@ impl Node {
     }
 
     fn patient(forward: &str, idle: Option<Duration>) -> Self {
-        let Plane { dir, mut control } = Plane::new(&format!(
-            "node: {{ data_dir: ./data, admin: {{ forward: {forward} }} }}\n"
-        ));
+        let site = format!("node: {{ data_dir: ./data, admin: {{ forward: {forward} }} }}\n");
+        Self::with(&site, idle)
+    }
+
+    fn of(site: &str) -> Self {
+        Self::with(site, None)
+    }
+
+    fn with(site: &str, idle: Option<Duration>) -> Self {
+        let Plane { dir, mut control } = Plane::new(site);
         if let Some(idle) = idle {
             control.hurry(idle);
         }
@@ -66,19 +75,7 @@ impl Node {
     }
 
     async fn send(&self, request: Asking<'_>) -> (StatusCode, HeaderMap, Bytes) {
-        let (path, query) = request
-            .target
-            .split_once('?')
-            .unwrap_or((request.target, ""));
-        let head = Head {
-            method: request.method.parse().unwrap(),
-            path: path.to_owned(),
-            query: query.to_owned(),
-            headers: request.signed(&self.key),
-            over_tls: false,
-            source: FAR,
-            now: now(),
-        };
+        let head = request.head(&self.key);
         let body = Full::new(request.sends.unwrap_or_else(|| request.body.clone()));
         match self.front.aws(head, body).await {
             Answered::Own(answer) => (answer.status, answer.headers, answer.body),
@@ -141,6 +138,19 @@ const PUT_OBJECT: Asking<'static> = Asking {
 };
 
 impl Asking<'_> {
+    fn head(&self, key: &Credential) -> Head {
+        let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
+        Head {
+            method: self.method.parse().unwrap(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: self.signed(key),
+            over_tls: false,
+            source: FAR,
+            now: now(),
+        }
+    }
+
     /// As AWS's own signer does it.
     fn signed(&self, key: &Credential) -> HeaderMap {
         let key = self.key.unwrap_or(key);
@@ -368,11 +378,76 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     assert_eq!(status, 504, "{}", String::from_utf8_lossy(&body));
 }
 
+#[tokio::test]
+async fn code_of_a_plan_comes_from_where_the_node_says() {
+    // CP-305, CP-075: what a plan does not bring is an object that the node fetches
+    let zip = {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file("index.js", zip::write::SimpleFileOptions::default())
+            .unwrap();
+        Bytes::from(zip.finish().unwrap().into_inner())
+    };
+    let sum = fourfront_store::BlobId::of(&zip).to_string();
+    let peer = Peer::start(move |_, _| Response::new(zip.clone()));
+    let node = Node::of(&format!(
+        "node: {{ data_dir: ./data, artifacts: {{ releases: {{ endpoint: 'http://{}' }} }} }}\n",
+        peer.address
+    ));
+    let function = |id: &str| {
+        json!({
+            "id": id, "place": { "file": "template.yaml", "line": 1, "column": 1 },
+            "name": id, "runtime": "nodejs22.x", "handler": "index.handler", "edge": true,
+            "code": { "type": "s3", "bucket": "releases", "key": "edge.zip", "version": "2" },
+        })
+    };
+    let mut plan = serde_json::to_value(fourfront_import::Plan::default()).unwrap();
+    plan["stack"] = json!("site");
+    plan["functions"] = json!([function("one"), function("two")]);
+    let body = json!({ "plan": plan }).to_string();
+    let asking = Asking {
+        method: "POST",
+        target: "/_fourfront/v1/releases",
+        headers: &[],
+        body: body.into(),
+        service: "fourfront",
+        ..PUT_PARAMETER
+    };
+    let head = asking.head(&node.key);
+    let body = Full::new(asking.body.clone());
+    let admitted = node.front.admit_native(&head, "releases", body).await;
+    let admitted = admitted.unwrap();
+    let caller = node.front.caller(&head, &admitted.principal);
+    let front = Arc::clone(&node.front);
+    let deploying = tokio::task::spawn_blocking(move || {
+        native::answer(&front, &head, "releases", &admitted.body, &caller)
+    });
+    let answer = deploying.await.unwrap();
+    assert_eq!(
+        answer.status,
+        201,
+        "{}",
+        String::from_utf8_lossy(&answer.body)
+    );
+    let asked: Vec<_> = peer.asked();
+    assert!(
+        asked
+            .iter()
+            .all(|(parts, _)| parts.uri == "/releases/edge.zip?versionId=2")
+    );
+    assert!(!asked.is_empty());
+    let blob = sum.parse().unwrap();
+    assert!(node.front.control().store().blob_has(&blob));
+}
+
 #[test]
 fn the_nodes_own_services_are_not_handed_on() {
     // CP-236
-    let site =
-        |entry: &str| format!("node:\n  data_dir: ./data\n  admin:\n    forward:\n      {entry}\n");
+    let site = |entry: &str| {
+        format!(
+            "node:\n  data_dir: ./data\n  admin:\n    forward:\n      {entry}\n\
+             distributions: {{ site: {{ origins: {{ app: 'http://127.0.0.1:3000' }} }} }}\n"
+        )
+    };
     for service in [
         "lambda",
         "cloudfront",

@@ -328,7 +328,10 @@ mod tests {
     #[test]
     fn code_may_be_elsewhere_or_nowhere() {
         // CP-033, CP-075
-        for code in [r#"{"S3Bucket": "builds", "S3Key": "k"}"#, r#"{"ZipFile": null}"#] {
+        for code in [
+            r#"{"S3Bucket": "builds", "S3Key": "k"}"#,
+            r#"{"ZipFile": null}"#,
+        ] {
             let (_, code) = streamed(CREATE, create(code).as_bytes()).expect("well-formed");
             assert_eq!(code, None);
         }
