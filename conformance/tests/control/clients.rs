@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File},
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
 /// Where the tests' Python lies.
@@ -38,6 +39,39 @@ pub(crate) fn installed() -> PathBuf {
             .output()
             .expect("Python, which `scripts/setup.sh test` installs")
     })
+}
+
+/// Other services than the node's, as moto plays them.
+pub(crate) struct Services {
+    child: Child,
+    /// Where they are.
+    pub(crate) address: String,
+}
+
+impl Services {
+    pub(crate) fn start() -> Self {
+        let mut child = Command::new(python())
+            .arg(contract().join("services.py"))
+            .env("PYTHONPATH", installed())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python, which `scripts/setup.sh test` installs");
+        let mut told = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
+        let mut address = String::new();
+        told.read_line(&mut address).expect("a line");
+        let address = address.trim().to_owned();
+        assert!(!address.is_empty(), "moto does not start");
+        Self { child, address }
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A program that uses the AWS SDK for JavaScript, beside the packages that it needs.

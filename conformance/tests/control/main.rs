@@ -128,6 +128,13 @@ fn the_sdk_for_javascript_finds_what_it_needs() {
 }
 
 #[test]
+fn services_that_the_node_lacks_are_anothers() {
+    // CP-236, CP-075, CP-305, CP-433: moto, which PyPI has
+    let services = clients::Services::start();
+    Node::start_beside(&services.address).run("forward.py");
+}
+
+#[test]
 fn what_was_deployed_is_served_after_a_kill() {
     // CP-114, CP-204, CP-505, CP-560, CP-564
     let node = Node::start();

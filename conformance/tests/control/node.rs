@@ -82,6 +82,26 @@ impl Node {
         node
     }
 
+    /// Starts one that finds other services at an address (CP-236), and has a bucket there for artifacts (CP-075).
+    pub(crate) fn start_beside(services: &str) -> Self {
+        let forward = ["ssm", "s3", "sqs", "sns", "ec2", "dynamodb"]
+            .map(|service| format!("{service}: 'http://{services}'"))
+            .join(", ");
+        let site = SITE
+            .replace(
+                "  admin: 127.0.0.1:0\n",
+                &format!("  admin: {{ listen: 127.0.0.1:0, forward: {{ {forward} }} }}\n"),
+            )
+            .replace(
+                "{ bucket: ./bucket }",
+                &format!(
+                    "{{ bucket: ./bucket, releases: {{ endpoint: 'http://{services}', \
+                     credentials: {{ access_key_id: a, secret_access_key: b }} }} }}"
+                ),
+            );
+        Self::with(&site)
+    }
+
     fn with(text: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let site = dir.path().join("site");

@@ -78,9 +78,9 @@ pub use deployed::{Deployed, Deployment, Part};
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
 pub use quotas::{ApiQuotas, Quota};
 pub use settings::{
-    AccessFormat, AdminAuth, CertificateFiles, CompressionSettings, ControlSettings, HookSettings,
-    LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
-    ResolverSettings, ShieldSettings, UnknownFields, ViewerSettings,
+    AccessFormat, AdminAuth, ArtifactServer, ArtifactSource, CertificateFiles, CompressionSettings,
+    ControlSettings, HookSettings, LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings,
+    Quotas, RequestLimits, ResolverSettings, ShieldSettings, UnknownFields, ViewerSettings,
 };
 pub use site::{CARRIED, Content, GATHERED, NodeDocuments, Written, gather, read_plan, write_plan};
 pub use terraform::{Terraform, write_terraform};

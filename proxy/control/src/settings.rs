@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use fourfront_model::{LimitProfile, PopCode, Shield, ShieldRegion, ShieldSecret, TrustedProxies};
+use fourfront_model::{
+    Credentials, Endpoint, LimitProfile, PopCode, Shield, ShieldRegion, ShieldSecret,
+    TrustedProxies,
+};
 
 use crate::{ApiQuotas, api::Account};
 
@@ -129,12 +132,36 @@ pub struct ControlSettings {
     pub clock_skew: Option<u8>,
     /// What stored secrets are sealed with; `None` is `master.key` in the data directory, made at the first start (CP-430).
     pub master_key_file: Option<PathBuf>,
-    /// Directories that stand for buckets which code and imports come from (CP-075).
-    pub artifacts: BTreeMap<String, PathBuf>,
+    /// What stands for buckets which code and imports come from, by their names (CP-075).
+    pub artifacts: BTreeMap<String, ArtifactSource>,
+    /// Where requests to services go that the node does not have, by their names in the scope of signatures (CP-236).
+    pub forward: BTreeMap<String, Endpoint>,
     /// What becomes of unknown members of documents. Default `keep`.
     pub unknown_fields: UnknownFields,
     /// Origins of web pages that may read its answers, as browsers name them; `*` is any (CP-011). Default none.
     pub cors: Vec<String>,
+}
+
+/// Where the objects of a bucket are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArtifactSource {
+    /// In a directory.
+    Dir(PathBuf),
+    /// On a server that speaks S3's protocol.
+    Server(ArtifactServer),
+}
+
+/// A server that has a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactServer {
+    /// Where it is, and how it calls the bucket in paths, if it does.
+    pub endpoint: Endpoint,
+    /// What `Host` says.
+    pub host: String,
+    /// What signatures are made for. Default `us-east-1`.
+    pub region: String,
+    /// What requests are signed with; without, they are not.
+    pub credentials: Option<Credentials>,
 }
 
 /// The tier between this node and origins (CF-415).

@@ -14,7 +14,7 @@ use fourfront_auth::{
 };
 use fourfront_control::{
     AdminAuth, Loaded, NodeSettings,
-    api::{ApiSettings, Control, Keychain, Opened, SiteFile, front},
+    api::{ApiSettings, Control, Keychain, Opened, Remote, SiteFile, front},
     load_with,
 };
 use fourfront_store::{BlobId, Options, References, Store};
@@ -30,6 +30,7 @@ use crate::{
     clock::{Clock, SystemClock},
     node::Node,
     observe::{endpoint::Endpoint, logs, tap::LogTap},
+    pingora::SYSTEM_ROOTS,
     plane::Plane,
 };
 
@@ -52,8 +53,16 @@ impl ControlState {
         };
         let store = Store::open(data_dir, Options::default())
             .map_err(|e| say(&format!("node.data_dir: {e}")))?;
+        let system = SYSTEM_ROOTS.iter().map(PathBuf::from).find(|p| p.exists());
+        let authorities: Vec<_> = system
+            .into_iter()
+            .chain(loaded.node.origin_ca.clone())
+            .collect();
+        let remote = Remote::trusting(&authorities)
+            .map_err(|e| say(&format!("authorities of other servers: {e}")))?;
         let settings = ApiSettings {
             data_dir: asked.map(Path::to_path_buf),
+            remote,
             ..ApiSettings::of(loaded)
         };
         let opened = Opened::new(store.clone(), settings);

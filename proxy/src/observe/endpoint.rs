@@ -7,24 +7,26 @@ use std::{
     net::SocketAddr,
     os::unix::fs::MetadataExt as _,
     path::PathBuf,
+    pin::Pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use fourfront_auth::Source;
 use fourfront_control::api::{
-    front::{Admitted, Answer, BODY_TIMEOUT, BodyFault, Front, Head},
+    front::{Admitted, Answer, Answered, Front, Head, Received},
     native,
     plane::{Problem, PurgeAnswer, PurgeCall},
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{
-    body::{Body as _, Incoming},
+    body::{Body, Frame, Incoming, SizeHint},
     server::conn::http1,
     service::service_fn,
 };
@@ -245,7 +247,7 @@ impl Endpoint {
         self: Arc<Self>,
         head: Head,
         bare: &str,
-        body: Incoming,
+        body: Sent,
         came: Came,
     ) -> Response<Told> {
         let path = head.path.clone();
@@ -271,7 +273,10 @@ impl Endpoint {
             let path = bare.trim_start_matches('/').to_owned();
             self.native(head, &path, body, came).await
         } else {
-            self.front.aws(head, |limit| read(body, limit)).await
+            match self.front.aws(head, body).await {
+                Answered::Own(answer) => answer,
+                Answered::Forwarded(answer) => return answer,
+            }
         };
         response(answered)
     }
@@ -293,10 +298,7 @@ impl Endpoint {
         body: Sent,
         came: Came,
     ) -> Result<Admitted, Answer> {
-        let admitted = self
-            .front
-            .admit_native(head, path, |limit| read(body, limit))
-            .await;
+        let admitted = self.front.admit_native(head, path, body).await;
         admitted.map_err(|mut refused| {
             // The node's own user need not look for keys.
             let socket = HeaderValue::from_str(&self.socket_told());
@@ -355,9 +357,10 @@ impl Endpoint {
             }
             ("purge", _) => {
                 let call = match (is_read, rest) {
-                    (false, "") if head.method == Method::POST => {
-                        Some(PurgeCall::Create(body.to_vec()))
-                    }
+                    (false, "") if head.method == Method::POST => match read(&body) {
+                        Ok(body) => Some(PurgeCall::Create(body)),
+                        Err(answer) => return answer,
+                    },
                     (true, "") => Some(PurgeCall::List(head.query.clone())),
                     (true, id) => Some(PurgeCall::Get(id.to_owned())),
                     _ => None,
@@ -374,9 +377,13 @@ impl Endpoint {
                 if head.method != Method::POST {
                     return not_allowed("POST to `explain`");
                 }
+                let body = match read(&body) {
+                    Ok(body) => body,
+                    Err(answer) => return answer,
+                };
                 let node = Arc::clone(&self.node);
                 let runtime = tokio::runtime::Handle::current();
-                let explain = move || runtime.block_on(node.explain(body.to_vec()));
+                let explain = move || runtime.block_on(node.explain(body));
                 let answered = tokio::task::spawn_blocking(explain).await;
                 of_purge(answered.unwrap_or_else(|e| internal(&e.to_string())))
             }
@@ -427,6 +434,30 @@ struct Sent {
     is_whole: Arc<AtomicBool>,
 }
 
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
+            self.is_whole.store(true, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
 /// A body that is there at once.
 fn whole(body: Full<Bytes>) -> Told {
     body.map_err(|never| match never {}).boxed_unsync()
@@ -439,15 +470,8 @@ fn response(answer: Answer) -> Response<Told> {
     response
 }
 
-async fn read(body: Sent, limit: usize) -> Result<Bytes, BodyFault> {
-    let collecting = Limited::new(body.incoming, limit).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, collecting).await {
-        Ok(Ok(bytes)) => {
-            body.is_whole.store(true, Ordering::Relaxed);
-            Ok(bytes.to_bytes())
-        }
-        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyFault::TooLarge(limit)),
-        Ok(Err(e)) => Err(BodyFault::Broken(e.to_string())),
-        Err(_) => Err(BodyFault::Broken("it takes too long".to_owned())),
-    }
+/// A body that is small enough to be held.
+fn read(body: &Received) -> Result<Vec<u8>, Answer> {
+    let read = body.bytes().map(Vec::from);
+    read.map_err(|e| of_purge(internal(&e.to_string())))
 }

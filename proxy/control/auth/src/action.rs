@@ -30,6 +30,8 @@ pub enum Action {
     StoreRead,
     /// Writing keys of a key value store.
     StoreWrite,
+    /// Asking another service, which the node only hands requests on to (CP-236).
+    Forward,
     /// Looking at, making and removing credentials.
     Credentials,
     /// All else: backup, restore, the fleet, and what is not known.
@@ -38,7 +40,7 @@ pub enum Action {
 
 impl Action {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Identity,
         Self::Observe,
         Self::Read,
@@ -50,6 +52,7 @@ impl Action {
         Self::ReadInvalidations,
         Self::StoreRead,
         Self::StoreWrite,
+        Self::Forward,
         Self::Credentials,
         Self::Administer,
     ];
@@ -128,6 +131,7 @@ impl fmt::Display for Action {
             Self::ReadInvalidations => "read invalidations",
             Self::StoreRead => "read key value stores",
             Self::StoreWrite => "write to key value stores",
+            Self::Forward => "use services that the node hands requests on to",
             Self::Credentials => "manage credentials",
             Self::Administer => "do what is for administrators",
         })

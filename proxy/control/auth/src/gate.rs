@@ -86,6 +86,29 @@ impl<S: CredentialStore> Gate<S> {
         source: Source,
         now: SystemTime,
     ) -> Result<Admission<'_>, AuthFault> {
+        self.admit_to(head, Some(service), source, now)
+    }
+
+    /// Judges the head of a request to a service that is not the node's own, whichever the signature is for (CP-236).
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub fn admit_foreign(
+        &self,
+        head: &RequestHead<'_>,
+        source: Source,
+        now: SystemTime,
+    ) -> Result<Admission<'_>, AuthFault> {
+        self.admit_to(head, None, source, now)
+    }
+
+    fn admit_to(
+        &self,
+        head: &RequestHead<'_>,
+        service: Option<Service>,
+        source: Source,
+        now: SystemTime,
+    ) -> Result<Admission<'_>, AuthFault> {
         if let Some(address) = source.address() {
             self.limiter.check(address, now)?;
         }
@@ -102,15 +125,16 @@ impl<S: CredentialStore> Gate<S> {
         })
     }
 
+    /// `service` is the one that is asked, if it is the node's own.
     fn judge(
         &self,
         head: &RequestHead<'_>,
-        service: Service,
+        service: Option<Service>,
         source: Source,
         now: SystemTime,
     ) -> Result<(Principal, Option<Pending<'_>>, bool), AuthFault> {
         if let Some(token) = bearer::presented(head.headers)? {
-            if service != Service::Native {
+            if service != Some(Service::Native) {
                 return Err(AuthFault::Malformed(
                     "bearer tokens are for the native API: sign the request",
                 ));
@@ -143,13 +167,12 @@ impl<S: CredentialStore> Gate<S> {
         };
         if LinkSigner::is_reserved(presented.key_id()) {
             // Links have no body and are for artifacts: whoever names their key for anything else knows no key.
-            if service != Service::Native || presented.payload() != Payload::Empty {
+            if service != Some(Service::Native) || presented.payload() != Payload::Empty {
                 self.verifier.pretend(&presented);
                 return Err(AuthFault::UnknownKey);
             }
-            let pending = self
-                .verifier
-                .begin(presented, self.links.credential(), service, now)?;
+            let link = self.links.credential();
+            let pending = self.verifier.begin(presented, link, Service::Native, now)?;
             return Ok((Principal::Link, Some(pending), false));
         }
         let Some(credential) = self.store.credential(presented.key_id())? else {
@@ -157,7 +180,10 @@ impl<S: CredentialStore> Gate<S> {
             return Err(AuthFault::UnknownKey);
         };
         let ignored = credential.session_token.is_none() && presented.has_token();
-        let pending = self.verifier.begin(presented, &credential, service, now)?;
+        let pending = match service {
+            Some(service) => self.verifier.begin(presented, &credential, service, now)?,
+            None => self.verifier.begin_in_scope(presented, &credential, now)?,
+        };
         let principal = Principal::Key {
             id: credential.key_id.clone(),
             grants: Arc::clone(&credential.grants),
@@ -175,6 +201,16 @@ impl Admission<'_> {
     /// Whether a session token came with a key that has none, which is worth a warning (CP-419).
     pub const fn ignored_token(&self) -> bool {
         self.ignored_token
+    }
+
+    /// Whether it is proven already who it is, so that only the body may still turn out to be another one.
+    pub fn is_proven(&self) -> bool {
+        self.pending.as_ref().is_none_or(Pending::is_proven)
+    }
+
+    /// The SHA-256 that the body has to have, where the signature says it.
+    pub fn declared(&self) -> Option<[u8; 32]> {
+        self.pending.as_ref().and_then(Pending::declared)
     }
 
     /// Judges the body, by its SHA-256, and says who it is.

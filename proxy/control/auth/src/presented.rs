@@ -10,6 +10,8 @@ use crate::{AuthFault, Mismatch, canonical, moment::Moment};
 /// SHA-256 of nothing, in hexadecimal.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+/// What the words of S3 begin with that stand for a body in chunks, each signed after the one before it or not at all.
+const IN_CHUNKS: &str = "STREAMING-";
 /// The longest that a presigned link is good for: a week (CP-412).
 const LONGEST_LINK: u64 = 604_800;
 
@@ -191,11 +193,17 @@ impl Presented {
         let signed_at = signed_at.ok_or(AuthFault::Malformed(
             "a signed request requires a valid X-Amz-Date or Date header",
         ))?;
+        let is_to_s3 = credential.rsplit('/').nth(1).is_some_and(is_s3);
         let (payload, hash) =
             match single(head.headers, &X_AMZ_CONTENT_SHA256, "x-amz-content-sha256")? {
                 None => (Payload::OfBody, None),
                 Some(UNSIGNED) if head.over_tls => (Payload::Unsigned, Some(UNSIGNED)),
                 Some(UNSIGNED) => return Err(Mismatch::UnsignedPayload.into()),
+                // The chunks' own signatures are for whoever takes the chunks apart: here the body is not signed.
+                Some(text) if is_to_s3 && text.starts_with(IN_CHUNKS) => match head.over_tls {
+                    true => (Payload::Unsigned, Some(text)),
+                    false => return Err(Mismatch::UnsignedPayload.into()),
+                },
                 Some(text) => (Payload::Declared(sha256(text)?), Some(text)),
             };
         let regions = single(head.headers, &X_AMZ_REGION_SET, "x-amz-region-set")?;
@@ -204,7 +212,7 @@ impl Presented {
         let mut presented = Self::new(algorithm, credential, signature, signed_at, payload)?;
         presented.token = token.map(str::to_owned);
         presented.check_scope(regions)?;
-        presented.canonical = canonical(head, &names, None)?;
+        presented.canonical = canonical(head, &names, None, is_s3(&presented.service))?;
         if let Some(hash) = hash {
             presented.canonical.extend_from_slice(hash.as_bytes());
         }
@@ -266,10 +274,19 @@ impl Presented {
         presented.good_for = Some(good_for);
         presented.token = parameter(b"X-Amz-Security-Token")?;
         presented.check_scope(parameter(b"X-Amz-Region-Set")?.as_deref())?;
-        presented.canonical = canonical(head, &names, Some(b"X-Amz-Signature"))?;
-        presented
-            .canonical
-            .extend_from_slice(EMPTY_SHA256.as_bytes());
+        let s3 = is_s3(&presented.service);
+        presented.canonical = canonical(head, &names, Some(b"X-Amz-Signature"), s3)?;
+        let hash = match s3 {
+            // Links of S3 are good for uploads too; where the body may be changed on its way, for none that has one.
+            true => {
+                if head.over_tls {
+                    presented.payload = Payload::Unsigned;
+                }
+                UNSIGNED
+            }
+            false => EMPTY_SHA256,
+        };
+        presented.canonical.extend_from_slice(hash.as_bytes());
         Ok(presented)
     }
 
@@ -386,16 +403,25 @@ fn signed_names(text: &str, headers: &HeaderMap) -> Result<Vec<HeaderName>, Auth
     }
 }
 
-/// The canonical request up to the hash of the body (CP-414).
+/// Whether requests to a service are signed as S3 has it: the path as it is sent, and neither put in order nor encoded again.
+fn is_s3(service: &str) -> bool {
+    service == "s3" || service == "s3express" || service.starts_with("s3-")
+}
+
+/// The canonical request up to the hash of the body (CP-414). `as_sent` is whether the path is signed as it is sent.
 fn canonical(
     head: &RequestHead<'_>,
     names: &[HeaderName],
     leave_out: Option<&[u8]>,
+    as_sent: bool,
 ) -> Result<Vec<u8>, Mismatch> {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(head.method.as_bytes());
     out.push(b'\n');
-    canonical::path(head.raw_path, &mut out);
+    match as_sent {
+        true => out.extend_from_slice(head.raw_path),
+        false => canonical::path(head.raw_path, &mut out),
+    }
     out.push(b'\n');
     canonical::query(head.raw_query, leave_out, &mut out);
     out.push(b'\n');

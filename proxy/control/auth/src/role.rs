@@ -317,7 +317,7 @@ mod tests {
         // CP-432: the whole table of roles and actions
         use Action::*;
         #[rustfmt::skip]
-        let table: [(Action, [u8; 6]); 13] = [
+        let table: [(Action, [u8; 6]); 14] = [
             //                   admin deploy purge kvs read logs
             (Identity,          [1, 1, 1, 1, 1, 1]),
             (Observe,           [1, 1, 1, 1, 1, 1]),
@@ -330,6 +330,7 @@ mod tests {
             (ReadInvalidations, [1, 1, 1, 0, 1, 0]),
             (StoreRead,         [1, 1, 0, 1, 1, 0]),
             (StoreWrite,        [1, 1, 0, 1, 0, 0]),
+            (Forward,           [1, 1, 0, 0, 0, 0]),
             (Credentials,       [1, 0, 0, 0, 0, 0]),
             (Administer,        [1, 0, 0, 0, 0, 0]),
         ];

@@ -99,6 +99,19 @@ impl Verifier {
             let expected = service.scope();
             return Err(Mismatch::Service { expected }.into());
         }
+        self.begin_in_scope(presented, credential, now)
+    }
+
+    /// The same for a signature that may be for any service.
+    ///
+    /// # Errors
+    /// As [`Verifier::begin`], without another service.
+    pub(crate) fn begin_in_scope<'a>(
+        &'a self,
+        presented: Presented,
+        credential: &std::sync::Arc<Credential>,
+        now: SystemTime,
+    ) -> Result<Pending<'a>, AuthFault> {
         self.check_time(&presented, Moment::of(now))?;
         let open = if presented.payload == Payload::OfBody {
             Some(std::sync::Arc::clone(credential))
@@ -206,18 +219,27 @@ impl Verifier {
 }
 
 impl Pending<'_> {
+    /// Whether the signature is judged already, so that only the body may still turn out to be another one.
+    pub(crate) const fn is_proven(&self) -> bool {
+        self.open.is_none()
+    }
+
+    /// The SHA-256 that the body has to have, where the signature says it.
+    pub(crate) fn declared(&self) -> Option<[u8; 32]> {
+        match self.presented.payload {
+            Payload::Declared(hash) => Some(hash),
+            Payload::Empty => Some(empty_sha256()),
+            Payload::OfBody | Payload::Unsigned => None,
+        }
+    }
+
     /// Judges the body, and what could not be judged without it.
     ///
     /// # Errors
     /// [`AuthFault::Mismatch`] for another body than was signed (CP-415) or another signature; what is said of the session
     /// token at [`Verifier::begin`].
     pub fn finish(self, body_sha256: &[u8; 32]) -> Result<(), AuthFault> {
-        let expected = match self.presented.payload {
-            Payload::Declared(hash) => Some(hash),
-            Payload::Empty => Some(empty_sha256()),
-            Payload::OfBody | Payload::Unsigned => None,
-        };
-        if expected.is_some_and(|hash| hash != *body_sha256) {
+        if self.declared().is_some_and(|hash| hash != *body_sha256) {
             return Err(Mismatch::Body.into());
         }
         if let Some(credential) = self.open {

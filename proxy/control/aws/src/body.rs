@@ -1,8 +1,11 @@
 //! Bodies that come packed (CP-009, CP-010).
 
-use std::{borrow::Cow, io::Read as _};
+use std::{
+    borrow::Cow,
+    io::{self, BufRead, Read},
+};
 
-use flate2::read::MultiGzDecoder;
+use flate2::{bufread, read::MultiGzDecoder};
 use http::{HeaderMap, header};
 
 /// Why a body cannot be unpacked.
@@ -31,15 +34,8 @@ pub fn unpack<'a>(
     if body.len() > limit {
         return Err(BodyError::TooLarge);
     }
-    let coding = headers
-        .get(header::CONTENT_ENCODING)
-        .map_or(&b"identity"[..], |value| value.as_bytes())
-        .trim_ascii();
-    if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+    if !is_gzip(headers)? {
         return Ok(Cow::Borrowed(body));
-    }
-    if !coding.eq_ignore_ascii_case(b"gzip") {
-        return Err(BodyError::Coding);
     }
     let mut unpacked = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -51,6 +47,57 @@ pub fn unpack<'a>(
         return Err(BodyError::TooLarge);
     }
     Ok(Cow::Owned(unpacked))
+}
+
+/// The same for a body that is read as it is needed. More than `limit` bytes are an error of reading, in which a
+/// [`BodyError`] is found.
+///
+/// # Errors
+/// A coding that is not spoken.
+pub fn unpacked<'r>(
+    headers: &HeaderMap,
+    body: impl BufRead + 'r,
+    limit: usize,
+) -> Result<Box<dyn Read + 'r>, BodyError> {
+    let left = u64::try_from(limit).unwrap_or(u64::MAX);
+    Ok(match is_gzip(headers)? {
+        false => Box::new(Within { body, left }),
+        true => Box::new(Within {
+            body: bufread::MultiGzDecoder::new(body),
+            left,
+        }),
+    })
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, BodyError> {
+    let coding = headers
+        .get(header::CONTENT_ENCODING)
+        .map_or(&b"identity"[..], |value| value.as_bytes())
+        .trim_ascii();
+    if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+        return Ok(false);
+    }
+    match coding.eq_ignore_ascii_case(b"gzip") {
+        true => Ok(true),
+        false => Err(BodyError::Coding),
+    }
+}
+
+/// A body of so many bytes at most.
+struct Within<R> {
+    body: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Within<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.body.read(into)?;
+        let left = self
+            .left
+            .checked_sub(u64::try_from(read).unwrap_or(u64::MAX));
+        self.left = left.ok_or_else(|| io::Error::other(BodyError::TooLarge))?;
+        Ok(read)
+    }
 }
 
 #[cfg(test)]
@@ -93,5 +140,20 @@ mod tests {
             unpack(&HeaderMap::new(), b"plain", 4),
             Err(BodyError::TooLarge)
         );
+        let streamed = |headers: &HeaderMap, body: &[u8], limit| {
+            let mut read = Vec::new();
+            let mut reader = unpacked(headers, body, limit).expect("a coding that is spoken");
+            reader.read_to_end(&mut read).map(|_| read)
+        };
+        assert_eq!(streamed(&gzip, &small, 100_000).expect("gzip"), zeros);
+        for (headers, body) in [(&gzip, &small[..]), (&HeaderMap::new(), &zeros[..])] {
+            let refused = streamed(headers, body, 99_999).expect_err("too large");
+            let fault = refused
+                .get_ref()
+                .and_then(|e| e.downcast_ref::<BodyError>());
+            assert_eq!(fault, Some(&BodyError::TooLarge));
+        }
+        assert!(streamed(&gzip, &small[..40], 100_000).is_err());
+        assert!(unpacked(&coded("br"), &b"plain"[..], 100).is_err());
     }
 }

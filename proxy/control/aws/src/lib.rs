@@ -35,6 +35,7 @@ mod decode;
 mod dispatch;
 mod encode;
 mod error;
+mod foreign;
 mod model;
 pub mod normal;
 mod pages;
@@ -44,12 +45,13 @@ mod time;
 mod xml;
 
 pub use arn::{Arn, FunctionRef, is_account, is_region, split_host};
-pub use body::{BodyError, unpack};
+pub use body::{BodyError, unpack, unpacked};
 pub use check::{quantities, without_empty};
-pub use decode::{Decoded, decode, document, input};
+pub use decode::{CodeFault, Decoded, decode, decode_code, document, input};
 pub use dispatch::{Asked, Dispatch, dispatch};
 pub use encode::{EncodeError, Reply, WireAnswer, encode};
 pub use error::{ApiError, Condition, encode_error};
+pub use foreign::{ForeignCall, ForeignForm, foreign_service, is_own_service, is_service_name};
 pub use model::{
     Kind, Member, Operation, Pages, Pattern, Place, Protocol, Segment, Service, Shape, Tier,
 };

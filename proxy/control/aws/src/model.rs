@@ -194,6 +194,16 @@ impl Operation {
         }
     }
 
+    /// Where in the body the code of a function stands, which is taken out of it as it comes and not held in memory (CP-033).
+    #[must_use]
+    pub fn code_member(&self) -> Option<&'static [&'static str]> {
+        match (self.service, self.name) {
+            (Service::Lambda, "CreateFunction") => Some(&["Code", "ZipFile"]),
+            (Service::Lambda, "UpdateFunctionCode") => Some(&["ZipFile"]),
+            _ => None,
+        }
+    }
+
     /// Whether the operation makes something, so that a second attempt with the same invocation id is to get the answer
     /// of the first (CP-013).
     #[must_use]

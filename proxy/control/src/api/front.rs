@@ -1,32 +1,28 @@
 //! The admin endpoint as requests come to it: whose they are, who sends them and whether they may, what they say, what they
 //! are answered (CP section 1, section 8). Sockets are the listener's.
 
-use std::{
-    collections::HashSet,
-    future::Future,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, error::Error, fmt, io::BufReader, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use fourfront_auth::{
     Action, AuthFault, AuthMode, Gate, LinkSigner, Principal, RequestHead, Resource, Source, Window,
 };
 use fourfront_aws::{
-    Asked, Condition, Decoded, Dispatch, Operation, Protocol, Reply, RouteError, Routed, Service,
-    WireAnswer, dispatch, encode, encode_error, route, route_named,
+    Asked, CodeFault, Condition, Decoded, Dispatch, Operation, Protocol, Reply, RouteError, Routed,
+    Service, WireAnswer, dispatch, encode, encode_error, route, route_named,
 };
-use fourfront_store::AuditEntry;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use fourfront_store::{AuditEntry, BlobWriter};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     ApiError, Caller, Control, Trail,
     arn::uuid,
     audit::{self, Refusals},
     cors,
+    intake::Intake,
     keychain::Keychain,
     log_query,
     named::Named,
@@ -36,6 +32,9 @@ use super::{
     seen, time, trial, wire,
 };
 use crate::UnknownFields;
+
+pub use super::forward::Handed;
+pub use super::intake::{BodyFault, Received};
 
 /// A request without its body.
 #[derive(Clone, Debug)]
@@ -54,17 +53,6 @@ pub struct Head {
     pub source: Source,
     /// When.
     pub now: SystemTime,
-}
-
-/// Why a body was not read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BodyFault {
-    /// It is longer than was allowed.
-    #[error("the body has more than {0} bytes (CP-010)")]
-    TooLarge(usize),
-    /// It broke off.
-    #[error("the body cannot be read: {0}")]
-    Broken(String),
 }
 
 /// An answer.
@@ -121,13 +109,22 @@ impl Answer {
     }
 }
 
+/// What a request of an AWS-shaped service comes to.
+#[derive(Debug)]
+pub enum Answered {
+    /// The node's answer.
+    Own(Answer),
+    /// Another server's (CP-236).
+    Forwarded(Response<Handed>),
+}
+
 /// Who sends a request of the native API, and what with it. What is done about it is answered through [`Front::told`].
 #[derive(Debug)]
 pub struct Admitted {
     /// Who.
     pub caller: Caller,
     /// The body.
-    pub body: Bytes,
+    pub body: Received,
 }
 
 /// The admin endpoint.
@@ -138,6 +135,7 @@ pub struct Front {
     retries: Retries<Answer>,
     unknown: Unknown,
     refusals: Refusals,
+    intake: Intake,
 }
 
 /// What is read at most from who may not do what they ask for, in bytes: the body belongs to the proof of who they are, and
@@ -163,6 +161,7 @@ impl Front {
             retries: Retries::default(),
             unknown: Unknown::default(),
             refusals: Refusals::default(),
+            intake: Intake::default(),
         }
     }
 
@@ -186,30 +185,35 @@ impl Front {
         self.gate.store()
     }
 
-    /// Answers a request of an AWS-shaped service. `body` reads at most so many bytes.
-    pub async fn aws<F>(self: &Arc<Self>, head: Head, body: impl FnOnce(usize) -> F) -> Answer
-    where
-        F: Future<Output = Result<Bytes, BodyFault>>,
-    {
-        let id = uuid();
-        let mut answer = self.aws_inner(&head, body, &id).await;
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            answer.headers.insert("x-amzn-requestid", id);
-        }
-        answer
+    /// Who is let in.
+    pub(super) const fn gate(&self) -> &Gate<Keychain> {
+        &self.gate
     }
 
-    async fn aws_inner<F>(
-        self: &Arc<Self>,
-        head: &Head,
-        body: impl FnOnce(usize) -> F,
-        id: &str,
-    ) -> Answer
+    /// Reads a body of at most `limit` bytes.
+    pub(super) async fn receive<B>(
+        &self,
+        body: B,
+        limit: usize,
+        is_known: bool,
+    ) -> Result<Received, BodyFault>
     where
-        F: Future<Output = Result<Bytes, BodyFault>>,
+        B: Body<Data = Bytes>,
+        B::Error: fmt::Display,
     {
+        let store = self.control.store();
+        self.intake.receive(store, body, limit, is_known).await
+    }
+
+    /// Answers a request of an AWS-shaped service, or has it answered where the operator says.
+    pub async fn aws<B>(self: &Arc<Self>, head: Head, body: B) -> Answered
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>> + fmt::Display,
+    {
+        let id = uuid();
         let target = text(&head.headers, "x-amz-target");
-        let scope = scope(head);
+        let scope = scope(&head);
         let asked = Asked {
             scope: scope.as_deref(),
             method: head.method.as_str(),
@@ -218,29 +222,71 @@ impl Front {
             target: target.as_deref(),
             form: None,
         };
-        let service = match dispatch(asked) {
+        let dispatched = dispatch(asked);
+        let forward = &self.control.settings().forward;
+        let foreign = match &dispatched {
+            Dispatch::Foreign(name) => Some(name.clone()),
+            // A path may look like one of ours in anybody's bucket.
+            Dispatch::Service(_) | Dispatch::Native => scope.filter(|scope| {
+                !matches!(dispatched, Dispatch::Native) && forward.contains_key(scope)
+            }),
+            Dispatch::Unknown => {
+                let host = text(&head.headers, "host").unwrap_or_default();
+                fourfront_aws::foreign_service(target.as_deref(), &host)
+                    .filter(|name| !fourfront_aws::is_own_service(name))
+            }
+            Dispatch::Mismatch(_) => None,
+        };
+        let endpoint = foreign.as_ref().and_then(|name| forward.get(name));
+        let answered = match (&foreign, endpoint) {
+            (Some(service), Some(endpoint)) => {
+                self.forward(&head, service, endpoint, body, &id).await
+            }
+            (Some(service), None) => {
+                let form = fourfront_aws::ForeignForm::of(service, &head.headers);
+                let message = format!(
+                    "this node does not speak for the service `{service}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts, iam and logs; set `node.admin.forward.{service}` to the URL of an endpoint that has it, or give the client one, as by AWS_ENDPOINT_URL_<SERVICE> (CP-236)"
+                );
+                let refused = form.refusal(400, "UnsupportedOperation", &message, &id);
+                Answered::Own(refused.into())
+            }
+            (None, _) => self.aws_inner(&head, dispatched, body, &id).await.into(),
+        };
+        match answered {
+            Answered::Own(mut answer) => {
+                if let Ok(id) = HeaderValue::from_str(&id) {
+                    answer.headers.insert("x-amzn-requestid", id);
+                }
+                Answered::Own(answer)
+            }
+            forwarded @ Answered::Forwarded(_) => forwarded,
+        }
+    }
+
+    async fn aws_inner<B>(
+        self: &Arc<Self>,
+        head: &Head,
+        dispatched: Dispatch,
+        body: B,
+        id: &str,
+    ) -> Answer
+    where
+        B: Body<Data = Bytes>,
+        B::Error: fmt::Display,
+    {
+        let target = text(&head.headers, "x-amz-target");
+        let service = match dispatched {
             Dispatch::Service(service) => service,
             Dispatch::Mismatch(service) => {
                 return refuse(service, &Dispatch::mismatch(service), id);
             }
-            Dispatch::Foreign(name) => {
-                let message = format!(
-                    "this node does not speak for the service `{name}`: it has lambda, cloudfront, cloudfront-keyvaluestore, sts, iam and logs; give the client of `{name}` an endpoint of its own, as by AWS_ENDPOINT_URL_<SERVICE> (CP-236)"
-                );
-                // In the form that its client reads.
-                let like = match target {
-                    Some(_) => Service::Logs,
-                    None => Service::CloudFront,
-                };
-                return refuse_plain(like, 400, "UnsupportedOperation", message, id);
-            }
             // Forms tell STS from IAM by their body, which is read below.
-            Dispatch::Native | Dispatch::Unknown
+            Dispatch::Native | Dispatch::Unknown | Dispatch::Foreign(_)
                 if head.method == Method::POST && head.path == "/" =>
             {
                 Service::Sts
             }
-            Dispatch::Native | Dispatch::Unknown => {
+            Dispatch::Native | Dispatch::Unknown | Dispatch::Foreign(_) => {
                 let message = format!("no service has the path `{}`", head.path);
                 return refuse_plain(
                     Service::CloudFront,
@@ -302,19 +348,13 @@ impl Front {
             .as_ref()
             .map_or(1 << 20, |r| r.operation.body_limit());
         let most = denied.as_ref().map_or(limit, |_| limit.min(MOST_REFUSED));
-        let raw = match (body(most).await, denied) {
-            (Ok(raw), _) => raw,
+        let is_known = admission.is_proven();
+        let received = match (self.receive(body, most, is_known).await, denied) {
+            (Ok(received), _) => Arc::new(received),
             (Err(_), Some(denied)) => return refuse_fault(service, &denied.into(), id),
-            (Err(fault), None) => {
-                let condition = match fault {
-                    BodyFault::TooLarge(_) => Condition::TooLarge,
-                    BodyFault::Broken(_) => Condition::MalformedBody,
-                };
-                let error = body_error(service, routed.as_ref(), condition, fault.to_string());
-                return refuse(service, &error, id);
-            }
+            (Err(fault), None) => return refuse_body(service, routed.as_ref(), &fault, id),
         };
-        let digest = sha256(&raw);
+        let digest = *received.sha256();
         let principal = match admission.finish(&digest) {
             Ok(principal) => principal,
             Err(fault) => return refuse_fault(service, &fault, id),
@@ -323,35 +363,28 @@ impl Front {
         if let Some(routed) = &routed {
             caller.trail = self.trail(&caller, routed.operation);
         }
-        let unpacked = match fourfront_aws::unpack(&head.headers, &raw, limit) {
-            Ok(unpacked) => unpacked,
-            Err(e) => {
-                let condition = match e {
-                    fourfront_aws::BodyError::TooLarge => Condition::TooLarge,
-                    _ => Condition::MalformedBody,
-                };
-                let mut error = body_error(service, routed.as_ref(), condition, e.to_string());
-                if matches!(e, fourfront_aws::BodyError::Coding) {
-                    error.status = 415;
-                }
-                self.refused(&caller, &error.code).await;
-                return refuse(service, &error, id);
+        let read = match routed {
+            Some(routed) if routed.operation.code_member().is_some() => {
+                self.with_code(service, routed, head, &received, limit)
+                    .await
             }
+            routed => input(head, service, routed, target.as_deref(), &received, limit),
         };
-        let (service, routed) = match routed {
-            Some(routed) => (service, routed),
-            None => match named(head, service, target.as_deref(), &unpacked) {
-                Ok((service, routed)) => {
-                    caller.trail = self.trail(&caller, routed.operation);
-                    (service, routed)
+        let (service, routed, decoded, code) = match read {
+            Ok(Input {
+                service,
+                routed,
+                decoded,
+                code,
+            }) => (service, routed, decoded, code),
+            Err(refused) => {
+                let (service, error) = (refused.service, refused.error);
+                let Some(operation) = refused.operation else {
+                    return refuse(service, &error, id);
+                };
+                if caller.trail.is_none() {
+                    caller.trail = self.trail(&caller, operation);
                 }
-                Err((service, e)) => return refuse(service, &e, id),
-            },
-        };
-        let operation = routed.operation;
-        let decoded = match fourfront_aws::decode(&routed, &head.headers, &unpacked) {
-            Ok(decoded) => decoded,
-            Err(e) => {
                 // Whether it may do it at all goes before what it says.
                 let action = Action::of_operation(auth_service(service), operation.name);
                 if let Err(denied) = principal.may_ever(action) {
@@ -360,9 +393,13 @@ impl Front {
                         .await;
                     return refuse_fault(service, &fault, id);
                 }
-                self.refused(&caller, &e.code).await;
-                return refuse(service, &e, id);
+                self.refused(&caller, &error.code).await;
+                return refuse(service, &error, id);
             }
+        };
+        let operation = routed.operation;
+        if caller.trail.is_none() {
+            caller.trail = self.trail(&caller, operation);
         };
         caller.trail.about(super::resource(&decoded.input));
         if let Err(fault) = self.authorize(&principal, service, operation.name, &decoded.input) {
@@ -377,9 +414,11 @@ impl Front {
         let asked = Call {
             operation,
             decoded,
+            code,
             principal,
             caller,
             id: id.to_owned(),
+            _received: received,
         };
         match invocation.filter(|_| operation.creates()) {
             None => self.answer(asked).await,
@@ -437,9 +476,11 @@ impl Front {
         let Call {
             operation,
             decoded,
+            code,
             principal,
             caller,
             id,
+            _received,
         } = asked;
         let service = operation.service;
         let reply = Reply {
@@ -449,7 +490,8 @@ impl Front {
         let called = {
             let (front, input) = (Arc::clone(self), decoded.input);
             let call = move || {
-                let called = front.control.call(service, operation.name, &input, &caller);
+                let control = &front.control;
+                let called = control.call_with(service, operation.name, &input, &caller, code);
                 let error = called.as_ref().err().map(|e| &*e.code);
                 caller.trail.end(front.control.store(), error);
                 called
@@ -478,6 +520,49 @@ impl Front {
         }
     }
 
+    /// Reads a body with a function's code in it, which goes from one file to another (CP-033).
+    async fn with_code(
+        self: &Arc<Self>,
+        service: Service,
+        routed: Routed,
+        head: &Head,
+        received: &Arc<Received>,
+        limit: usize,
+    ) -> Result<Input, Refused> {
+        let (front, received, headers) =
+            (Arc::clone(self), Arc::clone(received), head.headers.clone());
+        let operation = routed.operation;
+        let refused = move |error| Refused {
+            service,
+            operation: Some(operation),
+            error,
+        };
+        let internal =
+            move |e: &dyn fmt::Display| refused(worded(service, ApiError::internal(e.to_string())));
+        let reading = move || {
+            let body = received.reader().map_err(|e| internal(&e))?;
+            let body = fourfront_aws::unpacked(&headers, body, limit);
+            let body = body.map_err(|fault| refused(packed(service, Some(&routed), fault)))?;
+            let body = BufReader::with_capacity(64 << 10, body);
+            let writer = front.control.store().blob_writer();
+            let mut writer = writer.map_err(|e| internal(&e))?;
+            let decoded = fourfront_aws::decode_code(&routed, &headers, body, &mut writer);
+            let (decoded, has_code) = decoded.map_err(|fault| match fault {
+                CodeFault::Refused(error) => refused(error),
+                CodeFault::Body(fault) => refused(packed(service, Some(&routed), fault)),
+                fault => internal(&fault),
+            })?;
+            Ok(Input {
+                service,
+                routed,
+                decoded,
+                code: has_code.then_some(writer),
+            })
+        };
+        let read = tokio::task::spawn_blocking(reading).await;
+        read.unwrap_or_else(|e| Err(internal(&e)))
+    }
+
     /// The account that a host names, if it is another one's.
     fn other_account<'h>(&self, host: &'h str) -> Option<&'h str> {
         let (account, _) = fourfront_aws::split_host(host);
@@ -488,14 +573,15 @@ impl Front {
     ///
     /// # Errors
     /// The answer to give.
-    pub async fn admit_native<F>(
+    pub async fn admit_native<B>(
         &self,
         head: &Head,
         path: &str,
-        body: impl FnOnce(usize) -> F,
+        body: B,
     ) -> Result<Admitted, Answer>
     where
-        F: Future<Output = Result<Bytes, BodyFault>>,
+        B: Body<Data = Bytes>,
+        B::Error: fmt::Display,
     {
         let request = RequestHead {
             method: head.method.as_str(),
@@ -540,17 +626,26 @@ impl Front {
             false => MOST_NATIVE,
         };
         let most = denied.as_ref().map_or(limit, |_| limit.min(MOST_REFUSED));
-        let body = match (body(most).await, denied) {
+        let is_known = admission.is_proven();
+        let body = match (self.receive(body, most, is_known).await, denied) {
             (Ok(body), _) => body,
             (Err(_), Some(denied)) => return Err(refused(denied)),
             (Err(fault), None) => return Err(native_body(&fault)),
         };
-        let principal = admission.finish(&sha256(&body)).map_err(refused)?;
+        let principal = admission.finish(body.sha256()).map_err(refused)?;
         let mut caller = self.caller(head, &principal);
         if let Some((operation, resource)) = audit::of_native(head.method.as_str(), path) {
             caller.trail = self.trail_of(&caller, &format!("fourfront:{operation}"), &resource);
         }
-        let mut judged = match trial::function(&body).filter(|_| runs) {
+        // These are small, and what they are about stands in them.
+        let held = match runs || path == "purge" {
+            true => body.bytes().map_err(|e| {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Answer::problem(Problem::new(status, "InternalError", e.to_string()))
+            })?,
+            false => Bytes::new(),
+        };
+        let mut judged = match trial::function(&held).filter(|_| runs) {
             Some(function) => {
                 caller.trail.about(&function);
                 let resource = Resource::Function(&function);
@@ -561,7 +656,7 @@ impl Front {
         };
         if path == "purge" && judged.is_ok() {
             let is_read = matches!(head.method, Method::GET | Method::HEAD);
-            let named = seen::purged(&head.query, &body, is_read);
+            let named = seen::purged(&head.query, &held, is_read);
             let resource = match &named {
                 Some(id) => Resource::Distribution(id),
                 None => seen::NOBODYS,
@@ -591,7 +686,7 @@ impl Front {
     }
 
     /// Who a principal is to the API.
-    fn caller(&self, head: &Head, principal: &Principal) -> Caller {
+    pub(super) fn caller(&self, head: &Head, principal: &Principal) -> Caller {
         let scheme = if head.over_tls { "https" } else { "http" };
         let host = text(&head.headers, "host").unwrap_or_default();
         Caller {
@@ -661,10 +756,88 @@ impl Front {
 struct Call {
     operation: &'static Operation,
     decoded: Decoded,
+    /// A function's code, as it was taken out of the body.
+    code: Option<BlobWriter>,
     principal: Principal,
     caller: Caller,
     /// Of the request.
     id: String,
+    /// The body, whose place is given back when the call is over.
+    _received: Arc<Received>,
+}
+
+/// What a body says.
+struct Input {
+    service: Service,
+    routed: Routed,
+    decoded: Decoded,
+    code: Option<BlobWriter>,
+}
+
+/// What a body is refused for, in a service's words.
+struct Refused {
+    service: Service,
+    /// Where the body, or the path before it, has told which.
+    operation: Option<&'static Operation>,
+    error: fourfront_aws::ApiError,
+}
+
+/// Reads a body that is small enough to be held in memory.
+fn input(
+    head: &Head,
+    service: Service,
+    routed: Option<Routed>,
+    target: Option<&str>,
+    received: &Received,
+    limit: usize,
+) -> Result<Input, Refused> {
+    let operation = routed.as_ref().map(|routed| routed.operation);
+    let refused = |error| Refused {
+        service,
+        operation,
+        error,
+    };
+    let raw = received.bytes();
+    let raw = raw.map_err(|e| refused(worded(service, ApiError::internal(e.to_string()))))?;
+    let unpacked = fourfront_aws::unpack(&head.headers, &raw, limit)
+        .map_err(|fault| refused(packed(service, routed.as_ref(), fault)))?;
+    let (service, routed) = match routed {
+        Some(routed) => (service, routed),
+        None => named(head, service, target, &unpacked).map_err(|(service, error)| Refused {
+            service,
+            operation: None,
+            error,
+        })?,
+    };
+    let decoded = fourfront_aws::decode(&routed, &head.headers, &unpacked);
+    let decoded = decoded.map_err(|error| Refused {
+        service,
+        operation: Some(routed.operation),
+        error,
+    })?;
+    Ok(Input {
+        service,
+        routed,
+        decoded,
+        code: None,
+    })
+}
+
+/// What is wrong with how a body is packed.
+fn packed(
+    service: Service,
+    routed: Option<&Routed>,
+    fault: fourfront_aws::BodyError,
+) -> fourfront_aws::ApiError {
+    let condition = match fault {
+        fourfront_aws::BodyError::TooLarge => Condition::TooLarge,
+        _ => Condition::MalformedBody,
+    };
+    let mut error = body_error(service, routed, condition, fault.to_string());
+    if matches!(fault, fourfront_aws::BodyError::Coding) {
+        error.status = 415;
+    }
+    error
 }
 
 /// The operation of a request that names it in its body or in a field, and which service that makes it (CP-002).
@@ -730,13 +903,9 @@ const fn auth_service(service: Service) -> fourfront_auth::Service {
     }
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     Some(value.to_owned())
-}
-
-fn sha256(body: &[u8]) -> [u8; 32] {
-    Sha256::digest(body).into()
 }
 
 fn in_wire(error: ApiError) -> fourfront_aws::ApiError {
@@ -815,11 +984,26 @@ fn body_error(
     }
 }
 
+/// A body that is not read, in the service's words.
+fn refuse_body(service: Service, routed: Option<&Routed>, fault: &BodyFault, id: &str) -> Answer {
+    let condition = match fault {
+        BodyFault::TooLarge(_) => Condition::TooLarge,
+        BodyFault::Broken(_) => Condition::MalformedBody,
+        BodyFault::Busy => Condition::NotWritable,
+        BodyFault::Disk(_) => Condition::Internal,
+    };
+    let mut error = body_error(service, routed, condition, fault.to_string());
+    error.retry_after = (*fault == BodyFault::Busy).then_some(1);
+    refuse(service, &error, id)
+}
+
 /// A body that the native API does not take.
 fn native_body(fault: &BodyFault) -> Answer {
     let (status, code) = match fault {
         BodyFault::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
         BodyFault::Broken(_) => (StatusCode::BAD_REQUEST, "MalformedInput"),
+        BodyFault::Busy => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        BodyFault::Disk(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
     };
     Answer::problem(Problem::new(status, code, fault.to_string()))
 }
@@ -908,9 +1092,6 @@ pub fn links(
 pub fn window(minutes: Option<u8>) -> Window {
     minutes.and_then(Window::minutes).unwrap_or_default()
 }
-
-/// The longest that a body may take to come, so that a caller who stops sending holds nothing.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A status document's part that the control plane knows.
 pub fn status(control: &Control) -> Value {

@@ -24,8 +24,10 @@ mod cloudfront;
 mod compose;
 mod cors;
 mod error;
+mod forward;
 pub mod front;
 mod iam;
+mod intake;
 mod keychain;
 mod keys;
 mod keys_api;
@@ -39,11 +41,13 @@ mod page;
 pub mod plane;
 mod reach;
 mod releases;
+mod remote;
 mod removal;
 mod replace;
 mod retries;
 mod rules;
 mod seen;
+mod sources;
 mod stages;
 mod stores;
 mod sts;
@@ -62,7 +66,7 @@ use std::{
 };
 
 use fourfront_aws::Service;
-use fourfront_store::{Kind, Store};
+use fourfront_store::{BlobWriter, Kind, Store};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -70,10 +74,12 @@ pub use arn::Account;
 pub use audit::Trail;
 pub use error::ApiError;
 pub use keychain::{KeyInfo, Keychain};
+pub use remote::Remote;
 pub use rules::Rules;
 pub use tx::{ApiSettings, Caller};
 
 use plane::{DataPlane, PlaneFault};
+use sources::{Object, Objects};
 use stores::Stores;
 use turns::Turns;
 use tx::{Around, Loads, Output, Tx};
@@ -222,6 +228,12 @@ impl Control {
         &self.site.path
     }
 
+    /// Has less patience with other servers.
+    #[cfg(test)]
+    pub(crate) fn hurry(&mut self, idle: std::time::Duration) {
+        self.settings.remote = self.settings.remote.clone().hurried(idle);
+    }
+
     /// What the API goes by.
     pub const fn settings(&self) -> &ApiSettings {
         &self.settings
@@ -239,6 +251,21 @@ impl Control {
         input: &Value,
         caller: &Caller,
     ) -> Result<Value, ApiError> {
+        self.call_with(service, operation, input, caller, None)
+    }
+
+    /// The same with a function's code beside the input (CP-033).
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) fn call_with(
+        &self,
+        service: Service,
+        operation: &str,
+        input: &Value,
+        caller: &Caller,
+        code: Option<BlobWriter>,
+    ) -> Result<Value, ApiError> {
         if service == Service::KeyValueStore {
             let loads = Loads::default();
             let tx = Tx::new(self.around(caller, &loads));
@@ -251,13 +278,23 @@ impl Control {
             // Of the document that was told, not of what may have taken its place meanwhile (CP-040).
             return Ok(tagged(output, |kind, id| tx.etag(kind, id)));
         }
-        let (output, committed) = self.write(service, operation, input, caller)?;
+        let (output, committed) = self.write(service, operation, input, caller, code)?;
         Ok(tagged(output, |kind, id| {
             let revision = committed.iter().find(|(k, i, _)| k == kind && &**i == id);
             revision.map_or_else(String::new, |(.., revision)| {
                 fourfront_store::etag(kind, id, *revision)
             })
         }))
+    }
+
+    /// Fetches what lies elsewhere, before anybody waits for the call.
+    fn fetched(&self, objects: Vec<Object>, caller: &Caller) -> Objects {
+        let now = time::of_millis(caller.now);
+        let fetch = |object: Object| {
+            let fetched = object.fetch(&self.settings, &self.store, now);
+            (object, fetched)
+        };
+        objects.into_iter().map(fetch).collect()
     }
 
     /// Serves what the site file and the documents say now. The configuration as it was loaded, for who tells about it.

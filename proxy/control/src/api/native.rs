@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     ApiError, Caller, Control, apply,
-    front::{Answer, Front, Head},
+    front::{Answer, Front, Head, Received},
     keys, openapi,
     plane::Problem,
     removal, replace, time, trial,
@@ -24,9 +24,16 @@ pub fn answer(
     front: &Arc<Front>,
     head: &Head,
     path: &str,
-    body: &Bytes,
+    body: &Received,
     caller: &Caller,
 ) -> Answer {
+    if let ("PUT", Some(hex)) = (head.method.as_str(), path.strip_prefix("artifacts/sha256/")) {
+        return told(artifact_put(front, hex, body));
+    }
+    let body = &match body.bytes() {
+        Ok(body) => body,
+        Err(e) => return told(Err(problem(ApiError::internal(e.to_string())))),
+    };
     let parts: Vec<&str> = path.split('/').collect();
     let answered = match (head.method.as_str(), parts.as_slice()) {
         ("GET", ["config", kind]) => config_list(front, kind),
@@ -48,7 +55,6 @@ pub fn answer(
         ("GET", ["openapi.json"]) => Ok((StatusCode::OK, openapi::document())),
         ("HEAD", ["artifacts", "sha256", hex]) => return artifact_head(front, hex),
         ("GET", ["artifacts", "sha256", hex]) => return artifact_get(front, hex),
-        ("PUT", ["artifacts", "sha256", hex]) => artifact_put(front, hex, body),
         (_, ["keys", ..]) => super::keys_api::answer(front, head, &parts[1..], body, caller),
         ("GET", ["audit"]) => super::audit::page(front.control().store(), &head.query),
         (_, ["stages", _, ..]) => super::stages::answer(front, head, &parts, body, caller),
@@ -61,15 +67,24 @@ pub fn answer(
             format!("the native API has no `{} {path}`", head.method),
         )),
     };
+    let etag = answered
+        .as_ref()
+        .ok()
+        .and_then(|(_, value)| value["etag"].as_str().map(str::to_owned));
+    let mut answer = told(answered);
+    if parts[0] == "config"
+        && let Some(etag) = etag
+    {
+        // RFC 9110 section 8.8.3
+        let etag = HeaderValue::from_str(&format!("\"{etag}\"")).ok();
+        answer.headers.extend(etag.map(|etag| (header::ETAG, etag)));
+    }
+    answer
+}
+
+fn told(answered: Told) -> Answer {
     match answered {
-        Ok((status, value)) => {
-            let mut answer = Answer::json(status, &value);
-            // RFC 9110 section 8.8.3
-            let etag = value["etag"].as_str().filter(|_| parts[0] == "config");
-            let etag = etag.and_then(|etag| HeaderValue::from_str(&format!("\"{etag}\"")).ok());
-            answer.headers.extend(etag.map(|etag| (header::ETAG, etag)));
-            answer
-        }
+        Ok((status, value)) => Answer::json(status, &value),
         Err(problem) => Answer::problem(problem),
     }
 }
@@ -343,13 +358,18 @@ fn artifact_get(front: &Front, hex: &str) -> Answer {
     }
 }
 
-fn artifact_put(front: &Front, hex: &str, body: &Bytes) -> Told {
+/// Keeps an artifact, from one file to another (CP-033).
+fn artifact_put(front: &Front, hex: &str, body: &Received) -> Told {
     let wanted = blob_id(hex)?;
-    if BlobId::of(body) != wanted {
+    if BlobId::new(*body.sha256()) != wanted {
         return Err(Problem::invalid("sha256", "the body has another SHA-256"));
     }
-    let store = front.control().store();
-    let id = store.blob_put(body).map_err(|e| problem(e.into()))?;
+    let failed = |e: &dyn std::fmt::Display| problem(ApiError::internal(e.to_string()));
+    let writer = front.control().store().blob_writer();
+    let mut writer = writer.map_err(|e| problem(e.into()))?;
+    let mut reader = body.reader().map_err(|e| failed(&e))?;
+    std::io::copy(&mut reader, &mut writer).map_err(|e| failed(&e))?;
+    let id = writer.finish().map_err(|e| problem(e.into()))?;
     Ok((
         StatusCode::CREATED,
         json!({ "sha256": id.to_string(), "size": body.len() }),

@@ -169,8 +169,10 @@ fn told(applied: &Applied) -> Value {
 impl Control {
     /// What a deploy would do, with everything that could refuse it.
     fn plan(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
+        let objects = self.fetched(apply::objects(&deploy.plan), caller);
         let loads = Loads::default();
         let mut tx = Tx::new(self.around(caller, &loads));
+        tx.objects = objects;
         let applied = applied(&mut tx, deploy)?;
         if tx.changes_what_is_served()? {
             let _serving = self.serving.lock();
@@ -184,7 +186,11 @@ impl Control {
     }
 
     pub(super) fn deploy(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
-        let deployed = self.transact(caller, |tx| self.work_out_deploy(tx, deploy));
+        let objects = self.fetched(apply::objects(&deploy.plan), caller);
+        let deployed = self.transact(caller, |tx| {
+            tx.objects = objects.clone();
+            self.work_out_deploy(tx, deploy)
+        });
         deployed.map(|(answer, _)| answer)
     }
 

@@ -15,6 +15,8 @@ use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use fourfront_model::Endpoint;
+
 use super::{
     ApiError,
     arn::Account,
@@ -23,11 +25,13 @@ use super::{
     cloudfront::DistributionDocument,
     lambda::{Code, FunctionRef, model_function},
     plane::DataPlane,
+    remote::Remote,
     rules::Rules,
+    sources::{Object, Objects, Upload},
     stores::Stores,
     time,
 };
-use crate::{Loaded, UnknownFields};
+use crate::{ArtifactSource, Loaded, UnknownFields};
 
 /// Who calls, and when.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +55,12 @@ pub struct Caller {
 pub struct ApiSettings {
     /// Names of resources.
     pub account: Account,
-    /// Directories that stand for buckets which code and imports come from, by their names (CP-075).
-    pub artifacts: BTreeMap<String, PathBuf>,
+    /// What stands for buckets which code and imports come from, by their names (CP-075).
+    pub artifacts: BTreeMap<String, ArtifactSource>,
+    /// Where requests to services go that the node does not have, by their names (CP-236).
+    pub forward: BTreeMap<String, Endpoint>,
+    /// What asks other servers.
+    pub remote: Remote,
     /// Where the node keeps its state, where that is not what its site file says (CP-600).
     pub data_dir: Option<PathBuf>,
     /// What becomes of members that nobody knows (CP-023).
@@ -70,6 +78,8 @@ impl ApiSettings {
         Self {
             account: control.account.clone(),
             artifacts: control.artifacts.clone(),
+            forward: control.forward.clone(),
+            remote: Remote::default(),
             unknown_fields: control.unknown_fields,
             cors: control.cors.clone(),
             data_dir: None,
@@ -77,9 +87,6 @@ impl ApiSettings {
         }
     }
 }
-
-/// The largest object that is taken from a bucket's directory, in bytes: the largest zip of a function.
-const MOST_ARTIFACT: u64 = 52_428_800;
 
 /// A document and its revision.
 #[derive(Clone, Debug)]
@@ -133,6 +140,10 @@ pub(crate) struct Tx<'a> {
     pub(crate) settings: &'a ApiSettings,
     pub(crate) caller: &'a Caller,
     pub(crate) rules: Arc<Rules>,
+    /// Code that came beside the input.
+    pub(crate) code: Option<Upload>,
+    /// What the input names that lies elsewhere.
+    pub(crate) objects: Objects,
     links: &'a dyn Fn(&str, &str) -> String,
     loads: &'a Loads,
     current: Snapshot,
@@ -178,6 +189,8 @@ impl<'a> Tx<'a> {
             settings: around.settings,
             caller: around.caller,
             rules: around.rules,
+            code: None,
+            objects: Objects::new(),
             links: around.links,
             loads: around.loads,
             current: around.store.snapshot(),
@@ -209,28 +222,14 @@ impl<'a> Tx<'a> {
         (self.links)(&self.caller.origin, sha256)
     }
 
-    /// An object of a bucket that a directory stands for (CP-075).
-    pub(crate) fn artifact(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        let Some(directory) = self.settings.artifacts.get(bucket) else {
-            return Err(format!(
-                "no directory stands for the bucket: set `node.artifacts.{bucket}`"
-            ));
-        };
-        if key
-            .split('/')
-            .any(|part| part.is_empty() || part == "." || part == "..")
-        {
-            return Err("the key is no path in it".to_owned());
+    /// The blob of an object of a bucket (CP-075), as it was fetched before the call began.
+    pub(crate) fn object(&mut self, object: &Object) -> Result<BlobId, String> {
+        if let Some(fetched) = self.objects.get(object) {
+            return fetched.clone();
         }
-        let path = directory.join(key);
-        let said = |e: std::io::Error| format!("{}: {e}", path.display());
-        let size = std::fs::metadata(&path).map_err(said)?.len();
-        if size > MOST_ARTIFACT {
-            return Err(format!(
-                "it has {size} bytes, and at most {MOST_ARTIFACT} are taken"
-            ));
-        }
-        std::fs::read(&path).map_err(said)
+        let fetched = object.fetch(self.settings, self.store, self.now());
+        self.objects.insert(object.clone(), fetched.clone());
+        fetched
     }
 
     /// Why code does not load, if it does not (CP-065).

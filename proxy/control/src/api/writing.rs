@@ -12,16 +12,17 @@
 //! distribution names, aliases, permissions, tags) never waits for functions of others, and one that does waits for those that do. Two writers on one
 //! function of Lambda's take turns besides, for as long as Lambda itself would let the second wait.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use fourfront_aws::Service;
-use fourfront_store::{Kind, KvsChange, ReleaseDraft};
+use fourfront_store::{BlobWriter, Kind, KvsChange, ReleaseDraft};
 use parking_lot::MutexGuard;
 use serde_json::Value;
 
 use super::{
     ApiError, Caller, Control, cloudfront,
     lambda::FunctionRef,
+    sources::{Object, Upload},
     turns::Turn,
     tx::{Loads, Output, Tx},
     work_out,
@@ -51,14 +52,22 @@ impl Control {
         operation: &str,
         input: &Value,
         caller: &Caller,
+        code: Option<BlobWriter>,
     ) -> Result<(Output, Vec<Revision>), ApiError> {
         let _turn = match service {
             Service::Lambda => self.turn(input)?,
             _ => None,
         };
+        let named = Object::of_call(operation, input);
+        let objects = self.fetched(named.into_iter().collect(), caller);
+        // Where it is kept once, the next attempt goes on with what was kept.
+        let code = RefCell::new(code.map(Upload::New));
         self.transact(caller, |tx| {
-            let output = work_out(tx, service, operation, input)?;
-            Ok((output, None))
+            tx.objects = objects.clone();
+            tx.code = code.take();
+            let output = work_out(tx, service, operation, input);
+            code.replace(tx.code.take());
+            Ok((output?, None))
         })
     }
 

@@ -67,6 +67,7 @@ pub(crate) const ADMIN: Table = Table {
         read("unknown_fields"),
         read("strict_load"),
         read("cors"),
+        read("forward"),
     ]],
 };
 
@@ -113,7 +114,7 @@ pub(crate) const NODE_ORIGINS: Table = Table {
 };
 
 pub(crate) const BUCKET: Table = Table {
-    what: "a bucket of `node.origins.s3`",
+    what: "a bucket of `node.origins.s3` or `node.artifacts`",
     groups: &[&[
         read("dir"),
         read("endpoint"),

@@ -115,6 +115,7 @@ pub(crate) const CREDENTIALS: Table = Table {
     groups: &[&[
         read("access_key_id"),
         read("secret_access_key"),
+        read("secret_access_key_file"),
         read("session_token"),
     ]],
 };

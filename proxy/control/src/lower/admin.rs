@@ -1,15 +1,21 @@
 //! The admin endpoint: who may speak to it, and what its resources are called (CP-400, CP-401, CP-005, CP-006, CP-011, CP-023,
-//! CP-075).
+//! CP-075, CP-236).
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::net::SocketAddr;
 
-use super::{Context, files, tls};
+use fourfront_model::{Endpoint, OriginProtocol};
+
+use super::{
+    Context,
+    bucket::{Bucket, Buckets, Place},
+    files, origin, tls,
+};
 use crate::{
-    AdminAuth, ControlSettings,
+    AdminAuth, ArtifactServer, ArtifactSource, ControlSettings,
     api::Account,
     cursor::shorten,
     raw::{Named, RawAdmin},
-    report::{At, Spanned},
+    report::{At, Report, Spanned},
 };
 
 /// Lowers what `node.admin` and `node.artifacts` say. `has_data` is whether the node keeps control state.
@@ -106,11 +112,18 @@ pub(super) fn lower(
             report.error(&suffix.at, message);
         }
     }
-    let mut artifacts = BTreeMap::new();
-    for Named { name, value } in raw.artifacts {
-        let directory = value.and_then(|text| files::existing_dir(&text, context));
-        artifacts.extend(directory.map(|d| (name.value, d)));
-    }
+    let artifacts = Buckets::lower(raw.artifacts, context)
+        .into_all()
+        .map(|(name, bucket)| {
+            let source = source(&name, bucket);
+            (name, source)
+        })
+        .collect();
+    let forward = raw
+        .forward
+        .into_iter()
+        .filter_map(|entry| forward(entry, report))
+        .collect();
     ControlSettings {
         auth,
         insecure,
@@ -126,6 +139,7 @@ pub(super) fn lower(
             .unknown_fields
             .map_or_else(Default::default, |u| u.value),
         cors,
+        forward,
     }
 }
 
@@ -178,6 +192,74 @@ fn is_origin(text: &str) -> bool {
         && text.bytes().all(|b| !b.is_ascii_uppercase())
 }
 
+/// Where a service's requests go (CP-236).
+fn forward(entry: Named<Spanned<String>>, report: &Report) -> Option<(String, Endpoint)> {
+    let Named { name, value } = entry;
+    if fourfront_aws::is_own_service(&name.value) {
+        let message = format!(
+            "`{}` is answered by the node itself and not handed on",
+            name.value
+        );
+        report.error(&name.at, message);
+        return None;
+    }
+    if !fourfront_aws::is_service_name(&name.value) {
+        report.error_help(
+            &name.at,
+            format!("`{}` is not the name of a service", shorten(&name.value)),
+            "write it as signatures have it: `s3`, `ssm`, `dynamodb`".to_owned(),
+        );
+        return None;
+    }
+    let endpoint = origin::endpoint(&value?, report)?;
+    Some((name.value, endpoint))
+}
+
+/// Where the objects of a bucket are read (CP-075).
+fn source(name: &str, bucket: Bucket) -> ArtifactSource {
+    let region = bucket.region.unwrap_or_else(|| "us-east-1".to_owned());
+    let suffix = match region.starts_with("cn-") {
+        true => "amazonaws.com.cn",
+        false => "amazonaws.com",
+    };
+    let at_aws = format!("s3.{region}.{suffix}");
+    let (endpoint, host) = match bucket.place {
+        Place::Dir(directory) => return ArtifactSource::Dir(directory),
+        Place::Server(endpoint) => {
+            let host = match endpoint.bucket.is_empty() {
+                true => format!("{name}.{at_aws}"),
+                false => endpoint.authority(),
+            };
+            (endpoint, host)
+        }
+        Place::Aws => {
+            // AWS's certificate has one name for each bucket, and none for those with a dot.
+            let by_path = name.contains('.');
+            let host = match by_path {
+                true => at_aws,
+                false => format!("{name}.{at_aws}"),
+            };
+            let endpoint = Endpoint {
+                protocol: OriginProtocol::Https,
+                host: host.clone(),
+                port: OriginProtocol::Https.default_port(),
+                bucket: if by_path {
+                    name.to_owned()
+                } else {
+                    String::new()
+                },
+            };
+            (endpoint, host)
+        }
+    };
+    ArtifactSource::Server(ArtifactServer {
+        endpoint,
+        host,
+        region,
+        credentials: bucket.credentials,
+    })
+}
+
 impl RawAdmin {
     fn says_more_than_where(&self) -> bool {
         self.auth.is_some()
@@ -189,5 +271,6 @@ impl RawAdmin {
             || self.master_key_file.is_some()
             || self.unknown_fields.is_some()
             || self.cors.is_some()
+            || !self.forward.is_empty()
     }
 }

@@ -47,6 +47,11 @@ impl Buckets {
         Self(raw.into_iter().filter_map(one).collect())
     }
 
+    /// All of them.
+    pub(super) fn into_all(self) -> impl Iterator<Item = (String, Bucket)> {
+        self.0.into_iter()
+    }
+
     /// What stands for the bucket of a host.
     pub(super) fn of_host(&self, host: &str) -> Option<(&str, &Bucket)> {
         let (name, bucket) = self.0.get_key_value(bucket_of(host)?)?;
@@ -82,7 +87,7 @@ fn bucket(name: &str, raw: RawBucket, context: &Context<'_>) -> Option<Bucket> {
         None => None,
     };
     let credentials = match raw.credentials {
-        Some(credentials) => Some(grants::credentials(credentials, report)?),
+        Some(credentials) => Some(grants::credentials(credentials, context)?),
         None => None,
     };
     let place = match (&raw.dir, &raw.endpoint) {

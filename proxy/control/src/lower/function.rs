@@ -372,7 +372,7 @@ fn lower_one(
         .map(|rules| grants::egress(&rules, context.report));
     let credentials = raw
         .credentials
-        .and_then(|granted| grants::credentials(granted, context.report));
+        .and_then(|granted| grants::credentials(granted, context));
     let log_group = raw
         .log_group
         .and_then(|name| grants::log_group(name, context.report));

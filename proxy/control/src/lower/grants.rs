@@ -1,8 +1,11 @@
 //! What an operator gives a function beside its code: variables, credentials, hosts to connect to, the name of its log
 //! (LE section 6.3).
 
+use std::fs;
+
 use fourfront_model::{Credentials, EgressRule, EgressRuleError};
 
+use super::{Context, files};
 use crate::{
     cursor::shorten,
     expand::is_variable,
@@ -64,7 +67,8 @@ pub(super) fn egress(rules: &[Spanned<String>], report: &Report) -> Vec<EgressRu
 
 /// Credentials that a function is granted (LE-342). A variable that is not set where the node starts must not become
 /// a key that no one notices to be empty.
-pub(super) fn credentials(raw: RawCredentials, report: &Report) -> Option<Credentials> {
+pub(super) fn credentials(raw: RawCredentials, context: &Context<'_>) -> Option<Credentials> {
+    let report = context.report;
     let given = |part: Option<Spanned<String>>, name: &str| {
         let Some(part) = part else {
             report.error(&raw.at, format!("the credentials have no `{name}`"));
@@ -76,11 +80,36 @@ pub(super) fn credentials(raw: RawCredentials, report: &Report) -> Option<Creden
         Some(token) => Some(checked(token, report)?),
         None => None,
     };
+    let secret = match (raw.secret_access_key, raw.secret_access_key_file) {
+        (Some(_), Some(file)) => {
+            let message = "`secret_access_key` and `secret_access_key_file` exclude each other";
+            report.error(&file.at, message);
+            return None;
+        }
+        (secret, None) => secret,
+        (None, Some(file)) => Some(secret_in(&file, context)?),
+    };
     Some(Credentials {
         access_key_id: given(raw.access_key_id, "access_key_id")?,
-        secret_access_key: given(raw.secret_access_key, "secret_access_key")?,
+        secret_access_key: given(secret, "secret_access_key")?,
         session_token,
     })
+}
+
+/// The secret that a file holds, as secrets are mounted: without the end of its line.
+fn secret_in(file: &Spanned<String>, context: &Context<'_>) -> Option<Spanned<String>> {
+    let path = files::existing_file(file, context)?;
+    match fs::read_to_string(&path) {
+        Ok(text) => Some(Spanned {
+            value: text.trim_end_matches(['\n', '\r']).to_owned(),
+            at: file.at.clone(),
+        }),
+        Err(e) => {
+            let message = format!("`{}` cannot be read: {e}", file.value);
+            context.report.error(&file.at, message);
+            None
+        }
+    }
 }
 
 /// A part of credentials; what is wrong with it is said without it.

@@ -122,7 +122,7 @@ pub(crate) fn lower(
     watched.extend(functions.paths());
     let key_groups = KeyGroups::lower(raw.public_keys, raw.key_groups, &context);
     watched.extend(key_groups.paths());
-    let access_controls = AccessControls::lower(raw.origin_access, report);
+    let access_controls = AccessControls::lower(raw.origin_access, &context);
     let shared = Shared {
         functions: &functions,
         key_groups: &key_groups,

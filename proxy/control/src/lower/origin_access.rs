@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fourfront_model::{OriginAccess, SigningBehavior};
 
-use super::grants;
+use super::{Context, grants};
 use crate::{
     cursor::shorten,
     raw::{Named, RawOriginAccess, RawSigning},
@@ -30,10 +30,10 @@ pub(crate) enum Signing {
 }
 
 impl AccessControls {
-    pub(crate) fn lower(raw: Vec<Named<RawOriginAccess>>, report: &Report) -> Self {
+    pub(crate) fn lower(raw: Vec<Named<RawOriginAccess>>, context: &Context<'_>) -> Self {
         let one = |named: Named<RawOriginAccess>| {
             let id = named.name.value;
-            let signing = named.value.map(|raw| signing(&id, raw, report));
+            let signing = named.value.map(|raw| signing(&id, raw, context));
             (id, signing.unwrap_or(Signing::Faulty))
         };
         Self(raw.into_iter().map(one).collect())
@@ -59,7 +59,8 @@ impl AccessControls {
     }
 }
 
-fn signing(id: &str, raw: RawOriginAccess, report: &Report) -> Signing {
+fn signing(id: &str, raw: RawOriginAccess, context: &Context<'_>) -> Signing {
+    let report = context.report;
     let behavior = match raw.signing {
         RawSigning::Always => SigningBehavior::Always,
         RawSigning::NoOverride => SigningBehavior::NoOverride,
@@ -77,7 +78,7 @@ fn signing(id: &str, raw: RawOriginAccess, report: &Report) -> Signing {
     let Some(credentials) = raw.credentials else {
         return Signing::Buckets(behavior);
     };
-    match grants::credentials(credentials, report) {
+    match grants::credentials(credentials, context) {
         Some(credentials) => Signing::With(Arc::new(OriginAccess {
             id: id.to_owned(),
             behavior,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{
-    Named, RawCertificate, named,
+    Named, RawBucket, RawCertificate, named,
     node::{address, one_or_more},
 };
 use crate::{
@@ -30,13 +30,18 @@ pub(crate) struct RawAdmin {
     pub(crate) master_key_file: Option<Spanned<String>>,
     pub(crate) unknown_fields: Option<Spanned<UnknownFields>>,
     pub(crate) cors: Option<(At, Vec<Spanned<String>>)>,
-    pub(crate) artifacts: Vec<Named<Spanned<String>>>,
+    pub(crate) forward: Vec<Named<Spanned<String>>>,
+    pub(crate) artifacts: Vec<Named<RawBucket>>,
 }
 
 impl RawAdmin {
     pub(super) fn read(node: &Block<'_>) -> Self {
         let artifacts = node.get("artifacts").map_or_else(Vec::new, |c| {
-            named(c, "a map from bucket to directory", Cursor::text)
+            named(
+                c,
+                "a map from bucket to directory or server",
+                RawBucket::read_artifacts,
+            )
         });
         let base = Self {
             artifacts,
@@ -90,6 +95,9 @@ impl RawAdmin {
             cors: block.get("cors").and_then(|c| {
                 let origins = one_or_more(c, "an origin or a list of origins")?;
                 Some((c.at.clone(), origins))
+            }),
+            forward: block.get("forward").map_or_else(Vec::new, |c| {
+                named(c, "a map from service to URL", Cursor::text)
             }),
             ..base
         }

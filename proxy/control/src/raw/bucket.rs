@@ -30,6 +30,21 @@ impl RawBucket {
         })
     }
 
+    /// What stands for a bucket of artifacts: a directory by its name alone, or what stands for any bucket (CP-075).
+    pub(super) fn read_artifacts(cursor: &Cursor<'_>) -> Option<Self> {
+        if cursor.scalar().is_none() {
+            return Self::read(cursor);
+        }
+        Some(Self {
+            at: cursor.at.clone(),
+            dir: Some(cursor.text()?),
+            endpoint: None,
+            path_style: None,
+            region: None,
+            credentials: None,
+        })
+    }
+
     fn read(cursor: &Cursor<'_>) -> Option<Self> {
         if !cursor.is_mapping() {
             cursor.expected("a block with `dir`, `endpoint` or `credentials`");

@@ -34,6 +34,7 @@ pub(crate) struct RawCredentials {
     pub(crate) at: At,
     pub(crate) access_key_id: Option<Spanned<String>>,
     pub(crate) secret_access_key: Option<Spanned<String>>,
+    pub(crate) secret_access_key_file: Option<Spanned<String>>,
     pub(crate) session_token: Option<Spanned<String>>,
 }
 
@@ -45,6 +46,7 @@ impl RawCredentials {
             at: cursor.at.clone(),
             access_key_id: text("access_key_id"),
             secret_access_key: text("secret_access_key"),
+            secret_access_key_file: text("secret_access_key_file"),
             session_token: text("session_token"),
         })
     }

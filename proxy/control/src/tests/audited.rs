@@ -9,11 +9,12 @@ use bytes::Bytes;
 use fourfront_auth::{Action, AuthMode, BearerToken, Grants, Role, Source};
 use fourfront_store::{AuditEntry, BlobId};
 use http::{HeaderMap, HeaderName, Method};
+use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::plane::Plane;
 use crate::api::{
-    front::{Answer, Front, Head},
+    front::{Answer, Answered, Front, Head},
     native,
 };
 
@@ -72,9 +73,12 @@ impl Endpoint {
     }
 
     fn aws(&self, method: &str, url: &str, headers: &[(String, String)], body: &str) -> Answer {
-        let (head, body) = (Self::head(method, url, headers), body.to_owned());
-        let read = async move |_| Ok(Bytes::from(body));
-        self.runtime.block_on(self.front.aws(head, read))
+        let head = Self::head(method, url, headers);
+        let body = Full::new(Bytes::from(body.to_owned()));
+        match self.runtime.block_on(self.front.aws(head, body)) {
+            Answered::Own(answer) => answer,
+            Answered::Forwarded(_) => panic!("nothing is handed on here"),
+        }
     }
 
     /// A request of the native API.
@@ -89,9 +93,7 @@ impl Endpoint {
         let headers: Vec<_> = bearer.into_iter().collect();
         let head = Self::head(method, &format!("/_fourfront/v1/{path}"), &headers);
         let path = path.split('?').next().unwrap_or_default();
-        let body = body.into();
-        let read = async move |_| Ok(body);
-        let admitted = self.front.admit_native(&head, path, read);
+        let admitted = self.front.admit_native(&head, path, Full::new(body.into()));
         let answer = match self.runtime.block_on(admitted) {
             Ok(one) => self.front.told(&one.caller, || {
                 native::answer(&self.front, &head, path, &one.body, &one.caller)

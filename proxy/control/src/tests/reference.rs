@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use fourfront_model::{CacheMode, Compat, EventType, Selection, TrustedProxies};
 
 use crate::{
-    ControlSettings, Deployment, LoadSettings, NodeSettings, ResolverSettings, Source,
+    ArtifactSource, ControlSettings, Deployment, LoadSettings, NodeSettings, ResolverSettings,
+    Source,
     keys::{self, KeyKind},
     parse, parse_reporting,
     report::Report,
@@ -45,6 +46,7 @@ fn reference_dir() -> tempfile::TempDir {
         "keys/media.pem",
         "keys/partner.pem",
         "keys/shield-secrets.txt",
+        "keys/releases-secret.txt",
     ] {
         let path = dir.path().join(path);
         let text = match path.extension() {
@@ -175,8 +177,12 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     default.viewers.https_port = Some(443);
     let shown = &loaded.node.control;
     assert_eq!(
-        (shown.artifacts.len(), shown.certificate.is_some()),
-        (1, true)
+        (
+            shown.artifacts.len(),
+            shown.forward.len(),
+            shown.certificate.is_some()
+        ),
+        (3, 2, true)
     );
     default.control = ControlSettings {
         socket: Some(dir.path().join("data/admin.sock")),
@@ -185,6 +191,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         master_key_file: Some(dir.path().join("certs/master.key")),
         artifacts: shown.artifacts.clone(),
         cors: vec!["https://console.example.test".to_owned()],
+        forward: shown.forward.clone(),
         ..ControlSettings::default()
     };
     default.viewers.certificates = loaded.node.viewers.certificates.clone();
@@ -199,7 +206,8 @@ fn node_defaults_in_the_reference_are_the_defaults() {
     assert!(default.control.certificate.is_some());
     default.control.clock_skew = Some(15);
     default.control.master_key_file = Some(dir.path().join("certs/master.key"));
-    default.control.artifacts = [("builds".to_owned(), dir.path().join("public"))].into();
+    let builds = ArtifactSource::Dir(dir.path().join("public"));
+    assert_eq!(shown.artifacts["builds"], builds);
     assert_eq!(loaded.node, default);
 }
 

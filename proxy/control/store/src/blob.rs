@@ -117,6 +117,15 @@ impl Store {
         writer.finish()
     }
 
+    /// A file without a name beside the blobs, for what has to be on the disk for a while. It is gone when it is closed.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub fn scratch(&self) -> Result<fs::File, StoreError> {
+        let dir = self.dir().join(BLOBS).join(PARTIAL);
+        tempfile::tempfile_in(&dir).map_err(StoreError::io(&dir, "create a temporary file"))
+    }
+
     /// Where the blob is or would be.
     #[must_use]
     pub fn blob_path(&self, blob: &BlobId) -> PathBuf {
@@ -211,6 +220,15 @@ impl BlobWriter {
         Ok(())
     }
 
+    /// The bytes so far, to be looked at before they are kept.
+    ///
+    /// # Errors
+    /// The file cannot be opened again.
+    pub fn reader(&self) -> Result<fs::File, StoreError> {
+        let reader = self.file.reopen();
+        reader.map_err(StoreError::io(self.file.path(), "read the blob"))
+    }
+
     /// Bytes so far.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -235,6 +253,18 @@ impl BlobWriter {
         self.store.restart_grace(id)?;
         place(self.file.into_temp_path(), self.store.dir(), &id)?;
         Ok(id)
+    }
+}
+
+/// As [`BlobWriter::write`], for who copies.
+impl io::Write for BlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::write(self, bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

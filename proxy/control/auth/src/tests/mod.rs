@@ -1,6 +1,7 @@
 //! What the tests share: the captured requests, and a gate that knows their keys.
 
 mod drawn;
+mod foreign;
 mod gate;
 mod mutations;
 mod naive;

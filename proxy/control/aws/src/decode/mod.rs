@@ -3,6 +3,7 @@
 mod form;
 mod json;
 mod markup;
+mod stream;
 
 use std::io;
 
@@ -17,6 +18,8 @@ use crate::{
     route::Routed,
     time, xml,
 };
+
+pub use stream::{CodeFault, decode_code};
 
 /// Most unknown members that are told of.
 const UNKNOWN: usize = 64;
@@ -152,6 +155,19 @@ pub fn decode(routed: &Routed, headers: &HeaderMap, body: &[u8]) -> Result<Decod
         Protocol::Query => form::input(shape, &routed.query, &mut walk),
         Protocol::Json11 => json::object(shape, body, &mut walk),
     };
+    finish(routed, shape, headers, walk, namespace, read)
+}
+
+/// What is left to do when the body is read.
+fn finish(
+    routed: &Routed,
+    shape: &'static Shape,
+    headers: &HeaderMap,
+    mut walk: Walk,
+    namespace: Option<String>,
+    read: Result<Map<String, Value>, Malformed>,
+) -> Result<Decoded, ApiError> {
+    let service = routed.operation.service;
     let bound = read.and_then(|mut input| {
         bind(shape, routed, headers, &mut walk, &mut input)?;
         Ok(input)

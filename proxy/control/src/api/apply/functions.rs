@@ -11,6 +11,7 @@ use crate::api::{
     cloudfront::{FunctionDocument, StoreDocument},
     lambda,
     lambda::{LambdaFunction, version_id},
+    sources::Upload,
     tx::Stored,
 };
 
@@ -43,12 +44,13 @@ impl Applier<'_, '_> {
                 config["Architectures"] = json!(item.architectures);
             }
             let zip = self.artifact("function", &function.id, &item.code)?;
-            let sha256 = BlobId::of(&zip).to_string();
+            let sha256 = zip.to_string();
             let existing: Option<Stored<LambdaFunction>> =
                 self.tx.get(&Kind::Lambda, &item.name)?;
             let action = match existing {
                 None => {
-                    config["Code"] = json!({ "ZipFile": STANDARD.encode(&zip) });
+                    config["Code"] = json!({});
+                    self.tx.code = Some(Upload::Kept(zip));
                     config["Tags"] = json!(self.tagged(&item.tags));
                     self.call_lambda("CreateFunction", &config)?;
                     "create"
@@ -64,8 +66,8 @@ impl Applier<'_, '_> {
                         self.call_lambda("UpdateFunctionConfiguration", &config)?;
                     }
                     if !same_code {
-                        let input =
-                            json!({ "FunctionName": item.name, "ZipFile": STANDARD.encode(&zip) });
+                        let input = json!({ "FunctionName": item.name });
+                        self.tx.code = Some(Upload::Kept(zip));
                         self.call_lambda("UpdateFunctionCode", &input)?;
                     }
                     match same_config && same_code {
@@ -162,7 +164,8 @@ impl Applier<'_, '_> {
                     let entries = match &store.item.data {
                         None => Vec::new(),
                         Some(data) => {
-                            let bytes = self.artifact("store", &store.id, data)?;
+                            let blob = self.artifact("store", &store.id, data)?;
+                            let bytes = self.tx.store.blob_read(&blob)?.unwrap_or_default();
                             cloudfront::store::read_import(self.tx, &bytes).map_err(|why| {
                                 ApiError::new(
                                     400,

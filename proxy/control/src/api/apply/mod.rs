@@ -17,6 +17,7 @@ use super::{
     ApiError, cloudfront,
     cloudfront::{DistributionDocument, FunctionDocument, StoreDocument},
     lambda,
+    sources::Object,
     tx::{Output, Tx},
 };
 
@@ -102,6 +103,33 @@ pub(super) fn owners(store: &Store) -> BTreeMap<(String, String), String> {
             owned.map(move |owned| ((owned.kind, owned.id), name.to_owned()))
         })
         .collect()
+}
+
+/// The object that an artifact is, where it is not on the disk of who sends the plan (CP-305).
+fn object_of(artifact: &Artifact) -> Option<Object> {
+    let Artifact::S3 {
+        bucket,
+        key,
+        version,
+    } = artifact
+    else {
+        return None;
+    };
+    Some(Object {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        version: version.clone(),
+    })
+}
+
+/// All such objects of a plan.
+pub(super) fn objects(plan: &Plan) -> Vec<Object> {
+    let code = plan.functions.iter().map(|function| &function.item.code);
+    let data = plan
+        .stores
+        .iter()
+        .filter_map(|store| store.item.data.as_ref());
+    code.chain(data).filter_map(object_of).collect()
 }
 
 struct Applier<'t, 'a> {
@@ -283,13 +311,14 @@ impl Applier<'_, '_> {
 
     /// The blob of an artifact that was uploaded with the plan.
     fn artifact(
-        &self,
+        &mut self,
         what: &str,
         logical: &str,
         artifact: &Artifact,
-    ) -> Result<Vec<u8>, ApiError> {
-        if let Artifact::S3 { bucket, key, .. } = artifact {
-            return self.tx.artifact(bucket, key).map_err(|why| {
+    ) -> Result<BlobId, ApiError> {
+        if let Some(object) = object_of(artifact) {
+            let Object { bucket, key, .. } = &object;
+            return self.tx.object(&object).map_err(|why| {
                 ApiError::new(
                     400,
                     "InvalidArgument",
@@ -309,7 +338,10 @@ impl Applier<'_, '_> {
             .get(&format!("{what}:{logical}"))
             .ok_or_else(missing)?;
         let id: BlobId = sha256.parse().map_err(|_| missing())?;
-        self.tx.store.blob_read(&id)?.ok_or_else(missing)
+        match self.tx.store.blob_has(&id) {
+            true => Ok(id),
+            false => Err(missing()),
+        }
     }
 
     /// Whether the stack has the distribution that is tried out.

@@ -11,7 +11,9 @@ use super::{FunctionDocument, check_match, listed, tagging, text};
 use crate::api::{
     ApiError,
     arn::{Account, uuid},
-    rules, time,
+    rules,
+    sources::Object,
+    time,
     tx::{Output, Stored, Tx},
 };
 
@@ -110,19 +112,18 @@ pub(crate) fn make(
 pub(crate) type Entries = Vec<(std::sync::Arc<str>, std::sync::Arc<str>)>;
 
 /// What an import source holds.
-fn import(tx: &Tx<'_>, source: &Value) -> Result<Entries, ApiError> {
+fn import(tx: &mut Tx<'_>, source: &Value) -> Result<Entries, ApiError> {
     let invalid = |message: String| {
         ApiError::cloudfront("InvalidArgument", format!("ImportSource: {message}"))
     };
     let arn = text(source, "SourceARN");
-    let object = arn
-        .strip_prefix("arn:aws:s3:::")
-        .and_then(|rest| rest.split_once('/'));
-    let (bucket, key) =
-        object.ok_or_else(|| invalid(format!("`{arn}` is no ARN of an object in a bucket")))?;
-    let bytes = tx
-        .artifact(bucket, key)
+    let object = Object::of_arn(arn)
+        .ok_or_else(|| invalid(format!("`{arn}` is no ARN of an object in a bucket")))?;
+    let Object { bucket, key, .. } = &object;
+    let fetched = tx
+        .object(&object)
         .map_err(|why| invalid(format!("s3://{bucket}/{key}: {why} (CP-075)")))?;
+    let bytes = tx.store.blob_read(&fetched)?.unwrap_or_default();
     read_import(tx, &bytes).map_err(|fault| match fault {
         ImportFault::Large(message) => ApiError::cloudfront(
             "EntitySizeLimitExceeded",

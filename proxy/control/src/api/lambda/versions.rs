@@ -1,9 +1,9 @@
 //! Functions and their versions: written, published, told of, deleted (CP-060..081).
 
-use std::io::Cursor;
+use std::io::{self, BufReader};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fourfront_store::Kind;
+use base64::{engine::general_purpose::STANDARD, read::DecoderReader};
+use fourfront_store::{BlobId, Kind};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -16,6 +16,7 @@ use crate::api::{
     ApiError,
     arn::uuid,
     page::Page,
+    sources::{Object, Upload},
     tx::{Output, Stored, Tx},
 };
 
@@ -482,19 +483,24 @@ fn no_images() -> ApiError {
 }
 
 /// Keeps the code that a call brings; its checksum in hex, and its size in bytes.
-fn stored_code(tx: &Tx<'_>, code: &Value) -> Result<(String, u64), ApiError> {
+fn stored_code(tx: &mut Tx<'_>, code: &Value) -> Result<(String, u64), ApiError> {
     if code.get("ImageUri").is_some() {
         return Err(no_images());
     }
-    if let Some(bucket) = text(code, "S3Bucket") {
-        let key = text(code, "S3Key").unwrap_or_default();
-        let bytes = tx.artifact(bucket, key).map_err(|why| {
+    if let Some(object) = Object::of_code(code) {
+        let fetched = tx.object(&object).map_err(|why| {
+            let Object { bucket, key, .. } = &object;
             ApiError::lambda(
                 "InvalidParameterValueException",
                 format!("Error occurred while GetObject. s3://{bucket}/{key}: {why} (CP-075)"),
             )
         })?;
-        return keep(tx, &bytes);
+        return keep(tx, Upload::Kept(fetched));
+    }
+    if let Some(upload) = tx.code.take() {
+        let blob = kept(tx, upload)?;
+        tx.code = Some(Upload::Kept(blob.0));
+        return Ok((blob.0.to_string(), blob.1));
     }
     let Some(zip) = text(code, "ZipFile") else {
         return Err(ApiError::lambda(
@@ -502,24 +508,29 @@ fn stored_code(tx: &Tx<'_>, code: &Value) -> Result<(String, u64), ApiError> {
             "Please provide a source for function code: ZipFile, or S3Bucket and S3Key",
         ));
     };
-    let bytes = STANDARD.decode(zip.as_bytes()).map_err(|e| {
+    let mut writer = tx.store.blob_writer()?;
+    let mut bytes = DecoderReader::new(zip.as_bytes(), &STANDARD);
+    io::copy(&mut bytes, &mut writer).map_err(|e| {
         ApiError::new(
             400,
             "InvalidRequestContentException",
             format!("Could not parse request body into json: ZipFile is not base64: {e}"),
         )
     })?;
-    keep(tx, &bytes)
+    keep(tx, Upload::New(writer))
 }
 
-fn keep(tx: &Tx<'_>, zip: &[u8]) -> Result<(String, u64), ApiError> {
-    let size = zip.len() as u64;
-    CodeCheck::check(Cursor::new(zip), size).map_err(|fault| match fault {
+fn keep(tx: &Tx<'_>, zip: Upload) -> Result<(String, u64), ApiError> {
+    kept(tx, zip).map(|(blob, size)| (blob.to_string(), size))
+}
+
+fn kept(tx: &Tx<'_>, zip: Upload) -> Result<(BlobId, u64), ApiError> {
+    let (file, size) = zip.reader(tx.store)?;
+    CodeCheck::check(BufReader::new(file), size).map_err(|fault| match fault {
         CodeFault::Zipped(_) => {
             ApiError::new(413, "RequestEntityTooLargeException", fault.to_string())
         }
         _ => ApiError::lambda("InvalidParameterValueException", fault.to_string()),
     })?;
-    let blob = tx.store.blob_put(zip)?;
-    Ok((blob.to_string(), size))
+    Ok((zip.keep(tx.store)?, size))
 }

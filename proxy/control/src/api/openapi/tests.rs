@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::{
+    api::front::Received,
     api::testing::{Node, SITE, caller, front},
     published,
 };
@@ -98,7 +99,7 @@ fn requests_list_the_members_that_are_read() {
         let properties = schemas[name]["properties"].as_object().unwrap();
         properties.keys().cloned().collect()
     };
-    let unknown = Bytes::from_static(br#"{"zzz": 1}"#);
+    let unknown = Received::of(Bytes::from_static(br#"{"zzz": 1}"#));
     let (control, _kept) = node.into_parts();
     let front = front(control);
     let head = |method: http::Method| crate::api::front::Head {
