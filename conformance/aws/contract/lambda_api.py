@@ -4,6 +4,7 @@ import base64
 import concurrent.futures
 import hashlib
 import json
+import time
 import urllib.request
 
 import boto3
@@ -369,6 +370,32 @@ def writers_at_the_same_time():
         same(sum(pool.map(publish, range(20, 28))), 1, "one has the revision, and the others are told so")
 
 
+def a_writer_that_takes_long():
+    # CP-080: the second on the same function is told after 5 s, others wait for nobody
+    make("slow")
+    waiting = zipped(index__mjs="await new Promise((r) => setTimeout(r, 60000)); export const handler = async () => {};")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(aws.update_function_code, FunctionName="slow", ZipFile=waiting)
+        while True:
+            began = time.monotonic()
+            try:
+                aws.tag_resource(Resource=f"{ARN}:slow", Tags={"a": "b"})
+            except aws.exceptions.ResourceConflictException as e:
+                took = time.monotonic() - began
+                assert "in progress" in str(e) and took >= 4.5, f"{took} s: {e}"
+                break
+            # It was first.
+            assert not first.done(), "nobody was in its way"
+        began = time.monotonic()
+        make("beside", Publish=True)
+        aws.publish_version(FunctionName="beside")
+        aws.tag_resource(Resource=f"{ARN}:beside", Tags={"a": "b"})
+        assert not first.done() and time.monotonic() - began < 4, time.monotonic() - began
+        told = first.result()
+    assert told["StateReason"], told
+    same(status(aws.tag_resource(Resource=f"{ARN}:slow", Tags={"a": "b"})), 204)
+
+
 def identity():
     # CP-230, CP-236
     found = client("sts").get_caller_identity()
@@ -402,6 +429,7 @@ run(
     tags,
     aliases_and_limits,
     writers_at_the_same_time,
+    a_writer_that_takes_long,
     deleted,
     identity,
 )

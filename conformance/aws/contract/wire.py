@@ -43,8 +43,20 @@ def routes():
     status, headers, body = send("GET", "/2020-05-31/distribution")
     same((status, headers["content-type"], len(headers["x-amzn-requestid"])), (200, "text/xml", 36))
     assert headers["date"].endswith("GMT") and not [h for h in headers if h.startswith("access-control")], headers
-    status, headers, _ = send("PATCH", "/2020-05-31/distribution")
-    same(status, 405)
+    # Other methods on known paths, with those that there are.
+    for method, url, service, allow in [
+        ("PATCH", "/2020-05-31/distribution", "cloudfront", "GET, POST"),
+        ("DELETE", "/2015-03-31/functions", "lambda", "GET, POST"),
+        ("PUT", "/", "sts", "GET, POST"),
+        ("PUT", "/", "iam", "GET, POST"),
+    ]:
+        status, headers, _ = send(method, url, service=service)
+        same((status, headers.get("allow"), len(headers["x-amzn-requestid"])), (405, allow, 36), url)
+    # Pages may not read a thing unless the node says so.
+    page = {"Origin": "https://console.example.test", "Access-Control-Request-Method": "GET"}
+    for method in ["GET", "OPTIONS"]:
+        status, headers, _ = send(method, "/2020-05-31/distribution", headers=page)
+        same([h for h in headers if h.startswith("access-control")], [], f"{method} {status}")
     # Older models have a slash at the end, which is signed.
     same(send("GET", "/2015-03-31/functions/", service="lambda")[0], 200)
     status, _, body = send("GET", "/2015-03-31/functions")

@@ -50,6 +50,18 @@ fn edge_functions_and_their_stores_are_answered_as_cloudfront_answers_them() {
 }
 
 #[test]
+fn a_node_may_be_set_otherwise() {
+    // CP-700: CP-011, CP-023, CP-065, CP-120, CP-130, CP-134, CP-152, CP-202, LE-340
+    Node::start_otherwise().run("settings.py");
+}
+
+#[test]
+fn what_is_beyond_a_quota_is_refused_by_its_name() {
+    // CP-700: CP-120
+    Node::start_small().run("quotas.py");
+}
+
+#[test]
 fn a_second_plan_of_terraforms_reads_what_was_written() {
     // CP-702: CP-231, CP-265, CP-266, CP-267, CP-268, CP-269, CP-270, CP-271, CP-272, CP-273, CP-274, CP-275, CP-276, CP-278,
     // CP-279, CP-280

@@ -30,6 +30,44 @@ node:
     'arn:aws:acm:us-east-1:000000000000:certificate/one': { cert: ./site.pem, key: ./site.key }
 ";
 
+const OTHER_ADMIN: &str =
+    "admin: { listen: 127.0.0.1:0, unknown_fields: reject, cors: https://console.example.test }";
+
+const OTHER_QUOTAS: &str = "\
+  quotas:
+    cache_behaviors: 2
+    cloudfront_functions: 1
+    cloudfront_function_size: 20KiB
+    store_size: 4KiB
+    store_key_size: 600
+    store_value_size: 2KiB
+";
+
+/// Quotas that are reached at once.
+const SMALL_QUOTAS: &str = "\
+  quotas:
+    distributions: 3
+    cache_behaviors: 1
+    origins: 2
+    origin_groups: 1
+    aliases: 1
+    origin_custom_headers: 1
+    trusted_key_groups: 1
+    distributions_per_function: 1
+    distributions_per_policy: 1
+    cloudfront_functions: 1
+    key_value_stores: 1
+    cache_policies: 1
+    origin_request_policies: 1
+    response_headers_policies: 1
+    origin_access_controls: 1
+    headers_per_policy: 1
+    cookies_per_policy: 1
+    query_strings_per_policy: 1
+    custom_headers_per_policy: 1
+    removed_headers_per_policy: 1
+";
+
 /// A node that has served nothing yet. It is killed when it is dropped.
 pub(crate) struct Node {
     child: Child,
@@ -43,13 +81,28 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one in a folder of its own.
     pub(crate) fn start() -> Self {
+        Self::start_with(SITE)
+    }
+
+    /// The same with settings of its own: relaxed, strict about what it does not know, with small quotas, for a web page.
+    pub(crate) fn start_otherwise() -> Self {
+        let site = SITE.replace("admin: 127.0.0.1:0", OTHER_ADMIN);
+        Self::start_with(&format!("compat: relaxed\n{site}{OTHER_QUOTAS}"))
+    }
+
+    /// The same with as little room as there can be.
+    pub(crate) fn start_small() -> Self {
+        Self::start_with(&format!("{SITE}{SMALL_QUOTAS}"))
+    }
+
+    fn start_with(site_file: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let site = dir.path().join("site");
         fs::create_dir_all(site.join("bucket")).expect("a writable folder");
         let certified = rcgen::generate_simple_self_signed(["*.example.test".to_owned()]);
         let certified = certified.expect("a certificate");
         for (file, text) in [
-            ("fourfront.yaml", SITE.to_owned()),
+            ("fourfront.yaml", site_file.to_owned()),
             ("site.pem", certified.cert.pem()),
             ("site.key", certified.signing_key.serialize_pem()),
         ] {

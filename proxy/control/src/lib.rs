@@ -48,6 +48,7 @@ mod error;
 mod expand;
 mod keys;
 mod lower;
+mod quotas;
 mod raw;
 mod report;
 mod settings;
@@ -64,14 +65,15 @@ use std::{
     sync::Arc,
 };
 
-use fourfront_model::{FunctionKey, Site};
+use fourfront_model::{Compat, FunctionKey, Site};
 
 pub use deployed::{Deployed, Deployment, Part};
 pub use error::{Location, SiteError, SiteErrors, SiteWarning};
+pub use quotas::{ApiQuotas, Quota};
 pub use settings::{
     AccessFormat, AdminAuth, CertificateFiles, CompressionSettings, ControlSettings, HookSettings,
     LoadSettings, LogFormat, LogLevel, LogSettings, NodeSettings, Quotas, RequestLimits,
-    ResolverSettings, ShieldSettings, ViewerSettings,
+    ResolverSettings, ShieldSettings, UnknownFields, ViewerSettings,
 };
 
 use cursor::Cursor;
@@ -88,6 +90,8 @@ pub struct Loaded {
     pub site: Arc<Site>,
     /// What `node:` sets.
     pub node: NodeSettings,
+    /// How closely distributions that say nothing about it follow AWS's refusals: those that are deployed, among others.
+    pub compat: Compat,
     /// Where each function is declared, for errors found when its code is loaded.
     pub function_locations: HashMap<FunctionKey, Location>,
     /// Files and directories a change of which should lead to a reload, sorted: the site file (when it was
@@ -105,6 +109,29 @@ pub struct Loaded {
 /// Every fault found, with its place.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, SiteErrors> {
     load_with(path, env, &Deployment::default())
+}
+
+/// Like [`load`], for who develops functions: environment variables are there also where AWS has none, with a warning (CP-130).
+///
+/// # Errors
+/// Every fault found, with its place.
+pub fn load_for_development(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, SiteErrors> {
+    let text = read_text(path)?;
+    let base_dir = path.parent().unwrap_or_else(|| Path::new(""));
+    let report = Report::new(path);
+    let source = Source {
+        text: &text,
+        base_dir,
+        env,
+        development: true,
+    };
+    let mut loaded = finished(&source, &Deployment::default(), report)?;
+    loaded.watched.push(path.to_path_buf());
+    loaded.watched.sort();
+    Ok(loaded)
 }
 
 /// Like [`load`], together with what was deployed to the node.
@@ -149,20 +176,42 @@ pub fn parse_with(
     env: &dyn Fn(&str) -> Option<String>,
     deployed: &Deployment,
 ) -> Result<Loaded, SiteErrors> {
-    let report = Report::new(origin);
-    match parse_reporting(text, base_dir, env, deployed, &report) {
+    let source = Source {
+        text,
+        base_dir,
+        env,
+        development: false,
+    };
+    finished(&source, deployed, Report::new(origin))
+}
+
+/// A site file as it is read.
+struct Source<'a> {
+    text: &'a str,
+    base_dir: &'a Path,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether its functions are being developed.
+    development: bool,
+}
+
+fn finished(
+    source: &Source<'_>,
+    deployed: &Deployment,
+    report: Report,
+) -> Result<Loaded, SiteErrors> {
+    match parse_reporting(source, deployed, &report) {
         Some(loaded) if report.is_clean() => Ok(loaded),
         _ => Err(report.into_errors()),
     }
 }
 
-fn parse_reporting(
-    text: &str,
-    base_dir: &Path,
-    env: &dyn Fn(&str) -> Option<String>,
-    deployed: &Deployment,
-    report: &Report,
-) -> Option<Loaded> {
+fn parse_reporting(source: &Source<'_>, deployed: &Deployment, report: &Report) -> Option<Loaded> {
+    let &Source {
+        text,
+        base_dir,
+        env,
+        development,
+    } = source;
     if text.len() > MAX_FILE {
         let message = format!("the file is longer than {MAX_FILE} bytes");
         report.error(&whole_file(), message);
@@ -177,7 +226,7 @@ fn parse_reporting(
     let documents = documents::splice(&mut tree, base_dir, report);
     deployed::splice(&mut tree, &deployed.entries, report);
     let raw = RawSite::read(&Cursor::root(&tree, report))?;
-    let mut loaded = lower::lower(raw, &deployed.stores, base_dir, report)?;
+    let mut loaded = lower::lower(raw, &deployed.stores, base_dir, development, report)?;
     loaded.watched.extend(documents);
     loaded.watched.sort();
     loaded.watched.dedup();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use fourfront_model::{LimitProfile, PopCode, Shield, ShieldRegion, ShieldSecret, TrustedProxies};
 
-use crate::api::Account;
+use crate::{ApiQuotas, api::Account};
 
 /// Node settings, each with its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct NodeSettings {
     pub viewers: ViewerSettings,
     /// Who may change what it serves, and what resources are called there.
     pub control: ControlSettings,
+    /// How much may be deployed (CP-120). Read anew with the site part.
+    pub api_quotas: ApiQuotas,
     /// Origins' shields, and whether it is one (CF-415). Read anew with the site part.
     pub shield: ShieldSettings,
 }
@@ -84,6 +86,7 @@ impl Default for NodeSettings {
             data_dir: None,
             viewers: ViewerSettings::default(),
             control: ControlSettings::default(),
+            api_quotas: ApiQuotas::default(),
             shield: ShieldSettings::default(),
         }
     }
@@ -97,6 +100,16 @@ pub enum AdminAuth {
     SigV4,
     /// Whoever reaches it, which only this machine may.
     Any,
+}
+
+/// What becomes of members of a document that no version of the API is known to have (CP-023).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// They are kept, told and have no effect.
+    #[default]
+    Keep,
+    /// The call is refused.
+    Reject,
 }
 
 /// The admin endpoint, where the node keeps control state.
@@ -118,6 +131,10 @@ pub struct ControlSettings {
     pub master_key_file: Option<PathBuf>,
     /// Directories that stand for buckets which code and imports come from (CP-075).
     pub artifacts: BTreeMap<String, PathBuf>,
+    /// What becomes of unknown members of documents. Default `keep`.
+    pub unknown_fields: UnknownFields,
+    /// Origins of web pages that may read its answers, as browsers name them; `*` is any (CP-011). Default none.
+    pub cors: Vec<String>,
 }
 
 /// The tier between this node and origins (CF-415).

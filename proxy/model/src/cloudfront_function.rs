@@ -147,57 +147,92 @@ pub enum StoreQuotaError {
     #[error("a key may not be empty")]
     EmptyKey,
     /// The key is too long.
-    #[error("the key `{key}…` has {size} bytes, {MAX_KEY_BYTES} are allowed")]
+    #[error("the key `{key}…` has {size} bytes, {most} are allowed")]
     Key {
         /// Its beginning.
         key: String,
         /// Its size.
         size: usize,
+        /// What is allowed.
+        most: usize,
     },
     /// The value is too long.
-    #[error("the value of `{key}` has {size} bytes, {MAX_VALUE_BYTES} are allowed")]
+    #[error("the value of `{key}` has {size} bytes, {most} are allowed")]
     Value {
         /// The key.
         key: String,
         /// The value's size.
         size: usize,
+        /// What is allowed.
+        most: usize,
     },
     /// All keys and values together are too long.
-    #[error("the store has {size} bytes of keys and values, {MAX_STORE_BYTES} are allowed")]
+    #[error("the store has {size} bytes of keys and values, {most} are allowed")]
     Store {
         /// Their size.
         size: usize,
+        /// What is allowed.
+        most: usize,
     },
 }
 
-const MAX_KEY_BYTES: usize = 512;
-const MAX_VALUE_BYTES: usize = 1024;
-const MAX_STORE_BYTES: usize = 5 * 1024 * 1024;
+/// What a store may hold, in bytes (LE-474, CP-202). The default is CloudFront's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreQuotas {
+    /// Of all keys and values together. Default 5 MiB.
+    pub total: usize,
+    /// Of one key. Default 512.
+    pub key: usize,
+    /// Of one value. Default 1024.
+    pub value: usize,
+}
+
+impl Default for StoreQuotas {
+    fn default() -> Self {
+        Self {
+            total: 5 << 20,
+            key: 512,
+            value: 1024,
+        }
+    }
+}
 
 impl KeyValueStore {
-    /// Holds data against CloudFront's quotas (LE-474).
+    /// Holds data against quotas (LE-474).
     ///
     /// # Errors
     /// The first quota exceeded.
-    pub fn check_quotas(entries: &BTreeMap<String, String>) -> Result<(), StoreQuotaError> {
+    pub fn check_quotas(
+        entries: &BTreeMap<String, String>,
+        quotas: &StoreQuotas,
+    ) -> Result<(), StoreQuotaError> {
         let mut total = 0;
         for (key, value) in entries {
             let start = || key.chars().take(32).collect::<String>();
             if key.is_empty() {
                 return Err(StoreQuotaError::EmptyKey);
             }
-            if key.len() > MAX_KEY_BYTES {
-                let size = key.len();
-                return Err(StoreQuotaError::Key { key: start(), size });
+            if key.len() > quotas.key {
+                return Err(StoreQuotaError::Key {
+                    key: start(),
+                    size: key.len(),
+                    most: quotas.key,
+                });
             }
-            if value.len() > MAX_VALUE_BYTES {
-                let size = value.len();
-                return Err(StoreQuotaError::Value { key: start(), size });
+            if value.len() > quotas.value {
+                return Err(StoreQuotaError::Value {
+                    key: start(),
+                    size: value.len(),
+                    most: quotas.value,
+                });
             }
             total += key.len() + value.len();
         }
-        if total > MAX_STORE_BYTES {
-            return Err(StoreQuotaError::Store { size: total });
+        if total > quotas.total {
+            return Err(StoreQuotaError::Store {
+                size: total,
+                most: quotas.total,
+            });
         }
         Ok(())
     }
@@ -224,9 +259,10 @@ mod tests {
 
     #[test]
     fn quotas_of_a_store_are_kept() {
-        // LE-474
+        // LE-474, CP-202
+        let quotas = StoreQuotas::default();
         let check = |key: &str, value: &str| {
-            KeyValueStore::check_quotas(&BTreeMap::from([(key.into(), value.into())]))
+            KeyValueStore::check_quotas(&BTreeMap::from([(key.into(), value.into())]), &quotas)
         };
         assert_eq!(check(&"k".repeat(512), &"v".repeat(1024)), Ok(()));
         assert!(matches!(
@@ -242,9 +278,14 @@ mod tests {
             .map(|i| (format!("key-{i}"), "v".repeat(1024)))
             .collect();
         assert!(matches!(
-            KeyValueStore::check_quotas(&many),
+            KeyValueStore::check_quotas(&many, &quotas),
             Err(StoreQuotaError::Store { .. })
         ));
+        let more = StoreQuotas {
+            total: 6 << 20,
+            ..quotas
+        };
+        assert_eq!(KeyValueStore::check_quotas(&many, &more), Ok(()));
     }
 
     #[test]

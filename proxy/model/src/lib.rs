@@ -42,7 +42,7 @@ pub use behavior::{
 pub use civil::{Civil, rfc3339};
 pub use cloudfront_function::{
     CFF_MAX_CODE_BYTES, CFF_MEMORY_MB, CffRuntime, CloudFrontFunction, FunctionKind, KeyValueStore,
-    StoreContents, StoreData, StoreQuotaError,
+    StoreContents, StoreData, StoreQuotaError, StoreQuotas,
 };
 pub use cors::{
     ALL_METHODS, AllowHeaders, AllowOrigins, Asked, CorsPolicy, OriginPattern, OriginPatternError,

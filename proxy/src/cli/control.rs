@@ -42,19 +42,13 @@ const COLLECTED_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
 impl ControlState {
     /// Opens what the node keeps, if it keeps anything. Prints why it cannot.
-    pub(super) fn open(settings: &NodeSettings) -> Result<Option<Self>, ()> {
-        let Some(data_dir) = &settings.data_dir else {
+    pub(super) fn open(loaded: &Loaded) -> Result<Option<Self>, ()> {
+        let Some(data_dir) = &loaded.node.data_dir else {
             return Ok(None);
         };
         let store = Store::open(data_dir, Options::default())
             .map_err(|e| say(&format!("node.data_dir: {e}")))?;
-        let opened = Opened::new(
-            store.clone(),
-            ApiSettings {
-                account: settings.control.account.clone(),
-                artifacts: settings.control.artifacts.clone(),
-            },
-        );
+        let opened = Opened::new(store.clone(), ApiSettings::of(loaded));
         Ok(Some(Self {
             opened,
             store,

@@ -1,8 +1,10 @@
 //! `fourfront dev` (CP-601): a node without state that follows the files it is made of.
 
-use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc};
+use std::{convert::Infallible, env, net::SocketAddr, path::Path, sync::Arc};
 
-use fourfront_control::{AccessFormat, Loaded, LogFormat, LogSettings, NodeSettings};
+use fourfront_control::{
+    AccessFormat, Loaded, LogFormat, LogSettings, NodeSettings, load_for_development,
+};
 use fourfront_hooks::log::AuthorPaths;
 
 use super::{
@@ -51,7 +53,8 @@ pub(super) fn run(path: &Path, listen: SocketAddr) -> Exit {
 
 /// The site file with what `dev` decides itself.
 fn read_site(path: &Path, listen: SocketAddr) -> Option<Loaded> {
-    let mut loaded = start::read_site(path)?;
+    let loaded = load_for_development(path, &|name| env::var(name).ok());
+    let mut loaded = loaded.map_err(|e| logs::say(&e.to_string())).ok()?;
     loaded.node.listen = listen;
     if let Some(https) = &mut loaded.node.viewers.listen_https {
         // As far away as plain HTTP is heard.

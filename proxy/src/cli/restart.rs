@@ -48,6 +48,8 @@ pub(super) fn needs_restart(started: &NodeSettings, now: &NodeSettings) -> Vec<&
         trusted_proxies: _,
         pop: _,
         shield: _,
+        // Read with each call.
+        api_quotas: _,
         // Read when the node stops.
         shutdown_grace: _,
         origin_ca,

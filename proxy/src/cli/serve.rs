@@ -52,7 +52,7 @@ pub(super) fn run(config: &Path) -> Exit {
         return Exit::Failed;
     };
     logs::install(&loaded.node.log, logs::Detail::Everything);
-    let Ok(state) = ControlState::open(&loaded.node) else {
+    let Ok(state) = ControlState::open(&loaded) else {
         return Exit::Failed;
     };
     // What was deployed is served from the first request on.

@@ -209,7 +209,26 @@ impl Endpoint {
             source: came.source,
             now: self.clock.now(),
         };
-        if path == "/_fourfront/v1/backup" && parts.method == Method::GET {
+        if let Some(told) = self.front.preflight(&head) {
+            return response(told);
+        }
+        // Of a page that may read it.
+        let fields = self.front.fields_for_pages(&parts.headers);
+        let mut answered = self.told(head, bare, body, came).await;
+        answered.headers_mut().extend(fields);
+        answered
+    }
+
+    /// The answer to whoever says who they are.
+    async fn told(
+        self: Arc<Self>,
+        head: Head,
+        bare: &str,
+        body: Incoming,
+        came: Came,
+    ) -> Response<Told> {
+        let path = head.path.clone();
+        if path == "/_fourfront/v1/backup" && head.method == Method::GET {
             return match self.admit(&head, "backup", body, came).await {
                 Ok(_) => {
                     let store = self.front.control().store().clone();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{Running, Site, answer_with, get};
+use crate::program::{Running, Site, answer_with, get, run};
 
 #[test]
 fn a_saved_handler_answers_the_next_request_and_a_broken_one_changes_nothing() {
@@ -34,6 +34,22 @@ fn a_saved_handler_answers_the_next_request_and_a_broken_one_changes_nothing() {
     site.write("f.js", &answer_with("three"));
     dev.stderr_until("reloaded in ");
     assert_eq!(get(viewer, "/", &[]).body, "three");
+}
+
+#[test]
+fn variables_of_functions_are_there_while_they_are_developed() {
+    // CP-130, LE-340: and nowhere else without `compat: relaxed`
+    let site = Site::answering("");
+    let yaml = site.read("fourfront.yaml");
+    let yaml = yaml.replace("./f.js }", "./f.js, environment: { STAGE: green } }");
+    site.write("fourfront.yaml", &yaml);
+    let code = "exports.handler = async () => ({ status: '200', body: process.env.STAGE });\n";
+    site.write("f.js", code);
+    let checked = run(&["check", "."], site.path());
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    let dev = Running::start(&["dev", ".", "--listen", "127.0.0.1:0"], site.path());
+    let (viewer, _) = dev.address("developing on ");
+    assert_eq!(get(viewer, "/", &[]).body, "green");
 }
 
 #[test]

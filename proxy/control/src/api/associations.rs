@@ -1,5 +1,6 @@
 //! Functions in a distribution's configuration: which it names, and whether they may stand there (CP-130..134).
 
+use fourfront_model::Compat;
 use fourfront_store::Kind;
 use serde_json::Value;
 
@@ -117,7 +118,9 @@ fn check_events(
     Ok(())
 }
 
-/// CP-130, CP-132, CP-134.
+/// CP-130, CP-132. What a function of a relaxed site may have besides: variables, which reach it as `process.env`, and what has
+/// no effect here (a VPC, a queue for what failed, layers, whose code is not there, an architecture). Limits of the trigger
+/// (CP-134) are judged when the distribution is made ready, as of a site file.
 fn check_lambda(tx: &Tx<'_>, place: &str, association: &Association<'_>) -> Result<(), ApiError> {
     let Association {
         event,
@@ -165,6 +168,9 @@ fn check_lambda(tx: &Tx<'_>, place: &str, association: &Association<'_>) -> Resu
         return Err(refuse(format!(
             "the runtime {runtime} does not run at the edge: functions are JavaScript, nodejs18.x or later"
         )));
+    }
+    if tx.rules.compat == Compat::Relaxed {
+        return Ok(());
     }
     let is_filled = |value: &Value| match value {
         Value::Object(members) => members.values().any(|v| match v {

@@ -2,6 +2,7 @@
 //! are answered (CP section 1, section 8). Sockets are the listener's.
 
 use std::{
+    collections::HashSet,
     future::Future,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -12,23 +13,26 @@ use fourfront_auth::{
     Action, AuthFault, AuthMode, Gate, LinkSigner, Principal, RequestHead, Resource, Source, Window,
 };
 use fourfront_aws::{
-    Asked, Condition, Decoded, Dispatch, Operation, Protocol, Reply, Routed, Service, WireAnswer,
-    dispatch, encode, encode_error, route, route_named,
+    Asked, Condition, Decoded, Dispatch, Operation, Protocol, Reply, RouteError, Routed, Service,
+    WireAnswer, dispatch, encode, encode_error, route, route_named,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     ApiError, Caller, Control,
     arn::uuid,
+    cors,
     keychain::Keychain,
     lambda::FunctionRef,
     log_query::{self, Subject},
     plane::Problem,
     retries::Retries,
-    seen, time,
+    seen, time, wire,
 };
+use crate::UnknownFields;
 
 /// A request without its body.
 #[derive(Clone, Debug)]
@@ -119,6 +123,7 @@ pub struct Front {
     control: Arc<Control>,
     gate: Gate<Keychain>,
     retries: Retries<Answer>,
+    unknown: Unknown,
 }
 
 /// Longest body of a call of the native API that brings no artifact, in bytes. A plan names what it brings.
@@ -139,7 +144,18 @@ impl Front {
             control,
             gate: Gate::new(keys, mode, window, links),
             retries: Retries::default(),
+            unknown: Unknown::default(),
         }
+    }
+
+    /// The answer to a browser that asks what a web page may send here; `None` for everything else (CP-011).
+    pub fn preflight(&self, head: &Head) -> Option<Answer> {
+        cors::preflight(&self.control.settings().cors, head)
+    }
+
+    /// The fields that the answer to a request with these has for the web page it came from, if that may read it (CP-011).
+    pub fn fields_for_pages(&self, request: &HeaderMap) -> HeaderMap {
+        cors::fields(&self.control.settings().cors, request)
     }
 
     /// The control plane.
@@ -245,8 +261,17 @@ impl Front {
                 let routed = route(service, head.method.as_str(), &head.path, &head.query);
                 match routed {
                     Ok(routed) => Some(routed),
-                    Err(e) => return refuse(service, &e.answer(service), id),
+                    Err(e) => return refuse_route(service, &e, id),
                 }
+            }
+            // One path, whatever is called (CP-011).
+            Protocol::Query if !matches!(head.method, Method::GET | Method::POST) => {
+                let wrong = RouteError::WrongMethod(vec!["GET", "POST"]);
+                return refuse_route(service, &wrong, id);
+            }
+            Protocol::Json11 if head.method != Method::POST => {
+                let wrong = RouteError::WrongMethod(vec!["POST"]);
+                return refuse_route(service, &wrong, id);
             }
             Protocol::Query | Protocol::Json11 => None,
         };
@@ -305,9 +330,8 @@ impl Front {
         if let Err(fault) = self.authorize(&principal, service, operation.name, &decoded.input) {
             return refuse_fault(service, &fault, id);
         }
-        for unknown in &decoded.unknown {
-            // CP-023
-            tracing_note(service, operation, unknown);
+        if let Some(refused) = self.refuse_unknown(operation, &decoded.unknown, id) {
+            return refused;
         }
         let caller = self.caller(head, &principal);
         let invocation = text(&head.headers, "amz-sdk-invocation-id");
@@ -326,6 +350,26 @@ impl Front {
                 self.once(asked, again, head.now).await
             }
         }
+    }
+
+    /// CP-023. What nobody knows may be what a newer AWS has, or a slip of the pen: the operator says which.
+    fn refuse_unknown(
+        &self,
+        operation: &'static Operation,
+        unknown: &[String],
+        id: &str,
+    ) -> Option<Answer> {
+        let service = operation.service;
+        let settings = self.control.settings();
+        let first = unknown.first()?;
+        if settings.unknown_fields == UnknownFields::Reject && service == Service::CloudFront {
+            let error = wire::unknown_element(first);
+            return Some(refuse(service, &in_wire(error), id));
+        }
+        for path in unknown {
+            self.unknown.tell(operation, path);
+        }
+        None
     }
 
     /// Answers a call that makes something, once for all attempts that `again` says are the same (CP-013).
@@ -651,7 +695,7 @@ fn sha256(body: &[u8]) -> [u8; 32] {
     Sha256::digest(body).into()
 }
 
-fn wire(error: ApiError) -> fourfront_aws::ApiError {
+fn in_wire(error: ApiError) -> fourfront_aws::ApiError {
     fourfront_aws::ApiError {
         status: error.status,
         code: error.code,
@@ -667,7 +711,7 @@ fn worded(service: Service, mut error: ApiError) -> fourfront_aws::ApiError {
         let (status, code) = Condition::Internal.of(service);
         (error.status, error.code) = (status, code.into());
     }
-    wire(error)
+    in_wire(error)
 }
 
 /// Whether an operation's own clients know a code. What a configuration is refused for is judged by one code for all that
@@ -696,13 +740,13 @@ fn refuse_plain(
     message: String,
     id: &str,
 ) -> Answer {
-    refuse(service, &wire(ApiError::new(status, code, message)), id)
+    refuse(service, &in_wire(ApiError::new(status, code, message)), id)
 }
 
 fn refuse_fault(service: Service, fault: &AuthFault, id: &str) -> Answer {
     let of = auth_service(service);
     let error = ApiError::new(fault.status(), fault.code(of), fault.message(of));
-    let mut error = wire(error);
+    let mut error = in_wire(error);
     if let AuthFault::TooManyFailures { retry_after } = fault {
         error.retry_after = u32::try_from(retry_after.as_secs().max(1)).ok();
     }
@@ -751,12 +795,47 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|e| Err(ApiError::internal(e.to_string())))
 }
 
-fn tracing_note(service: Service, operation: &Operation, unknown: &str) {
-    tracing::warn!(
-        "{}:{}: the member {unknown} is not known here: it is kept, told and has no effect (CP-023)",
-        service.signing_name(),
-        operation.name
-    );
+/// Members that nobody knows and that the log has told of.
+#[derive(Debug, Default)]
+struct Unknown(Mutex<HashSet<(&'static str, String)>>);
+
+impl Unknown {
+    /// As many are remembered; others are told of each time.
+    const MOST: usize = 1_024;
+
+    /// Tells of a member once.
+    fn tell(&self, operation: &'static Operation, path: &str) -> bool {
+        let mut told = self.0.lock();
+        // Items of a list have the same members.
+        let place: Vec<_> = path
+            .split('.')
+            .filter(|part| part.parse::<u32>().is_err())
+            .collect();
+        let key = (operation.name, place.join("."));
+        if told.contains(&key) {
+            return false;
+        }
+        if told.len() < Self::MOST {
+            told.insert(key);
+        }
+        tracing::warn!(
+            "{}:{}: the member {path} is not known here: it is kept, told and has no effect (CP-023)",
+            operation.service.signing_name(),
+            operation.name
+        );
+        true
+    }
+}
+
+/// A request that leads to no operation; of a path with other methods, which.
+fn refuse_route(service: Service, error: &RouteError, id: &str) -> Answer {
+    let mut answer = refuse(service, &error.answer(service), id);
+    if let RouteError::WrongMethod(methods) = error
+        && let Ok(allow) = HeaderValue::from_str(&methods.join(", "))
+    {
+        answer.headers.insert(header::ALLOW, allow);
+    }
+    answer
 }
 
 /// Makes links to artifacts.
@@ -795,4 +874,42 @@ pub fn status(control: &Control) -> Value {
         "key_value_stores": count(&fourfront_store::Kind::KeyValueStore),
         "distributions": count(&fourfront_store::Kind::Distribution),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_knows_is_told_of_once() {
+        // CP-023
+        let unknown = Unknown::default();
+        let operation = |name| Service::CloudFront.operation(name).unwrap();
+        let (create, update) = (
+            operation("CreateDistribution"),
+            operation("UpdateDistribution"),
+        );
+        assert!(unknown.tell(create, "DistributionConfig.Later"));
+        assert!(!unknown.tell(create, "DistributionConfig.Later"));
+        assert!(unknown.tell(update, "DistributionConfig.Later"));
+        assert!(unknown.tell(create, "DistributionConfig.Origins.Items.0.Later"));
+        assert!(!unknown.tell(create, "DistributionConfig.Origins.Items.7.Later"));
+        for number in 0..2 * Unknown::MOST {
+            unknown.tell(create, &format!("DistributionConfig.M{number}"));
+        }
+        assert_eq!(unknown.0.lock().len(), Unknown::MOST);
+    }
+
+    #[test]
+    fn a_path_with_other_methods_says_which() {
+        // CP-011, RFC 9110 section 15.5.6
+        let wrong = RouteError::WrongMethod(vec!["DELETE", "GET"]);
+        let answer = refuse_route(Service::CloudFront, &wrong, "1");
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer.headers[header::ALLOW], "DELETE, GET");
+        let missing = refuse_route(Service::Lambda, &RouteError::UnknownPath, "1");
+        assert!(
+            missing.status == StatusCode::NOT_FOUND && !missing.headers.contains_key(header::ALLOW)
+        );
+    }
 }

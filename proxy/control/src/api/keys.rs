@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use fourfront_model::StoreQuotas;
 use fourfront_store::{AuditEntry, Kind, KvsData, KvsError, KvsQuotas, KvsRequest};
 use serde_json::{Value, json};
 
@@ -197,7 +198,7 @@ fn write(
         expected,
         puts,
         deletes,
-        quotas: KvsQuotas::default(),
+        quotas: quotas(&tx.rules.quotas.stores),
         now: tx.caller.now,
         audit,
     };
@@ -208,6 +209,15 @@ fn write(
         "TotalSizeInBytes": applied.total_bytes,
         "ETag": applied.etag,
     }))
+}
+
+/// What a store may hold. What one request may bring is no setting.
+fn quotas(stores: &StoreQuotas) -> KvsQuotas {
+    let mut quotas = KvsQuotas::default();
+    quotas.total_bytes = stores.total as u64;
+    quotas.key_bytes = stores.key;
+    quotas.value_bytes = stores.value;
+    quotas
 }
 
 fn refused(error: KvsError) -> ApiError {

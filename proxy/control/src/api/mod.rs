@@ -3,7 +3,8 @@
 //! A call is worked out on the documents as they are ([`tx`]), what it would write is composed with the node's site file into
 //! a configuration ([`compose`]) and made ready by the node ([`plane`]); then it is written, durably, and swapped in; then it
 //! is answered. So nothing is answered that is not in force, nothing is in force that is not durable, and a function that
-//! does not load changes nothing. Calls that write wait for each other; those that read wait for nobody.
+//! does not load changes nothing. Calls that change what is served wait for each other, those that read wait for nobody
+//! ([`writing`]).
 //!
 //! # Who calls, and in which order
 //!
@@ -20,6 +21,7 @@ mod arn;
 mod associations;
 mod cloudfront;
 mod compose;
+mod cors;
 mod error;
 pub mod front;
 mod iam;
@@ -35,13 +37,16 @@ pub mod plane;
 mod releases;
 mod removal;
 mod retries;
+mod rules;
 mod seen;
 mod stages;
 mod stores;
 mod sts;
 mod time;
+mod turns;
 mod tx;
 mod wire;
+mod writing;
 
 use std::{
     path::{Path, PathBuf},
@@ -56,11 +61,13 @@ use serde_json::Value;
 pub use arn::Account;
 pub use error::ApiError;
 pub use keychain::{KeyInfo, Keychain};
+pub use rules::Rules;
 pub use tx::{ApiSettings, Caller};
 
 use plane::{DataPlane, PlaneFault};
 use stores::Stores;
-use tx::{Around, Output, Tx};
+use turns::Turns;
+use tx::{Around, Loads, Output, Tx};
 
 use crate::{Deployment, Loaded, SiteErrors, parse_with};
 
@@ -92,10 +99,19 @@ pub struct Control {
     settings: ApiSettings,
     links: Links,
     stores: Arc<Stores>,
-    /// The site file as it was when it was last put in force: a file that is being edited is none of a caller's business.
-    text: Mutex<String>,
-    /// Held while a call that writes is worked out.
+    site_now: Mutex<SiteNow>,
+    /// Held while what is served is made ready and swapped in. Taken before `writing`.
+    serving: Mutex<()>,
+    /// Held while documents are written.
     writing: Mutex<()>,
+    /// Who writes on which function.
+    turns: Turns,
+}
+
+/// The site file as it was when it was last put in force: a file that is being edited is none of a caller's business.
+struct SiteNow {
+    text: Arc<str>,
+    rules: Arc<Rules>,
 }
 
 impl std::fmt::Debug for Control {
@@ -120,9 +136,6 @@ pub enum ReloadError {
     Plane(Vec<PlaneFault>),
 }
 
-/// A document that was written, and the revision that it got; 0 where there was nothing to delete.
-type Revision = (Kind, Arc<str>, u64);
-
 /// What was deployed so far, opened before there is a node that serves it.
 #[derive(Debug)]
 pub struct Opened {
@@ -146,14 +159,16 @@ impl Opened {
     /// # Errors
     /// A stored document cannot be read.
     pub fn deployment(&self) -> Result<Deployment, ApiError> {
-        let caller = Caller::node(0);
+        let (caller, loads) = (Caller::node(0), Loads::default());
         let around = Around {
             store: &self.store,
             plane: &plane::Nowhere,
             stores: &self.stores,
             settings: &self.settings,
             caller: &caller,
+            rules: Arc::clone(&self.settings.rules),
             links: &|_, _| String::new(),
+            loads: &loads,
         };
         compose::deployment(&Tx::new(around))
     }
@@ -173,11 +188,16 @@ impl Opened {
             store: self.store,
             plane,
             site,
+            site_now: Mutex::new(SiteNow {
+                text: text.into(),
+                rules: Arc::clone(&self.settings.rules),
+            }),
             settings: self.settings,
             links,
             stores: self.stores,
-            text: Mutex::new(text),
-            writing: Mutex::new(()),
+            serving: Mutex::default(),
+            writing: Mutex::default(),
+            turns: Turns::new(turns::PATIENCE),
         })
     }
 }
@@ -215,12 +235,14 @@ impl Control {
             ..AuditEntry::default()
         };
         if service == Service::KeyValueStore {
-            let tx = Tx::new(self.around(caller));
+            let loads = Loads::default();
+            let tx = Tx::new(self.around(caller, &loads));
             let is_write = keys::is_write(operation);
             return keys::call(&tx, operation, input, is_write.then_some(audit));
         }
         if reads(operation) {
-            let mut tx = Tx::new(self.around(caller));
+            let loads = Loads::default();
+            let mut tx = Tx::new(self.around(caller, &loads));
             let output = work_out(&mut tx, service, operation, input)?;
             // Of the document that was told, not of what may have taken its place meanwhile (CP-040).
             return Ok(tagged(output, |kind, id| tx.etag(kind, id)));
@@ -229,7 +251,7 @@ impl Control {
             outcome: "".into(),
             ..audit.clone()
         };
-        let written = self.write(service, operation, input, caller, audit);
+        let written = self.write(service, operation, input, caller, &audit);
         let (output, committed) = written.inspect_err(|e| {
             // Whoever tries what is refused is told of as well (CP-433).
             let outcome = e.code.as_ref().into();
@@ -246,42 +268,30 @@ impl Control {
         }))
     }
 
-    fn write(
-        &self,
-        service: Service,
-        operation: &str,
-        input: &Value,
-        caller: &Caller,
-        audit: AuditEntry,
-    ) -> Result<(Output, Vec<Revision>), ApiError> {
-        let _writing = self.writing.lock();
-        let mut tx = Tx::new(self.around(caller));
-        let output = work_out(&mut tx, service, operation, input)?;
-        let committed = self.commit(tx, Some(audit))?;
-        Ok((output, committed))
-    }
-
     /// Serves what the site file and the documents say now. The configuration as it was loaded, for who tells about it.
     ///
     /// # Errors
     /// Why it cannot be served; what is served stays.
     pub fn reload(&self, now: u64) -> Result<Loaded, ReloadError> {
-        let _writing = self.writing.lock();
-        let caller = Caller::node(now);
-        let tx = Tx::new(self.around(&caller));
+        // Documents that say what is served stay as they are while this is held.
+        let _serving = self.serving.lock();
+        let (caller, loads) = (Caller::node(now), Loads::default());
+        let tx = Tx::new(self.around(&caller, &loads));
         let deployment = compose::deployment(&tx).map_err(ReloadError::Documents)?;
         let text = crate::read_text(&self.site.path)?;
         let loaded = self.load(&text, &deployment)?;
         let activate = self.plane.prepare(&loaded).map_err(ReloadError::Plane)?;
         activate();
-        *self.text.lock() = text;
+        let rules = Arc::new(Rules::of(&loaded));
+        let text = text.into();
+        *self.site_now.lock() = SiteNow { text, rules };
         Ok(loaded)
     }
 
     /// The name of the key-value store with an ARN, if there is one.
     pub(crate) fn store_named_by(&self, arn: &str) -> Option<String> {
-        let caller = Caller::node(0);
-        let tx = Tx::new(self.around(&caller));
+        let (caller, loads) = (Caller::node(0), Loads::default());
+        let tx = Tx::new(self.around(&caller, &loads));
         let all = tx
             .list::<cloudfront::StoreDocument>(&Kind::KeyValueStore)
             .ok()?;
@@ -291,21 +301,23 @@ impl Control {
         found.map(|s| s.id)
     }
 
-    fn around<'a>(&'a self, caller: &'a Caller) -> Around<'a> {
+    fn around<'a>(&'a self, caller: &'a Caller, loads: &'a Loads) -> Around<'a> {
         Around {
             store: &self.store,
             plane: &*self.plane,
             stores: &self.stores,
             settings: &self.settings,
             caller,
+            rules: Arc::clone(&self.site_now.lock().rules),
             links: &*self.links,
+            loads,
         }
     }
 
     /// The ARN of the key-value store with a name, an id or that ARN.
     pub(crate) fn arn_of_store(&self, name: &str) -> Option<String> {
-        let caller = Caller::node(0);
-        let tx = Tx::new(self.around(&caller));
+        let (caller, loads) = (Caller::node(0), Loads::default());
+        let tx = Tx::new(self.around(&caller, &loads));
         let all = tx
             .list::<cloudfront::StoreDocument>(&Kind::KeyValueStore)
             .ok()?;
@@ -317,71 +329,6 @@ impl Control {
         found.map(|s| s.body.arn(account))
     }
 
-    /// Commits a deploy.
-    fn commit_release(
-        &self,
-        tx: Tx<'_>,
-        audit: AuditEntry,
-        release: fourfront_store::ReleaseDraft,
-    ) -> Result<(), ApiError> {
-        self.commit_as(tx, Some(audit), Some(release)).map(|_| ())
-    }
-
-    /// Makes what a call would write ready, writes it and swaps it in. The revisions of what was written.
-    fn commit(&self, tx: Tx<'_>, audit: Option<AuditEntry>) -> Result<Vec<Revision>, ApiError> {
-        self.commit_as(tx, audit, None)
-    }
-
-    fn commit_as(
-        &self,
-        tx: Tx<'_>,
-        audit: Option<AuditEntry>,
-        release: Option<fourfront_store::ReleaseDraft>,
-    ) -> Result<Vec<Revision>, ApiError> {
-        if !tx.changes_anything() {
-            return Ok(Vec::new());
-        }
-        let activate = if tx.changes_what_is_served() {
-            Some(self.prepare(&tx)?)
-        } else {
-            None
-        };
-        let caller = tx.caller;
-        let mut batch = tx.into_batch();
-        batch.author = caller.key_id.as_str().into();
-        batch.now = caller.now;
-        batch.audit = audit;
-        batch.release = release;
-        let made: Vec<_> = batch.kvs.iter().filter_map(made).collect();
-        let names: Vec<_> = batch
-            .changes
-            .iter()
-            .map(|change| (change.kind.clone(), change.id.clone()))
-            .collect();
-        let committed = self.store.write(batch)?;
-        // Functions were given the stores before there was anything in them (CP-204).
-        for id in &made {
-            self.stores.refresh(&self.store, id);
-        }
-        let stores: Vec<_> = self.store.list(&Kind::KeyValueStore, None, usize::MAX);
-        self.stores.keep(|id| {
-            let named = |document: &Arc<fourfront_store::Document>| {
-                let body = document.body.as_deref().unwrap_or_default();
-                serde_json::from_slice::<cloudfront::StoreDocument>(body).is_ok_and(|s| s.id == id)
-            };
-            stores.iter().any(named)
-        });
-        if let Some(activate) = activate {
-            activate();
-        }
-        let revisions = committed.revisions;
-        Ok(names
-            .into_iter()
-            .zip(revisions)
-            .map(|((kind, id), revision)| (kind, id, revision))
-            .collect())
-    }
-
     fn load(&self, text: &str, deployment: &Deployment) -> Result<Loaded, SiteErrors> {
         let path = &self.site.path;
         let base_dir = path.parent().unwrap_or_else(|| Path::new(""));
@@ -390,10 +337,8 @@ impl Control {
 
     fn prepare(&self, tx: &Tx<'_>) -> Result<Box<dyn FnOnce() + Send>, ApiError> {
         let deployment = compose::deployment(tx)?;
-        let loaded = {
-            let text = self.text.lock();
-            self.load(&text, &deployment)
-        };
+        let text = Arc::clone(&self.site_now.lock().text);
+        let loaded = self.load(&text, &deployment);
         let loaded = loaded.map_err(|errors| refused(&errors))?;
         self.plane.prepare(&loaded).map_err(|faults| {
             let message: Vec<_> = faults.iter().map(ToString::to_string).collect();
@@ -416,14 +361,6 @@ impl Caller {
             origin: String::new(),
             source: "local".to_owned(),
         }
-    }
-}
-
-/// The store that a change makes.
-fn made(change: &fourfront_store::KvsChange) -> Option<Arc<str>> {
-    match change {
-        fourfront_store::KvsChange::Create { id, .. } => Some(Arc::clone(id)),
-        fourfront_store::KvsChange::Remove { .. } => None,
     }
 }
 

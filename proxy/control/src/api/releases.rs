@@ -17,7 +17,8 @@ use super::{
     native::{Told, problem},
     plane::Problem,
     time,
-    tx::Tx,
+    tx::{Loads, Tx},
+    writing::Entry,
 };
 
 #[derive(Deserialize)]
@@ -139,10 +140,11 @@ fn told(applied: &Applied) -> Value {
 impl Control {
     /// What a deploy would do, with everything that could refuse it.
     fn plan(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
-        let _writing = self.writing.lock();
-        let mut tx = Tx::new(self.around(caller));
+        let loads = Loads::default();
+        let mut tx = Tx::new(self.around(caller, &loads));
         let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
-        if tx.changes_what_is_served() {
+        if tx.changes_what_is_served()? {
+            let _serving = self.serving.lock();
             // What is made ready is dropped again.
             drop(self.prepare(&tx)?);
         }
@@ -153,9 +155,16 @@ impl Control {
     }
 
     fn deploy(&self, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
-        let _writing = self.writing.lock();
-        let mut tx = Tx::new(self.around(caller));
-        let applied = apply::apply(&mut tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
+        let deployed = self.transact(caller, |tx| self.work_out_deploy(tx, deploy));
+        deployed.map(|(answer, _)| answer)
+    }
+
+    fn work_out_deploy(
+        &self,
+        tx: &mut Tx<'_>,
+        deploy: &Deploy,
+    ) -> Result<(Value, Entry), ApiError> {
+        let applied = apply::apply(tx, &deploy.plan, &deploy.artifacts, deploy.prune)?;
         let mut answer = told(&applied);
         answer["stack"] = json!(deploy.plan.stack);
         answer["notes"] = json!(deploy.plan.notes);
@@ -170,104 +179,113 @@ impl Control {
             if let Some((_, newest)) = newest {
                 answer["release"] = json!(&*newest.id);
                 answer["unchanged"] = json!(true);
-                return Ok(answer);
+                tx.forget();
+                return Ok((answer, Entry::default()));
             }
         }
-        let release = self.release(
+        let (release, entry) = release(
             tx,
             applied.members,
             &deploy.plan.stack,
             &deploy.message,
             "deploy",
-        )?;
+        );
         answer["release"] = json!(release);
-        Ok(answer)
+        Ok((answer, entry))
     }
 
     /// Puts a release in force again (CP-609).
     fn activate(&self, id: &str, message: &str, caller: &Caller) -> Result<Value, ApiError> {
-        let _writing = self.writing.lock();
-        let release = existing(self, id)?;
-        let mut tx = Tx::new(self.around(caller));
-        // A release may hold what others own, to whose distributions the stack attached functions: that is left alone.
-        let of_release = stack_of(&release);
-        let now = tx.get::<Stack>(&Kind::Setting, &apply::stack_id(&release.stack))?;
-        let now = now.map(|stored| stored.body).unwrap_or_default();
-        let mut members = Vec::new();
-        for member in &release.members {
-            let kind: Kind = member.kind.parse().map_err(|_| {
-                ApiError::internal(format!("release {id}: a member of an unknown kind"))
-            })?;
-            let is_stack = kind == Kind::Setting && *member.id == apply::stack_id(&release.stack);
-            let Some(body) = member.body.as_deref() else {
-                continue;
-            };
-            if !is_stack && !of_release.owns(&kind, &member.id) {
-                continue;
-            }
-            members.push((kind.clone(), member.id.to_string()));
-            let present = tx.get::<Value>(&kind, &member.id)?;
-            if present.is_some() && apply::only_if_gone(&kind) {
-                continue;
-            }
-            let body: Value = serde_json::from_str(body)
-                .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?;
-            if present.is_none_or(|p| p.body != body) {
-                if kind == Kind::KeyValueStore {
-                    tx.restore_data(body["id"].as_str().unwrap_or_default());
-                }
-                tx.put(kind, &member.id, &body)?;
-            }
-        }
-        // What a later deploy of the stack made is no part of it.
-        for owned in now.resources.values() {
-            let kind: Option<Kind> = owned.kind.parse().ok();
-            let Some(kind) = kind.filter(|kind| !apply::only_if_gone(kind)) else {
-                continue;
-            };
-            if !of_release.owns(&kind, &owned.id) && tx.get::<Value>(&kind, &owned.id)?.is_some() {
-                tx.delete(kind, &owned.id);
-            }
-        }
-        let said = match message {
-            "" => format!("rollback to {id}"),
-            message => message.to_owned(),
-        };
-        let made = self.release(tx, members, &release.stack, &said, "activate")?;
-        Ok(json!({ "release": made, "stack": &*release.stack, "activated": id }))
+        let old = existing(self, id)?;
+        let activated = self.transact(caller, |tx| put_back(tx, &old, message));
+        activated.map(|(answer, _)| answer)
     }
+}
 
-    /// Commits a call as a release that holds all these documents.
-    fn release(
-        &self,
-        mut tx: Tx<'_>,
-        members: Vec<(Kind, String)>,
-        stack: &str,
-        message: &str,
-        operation: &str,
-    ) -> Result<String, ApiError> {
-        for (kind, id) in members {
-            // Those that the deploy left as they are belong to the release as well.
-            tx.touch(&kind, &id);
+/// Changes the documents to those of a release.
+fn put_back(tx: &mut Tx<'_>, old: &Release, message: &str) -> Result<(Value, Entry), ApiError> {
+    let id = &*old.id;
+    // A release may hold what others own, to whose distributions the stack attached functions: that is left alone.
+    let of_release = stack_of(old);
+    let now = tx.get::<Stack>(&Kind::Setting, &apply::stack_id(&old.stack))?;
+    let now = now.map(|stored| stored.body).unwrap_or_default();
+    let mut members = Vec::new();
+    for member in &old.members {
+        let kind: Kind = member.kind.parse().map_err(|_| {
+            ApiError::internal(format!("release {id}: a member of an unknown kind"))
+        })?;
+        let is_stack = kind == Kind::Setting && *member.id == apply::stack_id(&old.stack);
+        let Some(body) = member.body.as_deref() else {
+            continue;
+        };
+        if !is_stack && !of_release.owns(&kind, &member.id) {
+            continue;
         }
-        let id = release_id(tx.caller.now);
-        let audit = AuditEntry {
-            at: tx.caller.now,
-            key: tx.caller.key_id.as_str().into(),
-            source: tx.caller.source.as_str().into(),
-            operation: format!("fourfront:{operation}").into(),
-            resource: stack.into(),
-            outcome: "ok".into(),
-            ..AuditEntry::default()
-        };
-        let draft = ReleaseDraft {
-            id: id.as_str().into(),
-            stack: stack.into(),
-            message: message.into(),
-        };
-        self.commit_release(tx, audit, draft)?;
-        Ok(id)
+        members.push((kind.clone(), member.id.to_string()));
+        let present = tx.get::<Value>(&kind, &member.id)?;
+        if present.is_some() && apply::only_if_gone(&kind) {
+            continue;
+        }
+        let body: Value = serde_json::from_str(body)
+            .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?;
+        if present.is_none_or(|p| p.body != body) {
+            if kind == Kind::KeyValueStore {
+                tx.restore_data(body["id"].as_str().unwrap_or_default());
+            }
+            tx.put(kind, &member.id, &body)?;
+        }
     }
+    // What a later deploy of the stack made is no part of it.
+    for owned in now.resources.values() {
+        let kind: Option<Kind> = owned.kind.parse().ok();
+        let Some(kind) = kind.filter(|kind| !apply::only_if_gone(kind)) else {
+            continue;
+        };
+        if !of_release.owns(&kind, &owned.id) && tx.get::<Value>(&kind, &owned.id)?.is_some() {
+            tx.delete(kind, &owned.id);
+        }
+    }
+    let said = match message {
+        "" => format!("rollback to {id}"),
+        message => message.to_owned(),
+    };
+    let (made, entry) = release(tx, members, &old.stack, &said, "activate");
+    let answer = json!({ "release": made, "stack": &*old.stack, "activated": id });
+    Ok((answer, entry))
+}
+
+/// Makes a call a release that holds all these documents.
+fn release(
+    tx: &mut Tx<'_>,
+    members: Vec<(Kind, String)>,
+    stack: &str,
+    message: &str,
+    operation: &str,
+) -> (String, Entry) {
+    for (kind, id) in members {
+        // Those that the deploy left as they are belong to the release as well.
+        tx.touch(&kind, &id);
+    }
+    let id = release_id(tx.caller.now);
+    let audit = AuditEntry {
+        at: tx.caller.now,
+        key: tx.caller.key_id.as_str().into(),
+        source: tx.caller.source.as_str().into(),
+        operation: format!("fourfront:{operation}").into(),
+        resource: stack.into(),
+        outcome: "ok".into(),
+        ..AuditEntry::default()
+    };
+    let draft = ReleaseDraft {
+        id: id.as_str().into(),
+        stack: stack.into(),
+        message: message.into(),
+    };
+    let entry = Entry {
+        audit: Some(audit),
+        release: Some(draft),
+    };
+    (id, entry)
 }
 
 /// `r` and the time of the release, so that they sort, and some letters more.

@@ -17,7 +17,7 @@ use super::{
     front::{Front, Head},
     native::{Told, decoded, problem},
     plane::Problem,
-    tx::{Stored, Tx},
+    tx::{Loads, Stored, Tx},
     work_out,
 };
 
@@ -119,11 +119,8 @@ impl Control {
         verb: &str,
         id: &str,
         caller: &Caller,
-        change: impl FnOnce(&mut Tx<'_>) -> Result<(), ApiError>,
+        change: impl Fn(&mut Tx<'_>) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
-        let _writing = self.writing.lock();
-        let mut tx = Tx::new(self.around(caller));
-        change(&mut tx)?;
         let audit = AuditEntry {
             at: caller.now,
             key: caller.key_id.as_str().into(),
@@ -133,12 +130,14 @@ impl Control {
             outcome: "ok".into(),
             ..AuditEntry::default()
         };
-        self.commit(tx, Some(audit)).map(|_| ())
+        let changed = self.transact(caller, |tx| Ok((change(tx)?, audit.clone().into())));
+        changed.map(|_| ())
     }
 
     /// How the gradual rollout of a distribution stands.
     fn stage(&self, id: &str, caller: &Caller) -> Result<Value, ApiError> {
-        let tx = Tx::new(self.around(caller));
+        let loads = Loads::default();
+        let tx = Tx::new(self.around(caller, &loads));
         let stage = Stage::of(&tx, id)?;
         let config = &stage.policy.body.config;
         let shown = |d: &Stored<DistributionDocument>| {

@@ -2,12 +2,15 @@
 //! changes are durable.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
+    sync::Arc,
     time::SystemTime,
 };
 
 use fourfront_store::{Batch, BlobId, Change, Expected, Kind, KvsChange, Snapshot, Store};
+use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -18,9 +21,11 @@ use super::{
     cloudfront::DistributionDocument,
     lambda::{Code, FunctionRef, model_function},
     plane::DataPlane,
+    rules::Rules,
     stores::Stores,
     time,
 };
+use crate::{Loaded, UnknownFields};
 
 /// Who calls, and when.
 #[derive(Clone, Debug)]
@@ -42,6 +47,26 @@ pub struct ApiSettings {
     pub account: Account,
     /// Directories that stand for buckets which code and imports come from, by their names (CP-075).
     pub artifacts: BTreeMap<String, PathBuf>,
+    /// What becomes of members that nobody knows (CP-023).
+    pub unknown_fields: UnknownFields,
+    /// Origins of web pages that may read answers; `*` is any (CP-011).
+    pub cors: Vec<String>,
+    /// What documents are held against until the site file is read anew.
+    pub rules: Arc<Rules>,
+}
+
+impl ApiSettings {
+    /// Those of a site file.
+    pub fn of(loaded: &Loaded) -> Self {
+        let control = &loaded.node.control;
+        Self {
+            account: control.account.clone(),
+            artifacts: control.artifacts.clone(),
+            unknown_fields: control.unknown_fields,
+            cors: control.cors.clone(),
+            rules: Arc::new(Rules::of(loaded)),
+        }
+    }
 }
 
 /// The largest object that is taken from a bucket's directory, in bytes: the largest zip of a function.
@@ -98,23 +123,41 @@ pub(crate) struct Tx<'a> {
     pub(crate) stores: &'a Stores,
     pub(crate) settings: &'a ApiSettings,
     pub(crate) caller: &'a Caller,
+    pub(crate) rules: Arc<Rules>,
     links: &'a dyn Fn(&str, &str) -> String,
+    loads: &'a Loads,
     current: Snapshot,
+    read: RefCell<Read>,
     pending: BTreeMap<(Kind, String), Option<Vec<u8>>>,
     data: Vec<KvsChange>,
     serves_anew: bool,
 }
 
 /// What a call is worked out with.
-#[derive(Clone, Copy)]
 pub(crate) struct Around<'a> {
     pub(crate) store: &'a Store,
     pub(crate) plane: &'a dyn DataPlane,
     pub(crate) stores: &'a Stores,
     pub(crate) settings: &'a ApiSettings,
     pub(crate) caller: &'a Caller,
+    pub(crate) rules: Arc<Rules>,
     /// Makes a link to an artifact that works for a while, from the API's origin and the artifact's SHA-256 (CP-070).
     pub(crate) links: &'a dyn Fn(&str, &str) -> String,
+    /// What is known of code that was tried out.
+    pub(crate) loads: &'a Loads,
+}
+
+/// Which code does not load and why, kept while a call is worked out: one that has to be worked out a second time tries its
+/// code once.
+#[derive(Debug, Default)]
+pub(crate) struct Loads(Mutex<HashMap<String, Option<String>>>);
+
+/// What a call has looked at, which has to be the same still when it is written.
+#[derive(Debug, Default)]
+struct Read {
+    documents: BTreeSet<(Kind, String)>,
+    /// Those of which all documents were looked at.
+    kinds: BTreeSet<Kind>,
 }
 
 impl<'a> Tx<'a> {
@@ -125,8 +168,11 @@ impl<'a> Tx<'a> {
             stores: around.stores,
             settings: around.settings,
             caller: around.caller,
+            rules: around.rules,
             links: around.links,
+            loads: around.loads,
             current: around.store.snapshot(),
+            read: RefCell::default(),
             pending: BTreeMap::new(),
             data: Vec::new(),
             serves_anew: false,
@@ -184,11 +230,20 @@ impl<'a> Tx<'a> {
         if !runtime.is_some_and(super::lambda::is_javascript) {
             return None;
         }
+        let key = serde_json::to_string(&(name, &code.sha256, &code.config)).ok()?;
+        if let Some(known) = self.loads.0.lock().get(&key) {
+            return known.clone();
+        }
         let zip = self.blob_path(&code.sha256)?;
-        match model_function(name, 0, code, zip) {
+        let error = match model_function(name, 0, code, zip) {
             Ok(function) => self.plane.load_error(&function),
             Err(e) => Some(e),
+        };
+        if let Some(error) = &error {
+            tracing::warn!("function {name}: its code does not load: {error} (CP-065)");
         }
+        self.loads.0.lock().insert(key, error.clone());
+        error
     }
 
     /// Where a blob lies. Not as seen from the site file's folder, as paths in the file are.
@@ -244,12 +299,14 @@ impl<'a> Tx<'a> {
         kind: &Kind,
         id: &str,
     ) -> Result<Option<Stored<T>>, ApiError> {
-        if let Some(body) = self.pending.get(&(kind.clone(), id.to_owned())) {
+        let key = (kind.clone(), id.to_owned());
+        if let Some(body) = self.pending.get(&key) {
             return body
                 .as_deref()
                 .map(|body| parsed(kind, id, None, body))
                 .transpose();
         }
+        self.read.borrow_mut().documents.insert(key);
         let Some(document) = self.current.get(kind, id) else {
             return Ok(None);
         };
@@ -263,6 +320,7 @@ impl<'a> Tx<'a> {
         &self,
         kind: &Kind,
     ) -> Result<Vec<Stored<T>>, ApiError> {
+        self.read.borrow_mut().kinds.insert(kind.clone());
         let mut all = BTreeMap::new();
         for document in self.current.list(kind, None, usize::MAX) {
             let body = document.body.as_deref().unwrap_or_default();
@@ -307,7 +365,32 @@ impl<'a> Tx<'a> {
         self.pending.insert((kind, id.to_owned()), None);
     }
 
-    /// What is to be written. Documents are expected as the call saw them: nobody else writes while it is worked out.
+    /// Whether everything that the call has looked at, and what it would write, is still as it was then: others may write
+    /// while it is worked out.
+    pub(crate) fn is_current(&self) -> bool {
+        let now = self.store.snapshot();
+        if now.sequence() == self.current.sequence() {
+            return true;
+        }
+        let revision = |snapshot: &Snapshot, kind: &Kind, id: &str| {
+            snapshot.get(kind, id).map(|document| document.revision)
+        };
+        let all = |snapshot: &Snapshot, kind: &Kind| -> Vec<_> {
+            let documents = snapshot.list(kind, None, usize::MAX);
+            let each = documents.iter();
+            each.map(|document| (document.id.clone(), document.revision))
+                .collect()
+        };
+        let read = self.read.borrow();
+        let mut documents = read.documents.iter().chain(self.pending.keys());
+        documents.all(|(kind, id)| revision(&now, kind, id) == revision(&self.current, kind, id))
+            && read
+                .kinds
+                .iter()
+                .all(|kind| all(&now, kind) == all(&self.current, kind))
+    }
+
+    /// What is to be written. Documents are expected as the call saw them, which [`Self::is_current`] has to say.
     pub(crate) fn into_batch(self) -> Batch {
         let current = self.current;
         let changes = self.pending.into_iter().map(|((kind, id), body)| {
@@ -326,23 +409,44 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// Leaves everything as it is.
+    pub(crate) fn forget(&mut self) {
+        self.pending.clear();
+        self.data.clear();
+        self.serves_anew = false;
+    }
+
     /// Whether anything is to be written.
     pub(crate) fn changes_anything(&self) -> bool {
         !self.pending.is_empty() || !self.data.is_empty()
     }
 
-    /// Whether what is served may change.
-    pub(crate) fn changes_what_is_served(&self) -> bool {
-        self.serves_anew || self.pending.keys().any(|(kind, _)| is_served(kind))
+    /// Whether what is served may change. A version that no distribution names is not served, so publishing one is not.
+    pub(crate) fn changes_what_is_served(&self) -> Result<bool, ApiError> {
+        if self.serves_anew || self.pending.keys().any(|(kind, _)| is_served(kind)) {
+            return Ok(true);
+        }
+        for (_, id) in self
+            .pending
+            .keys()
+            .filter(|(kind, _)| *kind == Kind::LambdaVersion)
+        {
+            let (name, number) = id.rsplit_once(':').unwrap_or((id, ""));
+            let number = number.parse::<u32>().ok();
+            let served = self.associated_versions(name)?;
+            if number.is_none_or(|number| served.contains(&number)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
-/// Kinds that say what is served. A function of Lambda is served in published versions alone.
+/// Kinds that say what is served by themselves. Of Lambda's functions, versions are served where distributions name them.
 fn is_served(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::Distribution
-            | Kind::LambdaVersion
             | Kind::CachePolicy
             | Kind::OriginRequestPolicy
             | Kind::ResponseHeadersPolicy

@@ -22,7 +22,7 @@ pub(crate) use distribution::{
 };
 pub(crate) use node::{
     ADMIN, BUCKET, CERTIFICATE, COMPRESSION, HOOKS, HTTP2, LIMITS, LOG, LOGGING, NODE,
-    NODE_ORIGINS, NODE_SHIELD, RESOLVER,
+    NODE_ORIGINS, NODE_SHIELD, QUOTAS, RESOLVER,
 };
 pub(crate) use origin::{
     CUSTOM_HEADER, CUSTOM_ORIGIN, EJECTION, FAILOVER_CRITERIA, GROUP_MEMBER, HEALTH_CHECK, ORIGIN,
@@ -186,6 +186,7 @@ pub(crate) const ALL: &[&Table] = &[
     &LOG,
     &LOGGING,
     &LIMITS,
+    &QUOTAS,
     &COMPRESSION,
     &FUNCTION,
     &ORIGIN_ACCESS_CONTROL,

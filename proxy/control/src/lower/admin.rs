@@ -1,4 +1,5 @@
-//! The admin endpoint: who may speak to it, and what its resources are called (CP-400, CP-401, CP-005, CP-006, CP-075).
+//! The admin endpoint: who may speak to it, and what its resources are called (CP-400, CP-401, CP-005, CP-006, CP-011, CP-023,
+//! CP-075).
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -8,7 +9,7 @@ use crate::{
     api::Account,
     cursor::shorten,
     raw::{Named, RawAdmin},
-    report::Spanned,
+    report::{At, Spanned},
 };
 
 /// Lowers what `node.admin` and `node.artifacts` say. `has_data` is whether the node keeps control state.
@@ -70,8 +71,9 @@ pub(super) fn lower(
             );
         }
     }
-    let default = Account::default();
-    let mut account = default;
+    let auth = raw.auth.as_ref().map_or(AdminAuth::SigV4, |a| a.value);
+    let cors = cors(raw.cors, auth, context);
+    let mut account = Account::default();
     if let Some(id) = raw.account_id {
         if id.value.len() == 12 && id.value.bytes().all(|b| b.is_ascii_digit()) {
             account.id = id.value;
@@ -110,7 +112,7 @@ pub(super) fn lower(
         artifacts.extend(directory.map(|d| (name.value, d)));
     }
     ControlSettings {
-        auth: raw.auth.map_or(AdminAuth::SigV4, |a| a.value),
+        auth,
         insecure,
         socket: raw.socket.map(|socket| context.resolve(&socket.value)),
         certificate,
@@ -120,7 +122,60 @@ pub(super) fn lower(
             .master_key_file
             .and_then(|file| files::existing_file(&file, context)),
         artifacts,
+        unknown_fields: raw
+            .unknown_fields
+            .map_or_else(Default::default, |u| u.value),
+        cors,
     }
+}
+
+/// CP-011. Each as browsers send it, so that it can be compared as text.
+fn cors(
+    raw: Option<(At, Vec<Spanned<String>>)>,
+    auth: AdminAuth,
+    context: &Context<'_>,
+) -> Vec<String> {
+    let Some((at, origins)) = raw else {
+        return Vec::new();
+    };
+    if auth == AdminAuth::Any && origins.iter().any(|o| o.value == "*") {
+        context.report.error_help(
+            &at,
+            "with `auth: any`, every web page that a browser on this machine shows could change what is served",
+            "name the origins of your own pages, or use `auth: sigv4`".to_owned(),
+        );
+    }
+    let mut all = Vec::new();
+    for origin in origins {
+        if origin.value == "*" || is_origin(&origin.value) {
+            all.push(origin.value);
+            continue;
+        }
+        context.report.error_help(
+            &origin.at,
+            format!("`{}` is no origin of a web page", shorten(&origin.value)),
+            "as browsers write it, such as `https://console.example.com` or `http://localhost:3000`; `*` is any"
+                .to_owned(),
+        );
+    }
+    all
+}
+
+/// Whether a text is a scheme, a host and perhaps a port that is not the scheme's own, in lower case.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else {
+        return false;
+    };
+    let own_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    let parsed = authority.parse::<http::uri::Authority>();
+    parsed.is_ok_and(|a| !a.host().is_empty() && !a.as_str().contains('@'))
+        && !authority.ends_with(own_port)
+        && !authority.ends_with(':')
+        && text.bytes().all(|b| !b.is_ascii_uppercase())
 }
 
 impl RawAdmin {
@@ -132,5 +187,7 @@ impl RawAdmin {
             || self.domain_suffix.is_some()
             || self.clock_skew.is_some()
             || self.master_key_file.is_some()
+            || self.unknown_fields.is_some()
+            || self.cors.is_some()
     }
 }

@@ -6,8 +6,8 @@
 use std::{path::Path, sync::Arc};
 
 use fourfront_model::{
-    CFF_MAX_CODE_BYTES, CloudFrontFunction, Compat, EventType, Function, FunctionKind,
-    FunctionName, FunctionSource, FunctionVersion, HandlerPath,
+    CloudFrontFunction, Compat, EventType, Function, FunctionKind, FunctionName, FunctionSource,
+    FunctionVersion, HandlerPath,
 };
 
 use super::{Context, arns, files, store::Stores};
@@ -69,13 +69,14 @@ impl DeclaredCloudFront {
             return None;
         }
         let function = self.function.as_ref()?;
+        let most = context.quotas.cloudfront_function_size;
         if compat == Compat::Strict
             && let FunctionSource::File(path) = &function.source
-            && let Some(size) = size(path).filter(|size| *size > CFF_MAX_CODE_BYTES as u64)
+            && let Some(size) = size(path).filter(|size| *size > most as u64)
         {
-            // LE-435
+            // LE-435, CP-152
             let message = format!(
-                "FunctionSizeLimitExceeded: the code has {size} bytes, a CloudFront Function may have {CFF_MAX_CODE_BYTES}"
+                "FunctionSizeLimitExceeded: the code has {size} bytes, a CloudFront Function may have {most}"
             );
             let help = "shorten it, or set `compat: relaxed` for the distribution".to_owned();
             context.report.error_help(&self.at, message, help);

@@ -146,10 +146,10 @@ impl Functions {
     }
 
     /// LE-340 for functions no behaviour uses, which no distribution's `compat` speaks for.
-    pub(crate) fn refuse_unattached_environments(&self, report: &Report) {
+    pub(crate) fn refuse_unattached_environments(&self, context: &Context<'_>) {
         for d in self.declared.iter().filter(|d| !d.attached.get()) {
             if let Some(at) = &d.environment_at {
-                report.error_help(at, NO_ENVIRONMENT, environment_help());
+                no_environment(at, NO_ENVIRONMENT, context);
             }
         }
     }
@@ -185,8 +185,15 @@ impl Functions {
 
 const NO_ENVIRONMENT: &str = "Lambda@Edge functions have no environment variables";
 
-fn environment_help() -> String {
-    "set `compat: relaxed`, or pass values in the origin's `custom_headers`".to_owned()
+/// Refuses variables; while functions are developed they work, and it is told once a file that they do not elsewhere (CP-130).
+fn no_environment(at: &At, refusal: &str, context: &Context<'_>) {
+    let help = "set `compat: relaxed`, or pass values in the origin's `custom_headers`";
+    if context.development {
+        let message = format!("{NO_ENVIRONMENT}: they are there while you develop; {help}");
+        context.report.warn(at, "CP-130", message);
+    } else {
+        context.report.error_help(at, refusal, help.to_owned());
+    }
 }
 
 impl Declared {
@@ -279,7 +286,11 @@ impl Declared {
             );
         }
         if let Some(at) = &self.environment_at {
-            refuse(at, NO_ENVIRONMENT.to_owned(), environment_help());
+            let refusal = format!(
+                "InvalidLambdaFunctionAssociation: {NO_ENVIRONMENT} ({event} on line {})",
+                association.line
+            );
+            no_environment(at, &refusal, context);
         }
         match self.package_size(function, ceilings.package) {
             Ok(size) if size <= ceilings.package => {}

@@ -41,7 +41,7 @@ use std::{
 
 use fourfront_model::{Compat, KeyValueStore, LimitProfile, Site};
 
-use crate::{Loaded, raw::RawSite, report::Report};
+use crate::{ApiQuotas, Loaded, raw::RawSite, report::Report};
 
 use bucket::Buckets;
 use distribution::Placed;
@@ -73,6 +73,10 @@ pub(crate) struct Context<'a> {
     pub(crate) shields: ShieldNames,
     /// What stands for buckets that origins name (CP-320).
     pub(crate) buckets: Buckets,
+    /// What data of stores and code of CloudFront Functions are held against.
+    pub(crate) quotas: ApiQuotas,
+    /// Whether functions are being developed, which may have variables then (CP-130).
+    pub(crate) development: bool,
 }
 
 /// What is declared once and named by distributions.
@@ -87,6 +91,7 @@ pub(crate) fn lower(
     mut raw: RawSite,
     deployed: &[Arc<KeyValueStore>],
     base_dir: &Path,
+    development: bool,
     report: &Report,
 ) -> Option<Loaded> {
     quotas::site(&raw, report);
@@ -103,6 +108,8 @@ pub(crate) fn lower(
         log_directory: node::log_directory(&raw.node, base_dir),
         shields: ShieldNames::of(&raw.node),
         buckets: Buckets::default(),
+        quotas: raw.node.api_quotas.clone(),
+        development,
     };
     context.buckets = Buckets::lower(buckets, &context);
     let mut watched = Vec::new();
@@ -129,10 +136,10 @@ pub(crate) fn lower(
             distribution::check_name(&named.name, report);
         }
     }
-    if raw.modes.compat.unwrap_or_default() == Compat::Strict {
-        functions.refuse_unattached_environments(report);
-    }
     let compat = raw.modes.compat.unwrap_or_default();
+    if compat == Compat::Strict {
+        functions.refuse_unattached_environments(&context);
+    }
     rollout::lower(raw.rollouts, compat, &mut distributions, report);
     distribution::check_names_are_free(&distributions, report);
     let fallback = distribution::fallback(&distributions, report);
@@ -170,6 +177,7 @@ pub(crate) fn lower(
     Some(Loaded {
         site: Arc::new(site),
         node,
+        compat,
         function_locations,
         watched,
         warnings: Vec::new(),

@@ -220,6 +220,7 @@ pub(crate) fn lower(
         data_dir,
         viewers,
         control,
+        api_quotas: raw.api_quotas,
         shield,
     }
 }

@@ -111,7 +111,7 @@ fn lower_one(
     let file = raw.file.as_ref()?;
     let path = files::existing_file(file, context)?;
     let read = read(&path).and_then(|data| {
-        KeyValueStore::check_quotas(&data.0).map_err(|e| e.to_string())?;
+        KeyValueStore::check_quotas(&data.0, &context.quotas.stores).map_err(|e| e.to_string())?;
         Ok(data)
     });
     match read {

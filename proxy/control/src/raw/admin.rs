@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 
-use super::{Named, RawCertificate, named, node::address};
+use super::{
+    Named, RawCertificate, named,
+    node::{address, one_or_more},
+};
 use crate::{
-    AdminAuth,
+    AdminAuth, UnknownFields,
     cursor::{Block, Cursor},
     keys,
     report::{At, Spanned},
@@ -25,6 +28,8 @@ pub(crate) struct RawAdmin {
     pub(crate) domain_suffix: Option<Spanned<String>>,
     pub(crate) clock_skew: Option<Spanned<u64>>,
     pub(crate) master_key_file: Option<Spanned<String>>,
+    pub(crate) unknown_fields: Option<Spanned<UnknownFields>>,
+    pub(crate) cors: Option<(At, Vec<Spanned<String>>)>,
     pub(crate) artifacts: Vec<Named<Spanned<String>>>,
 }
 
@@ -50,6 +55,11 @@ impl RawAdmin {
             return base;
         };
         let text = |key: &str| block.get(key).and_then(Cursor::text);
+        if let Some(strict) = block.get("strict_load") {
+            // CP-065
+            let never = "not to be had: a version that does not load never becomes active";
+            strict.choice(&[("true", Ok(())), ("false", Err(never))]);
+        }
         Self {
             at: Some(cursor.at.clone()),
             listen: block.get("listen").and_then(address),
@@ -71,6 +81,16 @@ impl RawAdmin {
                 .get("clock_skew")
                 .and_then(|c| c.integer(1..=60, "minutes")),
             master_key_file: text("master_key_file"),
+            unknown_fields: block.get("unknown_fields").and_then(|c| {
+                c.choice(&[
+                    ("keep", Ok(UnknownFields::Keep)),
+                    ("reject", Ok(UnknownFields::Reject)),
+                ])
+            }),
+            cors: block.get("cors").and_then(|c| {
+                let origins = one_or_more(c, "an origin or a list of origins")?;
+                Some((c.at.clone(), origins))
+            }),
             ..base
         }
     }

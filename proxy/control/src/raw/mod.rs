@@ -19,6 +19,7 @@ mod origin_group;
 mod policy;
 mod policy_config;
 mod pool;
+mod quotas;
 mod resolver;
 mod response_headers;
 mod rollout;

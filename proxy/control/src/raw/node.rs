@@ -6,7 +6,7 @@ use fourfront_model::{LimitProfile, PopCode};
 
 use super::{Named, RawAdmin, RawBucket, shield::RawNodeShield, tls::RawViewers};
 use crate::{
-    AccessFormat, LogFormat, LogLevel, Quotas, ResolverSettings,
+    AccessFormat, ApiQuotas, LogFormat, LogLevel, Quotas, ResolverSettings,
     cursor::{Block, Cursor, shorten},
     keys,
     report::Spanned,
@@ -42,6 +42,7 @@ pub(crate) struct RawNode {
     pub(crate) max_connections: Option<u64>,
     pub(crate) max_compressions: Option<u64>,
     pub(crate) quotas: Quotas,
+    pub(crate) api_quotas: ApiQuotas,
     pub(crate) gzip_level: Option<u64>,
     pub(crate) brotli_level: Option<u64>,
     pub(crate) max_header_bytes: Option<Spanned<u64>>,
@@ -190,6 +191,9 @@ impl RawNode {
             .and_then(|c| Block::open(c, &keys::LIMITS))
         {
             raw.read_limits(&limits);
+        }
+        if let Some(quotas) = block.get("quotas") {
+            raw.api_quotas = super::quotas::read(quotas);
         }
         Some(raw)
     }

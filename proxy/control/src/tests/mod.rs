@@ -1,5 +1,6 @@
 //! Site files against what they become, or what is said about them.
 
+mod api_rules;
 mod artifacts;
 mod associations;
 mod behaviors;
@@ -7,6 +8,7 @@ mod buckets;
 mod cloudfront_functions;
 mod deployed;
 mod deployed_certificates;
+mod development;
 mod distributions;
 mod documents;
 mod error_responses;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fourfront_model::{LimitProfile, TrustedProxies};
 
 use super::{accepted, refused};
-use crate::{LogFormat, LogLevel, NodeSettings, Quotas};
+use crate::{LogFormat, LogLevel, NodeSettings, Quota, Quotas, UnknownFields};
 
 fn with_node(settings: &str) -> String {
     let settings = settings.trim_matches('\n').replace('\n', "\n  ");
@@ -130,6 +130,33 @@ data_dir: ./data",
 }
 
 #[test]
+fn settings_of_the_api_are_read() {
+    // CP-011, CP-023, CP-120, CP-152, CP-202
+    let node = accepted(&with_node(
+        "data_dir: ./data
+admin: { unknown_fields: reject, cors: [https://console.example.com, \"http://localhost:3000\", \"*\"] }
+quotas: { origins: 25, cache_behaviors: 0, cloudfront_function_size: 40KiB, store_size: 1GiB, store_key_size: 1KiB, store_value_size: 2048 }",
+    ))
+    .node;
+    assert_eq!(node.control.unknown_fields, UnknownFields::Reject);
+    assert_eq!(node.control.cors.len(), 3);
+    let quotas = &node.api_quotas;
+    assert_eq!(quotas.most(Quota::Origins), 25);
+    assert_eq!(quotas.most(Quota::CacheBehaviors), 0);
+    assert_eq!(quotas.most(Quota::Distributions), 10_000);
+    assert_eq!(quotas.cloudfront_function_size, 40_960);
+    let stores = quotas.stores;
+    assert_eq!(
+        (stores.total, stores.key, stores.value),
+        (1 << 30, 1_024, 2_048)
+    );
+    let default = NodeSettings::default();
+    assert_eq!(default.control.unknown_fields, UnknownFields::Keep);
+    assert!(default.control.cors.is_empty());
+    assert_eq!(default.api_quotas.cloudfront_function_size, 10_240);
+}
+
+#[test]
 fn each_bad_value_is_refused() {
     for (setting, expected) in [
         (
@@ -251,6 +278,46 @@ fn each_bad_value_is_refused() {
         (
             "limits: { max_header_count: 0 }",
             "2:31: node.limits.max_header_count: expected a number of headers",
+        ),
+        (
+            "quotas: { origins: many }",
+            "2:22: node.quotas.origins: expected a number of them, a whole number from 0 to 1000000, found `many`",
+        ),
+        (
+            "quotas: { cloudfront_function_size: 41KiB }",
+            "2:39: node.quotas.cloudfront_function_size: 41984 bytes is out of bounds: from 1 to 40960 bytes",
+        ),
+        (
+            "quotas: { store_key_size: 2KiB }",
+            "2:29: node.quotas.store_key_size: 2048 bytes is out of bounds: from 1 to 1024 bytes",
+        ),
+        (
+            "quotas: { behaviors: 1 }",
+            "2:13: node.quotas.behaviors: `behaviors` is not a setting of `node.quotas`",
+        ),
+        (
+            "data_dir: ./data\nadmin: { unknown_fields: refuse }",
+            "3:28: node.admin.unknown_fields: expected `keep` or `reject`, found `refuse`",
+        ),
+        (
+            "data_dir: ./data\nadmin: { strict_load: false }",
+            "3:25: node.admin.strict_load: `false` is not to be had: a version that does not load never becomes active",
+        ),
+        (
+            "data_dir: ./data\nadmin: { cors: [https://a.test, console.test] }",
+            "3:35: node.admin.cors[1]: `console.test` is no origin of a web page | `https://console.example.com`",
+        ),
+        (
+            "data_dir: ./data\nadmin: { cors: https://A.test/ }",
+            "3:18: node.admin.cors: `https://A.test/` is no origin of a web page",
+        ),
+        (
+            "data_dir: ./data\nadmin: { cors: '*', auth: any }",
+            "3:18: node.admin.cors: with `auth: any`, every web page",
+        ),
+        (
+            "admin: { unknown_fields: reject }",
+            "2:10: node.admin: who may speak to the admin listener is kept in `node.data_dir`",
         ),
         (
             "shutdown_grace: -1",

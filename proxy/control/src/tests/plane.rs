@@ -68,10 +68,7 @@ impl Plane {
         fs::write(dir.path().join("site.pem"), pair.cert.pem()).unwrap();
         let loaded = load(&path, &super::env).unwrap_or_else(|e| panic!("{e}"));
         let store = Store::open(dir.path().join("data"), Options::default()).unwrap();
-        let settings = ApiSettings {
-            account: loaded.node.control.account.clone(),
-            artifacts: loaded.node.control.artifacts,
-        };
+        let settings = ApiSettings::of(&loaded);
         let site = SiteFile {
             path,
             env: Box::new(super::env),

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fourfront_model::{CacheMode, Compat, EventType, Selection, TrustedProxies};
 
 use crate::{
-    ControlSettings, Deployment, LoadSettings, NodeSettings, ResolverSettings,
+    ControlSettings, Deployment, LoadSettings, NodeSettings, ResolverSettings, Source,
     keys::{self, KeyKind},
     parse, parse_reporting,
     report::Report,
@@ -96,6 +96,15 @@ fn reference_dir() -> tempfile::TempDir {
     dir
 }
 
+fn source(dir: &tempfile::TempDir) -> Source<'_> {
+    Source {
+        text: REFERENCE,
+        base_dir: dir.path(),
+        env: &|_| None,
+        development: false,
+    }
+}
+
 #[test]
 fn the_reference_is_a_site_file() {
     // CP-640, CP-641, CP-642, CP-643
@@ -175,6 +184,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
         clock_skew: Some(15),
         master_key_file: Some(dir.path().join("certs/master.key")),
         artifacts: shown.artifacts.clone(),
+        cors: vec!["https://console.example.test".to_owned()],
         ..ControlSettings::default()
     };
     default.viewers.certificates = loaded.node.viewers.certificates.clone();
@@ -197,16 +207,7 @@ fn node_defaults_in_the_reference_are_the_defaults() {
 fn every_setting_stands_in_the_reference() {
     let dir = reference_dir();
     let report = Report::new(Path::new("fourfront.reference.yaml"));
-    assert!(
-        parse_reporting(
-            REFERENCE,
-            dir.path(),
-            &|_| None,
-            &Deployment::default(),
-            &report
-        )
-        .is_some()
-    );
+    assert!(parse_reporting(&source(&dir), &Deployment::default(), &report).is_some());
     let seen = report.seen.borrow();
     let refused = REFERENCE
         .split_once("# --- Refused for now")
@@ -241,13 +242,7 @@ fn every_table_is_listed() {
     // `seen` names each block the reader opened; one that is missing from `keys::ALL` would go unchecked.
     let dir = reference_dir();
     let report = Report::new(Path::new("r"));
-    parse_reporting(
-        REFERENCE,
-        dir.path(),
-        &|_| None,
-        &Deployment::default(),
-        &report,
-    );
+    parse_reporting(&source(&dir), &Deployment::default(), &report);
     for (what, _) in report.seen.borrow().iter() {
         assert!(keys::ALL.iter().any(|t| t.what == *what), "{what}");
     }

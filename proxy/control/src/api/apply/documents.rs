@@ -127,7 +127,8 @@ impl Applier<'_, '_> {
             config["CallerReference"] = json!(format!("{}/{}", self.plan.stack, document.id));
         }
         let member = format!("{name}Config");
-        wire::checked(&format!("Create{name}"), &member, &mut config)?;
+        let unknown = self.tx.settings.unknown_fields;
+        wire::checked(&format!("Create{name}"), &member, &mut config, unknown)?;
         let existing = match self.owned(what, &document.id) {
             Some(id) => self.tx.get::<FamilyDocument>(kind, &id)?,
             None => None,
@@ -167,7 +168,13 @@ impl Applier<'_, '_> {
             if config.get("Comment").is_none() {
                 config["Comment"] = json!("");
             }
-            wire::checked("CreateDistribution", "DistributionConfig", &mut config)?;
+            let unknown = self.tx.settings.unknown_fields;
+            wire::checked(
+                "CreateDistribution",
+                "DistributionConfig",
+                &mut config,
+                unknown,
+            )?;
             let mut tags = distribution.item.tags.clone();
             tags.insert("fourfront:stack".to_owned(), plan.stack.clone());
             let existing = match self.owned("distribution", &distribution.id) {

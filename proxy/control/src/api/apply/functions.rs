@@ -161,7 +161,7 @@ impl Applier<'_, '_> {
                         None => Vec::new(),
                         Some(data) => {
                             let bytes = self.artifact("store", &store.id, data)?;
-                            cloudfront::store::read_import(&bytes).map_err(|why| {
+                            cloudfront::store::read_import(self.tx, &bytes).map_err(|why| {
                                 ApiError::new(
                                     400,
                                     "InvalidArgument",

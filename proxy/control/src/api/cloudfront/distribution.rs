@@ -10,7 +10,7 @@ use super::{FamilyDocument, check_match, family, listed, tagging, text};
 use crate::api::{
     ApiError,
     arn::{domain_label, letter_id},
-    associations, time,
+    associations, rules, time,
     tx::{Output, Stored, Tx},
 };
 
@@ -76,7 +76,8 @@ pub(super) fn create(
         tags,
         modified: tx.caller.now,
     };
-    check(tx, &document)?;
+    rules::one_more(tx, &Kind::Distribution)?;
+    check(tx, None, &document)?;
     tx.put(Kind::Distribution, &id, &document)?;
     created(tx, &id, &document)
 }
@@ -115,7 +116,7 @@ fn created(tx: &Tx<'_>, id: &str, document: &DistributionDocument) -> Result<Out
 
 /// Holds a configuration against what only the API knows; the rest is judged when it is made ready to serve, by the same code
 /// as a site file (CP-118).
-fn check(tx: &Tx<'_>, document: &DistributionDocument) -> Result<(), ApiError> {
+fn check(tx: &Tx<'_>, id: Option<&str>, document: &DistributionDocument) -> Result<(), ApiError> {
     let config = &document.config;
     let defaults = [
         ("CallerReference", "a caller reference"),
@@ -135,6 +136,7 @@ fn check(tx: &Tx<'_>, document: &DistributionDocument) -> Result<(), ApiError> {
     for (place, behavior) in associations::behaviors(config) {
         check_policy_or_legacy(&place, behavior)?;
     }
+    rules::distribution(tx, id, config)?;
     associations::check(tx, config)?;
     if let Some(policy) = config["ContinuousDeploymentPolicyId"]
         .as_str()
@@ -243,7 +245,7 @@ pub(super) fn update(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
         modified: tx.caller.now,
         ..found.body
     };
-    check(tx, &document)?;
+    check(tx, Some(id), &document)?;
     tx.put(Kind::Distribution, id, &document)?;
     let value = json!({ "Distribution": shown(tx, id, &document)? });
     Ok(Output::tagged(value, Kind::Distribution, id))
@@ -355,7 +357,7 @@ pub(super) fn promote(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError
         modified: tx.caller.now,
         ..primary.body
     };
-    check(tx, &document)?;
+    check(tx, Some(id), &document)?;
     tx.put(Kind::Distribution, id, &document)?;
     disable_policy(tx, text(&document.config, "ContinuousDeploymentPolicyId"))?;
     let value = json!({ "Distribution": shown(tx, id, &document)? });

@@ -8,7 +8,7 @@ use super::{DistributionDocument, check_match, listed, managed, text};
 use crate::api::{
     ApiError,
     arn::{letter_id, uuid},
-    associations, time,
+    associations, rules, time,
     tx::{Output, Stored, Tx},
 };
 
@@ -221,6 +221,7 @@ impl Family {
 
     fn create(&self, tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
         let config = &input[self.config];
+        rules::one_more(tx, &self.kind)?;
         self.check(tx, config, None)?;
         let id = (self.ids)();
         let document = FamilyDocument {
@@ -431,6 +432,7 @@ impl Family {
             }
             None => {}
         }
+        rules::policy(tx, &self.kind, config)?;
         match self.kind {
             Kind::PublicKey => {
                 let key = text(config, "EncodedKey");

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fourfront_model::{
-    CFF_MAX_CODE_BYTES, CffRuntime, CloudFrontFunction, Function, FunctionKind, FunctionName,
-    FunctionSource, FunctionVersion, HandlerPath,
+    CffRuntime, CloudFrontFunction, Function, FunctionKind, FunctionName, FunctionSource,
+    FunctionVersion, HandlerPath,
 };
 use fourfront_store::{BlobId, Kind};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{DistributionDocument, StoreDocument, check_match, listed, tagging, text};
 use crate::api::{
-    ApiError, associations, time,
+    ApiError, associations, rules, time,
     tx::{Output, Stored, Tx},
 };
 
@@ -175,11 +175,12 @@ fn read(tx: &Tx<'_>, input: &Value) -> Result<(Value, String), ApiError> {
             format!("FunctionCode is not base64: {e}"),
         )
     })?;
-    if code.len() > CFF_MAX_CODE_BYTES {
+    let most = tx.rules.quotas.cloudfront_function_size;
+    if code.len() > most {
         return Err(ApiError::cloudfront(
             "FunctionSizeLimitExceeded",
             format!(
-                "FunctionCode has {} bytes, and {CFF_MAX_CODE_BYTES} are allowed.",
+                "FunctionCode has {} bytes, and {most} are allowed.",
                 code.len()
             ),
         ));
@@ -217,6 +218,7 @@ pub(super) fn create(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
             format!("A function with the name {name} already exists."),
         ));
     }
+    rules::one_more(tx, &Kind::CloudfrontFunction)?;
     let (config, sha256) = read(tx, input)?;
     let now = tx.caller.now;
     let document = FunctionDocument {

@@ -11,7 +11,7 @@ use super::{FunctionDocument, check_match, listed, tagging, text};
 use crate::api::{
     ApiError,
     arn::{Account, uuid},
-    time,
+    rules, time,
     tx::{Output, Stored, Tx},
 };
 
@@ -94,6 +94,7 @@ pub(crate) fn make(
     tags: BTreeMap<String, String>,
     entries: Entries,
 ) -> Result<StoreDocument, ApiError> {
+    rules::one_more(tx, &Kind::KeyValueStore)?;
     let document = StoreDocument {
         id: uuid(),
         comment: comment.to_owned(),
@@ -122,7 +123,7 @@ fn import(tx: &Tx<'_>, source: &Value) -> Result<Entries, ApiError> {
     let bytes = tx
         .artifact(bucket, key)
         .map_err(|why| invalid(format!("s3://{bucket}/{key}: {why} (CP-075)")))?;
-    read_import(&bytes).map_err(|fault| match fault {
+    read_import(tx, &bytes).map_err(|fault| match fault {
         ImportFault::Large(message) => ApiError::cloudfront(
             "EntitySizeLimitExceeded",
             format!("ImportSource: {message}"),
@@ -143,7 +144,7 @@ pub(crate) enum ImportFault {
 }
 
 /// `{"data":[{"key":"..","value":".."}]}` (CP-156).
-pub(crate) fn read_import(bytes: &[u8]) -> Result<Entries, ImportFault> {
+pub(crate) fn read_import(tx: &Tx<'_>, bytes: &[u8]) -> Result<Entries, ImportFault> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Import {
@@ -165,7 +166,8 @@ pub(crate) fn read_import(bytes: &[u8]) -> Result<Entries, ImportFault> {
         }
         entries.insert(key, value);
     }
-    fourfront_model::KeyValueStore::check_quotas(&entries).map_err(|e| match e {
+    let quotas = &tx.rules.quotas.stores;
+    fourfront_model::KeyValueStore::check_quotas(&entries, quotas).map_err(|e| match e {
         StoreQuotaError::Store { .. } => ImportFault::Large(e.to_string()),
         _ => ImportFault::Invalid(e.to_string()),
     })?;

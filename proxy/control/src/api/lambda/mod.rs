@@ -3,6 +3,10 @@
 //! A function is a document with the configuration and code of `$LATEST`; each published version is one of its own,
 //! `NAME:NUMBER`, which never changes. Code is a blob, the zip as it was uploaded (CP-063). Only versions can be
 //! associated with a distribution, so only they change what is served.
+//!
+//! Code that does not load makes a function and a version all the same, as AWS does not run it either; `StateReason` and the
+//! log say why (CP-065). A distribution that names it is refused, with file and line, whoever asks: AWS would take it and answer
+//! viewers with errors, and here a version that does not load never becomes active. So there is no `strict_load = false`.
 
 mod aliases;
 mod code;
