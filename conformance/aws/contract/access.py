@@ -113,6 +113,18 @@ def least(shape):
     return {"list": [], "map": {}, "blob": b"", "boolean": True, "integer": 1, "long": 1}.get(shape.type_name, "x")
 
 
+def who_is_not_read_is_told():
+    # CP-011, CP-700: on a connection with a body that nobody reads there is no next request, and clients keep connections
+    body = json.dumps({"FunctionName": "nobody", "Role": "arn:aws:iam::000000000000:role/edge", "Code": {}})
+    json_type = {"Content-Type": "application/json"}
+    first = support._session.get_credentials()
+    for key, reads, wanted in [(None, False, 403), (made("key", "logs"), False, 403), (first, True, 400)]:
+        code, headers, told = send("POST", "/2015-03-31/functions", "lambda", key, json_type, body)
+        same((code, headers.get("connection")), (wanted, None if reads else "close"), told)
+    code, headers, told = send("GET", "/2015-03-31/functions", "lambda")
+    same((code, headers.get("connection")), (403, None), told)
+
+
 def who_guesses_waits():
     # CP-420, table 1.5: in the words of each service; whoever comes from elsewhere goes on
     first = support._session.get_credentials()
@@ -172,6 +184,7 @@ run(
     every_operation_with_a_key_that_reads,
     every_operation_by_boto3_with_a_key_for_logs,
     every_route,
+    who_is_not_read_is_told,
     # The last one: it is this address that has to wait.
     who_guesses_waits,
 )

@@ -1,7 +1,8 @@
 """What the contract tests have in common: clients of a node, an origin behind it, a viewer before it.
 
-The environment says where the node is: FOURFRONT_ADMIN and FOURFRONT_VIEWER are addresses as it printed them, and
-AWS_SHARED_CREDENTIALS_FILE is the file of its first key.
+The environment says where the node is: FOURFRONT_ADMIN and FOURFRONT_VIEWER are addresses as it printed them,
+FOURFRONT_DIR is the folder of its site file, FOURFRONT_PROGRAM the program itself, and AWS_SHARED_CREDENTIALS_FILE the file
+of its first key. What came of every call goes to the file FOURFRONT_SEEN (`witness.py`).
 """
 
 import contextlib

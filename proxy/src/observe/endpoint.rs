@@ -7,7 +7,10 @@ use std::{
     net::SocketAddr,
     os::unix::fs::MetadataExt as _,
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,7 +23,11 @@ use fourfront_control::api::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::{Body as _, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -175,7 +182,21 @@ impl Endpoint {
     {
         let service = service_fn(move |request: Request<Incoming>| {
             let endpoint = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(endpoint.answer(request, came).await) }
+            let is_whole = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+            let request = request.map(|incoming| Sent {
+                incoming,
+                is_whole: Arc::clone(&is_whole),
+            });
+            async move {
+                let mut answered = endpoint.answer(request, came).await;
+                // What was not read stands before the next request, so there is none on this connection: a client that is not
+                // told so would send one, and get no answer (RFC 9112 section 9.6).
+                if !is_whole.load(Ordering::Relaxed) {
+                    let close = HeaderValue::from_static("close");
+                    answered.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok::<_, Infallible>(answered)
+            }
         });
         // A client that hangs up midway is its own business.
         let _ = http1::Builder::new()
@@ -185,7 +206,7 @@ impl Endpoint {
             .await;
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, came: Came) -> Response<Told> {
+    async fn answer(self: Arc<Self>, request: Request<Sent>, came: Came) -> Response<Told> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
@@ -265,7 +286,7 @@ impl Endpoint {
         &self,
         head: &Head,
         path: &str,
-        body: Incoming,
+        body: Sent,
         came: Came,
     ) -> Result<Admitted, Answer> {
         let admitted = self
@@ -283,12 +304,7 @@ impl Endpoint {
     }
 
     /// Lines of functions and access records as server-sent events (CP-608, CP-620).
-    async fn logs(
-        &self,
-        head: &Head,
-        body: Incoming,
-        came: Came,
-    ) -> Result<Response<Told>, Answer> {
+    async fn logs(&self, head: &Head, body: Sent, came: Came) -> Result<Response<Told>, Answer> {
         self.admit(head, "logs", body, came).await?;
         let answered = follow::answer(&head.method, &head.query, &self.tap, &self.node);
         answered
@@ -298,7 +314,7 @@ impl Endpoint {
             .map_err(Answer::problem)
     }
 
-    async fn native(self: Arc<Self>, head: Head, path: &str, body: Incoming, came: Came) -> Answer {
+    async fn native(self: Arc<Self>, head: Head, path: &str, body: Sent, came: Came) -> Answer {
         let Admitted { principal, body } = match self.admit(&head, path, body, came).await {
             Ok(admitted) => admitted,
             Err(refused) => return refused,
@@ -382,6 +398,12 @@ async fn of_response(response: Response<Full<Bytes>>) -> Answer {
     }
 }
 
+/// A request's body, and whether it was read to its end. Who is refused is not read.
+struct Sent {
+    incoming: Incoming,
+    is_whole: Arc<AtomicBool>,
+}
+
 /// A body that is there at once.
 fn whole(body: Full<Bytes>) -> Told {
     body.map_err(|never| match never {}).boxed_unsync()
@@ -394,10 +416,13 @@ fn response(answer: Answer) -> Response<Told> {
     response
 }
 
-async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyFault> {
-    let collecting = Limited::new(body, limit).collect();
+async fn read(body: Sent, limit: usize) -> Result<Bytes, BodyFault> {
+    let collecting = Limited::new(body.incoming, limit).collect();
     match tokio::time::timeout(BODY_TIMEOUT, collecting).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(bytes)) => {
+            body.is_whole.store(true, Ordering::Relaxed);
+            Ok(bytes.to_bytes())
+        }
         Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyFault::TooLarge(limit)),
         Ok(Err(e)) => Err(BodyFault::Broken(e.to_string())),
         Err(_) => Err(BodyFault::Broken("it takes too long".to_owned())),
