@@ -245,7 +245,7 @@ impl Endpoint {
         self: Arc<Self>,
         head: Head,
         bare: &str,
-        body: Incoming,
+        body: Sent,
         came: Came,
     ) -> Response<Told> {
         let path = head.path.clone();
