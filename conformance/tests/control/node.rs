@@ -33,8 +33,7 @@ node:
 const OTHER_ADMIN: &str =
     "admin: { listen: 127.0.0.1:0, unknown_fields: reject, cors: https://console.example.test }";
 
-const OTHER_QUOTAS: &str = "\
-  quotas:
+const OTHER_QUOTAS: &str = "  quotas:
     cache_behaviors: 2
     cloudfront_functions: 1
     cloudfront_function_size: 20KiB
@@ -44,8 +43,7 @@ const OTHER_QUOTAS: &str = "\
 ";
 
 /// Quotas that are reached at once.
-const SMALL_QUOTAS: &str = "\
-  quotas:
+const SMALL_QUOTAS: &str = "  quotas:
     distributions: 3
     cache_behaviors: 1
     origins: 2
