@@ -56,6 +56,12 @@ fn a_node_may_be_set_otherwise() {
 }
 
 #[test]
+fn what_is_beyond_a_quota_is_refused_by_its_name() {
+    // CP-700: CP-120
+    Node::start_small().run("quotas.py");
+}
+
+#[test]
 fn a_second_plan_of_terraforms_reads_what_was_written() {
     // CP-702: CP-231, CP-265, CP-266, CP-267, CP-268, CP-269, CP-270, CP-271, CP-272, CP-273, CP-274, CP-275, CP-276, CP-278,
     // CP-279, CP-280

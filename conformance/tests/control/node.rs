@@ -46,6 +46,30 @@ const OTHER_QUOTAS: &str = "  quotas:
 /// The same with an admin listener that other machines reach, which takes TLS (CP-401) and signatures (CP-400).
 const FAR: &str = "{ listen: 0.0.0.0:0, certificate: { cert: ./admin.pem, key: ./admin.key } }";
 
+/// Quotas that are reached at once.
+const SMALL_QUOTAS: &str = "  quotas:
+    distributions: 3
+    cache_behaviors: 1
+    origins: 2
+    origin_groups: 1
+    aliases: 1
+    origin_custom_headers: 1
+    trusted_key_groups: 1
+    distributions_per_function: 1
+    distributions_per_policy: 1
+    cloudfront_functions: 1
+    key_value_stores: 1
+    cache_policies: 1
+    origin_request_policies: 1
+    response_headers_policies: 1
+    origin_access_controls: 1
+    headers_per_policy: 1
+    cookies_per_policy: 1
+    query_strings_per_policy: 1
+    custom_headers_per_policy: 1
+    removed_headers_per_policy: 1
+";
+
 /// A node that has served nothing yet. It is killed when it is dropped.
 pub(crate) struct Node {
     child: Child,
@@ -69,6 +93,11 @@ impl Node {
     pub(crate) fn start_otherwise() -> Self {
         let site = SITE.replace("admin: 127.0.0.1:0", OTHER_ADMIN);
         Self::with(&format!("compat: relaxed\n{site}{OTHER_QUOTAS}"))
+    }
+
+    /// The same with as little room as there can be.
+    pub(crate) fn start_small() -> Self {
+        Self::with(&format!("{SITE}{SMALL_QUOTAS}"))
     }
 
     /// Starts one that is administered from elsewhere: its listener is on all of this machine's addresses, and is reached by
