@@ -2,7 +2,7 @@
 
 use fourfront_conformance::{Authority, Edge, Origin, Reply, handler, raw_exchange};
 
-use super::origin_shield::{REGION, SECRET, Tiers, counts, is, metric, node, shielded, told};
+use super::origin_shield::{REGION, SECRET, Tiers, is, metric, node, shielded, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_member_of_a_group_is_asked_by_way_of_its_shield() {

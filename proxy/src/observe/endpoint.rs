@@ -359,7 +359,7 @@ impl Endpoint {
                 let call = match (is_read, rest) {
                     (false, "") if head.method == Method::POST => match read(&body) {
                         Ok(body) => Some(PurgeCall::Create(body)),
-                        Err(answer) => return answer,
+                        Err(e) => return of_purge(internal(&e.to_string())),
                     },
                     (true, "") => Some(PurgeCall::List(head.query.clone())),
                     (true, id) => Some(PurgeCall::Get(id.to_owned())),
@@ -379,7 +379,7 @@ impl Endpoint {
                 }
                 let body = match read(&body) {
                     Ok(body) => body,
-                    Err(answer) => return answer,
+                    Err(e) => return of_purge(internal(&e.to_string())),
                 };
                 let node = Arc::clone(&self.node);
                 let runtime = tokio::runtime::Handle::current();
@@ -471,7 +471,6 @@ fn response(answer: Answer) -> Response<Told> {
 }
 
 /// A body that is small enough to be held.
-fn read(body: &Received) -> Result<Vec<u8>, Answer> {
-    let read = body.bytes().map(Vec::from);
-    read.map_err(|e| of_purge(internal(&e.to_string())))
+fn read(body: &Received) -> io::Result<Vec<u8>> {
+    body.bytes().map(Vec::from)
 }

@@ -58,8 +58,8 @@ fn steps(stdout: &str) -> Vec<String> {
         .map(|s| {
             format!(
                 "{} {}",
-                s["action"].as_str().unwrap(),
-                s["id"].as_str().unwrap()
+                s["action"].as_str().expect("an action"),
+                s["id"].as_str().expect("an id")
             )
         })
         .collect()
