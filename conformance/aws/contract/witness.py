@@ -9,6 +9,9 @@ import os
 
 import shapes
 
+# The services whose answers are the node's own.
+OWN = {"cloudfront", "cloudfront-keyvaluestore", "iam", "lambda", "logs", "sts"}
+
 
 def _tell(*words):
     path = os.environ.get("FOURFRONT_SEEN")

@@ -135,14 +135,18 @@ impl Node {
         let dir = TempDir::new().expect("a temporary directory");
         let site = dir.path().join("site");
         fs::create_dir_all(site.join("bucket")).expect("a writable folder");
-        let signed_for = |name: String| {
-            let certified = rcgen::generate_simple_self_signed([name]).expect("a certificate");
+        let signed_for = |names: Vec<String>| {
+            let certified = rcgen::generate_simple_self_signed(names).expect("a certificate");
             let key = certified.signing_key.serialize_pem();
             (certified.cert.pem(), key)
         };
         let (viewers, admins) = (
-            signed_for("*.example.test".to_owned()),
-            signed_for(reached_by().to_string()),
+            signed_for(vec!["*.example.test".to_owned()]),
+            signed_for(vec![
+                reached_by().to_string(),
+                // Where clients find the data of key-value stores (CP-205).
+                "000000000000.localhost".to_owned(),
+            ]),
         );
         for (file, text) in [
             ("fourfront.yaml", text.to_owned()),

@@ -290,7 +290,9 @@ impl NodeAddress {
         };
         let (status, _, body) = self.collect(response).await?;
         let document: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if !MAY_BE_OUR_USER.contains(&text(&document, "code")) {
+        // The answer to HEAD has no document to say why (RFC 9110 section 9.3.2).
+        let says_why = call.method != Method::HEAD;
+        if says_why && !MAY_BE_OUR_USER.contains(&text(&document, "code")) {
             return Err(self.refusal(status, &body));
         }
         let sent = self.send_by_told(&socket, call).await;

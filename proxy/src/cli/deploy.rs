@@ -103,12 +103,10 @@ pub(super) fn run(args: &DeployArgs) -> Exit {
 pub(super) async fn plan(node: &NodeAddress, path: &Path, how: &ReadArgs) -> Result<Plan, Failure> {
     let kind = detect(path).map_err(unreadable)?;
     progress(&format_args!("reading {}", path.display()));
+    let account = account(node).await?;
     match kind {
         SourceKind::Fourfront => how.site_file(path),
-        _ => {
-            let options = how.options(&account(node).await?);
-            read(path, &options).map_err(unreadable)
-        }
+        _ => read(path, &how.options(&account)).map_err(unreadable),
     }
 }
 
