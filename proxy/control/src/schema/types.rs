@@ -18,11 +18,11 @@ use crate::{
         HEALTH_CHECK, HOOKS, HTTP2, ITEMS, KEY_GROUP, KEY_PARAMETERS, LAMBDA_ASSOCIATION, LIMITS,
         LOG, LOGGING, NODE, NODE_ORIGINS, NODE_SHIELD, ON, ORIGIN, ORIGIN_ACCESS_CONTROL,
         ORIGIN_GROUP, ORIGIN_HEADERS, ORIGIN_REQUEST_POLICY, ORIGIN_SHIELD, POLICY_HEADER, POOL,
-        POOL_MEMBER, PUBLIC_KEY, QUERY_STRINGS_CONFIG, REFERRER_POLICY, REMOVED_HEADER, RESOLVER,
-        RESPONSE_HEADERS_POLICY, RESTRICTIONS, SECURITY_HEADERS, SELECTION, SERVER_TIMING,
-        SESSION_STICKINESS, SINGLE_HEADER, SINGLE_WEIGHT, SITE, STORE, STRICT_TRANSPORT_SECURITY,
-        TRAFFIC, TRUST_STORE, TRUSTED_KEY_GROUPS, Table, VARY, VIEWER_CERTIFICATE, VIEWER_MTLS,
-        XSS_PROTECTION,
+        POOL_MEMBER, PUBLIC_KEY, QUERY_STRINGS_CONFIG, QUOTAS, REFERRER_POLICY, REMOVED_HEADER,
+        RESOLVER, RESPONSE_HEADERS_POLICY, RESTRICTIONS, SECURITY_HEADERS, SELECTION,
+        SERVER_TIMING, SESSION_STICKINESS, SINGLE_HEADER, SINGLE_WEIGHT, SITE, STORE,
+        STRICT_TRANSPORT_SECURITY, TRAFFIC, TRUST_STORE, TRUSTED_KEY_GROUPS, Table, VARY,
+        VIEWER_CERTIFICATE, VIEWER_MTLS, XSS_PROTECTION,
     },
 };
 
@@ -32,6 +32,8 @@ pub(super) enum Type {
     /// Any scalar.
     Text,
     Boolean,
+    /// Yes, as nothing else can be had.
+    True,
     /// From, to.
     Integer(u64, u64),
     /// Above 0, up to that many.
@@ -58,7 +60,7 @@ pub(super) enum Type {
 
 use Type::{
     Any, Block, Boolean, Counted, Fraction, Integer, Known, Like, List, Map, Off, Seconds, Size,
-    Text, Words,
+    Text, True, Words,
 };
 
 /// A scalar that is known once a variable is expanded.
@@ -78,6 +80,7 @@ impl Type {
                 "type": ["boolean", "string", "null"],
                 "pattern": or_variable("^([Tt]rue|TRUE|[Ff]alse|FALSE)$"),
             }),
+            True => json!({ "anyOf": [{ "enum": [true, "true", null] }, variable()] }),
             Integer(from, to) => {
                 let mut schema = json!({
                     "type": ["integer", "string", "null"],
@@ -178,6 +181,7 @@ const AS_WRITTEN: &[&Table] = &[
     &HOOKS,
     &LOG,
     &LIMITS,
+    &QUOTAS,
     &COMPRESSION,
     &FUNCTION,
     &CREDENTIALS,
@@ -206,6 +210,8 @@ const PORT: Type = Integer(1, 65_535);
 /// What AWS's integers hold.
 const MAX_AGE: Type = Integer(0, 2_147_483_647);
 const AT_ONCE: Type = Integer(1, 100_000_000);
+/// Of what may be deployed.
+const QUOTA: Type = Integer(0, 1_000_000);
 const STATUS: Type = Integer(100, 599);
 const ONE_OR_MORE: Type = Any(&[Text, List(&Text)]);
 const NAMES: Type = Counted(&Text);
@@ -338,7 +344,7 @@ pub(super) const ALL: &[(&Table, &[(&str, Type)])] = &[
         &[
             ("listen", Text),
             ("admin", Any(&[Text, Block(&ADMIN)])),
-            ("artifacts", Map(&Text)),
+            ("artifacts", Map(&Any(&[Text, Block(&BUCKET)]))),
             ("origins", Block(&NODE_ORIGINS)),
             ("metrics", Text),
             ("threads", Integer(1, 1_024)),
@@ -350,6 +356,7 @@ pub(super) const ALL: &[(&Table, &[(&str, Type)])] = &[
             ("hooks", Block(&HOOKS)),
             ("log", Block(&LOG)),
             ("limits", Block(&LIMITS)),
+            ("quotas", Block(&QUOTAS)),
             ("compression", Block(&COMPRESSION)),
             ("shutdown_grace", Seconds(86_400)),
             ("origin_ca", Text),
@@ -382,6 +389,10 @@ pub(super) const ALL: &[(&Table, &[(&str, Type)])] = &[
             ("domain_suffix", Text),
             ("clock_skew", Integer(1, 60)),
             ("master_key_file", Text),
+            ("unknown_fields", Words(&["keep", "reject"])),
+            ("strict_load", True),
+            ("cors", ONE_OR_MORE),
+            ("forward", Map(&Text)),
         ],
     ),
     (
@@ -477,6 +488,40 @@ pub(super) const ALL: &[(&Table, &[(&str, Type)])] = &[
         ],
     ),
     (
+        &QUOTAS,
+        &[
+            ("distributions", QUOTA),
+            ("cache_behaviors", QUOTA),
+            ("origins", QUOTA),
+            ("origin_groups", QUOTA),
+            ("aliases", QUOTA),
+            ("origin_custom_headers", QUOTA),
+            ("trusted_key_groups", QUOTA),
+            ("distributions_per_function", QUOTA),
+            ("distributions_per_policy", QUOTA),
+            ("cloudfront_functions", QUOTA),
+            ("key_value_stores", QUOTA),
+            ("cache_policies", QUOTA),
+            ("origin_request_policies", QUOTA),
+            ("response_headers_policies", QUOTA),
+            ("continuous_deployment_policies", QUOTA),
+            ("origin_access_controls", QUOTA),
+            ("origin_access_identities", QUOTA),
+            ("public_keys", QUOTA),
+            ("key_groups", QUOTA),
+            ("public_keys_per_key_group", QUOTA),
+            ("headers_per_policy", QUOTA),
+            ("cookies_per_policy", QUOTA),
+            ("query_strings_per_policy", QUOTA),
+            ("custom_headers_per_policy", QUOTA),
+            ("removed_headers_per_policy", QUOTA),
+            ("cloudfront_function_size", Size(1, 40_960)),
+            ("store_size", Size(1, 1 << 30)),
+            ("store_key_size", Size(1, 1_024)),
+            ("store_value_size", Size(1, 1 << 20)),
+        ],
+    ),
+    (
         &COMPRESSION,
         &[
             ("gzip_level", Integer(1, 9)),
@@ -521,6 +566,7 @@ pub(super) const ALL: &[(&Table, &[(&str, Type)])] = &[
         &[
             ("access_key_id", Text),
             ("secret_access_key", Text),
+            ("secret_access_key_file", Text),
             ("session_token", Text),
         ],
     ),
