@@ -145,6 +145,113 @@ fn requests_list_the_members_that_are_read() {
     assert_eq!(bodies, seen);
 }
 
+/// The same schema with nothing in objects but what is named.
+fn closed(schema: &Value) -> Value {
+    match schema {
+        Value::Array(items) => items.iter().map(closed).collect(),
+        Value::Object(members) => {
+            let mut all: Map<_, _> = members
+                .iter()
+                .map(|(k, v)| (k.clone(), closed(v)))
+                .collect();
+            if all.get("properties").is_some_and(Value::is_object) {
+                all.entry("additionalProperties").or_insert(json!(false));
+            }
+            Value::Object(all)
+        }
+        other => other.clone(),
+    }
+}
+
+/// Holds a value against a schema of the document.
+fn held(name: &str, value: &Value) {
+    let document = document();
+    let mut schema = reference(name);
+    schema["components"]["schemas"] = closed(&document["components"]["schemas"]);
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let wrong: Vec<String> = validator
+        .iter_errors(value)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{name}: {wrong:#?}\nof {value:#}");
+}
+
+#[test]
+fn answers_are_as_they_are_described() {
+    // CP-620, CP-621; CP-433, CP-611, CP-612. Those of the node itself are held against the document where a node runs.
+    let node = Node::start(SITE);
+    let entry = fourfront_store::AuditEntry {
+        changes: vec![fourfront_store::AuditChange {
+            kind: fourfront_store::Kind::Distribution,
+            id: "E1".into(),
+            before: Some(1),
+            after: None,
+        }],
+        ..fourfront_store::AuditEntry::default()
+    };
+    let entries = vec![entry.clone(), entry.clone(), entry];
+    node.control.store().audit(entries).unwrap();
+    let (control, _kept) = node.into_parts();
+    let front = front(control);
+    let ask = |method: http::Method, path: &str, body: &Value| {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let head = crate::api::front::Head {
+            method,
+            path: String::new(),
+            query: query.to_owned(),
+            headers: http::HeaderMap::new(),
+            over_tls: false,
+            source: fourfront_auth::Source::Address(std::net::Ipv4Addr::LOCALHOST.into()),
+            now: std::time::SystemTime::UNIX_EPOCH,
+        };
+        let body = match body {
+            Value::Null => Bytes::new(),
+            body => body.to_string().into(),
+        };
+        let answer =
+            crate::api::native::answer(&front, &head, path, &Received::of(body), &caller(5));
+        let told: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(answer.status.is_success(), "{path}: {told}");
+        told
+    };
+    let place = json!({ "file": "t.yaml", "line": 1, "column": 1 });
+    let mut config = crate::api::testing::config(80);
+    config["CallerReference"] = json!("2");
+    let mut plan = json!({ "plan": {
+        "stack": "shop",
+        "distributions": [{ "id": "D", "place": place, "config": config }],
+        "stores": [{ "id": "S", "place": place, "name": "routes" }],
+        "notes": [{ "kind": "ignored", "place": place, "path": "Resources.X", "text": "nothing" }],
+    } });
+    held("Planned", &ask(http::Method::POST, "plan", &plan));
+    held("Deployed", &ask(http::Method::POST, "releases", &plan));
+    let served =
+        json!({ "items": [{ "kind": "distribution", "id": "EFILE", "name": "file.test" }] });
+    let told = crate::api::native::in_force(front.control(), &served);
+    held("InForce", &told);
+    let from = |of: &str| {
+        let mut items = told["items"].as_array().unwrap().iter();
+        let found = items.find(|i| i["kind"] == "distribution" && i["from"] == of);
+        found.unwrap_or_else(|| panic!("{of}: {told}"))["id"].clone()
+    };
+    assert_eq!(
+        (from("deployed"), from("site file")),
+        (json!("E1"), json!("EFILE"))
+    );
+    let id = from("stack shop");
+    let path = format!("stages/{}", id.as_str().unwrap());
+    held("Stage", &ask(http::Method::POST, &path, &Value::Null));
+    plan["plan"]["distributions"][0]["config"]["Comment"] = json!("changed");
+    let told = ask(http::Method::POST, &format!("{path}/deploy"), &plan);
+    held("TriedOut", &told);
+    assert_eq!(told["notes"].as_array().unwrap().len(), 1);
+    let page = ask(http::Method::GET, "audit?limit=2", &Value::Null);
+    held("AuditEntries", &page);
+    assert_eq!(page["items"][0]["changes"].as_array().unwrap().len(), 1);
+    let next = format!("audit?before={}", page["next"]);
+    held("AuditEntries", &ask(http::Method::GET, &next, &Value::Null));
+}
+
 #[test]
 fn a_plan_is_described_as_it_is_written() {
     // CP-301, CP-621: every member of every part, as it is serialised
