@@ -213,6 +213,33 @@ def releases():
     ask("POST", "releases/nobody/activate", status=404, code="NoSuchRelease")
 
 
+def tried_out():
+    # CP-620, CP-612, CP-611
+    code = zipped(index__js=handler("request.headers['x-hook'] = [{ key: 'X-Hook', value: 'a' }]; return request;"))
+    sha = hashlib.sha256(code).hexdigest()
+    ask("PUT", f"artifacts/sha256/{sha}", code, 201)
+    owners = {(item["kind"], item["id"]): item["from"] for item in ask("GET", "config")["items"]}
+    same(owners[("lambda", "native-edge")], "stack native")
+    primary = next(id for (kind, id), of in owners.items() if (kind, of) == ("distribution", "stack native"))
+    path = f"stages/{primary}"
+    changed = plan(sha, "three")
+    # It is no release, and has no message.
+    ask("POST", f"{path}/deploy", changed, 400, "InvalidArgument")
+    del changed["message"]
+    ask("POST", f"{path}/deploy", changed, 404, "NoSuchStage")
+    ask("POST", path, status=201)
+    told = ask("POST", f"{path}/deploy", changed)
+    steps = [step for step in told["steps"] if step["kind"] == "distribution"]
+    same([(step["action"], step["name"]) for step in steps], [("change", told["staging"]["id"])])
+    aws = client("cloudfront")
+    same(aws.get_distribution_config(Id=told["staging"]["id"])["DistributionConfig"]["Comment"], "three")
+    same(aws.get_distribution_config(Id=primary)["DistributionConfig"]["Comment"], "one")
+    other = {**changed, "plan": {**changed["plan"], "stack": "other"}}
+    ask("POST", f"{path}/deploy", other, 400, "NotOfThisStack")
+    ask("POST", f"{path}/deploy", {"zzz": 1}, 400, "InvalidArgument")
+    ask("DELETE", path)
+
+
 def functions():
     # CP-620, CP-605, CP-077, CP-153
     event = {
@@ -276,6 +303,14 @@ def staged_and_explained():
     made = ask("POST", "purge", {"distribution": primary, "paths": ["/a*"], "soft": True}, 201)
     same(ask("POST", "explain", {"url": url})["stored"][0]["invalidation"]["id"], made["id"])
     ask("POST", "explain", {"url": url, "method": "POST"})
+    # CP-611: one origin answers, and nobody listens where the other is.
+    down = aws.create_distribution(DistributionConfig=distribution("down", 9))["Distribution"]
+    same(get("/", down["DomainName"])[0], 502)
+    found = {item["distribution"]: item for item in ask("GET", "origins")["items"]}
+    same((found[primary]["state"], found[primary]["last_failure"]), ("healthy", None))
+    same((found[down["Id"]]["state"], found[down["Id"]]["answers"]), ("failing", 0))
+    if not found[down["Id"]]["last_failure"]["message"]:
+        fault(f"it is not said what failed: {found}")
     same(ask("GET", f"purge/{made['id']}"), made)
     ask("POST", "purge", {"host": host, "tags": ["t"]}, 400, "InvalidArgument")
     ask("POST", "purge", {"host": host, "all": True, "caller_reference": "once"}, 201)
@@ -388,6 +423,24 @@ def keys():
         ask("POST", "keys", wrong, 400, "InvalidArgument")
 
 
+def audited():
+    # CP-620, CP-433
+    first = ask("GET", "audit?limit=2")
+    same(len(first["items"]), 2)
+    rest = ask("GET", f"audit?before={first['next']}&limit=1000")
+    operations = {entry["operation"] for entry in first["items"] + rest["items"]}
+    for wanted in ["fourfront:POST releases", "fourfront:POST stages/{id}/deploy", "cloudfront:CreateDistribution"]:
+        if wanted not in operations:
+            fault(f"no entry is of {wanted}: {sorted(operations)}")
+    for query in ["limit=0", "limit=1001", "before=x", "what=1"]:
+        ask("GET", f"audit?{query}", status=400, code="InvalidArgument")
+    # It is for administrators alone; what is in force, and how origins do, are not for every key either.
+    for role, path in [("read", "audit"), ("purge", "config"), ("purge", "origins")]:
+        token = ask("POST", "keys", {"kind": "token", "roles": [role]}, 201)
+        bearer = {"Authorization": f"Bearer {token['token']}"}
+        ask("GET", path, status=403, code="access_denied", headers=bearer, signed=False)
+
+
 def logs():
     # CP-620, CP-608
     events = ask("GET", "logs?function=native-throws&level=info").decode()
@@ -418,11 +471,13 @@ run(
     the_description,
     the_node,
     releases,
+    tried_out,
     functions,
     staged_and_explained,
     stores,
     configuration,
     keys,
+    audited,
     logs,
     every_route,
 )

@@ -123,7 +123,7 @@ fn an_account_is_imported_by_the_aws_cli() {
 
 #[test]
 fn every_route_of_the_native_api_answers_as_its_description_says() {
-    // CP-620, CP-621: CP-040, CP-118, CP-430, CP-432, CP-603, CP-605, CP-606, CP-608, CP-609, CP-610, CP-611, CP-612
+    // CP-620, CP-621: CP-040, CP-118, CP-430, CP-432, CP-433, CP-603, CP-605, CP-606, CP-608, CP-609, CP-610, CP-611, CP-612
     Node::start().run("native.py");
 }
 

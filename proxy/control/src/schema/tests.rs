@@ -109,7 +109,7 @@ fn every_key_is_in_the_schema_and_no_other() {
     }
     let names: BTreeSet<_> = keys::ALL.iter().map(|table| name(table)).collect();
     assert_eq!(names.len(), keys::ALL.len(), "two blocks have one name");
-    for (table, keys) in types::ALL {
+    for (table, keys) in types::all() {
         for (key, _) in *keys {
             let is_read = |table: &Table| table.find(key).is_some_and(|k| k.kind == KeyKind::Read);
             // Behaviours share a list; the default one has no path.

@@ -37,6 +37,7 @@ impl Endpoint {
         let plane = Plane::new("node: { listen: 127.0.0.1:0, data_dir: ./data }\n");
         let front = plane.front(mode);
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .unwrap();
         Self {

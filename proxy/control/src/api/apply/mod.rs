@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     ApiError, cloudfront,
     cloudfront::{DistributionDocument, FunctionDocument, StoreDocument},
-    lambda,
+    lambda, reach,
     sources::Object,
     tx::{Output, Tx},
 };
@@ -274,6 +274,9 @@ impl Applier<'_, '_> {
             };
             let owns = Stack::deserialize(&other.body).is_ok_and(|s| s.owns(kind, name));
             if owns && other.id != own {
+                // Who may not change it is not told whose it is.
+                let claimed = [(kind, name)];
+                reach::stays_within(self.tx, &self.plan.stack, &self.before, claimed)?;
                 return Err(ApiError::new(
                     409,
                     "ResourceConflictException",

@@ -75,6 +75,10 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ),
     ("NoSuchStore", "404: there is no such key-value store"),
     ("NotDurable", "500: the purge cannot be written to disk"),
+    (
+        "NotOfThisStack",
+        "400: the distribution that something is tried out on is another stack's, or nobody's",
+    ),
     ("NotFound", "404: there is nothing by that name"),
     (
         "NotImplementedException",
@@ -101,8 +105,15 @@ pub(super) const OWN: &[(&str, &str)] = &[
         "ServiceQuotaExceededException",
         "402: a key-value store would be larger than AWS lets it be",
     ),
-    ("ServiceUnavailable", "503: the node does not serve yet"),
+    (
+        "ServiceUnavailable",
+        "503: the node does not serve yet, or reads as many large bodies as it can",
+    ),
     ("StageExists", "409: something is staged already"),
+    (
+        "StageShared",
+        "409: what is tried out would change what serves, too",
+    ),
     (
         "TestFunctionFailed",
         "500: the function could not be run at all",

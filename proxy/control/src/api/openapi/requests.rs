@@ -197,7 +197,10 @@ fn plan() -> Value {
     let documents = || {
         planned(
             json!({ "config": { "type": "object" } }),
-            json!({ "tags": tags() }),
+            json!({
+                "tags": tags(),
+                "settings": map(anything(""), "Of a distribution: settings that the API has no member for, as a site file spells them."),
+            }),
         )
     };
     object(

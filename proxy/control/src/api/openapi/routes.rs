@@ -188,6 +188,30 @@ pub(super) const ALL: &[(&str, &str, Route)] = &[
         ),
     ),
     (
+        "GET",
+        "origins",
+        Route {
+            description: "Values of fields that the node adds to requests are not told: they may be secrets.",
+            ..route(
+                "node",
+                "How origins do",
+                &[(200, "How they do.", Content::Schema("Origins"))],
+            )
+        },
+    ),
+    (
+        "GET",
+        "config",
+        Route {
+            description: "Without what it says: `config/{kind}/{id}` has that.",
+            ..route(
+                "configuration",
+                "What is in force, and where it comes from",
+                &[(200, "What is in force.", Content::Schema("InForce"))],
+            )
+        },
+    ),
+    (
         "POST",
         "plan",
         Route {
@@ -289,6 +313,19 @@ pub(super) const ALL: &[(&str, &str, Route)] = &[
             "Drop what is staged",
             &[(200, "It is gone.", Content::Schema("StageDropped"))],
         ),
+    ),
+    (
+        "POST",
+        "stages/{id}/deploy",
+        Route {
+            description: "New versions of its functions are made, and the staging distribution gets its configuration; what serves goes on as it is, and whatever would change that is refused. It is no release: neither `message` nor `prune` is taken.",
+            body: Body::Required("Deploy"),
+            ..route(
+                "stages",
+                "Try a changed stack out on the staging distribution",
+                &[(200, "It is tried out.", Content::Schema("TriedOut"))],
+            )
+        },
     ),
     (
         "POST",
@@ -581,6 +618,18 @@ pub(super) const ALL: &[(&str, &str, Route)] = &[
         },
     ),
     (
+        "POST",
+        "keys/{id}/rotate",
+        Route {
+            body: Body::Optional("Rotation"),
+            ..route(
+                "keys",
+                "Make another key with the same rights, and let this one end",
+                &[(201, "The new one is good.", Content::Schema("KeyRotated"))],
+            )
+        },
+    ),
+    (
         "DELETE",
         "keys/{id}",
         route(
@@ -590,14 +639,22 @@ pub(super) const ALL: &[(&str, &str, Route)] = &[
         ),
     ),
     (
-        "POST",
-        "keys/{id}/rotate",
+        "GET",
+        "audit",
         Route {
-            body: Body::Optional("Rotation"),
+            description: "Each call that may change something, of whichever API and however it ended. Never what was sent.",
+            parameters: &[
+                query("before", Kind::Integer, "`next` of the page before."),
+                query(
+                    "limit",
+                    Kind::Integer,
+                    "On a page, at most 1000; 100 if it is not said.",
+                ),
+            ],
             ..route(
                 "keys",
-                "Make another key with the same rights, and let this one end",
-                &[(201, "The new one is good.", Content::Schema("KeyRotated"))],
+                "Who changed what, newest first",
+                &[(200, "A page.", Content::Schema("AuditEntries"))],
             )
         },
     ),

@@ -38,11 +38,16 @@ fn node(all: &mut Map<String, Value>) {
         json!({}),
     );
     add(all, "Servers", list(server, "The servers of a pool."));
-    let pool = object(
-        "",
-        json!({ "origin": string(""), "protocol": words(&["http", "https"], ""), "choice": string(""), "ejections": integer(""), "servers": reference("Servers") }),
-        json!({}),
+    add(
+        all,
+        "Pool",
+        object(
+            "An origin with several servers.",
+            json!({ "origin": string(""), "protocol": words(&["http", "https"], ""), "choice": string(""), "ejections": integer(""), "servers": reference("Servers") }),
+            json!({}),
+        ),
     );
+    add(all, "Origins", origins());
     let rollout = object(
         "What is tried out on its requests.",
         json!({
@@ -58,7 +63,7 @@ fn node(all: &mut Map<String, Value>) {
         "",
         json!({
             "id": string(""), "domain_name": string(""), "aliases": texts(""), "behaviors": texts("Path patterns."),
-            "pools": list(pool, "Origins with several servers."), "staging": boolean(""), "rollout": nullable(rollout),
+            "pools": list(reference("Pool"), "Origins with several servers."), "staging": boolean(""), "rollout": nullable(rollout),
         }),
         json!({}),
     );
@@ -85,6 +90,7 @@ fn node(all: &mut Map<String, Value>) {
                     "account": string(""), "region": string(""), "data_dir": nullable(string("")), "socket": string("Of the node's own user."),
                     "sequence": integer("Of the last write."), "functions": integer(""), "function_versions": integer(""),
                     "cloudfront_functions": integer(""), "key_value_stores": integer(""), "distributions": integer(""),
+                    "unopened_keys": texts("Ids of the keys that the master key does not open."),
                 }), json!({})),
             }),
             json!({}),
@@ -125,6 +131,30 @@ fn node(all: &mut Map<String, Value>) {
             json!({ "compute_utilization": integer("Of a CloudFront Function: percent of the budget.") }),
         ),
     );
+}
+
+fn origins() -> Value {
+    let failure = object(
+        "The last one; null where there was none.",
+        json!({ "at": time(""), "message": string("") }),
+        json!({}),
+    );
+    let origin = object(
+        "Since the node began.",
+        json!({
+            "distribution": string("Its id."), "id": string(""), "kind": words(&["http", "https", "match-viewer", "s3", "directory"], ""), "address": string("Where it is."),
+            "state": words(&["healthy", "failing", "left alone", "partly left alone", "not asked yet"], "`failing`: nothing has come since its last failure. `left alone`: none of its servers gets requests."),
+            "answers": integer("That came."), "failures": integer("Fetches without a usable answer."), "failures_by_cause": map(integer(""), ""),
+            "p50_ms": nullable(number("")), "p95_ms": nullable(number("")), "in_flight": nullable(integer("Requests that its servers answer now; null where it has one alone.")),
+            "pools": list(reference("Pool"), "None where it has one server."), "last_failure": nullable(failure),
+        }),
+        json!({}),
+    );
+    object(
+        "",
+        json!({ "items": list(origin, "Of all distributions.") }),
+        json!({}),
+    )
 }
 
 fn problem() -> Value {
@@ -243,21 +273,31 @@ fn releases(all: &mut Map<String, Value>) {
             }),
         ),
     );
-    add(
-        all,
-        "Stage",
-        object(
-            "",
-            json!({
+    let stage = || {
+        json!({
                 "distribution": string("The one that serves."), "etag": string("Its ETag."), "policy": string("Id of the policy."),
                 "enabled": boolean("Whether any requests go to the staging distribution."), "traffic": nullable(reference("Traffic")),
                 "staging": nullable(object("The staging distribution; null where the policy names none that is there.", json!({
                     "id": string(""), "domain_name": string(""), "enabled": boolean(""), "etag": string(""),
                 }), json!({}))),
-            }),
-            json!({}),
+        })
+    };
+    add(all, "Stage", object("", stage(), json!({})));
+    let mut tried = stage();
+    for (name, schema) in [
+        ("stack", string("")),
+        (
+            "steps",
+            list(reference("Step"), "What became of each resource."),
         ),
-    );
+        (
+            "notes",
+            list(reference("Note"), "What the reader of the project noticed."),
+        ),
+    ] {
+        tried[name] = schema;
+    }
+    add(all, "TriedOut", object("", tried, json!({})));
     add(
         all,
         "StageDropped",
@@ -295,6 +335,22 @@ fn configuration(all: &mut Map<String, Value>) {
         object(
             "",
             json!({ "items": list(reference("Document"), "By id.") }),
+            json!({}),
+        ),
+    );
+    let in_force = object(
+        "",
+        json!({ "kind": string("What it is."), "id": string(""), "from": string("`deployed`, `stack` and its name, or `site file`.") }),
+        json!({
+            "name": nullable(string("What people know it by.")), "revision": integer("Of a document."), "written": time("Of a document."), "author": string("The key that wrote it."),
+        }),
+    );
+    add(
+        all,
+        "InForce",
+        object(
+            "",
+            json!({ "site_file": string("Where it is."), "items": list(in_force, "Documents by kind and id, then what stands in the site file.") }),
             json!({}),
         ),
     );
@@ -359,6 +415,31 @@ fn configuration(all: &mut Map<String, Value>) {
             "",
             json!({ "items": list(reference("Key"), "By id.") }),
             json!({}),
+        ),
+    );
+    let change = object(
+        "",
+        json!({
+            "kind": string(""), "id": string(""), "before": nullable(integer("The revision; null where it was made.")), "after": nullable(integer("The revision; null where it was removed.")),
+        }),
+        json!({}),
+    );
+    let entry = object(
+        "",
+        json!({
+            "number": integer(""), "time": time(""), "key": string("Who asked."), "source": string("From where."),
+            "operation": string("`cloudfront:CreateDistribution`, `fourfront:POST purge`."), "resource": string("What it was about."),
+            "outcome": string("`ok`, or the code of the refusal."), "changes": list(change, "Documents that were written."),
+        }),
+        json!({}),
+    );
+    add(
+        all,
+        "AuditEntries",
+        object(
+            "",
+            json!({ "items": list(entry, "Newest first.") }),
+            json!({ "next": integer("For `before`, if there is more.") }),
         ),
     );
     let secrets = || json!({ "secret": string("Of a key."), "token": string("A token.") });
@@ -438,6 +519,11 @@ fn explanation(all: &mut Map<String, Value>) {
         }),
         json!({ "status": integer("Of a refusal."), "detail": string("Of a refusal.") }),
     );
+    let sent = object(
+        "What the origin would be sent; null where it is not asked.",
+        json!({ "origin": string("Its id."), "target": string("Path and query."), "headers": named(string("")) }),
+        json!({}),
+    );
     add(all, "StoredCopy", copy());
     add(
         all,
@@ -449,7 +535,7 @@ fn explanation(all: &mut Map<String, Value>) {
             }),
             json!({
                 "distribution": object("", json!({ "id": string(""), "domain_name": string(""), "matched_by": string("") }), json!({})),
-                "behavior": behavior, "functions": list(function, "None of them was run."), "cache": cache, "key": key, "vary": vary,
+                "origin_request": nullable(sent), "behavior": behavior, "functions": list(function, "None of them was run."), "cache": cache, "key": key, "vary": vary,
             }),
         ),
     );

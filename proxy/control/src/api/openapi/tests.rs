@@ -122,6 +122,7 @@ fn requests_list_the_members_that_are_read() {
         (http::Method::POST, "plan", "Deploy"),
         (http::Method::POST, "releases/r1/activate", "Activation"),
         (http::Method::PUT, "stages/E1", "StageTraffic"),
+        (http::Method::POST, "stages/E1/deploy", "Deploy"),
         (http::Method::POST, "test", "Test"),
         (http::Method::POST, "keys", "NewKey"),
         (http::Method::POST, "keys/FF1/rotate", "Rotation"),
@@ -142,6 +143,113 @@ fn requests_list_the_members_that_are_read() {
         .collect();
     seen.remove("Plan");
     assert_eq!(bodies, seen);
+}
+
+/// The same schema with nothing in objects but what is named.
+fn closed(schema: &Value) -> Value {
+    match schema {
+        Value::Array(items) => items.iter().map(closed).collect(),
+        Value::Object(members) => {
+            let mut all: Map<_, _> = members
+                .iter()
+                .map(|(k, v)| (k.clone(), closed(v)))
+                .collect();
+            if all.get("properties").is_some_and(Value::is_object) {
+                all.entry("additionalProperties").or_insert(json!(false));
+            }
+            Value::Object(all)
+        }
+        other => other.clone(),
+    }
+}
+
+/// Holds a value against a schema of the document.
+fn held(name: &str, value: &Value) {
+    let document = document();
+    let mut schema = reference(name);
+    schema["components"]["schemas"] = closed(&document["components"]["schemas"]);
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let wrong: Vec<String> = validator
+        .iter_errors(value)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{name}: {wrong:#?}\nof {value:#}");
+}
+
+#[test]
+fn answers_are_as_they_are_described() {
+    // CP-620, CP-621; CP-433, CP-611, CP-612. Those of the node itself are held against the document where a node runs.
+    let node = Node::start(SITE);
+    let entry = fourfront_store::AuditEntry {
+        changes: vec![fourfront_store::AuditChange {
+            kind: fourfront_store::Kind::Distribution,
+            id: "E1".into(),
+            before: Some(1),
+            after: None,
+        }],
+        ..fourfront_store::AuditEntry::default()
+    };
+    let entries = vec![entry.clone(), entry.clone(), entry];
+    node.control.store().audit(entries).unwrap();
+    let (control, _kept) = node.into_parts();
+    let front = front(control);
+    let ask = |method: http::Method, path: &str, body: &Value| {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let head = crate::api::front::Head {
+            method,
+            path: String::new(),
+            query: query.to_owned(),
+            headers: http::HeaderMap::new(),
+            over_tls: false,
+            source: fourfront_auth::Source::Address(std::net::Ipv4Addr::LOCALHOST.into()),
+            now: std::time::SystemTime::UNIX_EPOCH,
+        };
+        let body = match body {
+            Value::Null => Bytes::new(),
+            body => body.to_string().into(),
+        };
+        let answer =
+            crate::api::native::answer(&front, &head, path, &Received::of(body), &caller(5));
+        let told: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(answer.status.is_success(), "{path}: {told}");
+        told
+    };
+    let place = json!({ "file": "t.yaml", "line": 1, "column": 1 });
+    let mut config = crate::api::testing::config(80);
+    config["CallerReference"] = json!("2");
+    let mut plan = json!({ "plan": {
+        "stack": "shop",
+        "distributions": [{ "id": "D", "place": place, "config": config }],
+        "stores": [{ "id": "S", "place": place, "name": "routes" }],
+        "notes": [{ "kind": "ignored", "place": place, "path": "Resources.X", "text": "nothing" }],
+    } });
+    held("Planned", &ask(http::Method::POST, "plan", &plan));
+    held("Deployed", &ask(http::Method::POST, "releases", &plan));
+    let served =
+        json!({ "items": [{ "kind": "distribution", "id": "EFILE", "name": "file.test" }] });
+    let told = crate::api::native::in_force(front.control(), &served);
+    held("InForce", &told);
+    let from = |of: &str| {
+        let mut items = told["items"].as_array().unwrap().iter();
+        let found = items.find(|i| i["kind"] == "distribution" && i["from"] == of);
+        found.unwrap_or_else(|| panic!("{of}: {told}"))["id"].clone()
+    };
+    assert_eq!(
+        (from("deployed"), from("site file")),
+        (json!("E1"), json!("EFILE"))
+    );
+    let id = from("stack shop");
+    let path = format!("stages/{}", id.as_str().unwrap());
+    held("Stage", &ask(http::Method::POST, &path, &Value::Null));
+    plan["plan"]["distributions"][0]["config"]["Comment"] = json!("changed");
+    let told = ask(http::Method::POST, &format!("{path}/deploy"), &plan);
+    held("TriedOut", &told);
+    assert_eq!(told["notes"].as_array().unwrap().len(), 1);
+    let page = ask(http::Method::GET, "audit?limit=2", &Value::Null);
+    held("AuditEntries", &page);
+    assert_eq!(page["items"][0]["changes"].as_array().unwrap().len(), 1);
+    let next = format!("audit?before={}", page["next"]);
+    held("AuditEntries", &ask(http::Method::GET, &next, &Value::Null));
 }
 
 #[test]
@@ -189,7 +297,6 @@ fn is_code(text: &str) -> bool {
 fn every_code_of_the_source_is_listed() {
     // CP-621: codes are stable, so that one is added where it is made and here
     let makers = [
-        "Problem::new(",
         "ApiError::new(",
         "ApiError::cloudfront(",
         "ApiError::lambda(",
@@ -197,30 +304,50 @@ fn every_code_of_the_source_is_listed() {
         "code: \"",
     ];
     let mut made: BTreeMap<String, PathBuf> = BTreeMap::new();
+    // Those that can be told to be of problem documents, wherever they are made.
+    let mut of_problems = made.clone();
+    let is_code = |text: &&str| is_code(text);
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         let text = text
             .split("#[cfg(test)]\nmod tests {")
             .next()
             .unwrap_or_default();
+        for (at, _) in text.match_indices("Problem::new(") {
+            let call: String = text[at..].chars().take(160).collect();
+            let call = call.split(';').next().unwrap_or_default();
+            if let Some(code) = call.split('"').skip(1).step_by(2).find(is_code) {
+                of_problems.insert(code.to_owned(), path.clone());
+            }
+        }
+        // `(StatusCode::BAD_REQUEST, "MalformedInput")`
+        for (_, rest) in text
+            .split("(StatusCode::")
+            .skip(1)
+            .filter_map(|t| t.split_once(','))
+        {
+            let code = rest.trim_start().strip_prefix('"');
+            let code = code.and_then(|rest| rest.split('"').next()).filter(is_code);
+            if let Some(code) = code {
+                of_problems.insert(code.to_owned(), path.clone());
+            }
+        }
         for maker in makers {
             for (at, _) in text.match_indices(maker) {
                 let call = &text[at..];
                 let call: String = call.chars().take(160).collect();
                 let call = call.split(';').next().unwrap_or_default();
-                let first = call
-                    .split('"')
-                    .skip(1)
-                    .step_by(2)
-                    .find(|text| is_code(text));
+                let first = call.split('"').skip(1).step_by(2).find(is_code);
                 if let Some(code) = first {
                     made.entry(code.to_owned()).or_insert_with(|| path.clone());
                 }
             }
         }
     }
-    assert!(made.len() > 30, "{made:?}");
-    // Of services that the native API does not go through: STS, IAM and logs; and of the wire's own readers.
+    assert!(made.len() > 20, "{made:?}");
+    assert!(of_problems.len() > 15, "{of_problems:?}");
+    // Of services that the native API does not go through: STS, IAM, logs, and those that requests are handed on to, which are
+    // refused in their own forms; and of the wire's own readers.
     let elsewhere = |path: &Path| {
         let path = path.to_string_lossy();
         [
@@ -229,7 +356,7 @@ fn every_code_of_the_source_is_listed() {
             "logs.rs",
             "events.rs",
             "pattern.rs",
-            "front.rs",
+            "forward.rs",
             "error.rs",
         ]
         .iter()
@@ -242,6 +369,10 @@ fn every_code_of_the_source_is_listed() {
         .collect();
     for (code, path) in &made {
         let known = listed.contains(code.as_str()) || elsewhere(path);
+        assert!(known, "`{code}` of {} is not listed", path.display());
+    }
+    for (code, path) in &of_problems {
+        let known = listed.contains(code.as_str());
         assert!(known, "`{code}` of {} is not listed", path.display());
     }
 }
