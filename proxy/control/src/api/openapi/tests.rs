@@ -245,6 +245,13 @@ fn answers_are_as_they_are_described() {
     let told = ask(http::Method::POST, &format!("{path}/deploy"), &plan);
     held("TriedOut", &told);
     assert_eq!(told["notes"].as_array().unwrap().len(), 1);
+    let mut steps = told["steps"].as_array().unwrap().iter();
+    let step = steps.find(|s| s["kind"] == "distribution").unwrap();
+    let staging = &told["staging"]["id"];
+    assert_eq!(
+        (&step["action"], &step["name"]),
+        (&json!("change"), staging)
+    );
     let page = ask(http::Method::GET, "audit?limit=2", &Value::Null);
     held("AuditEntries", &page);
     assert_eq!(page["items"][0]["changes"].as_array().unwrap().len(), 1);
