@@ -10,14 +10,17 @@ use serde_json::{Value, json};
 
 use super::{
     Caller,
+    cloudfront::{self, FunctionDocument},
     front::{Front, Head},
-    native::{Told, problem},
+    native::Told,
     plane::Problem,
     replace::{etag_of, stale},
+    tx::Tx,
+    work_out,
 };
 
 /// Removes a document. `If-Match` is held against its ETag; without one it goes as it is. A distribution that is enabled goes
-/// only with `?force=true`, which disables it first.
+/// only with `?force=true`.
 pub(super) fn remove(
     front: &Arc<Front>,
     head: &Head,
@@ -25,62 +28,62 @@ pub(super) fn remove(
     id: &str,
     caller: &Caller,
 ) -> Told {
-    let control = front.control();
-    let call = |service: Service, operation: &str, input: &Value| {
-        control
-            .call(service, operation, input, caller)
-            .map_err(problem)
-    };
-    let Some(found) = control.store().get(kind, id) else {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "NotFound",
-            format!("there is no {kind} `{id}`"),
-        ));
-    };
     let wanted = head.headers.get(header::IF_MATCH);
     let wanted = wanted.map(|value| etag_of(value.as_bytes()));
-    if wanted.is_some_and(|wanted| wanted != "*" && wanted != found.etag()) {
-        return Err(stale(kind, id, &found.etag()));
-    }
-    let cloudfront = Service::CloudFront;
-    match kind {
+    let is_forced = fourfront_aws::pairs(&head.query)
+        .unwrap_or_default()
+        .iter()
+        .any(|(name, value)| name == "force" && value == "true");
+    front.control().transact(caller, |tx| {
+        let found = tx.get::<Value>(kind, id)?.ok_or_else(|| {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "NotFound",
+                format!("there is no {kind} `{id}`"),
+            )
+        })?;
+        let etag = found.etag(kind);
+        if wanted.is_some_and(|wanted| wanted != "*" && wanted != etag) {
+            return Err(stale(kind, id, &etag));
+        }
+        work_out_removal(tx, kind, id, &etag, is_forced)?;
+        Ok(((), None))
+    })?;
+    Ok((StatusCode::OK, json!({ "removed": id })))
+}
+
+/// Removes a document that is as it was meant, by the operation of the API that removes such.
+fn work_out_removal(
+    tx: &mut Tx<'_>,
+    kind: &Kind,
+    id: &str,
+    etag: &str,
+    is_forced: bool,
+) -> Result<(), Problem> {
+    let (service, operation, input) = match kind {
         Kind::Lambda => {
-            call(
-                Service::Lambda,
-                "DeleteFunction",
-                &json!({ "FunctionName": id }),
-            )?;
+            let input = json!({ "FunctionName": id });
+            (Service::Lambda, "DeleteFunction", input)
         }
         Kind::CloudfrontFunction => {
-            let described = call(cloudfront, "DescribeFunction", &json!({ "Name": id }))?;
-            let input = json!({ "Name": id, "IfMatch": described["ETag"] });
-            call(cloudfront, "DeleteFunction", &input)?;
+            // Its stages have ETags of their own.
+            let found = tx.get::<FunctionDocument>(kind, id)?;
+            let etag = found.map(|found| found.body.development.etag(id));
+            let input = json!({ "Name": id, "IfMatch": etag.unwrap_or_default() });
+            (Service::CloudFront, "DeleteFunction", input)
         }
         Kind::KeyValueStore => {
-            let input = json!({ "Name": id, "IfMatch": found.etag() });
-            call(cloudfront, "DeleteKeyValueStore", &input)?;
+            let input = json!({ "Name": id, "IfMatch": etag });
+            (Service::CloudFront, "DeleteKeyValueStore", input)
+        }
+        Kind::Distribution if is_forced => {
+            return Ok(cloudfront::discard(tx, id)?);
         }
         Kind::Distribution => {
-            let mut etag = json!(found.etag());
-            let got = call(cloudfront, "GetDistributionConfig", &json!({ "Id": id }))?;
-            let mut config = got["DistributionConfig"].clone();
-            let is_forced = fourfront_aws::pairs(&head.query)
-                .unwrap_or_default()
-                .iter()
-                .any(|(name, value)| name == "force" && value == "true");
-            if is_forced && config["Enabled"] == json!(true) {
-                config["Enabled"] = json!(false);
-                let input = json!({ "Id": id, "IfMatch": etag, "DistributionConfig": config });
-                etag = call(cloudfront, "UpdateDistribution", &input)?["ETag"].clone();
-            }
-            call(
-                cloudfront,
-                "DeleteDistribution",
-                &json!({ "Id": id, "IfMatch": etag }),
-            )?;
+            let input = json!({ "Id": id, "IfMatch": etag });
+            (Service::CloudFront, "DeleteDistribution", input)
         }
-        _ => {
+        kind => {
             let Some(operation) = operation(kind) else {
                 return Err(Problem::new(
                     StatusCode::METHOD_NOT_ALLOWED,
@@ -88,14 +91,12 @@ pub(super) fn remove(
                     format!("a {kind} is not removed by itself"),
                 ));
             };
-            call(
-                cloudfront,
-                operation,
-                &json!({ "Id": id, "IfMatch": found.etag() }),
-            )?;
+            let input = json!({ "Id": id, "IfMatch": etag });
+            (Service::CloudFront, operation, input)
         }
-    }
-    Ok((StatusCode::OK, json!({ "removed": id })))
+    };
+    work_out(tx, service, operation, &input)?;
+    Ok(())
 }
 
 /// The operation that removes a document of a family.

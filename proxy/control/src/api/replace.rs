@@ -19,6 +19,7 @@ use super::{
     front::{Front, Head},
     native::{Told, problem, shown},
     plane::Problem,
+    time,
     tx::{Stored, Tx},
     wire, work_out,
 };
@@ -68,15 +69,26 @@ fn put(
     wanted: Option<&str>,
     caller: &Caller,
 ) -> Told {
-    let (status, _) = control.transact(caller, |tx| {
-        Ok::<_, Problem>((exchange(tx, kind, id, given, wanted)?, None))
+    let ((status, mut told), revisions) = control.transact(caller, |tx| {
+        let status = exchange(tx, kind, id, given, wanted)?;
+        let told = match tx.unchanged(kind, id) {
+            Some(document) => shown(&document),
+            None => {
+                let body = tx.get::<Value>(kind, id)?.map(|found| found.body);
+                json!({ "kind": kind.as_str(), "id": id, "body": body })
+            }
+        };
+        Ok::<_, Problem>(((status, told), None))
     })?;
-    let written = control.store().get(kind, id).ok_or_else(|| {
-        problem(ApiError::internal(format!(
-            "{kind} `{id}` is not there after it was written"
-        )))
-    })?;
-    Ok((status, shown(&written)))
+    // What this call has written, whatever others have since (CP-040).
+    let revision = revisions.iter().find(|(k, i, _)| k == kind && &**i == id);
+    if let Some((.., revision)) = revision {
+        told["revision"] = json!(revision);
+        told["etag"] = json!(fourfront_store::etag(kind, id, *revision));
+        told["written"] = json!(time::iso(caller.now));
+        told["author"] = json!(caller.key_id);
+    }
+    Ok((status, told))
 }
 
 /// Works out what takes the place of what: created, or replaced.

@@ -36,7 +36,10 @@ impl<T> Retries<T> {
     pub(super) fn slot(&self, call: String, now: SystemTime) -> Slot<T> {
         let mut held = self.0.lock();
         // A clock that was set back ends what was kept before.
-        held.retain(|_, (since, _)| now.duration_since(*since).is_ok_and(|age| age < KEPT));
+        held.retain(|_, (since, slot)| {
+            // One that is at work is kept for as long as it takes.
+            Arc::strong_count(slot) > 1 || now.duration_since(*since).is_ok_and(|age| age < KEPT)
+        });
         if let Some((_, slot)) = held.get(&call) {
             return Arc::clone(slot);
         }
@@ -45,6 +48,13 @@ impl<T> Retries<T> {
             held.insert(call, (now, Arc::clone(&slot)));
         }
         slot
+    }
+
+    /// The answer to a call was given: the minute begins.
+    pub(super) fn answered(&self, call: &str, now: SystemTime) {
+        if let Some((since, _)) = self.0.lock().get_mut(call) {
+            *since = now;
+        }
     }
 }
 
@@ -69,6 +79,24 @@ mod tests {
         assert_eq!(said("b", 59), None, "another call");
         assert_eq!(said("a", 60), None, "a minute later");
         assert_eq!(said("a", 61), Some(60));
+    }
+
+    #[test]
+    fn the_minute_begins_with_the_answer() {
+        // CP-013: a call may take longer than a client waits
+        let retries: Retries<u8> = Retries::default();
+        let at = |seconds| START + Duration::from_secs(seconds);
+        let slot = retries.slot("a".to_owned(), at(0));
+        let again = retries.slot("a".to_owned(), at(90));
+        assert!(Arc::ptr_eq(&slot, &again), "it is at work");
+        *slot.blocking_lock() = Some(7);
+        retries.answered("a", at(100));
+        drop((slot, again));
+        assert_eq!(
+            *retries.slot("a".to_owned(), at(159)).blocking_lock(),
+            Some(7)
+        );
+        assert_eq!(*retries.slot("a".to_owned(), at(160)).blocking_lock(), None);
     }
 
     #[test]

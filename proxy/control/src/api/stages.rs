@@ -75,20 +75,20 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
             .map_err(|e| Problem::invalid("", format!("not what requests to send where: {e}")))
     };
     let id = parts.get(1).map(|id| decoded(id)).unwrap_or_default();
-    let (status, verb, told) = match (method.as_str(), parts) {
+    let (status, told) = match (method.as_str(), parts) {
         ("GET", [_, _]) => {
             let told = control.stage(&id, caller).map_err(problem)?;
             return Ok((StatusCode::OK, told));
         }
         ("POST", [_, _]) => {
             let asked = asked()?;
-            let told = control.staged(caller, |tx| create(tx, &id, &asked));
-            (StatusCode::CREATED, "create", told)
+            let told = control.staged(&id, caller, |tx| create(tx, &id, &asked));
+            (StatusCode::CREATED, told)
         }
         ("PUT", [_, _]) => {
             let asked = asked()?;
-            let told = control.staged(caller, |tx| traffic(tx, &id, &asked));
-            (StatusCode::OK, "traffic", told)
+            let told = control.staged(&id, caller, |tx| traffic(tx, &id, &asked));
+            (StatusCode::OK, told)
         }
         ("POST", [_, _, "deploy"]) => {
             let deploy = Deploy::read(body)?;
@@ -96,12 +96,12 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
             return Ok((StatusCode::OK, told));
         }
         ("POST", [_, _, "promote"]) => {
-            let told = control.staged(caller, |tx| promote(tx, &id));
-            (StatusCode::OK, "promote", told)
+            let told = control.staged(&id, caller, |tx| promote(tx, &id));
+            (StatusCode::OK, told)
         }
         ("DELETE", [_, _]) => {
-            let told = control.staged(caller, |tx| discard(tx, &id));
-            (StatusCode::OK, "drop", told)
+            let told = control.staged(&id, caller, |tx| discard(tx, &id));
+            (StatusCode::OK, told)
         }
         _ => {
             return Err(Problem::new(
@@ -111,29 +111,48 @@ fn told(control: &Control, method: &Method, parts: &[&str], body: &Bytes, caller
             ));
         }
     };
-    told.map_err(problem)?;
-    let told = match verb {
-        "drop" => json!({ "distribution": id }),
-        _ => control.stage(&id, caller).map_err(problem)?,
-    };
+    let ((), told) = told.map_err(problem)?;
     Ok((status, told))
 }
 
 impl Control {
-    /// Works out a change and commits it.
+    /// Works out a change and commits it. What it came to, and how the rollout stands then.
     fn staged<T>(
         &self,
+        id: &str,
         caller: &Caller,
         change: impl Fn(&mut Tx<'_>) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
-        let changed = self.transact(caller, |tx| Ok((change(tx)?, None)));
-        changed.map(|(worked_out, _)| worked_out)
+    ) -> Result<(T, Value), ApiError> {
+        let ((worked_out, mut told), revisions) = self.transact(caller, |tx| {
+            let worked_out = change(tx)?;
+            let told = match Stage::of(tx, id) {
+                Ok(stage) => stage.told(),
+                // It was dropped.
+                Err(_) => json!({ "distribution": id }),
+            };
+            Ok::<_, ApiError>(((worked_out, told), None))
+        })?;
+        // Of what this call has written, whatever others have since (CP-040).
+        for (kind, id, revision) in revisions {
+            if kind != Kind::Distribution {
+                continue;
+            }
+            let etag = fourfront_store::etag(&kind, &id, revision);
+            if told["distribution"] == *id && told.get("policy").is_some() {
+                told["etag"] = json!(etag);
+            } else if told["staging"]["id"] == *id {
+                told["staging"]["etag"] = json!(etag);
+            }
+        }
+        Ok((worked_out, told))
     }
 
     /// Gives the staging distribution what a project has for the distribution `id`, which goes on as it is: new versions of its
     /// functions, and a configuration that names them. No release is made; what is promoted is in the next one.
     fn try_out(&self, id: &str, deploy: &Deploy, caller: &Caller) -> Result<Value, ApiError> {
-        let applied = self.staged(caller, |tx| {
+        let objects = self.fetched(apply::objects(&deploy.plan), caller);
+        let (applied, mut told) = self.staged(id, caller, |tx| {
+            tx.objects = objects.clone();
             if deploy.prune || !deploy.message.is_empty() {
                 return Err(ApiError::new(
                     400,
@@ -149,7 +168,6 @@ impl Control {
             };
             apply::apply(tx, &deploy.plan, &deploy.artifacts, false, Some(staged))
         })?;
-        let mut told = self.stage(id, caller)?;
         told["stack"] = json!(deploy.plan.stack);
         told["steps"] = json!(applied.steps);
         told["notes"] = json!(deploy.plan.notes);
@@ -160,24 +178,7 @@ impl Control {
     fn stage(&self, id: &str, caller: &Caller) -> Result<Value, ApiError> {
         let loads = Loads::default();
         let tx = Tx::new(self.around(caller, &loads));
-        let stage = Stage::of(&tx, id)?;
-        let config = &stage.policy.body.config;
-        let shown = |d: &Stored<DistributionDocument>| {
-            json!({
-                "id": d.id,
-                "domain_name": d.body.domain_name,
-                "enabled": d.body.is_enabled(),
-                "etag": d.etag(&Kind::Distribution),
-            })
-        };
-        Ok(json!({
-            "distribution": id,
-            "etag": stage.primary.etag(&Kind::Distribution),
-            "policy": stage.policy.id,
-            "enabled": config["Enabled"],
-            "traffic": told_traffic(&config["TrafficConfig"]),
-            "staging": stage.staging.as_ref().map(shown),
-        }))
+        Ok(Stage::of(&tx, id)?.told())
     }
 }
 
@@ -215,6 +216,27 @@ impl Stage {
             primary,
             policy,
             staging,
+        })
+    }
+
+    /// How it stands.
+    fn told(&self) -> Value {
+        let config = &self.policy.body.config;
+        let shown = |d: &Stored<DistributionDocument>| {
+            json!({
+                "id": d.id,
+                "domain_name": d.body.domain_name,
+                "enabled": d.body.is_enabled(),
+                "etag": d.etag(&Kind::Distribution),
+            })
+        };
+        json!({
+            "distribution": self.primary.id,
+            "etag": self.primary.etag(&Kind::Distribution),
+            "policy": self.policy.id,
+            "enabled": config["Enabled"],
+            "traffic": told_traffic(&config["TrafficConfig"]),
+            "staging": self.staging.as_ref().map(shown),
         })
     }
 

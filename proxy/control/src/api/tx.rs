@@ -10,7 +10,9 @@ use std::{
 };
 
 use fourfront_auth::Principal;
-use fourfront_store::{Batch, BlobId, Change, Expected, Kind, KvsChange, Snapshot, Store};
+use fourfront_store::{
+    Batch, BlobId, Change, Document, Expected, Kind, KvsChange, Snapshot, Store,
+};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -205,6 +207,15 @@ impl<'a> Tx<'a> {
     pub(crate) fn etag(&self, kind: &Kind, id: &str) -> String {
         let found = self.current.get(kind, id);
         found.map_or_else(String::new, |document| document.etag())
+    }
+
+    /// A document that this call does not write, as it is.
+    pub(crate) fn unchanged(&self, kind: &Kind, id: &str) -> Option<Arc<Document>> {
+        let is_written = self.pending.contains_key(&(kind.clone(), id.to_owned()));
+        match is_written {
+            true => None,
+            false => self.current.get(kind, id),
+        }
     }
 
     /// When the call is made.

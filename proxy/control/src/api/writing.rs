@@ -167,6 +167,22 @@ impl Control {
         for id in &made {
             self.stores.refresh(&self.store, id);
         }
+        if let Some(activate) = activate {
+            self.forget_stores();
+            activate();
+        }
+        Ok(names
+            .into_iter()
+            .zip(committed.revisions)
+            .map(|((kind, id), revision)| (kind, id, revision))
+            .collect())
+    }
+}
+
+impl Control {
+    /// Forgets stores that are no more. Only who changes what is served may: another call's configuration, which is being made
+    /// ready, has stores that are not written yet.
+    fn forget_stores(&self) {
         let stores: Vec<_> = self.store.list(&Kind::KeyValueStore, None, usize::MAX);
         self.stores.keep(|id| {
             let named = |document: &Arc<fourfront_store::Document>| {
@@ -175,14 +191,6 @@ impl Control {
             };
             stores.iter().any(named)
         });
-        if let Some(activate) = activate {
-            activate();
-        }
-        Ok(names
-            .into_iter()
-            .zip(committed.revisions)
-            .map(|((kind, id), revision)| (kind, id, revision))
-            .collect())
     }
 }
 

@@ -266,14 +266,28 @@ pub(super) fn delete(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError>
             "The distribution you are trying to delete has not been disabled.",
         ));
     }
+    unused(tx, &found)?;
+    tx.delete(Kind::Distribution, id);
+    Ok(Output::plain(json!({})))
+}
+
+/// Deletes a distribution whether it is enabled or not. Not of CloudFront's API.
+pub(crate) fn discard(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
+    let found = existing(tx, id)?;
+    unused(tx, &found)?;
+    tx.delete(Kind::Distribution, id);
+    Ok(())
+}
+
+fn unused(tx: &Tx<'_>, found: &Stored<DistributionDocument>) -> Result<(), ApiError> {
     if let Some(policy) = staged_by(tx, &found.body.domain_name)? {
+        let id = &found.id;
         return Err(ApiError::cloudfront(
             "ResourceInUse",
             format!("Cannot delete {id}: the continuous deployment policy {policy} names it."),
         ));
     }
-    tx.delete(Kind::Distribution, id);
-    Ok(Output::plain(json!({})))
+    Ok(())
 }
 
 /// The continuous deployment policy that sends requests to a staging distribution, if there is one. It would be left with the

@@ -1,6 +1,11 @@
 //! Requests of AWS-shaped services: which operation, whether its sender may make it, what it is answered.
 
-use std::{error::Error, fmt, sync::Arc, time::SystemTime};
+use std::{
+    error::Error,
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use fourfront_auth::{Action, AuthFault, Principal, RequestHead, Resource};
@@ -274,7 +279,8 @@ impl Front {
 
     /// Answers a call that makes something, once for all attempts that `again` says are the same (CP-013).
     async fn once(self: &Arc<Self>, asked: Call, again: String, now: SystemTime) -> Answer {
-        let mut said = self.retries.slot(again, now).lock_owned().await;
+        let began = Instant::now();
+        let mut said = self.retries.slot(again.clone(), now).lock_owned().await;
         if let Some(answer) = &*said {
             return answer.clone();
         }
@@ -284,6 +290,7 @@ impl Front {
             let answer = front.answer(asked).await;
             if answer.status.is_success() {
                 *said = Some(answer.clone());
+                front.retries.answered(&again, now + began.elapsed());
             }
             answer
         });
