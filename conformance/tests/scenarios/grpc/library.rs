@@ -127,6 +127,9 @@ async fn a_library_finds_all_that_it_knows() {
         };
         records.iter().filter(is).count()
     };
-    // All but those that were given up before an answer.
-    assert_eq!((results("Miss"), results("Error")), (1_000 + 15, 2));
+    // All but those that were given up before an answer: the cancelled one, and the one whose deadline passes, unless the
+    // service, which has the same deadline, says so first.
+    let (answered, given_up) = (results("Miss"), results("Error"));
+    assert_eq!(answered + given_up, 1_000 + 17);
+    assert!(matches!(given_up, 1 | 2), "{given_up}");
 }
