@@ -262,32 +262,20 @@ impl Applier<'_, '_> {
             .insert(format!("{what} {logical}"), owned);
     }
 
-    /// Keeps stacks from each other's resources, where those go by names that anybody may choose (CP-302).
+    /// Refuses what another stack owns.
     fn unclaimed<T>(&self, kind: &Kind, name: &str, of: &Planned<T>) -> Result<(), ApiError> {
-        if self.before.owns(kind, name) {
-            return Ok(());
+        let stack = &self.plan.stack;
+        match claimed(self.tx, stack, &self.before, kind, name)? {
+            None => Ok(()),
+            Some(other) => Err(ApiError::new(
+                409,
+                "ResourceConflictException",
+                format!(
+                    "{}: `{name}` belongs to the stack {other}: give it another name, or deploy to that stack with `--stack {other}`",
+                    of.place
+                ),
+            )),
         }
-        let own = stack_id(&self.plan.stack);
-        for other in self.tx.list::<Value>(&Kind::Setting)? {
-            let Some(stack) = other.id.strip_prefix("stack:") else {
-                continue;
-            };
-            let owns = Stack::deserialize(&other.body).is_ok_and(|s| s.owns(kind, name));
-            if owns && other.id != own {
-                // Who may not change it is not told whose it is.
-                let claimed = [(kind, name)];
-                reach::stays_within(self.tx, &self.plan.stack, &self.before, claimed)?;
-                return Err(ApiError::new(
-                    409,
-                    "ResourceConflictException",
-                    format!(
-                        "{}: `{name}` belongs to the stack {stack}: give it another name, or deploy to that stack with `--stack {stack}`",
-                        of.place
-                    ),
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// Tags, with the one that says whose resource it is (CP-302). Policies and keys have none.
@@ -513,6 +501,43 @@ fn word(what: &str) -> &'static str {
         .find(|word| **word == what)
         .copied()
         .unwrap_or("resource")
+}
+
+/// Which other stack owns something that `stack` does not: it keeps stacks from each other's resources, where those go by
+/// names that anybody may choose (CP-302). `before` is what `stack` owns.
+///
+/// # Errors
+/// `AccessDenied` for who may not change it, and is not told whose it is either.
+pub(super) fn claimed(
+    tx: &Tx<'_>,
+    stack: &str,
+    before: &Stack,
+    kind: &Kind,
+    name: &str,
+) -> Result<Option<String>, ApiError> {
+    if before.owns(kind, name) {
+        return Ok(None);
+    }
+    let own = stack_id(stack);
+    for other in tx.list::<Value>(&Kind::Setting)? {
+        let Some(owner) = other.id.strip_prefix("stack:") else {
+            continue;
+        };
+        let owns = Stack::deserialize(&other.body).is_ok_and(|s| s.owns(kind, name));
+        if owns && other.id != own {
+            reach::stays_within(tx, stack, before, [(kind, name)])?;
+            return Ok(Some(owner.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether documents of a kind go by names that anybody may choose.
+pub(super) const fn by_name(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Lambda | Kind::KeyValueStore | Kind::CloudfrontFunction
+    )
 }
 
 /// Whether the documents of a release are put back by a rollback as they were, or only if they are gone (CP-067, CP-609):
