@@ -1,5 +1,11 @@
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::api::testing::{Node, SITE, caller};
+use crate::api::{
+    apply::Staged,
+    cloudfront::DistributionDocument,
+    testing::{Node, SITE, caller, config},
+};
 
 fn deploy_of(plan: Value, prune: bool) -> Deploy {
     let mut plan = plan;
@@ -28,6 +34,21 @@ fn edge(code: &str, publish: bool) -> Value {
     let config = json!({ "Comment": "", "Runtime": "cloudfront-js-2.0" });
     let item = json!({ "name": "edge", "code": code, "config": config, "publish": publish });
     planned("Edge", item)
+}
+
+/// A distribution with a reference of its own.
+fn site(id: &str, more: &Value) -> Value {
+    let mut config = config(80);
+    config["CallerReference"] = json!(id);
+    for (name, value) in more.as_object().unwrap() {
+        config[name] = value.clone();
+    }
+    planned(id, json!({ "config": config }))
+}
+
+fn stored(node: &Node, id: &str) -> DistributionDocument {
+    let found = node.control.store().get(&Kind::Distribution, id).unwrap();
+    serde_json::from_slice(found.body.as_deref().unwrap()).unwrap()
 }
 
 /// The id of a resource of the stack, by its kind and logical id.
@@ -82,4 +103,55 @@ fn what_a_rollback_leaves_stays_the_stacks() {
     let store = node.control.store();
     assert!(store.get(&Kind::KeyValueStore, "two").is_none());
     assert!(store.get(&Kind::KeyValueStore, "one").is_some());
+}
+
+#[test]
+fn what_only_a_site_file_says_is_copied_tried_out_and_promoted() {
+    // CP-122, CP-612, CP-641
+    let node = Node::start(SITE);
+    let with = |strips: bool| {
+        let mut site = site("Site", &json!({}));
+        site["settings"] = json!({ "strip_set_cookie_on_hit": strips });
+        json!({ "distributions": [site] })
+    };
+    deploy(&node, with(true), false).unwrap();
+    let id = owned(&node, "distribution Site").unwrap();
+    let etag = |id: &str| {
+        let told = node.aws("GetDistribution", json!({ "Id": id })).unwrap();
+        told["ETag"].as_str().unwrap().to_owned()
+    };
+    let copy = json!({
+        "PrimaryDistributionId": id, "Staging": true, "IfMatch": etag(&id),
+        "CallerReference": "copy", "Enabled": true,
+    });
+    let copied = node.aws("CopyDistribution", copy).unwrap();
+    let staging = copied["Distribution"]["Id"].as_str().unwrap();
+    let settings = |id: &str| stored(&node, id).settings;
+    let expected = |strips: bool| {
+        let name = "strip_set_cookie_on_hit".to_owned();
+        BTreeMap::from([(name, json!(strips))])
+    };
+    assert_eq!(settings(staging), expected(true));
+    let try_out = |strips: bool| {
+        let deploy = deploy_of(with(strips), false);
+        let staged = Staged {
+            primary: &id,
+            staging,
+        };
+        let tried = node.control.transact(&caller(4_000), |tx| {
+            let artifacts = Artifacts::default();
+            let applied = apply::apply(tx, &deploy.plan, &artifacts, false, Some(staged));
+            Ok::<_, ApiError>((applied?, None))
+        });
+        tried.unwrap().0.steps[0].action
+    };
+    assert_eq!(try_out(false), "change");
+    assert_eq!(try_out(false), "keep");
+    assert_eq!(settings(staging), expected(false));
+    assert_eq!(settings(&id), expected(true));
+    let both = format!("{}, {}", etag(&id), etag(staging));
+    let promote = json!({ "Id": id, "StagingDistributionId": staging, "IfMatch": both });
+    node.aws("UpdateDistributionWithStagingConfig", promote)
+        .unwrap();
+    assert_eq!(settings(&id), expected(false));
 }
