@@ -203,7 +203,7 @@ impl Control {
         let mut answer = told(&applied);
         answer["stack"] = json!(deploy.plan.stack);
         answer["notes"] = json!(deploy.plan.notes);
-        let changes = applied.steps.iter().any(|step| step.action != "keep");
+        let changes = applied.restacked || applied.steps.iter().any(|step| step.action != "keep");
         if !changes {
             // A deploy that changes nothing is none.
             let newest = self

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// What a stack owns.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stack {
     /// By kind and logical id.
     pub(super) resources: BTreeMap<String, Owned>,
@@ -70,6 +70,8 @@ pub(super) struct Applied {
     pub(super) urls: Vec<String>,
     /// The documents that the stack consists of.
     pub(super) members: Vec<(Kind, String)>,
+    /// Whether the stack owns other resources than before, or owns them otherwise.
+    pub(super) restacked: bool,
 }
 
 /// The artifacts of a plan as they were uploaded: SHA-256 by kind and logical id, `function:Edge`.
@@ -190,7 +192,13 @@ pub(super) fn apply(
     applier.attachments()?;
     applier.leftovers(prune)?;
     applier.leaves_alone()?;
-    let Applier { after, steps, .. } = applier;
+    let Applier {
+        before,
+        after,
+        steps,
+        ..
+    } = applier;
+    let restacked = before != after;
     let mut members: Vec<(Kind, String)> = after
         .resources
         .values()
@@ -216,6 +224,7 @@ pub(super) fn apply(
         steps,
         urls,
         members,
+        restacked,
     })
 }
 
@@ -373,23 +382,30 @@ impl Applier<'_, '_> {
         let Some(Staged { staging, .. }) = self.staged else {
             return Ok(());
         };
-        let harmless = |step: &&Step| match (step.action, step.kind) {
-            ("keep" | "ignore", _) | ("change", "function") => true,
-            ("change", "distribution") => step.name == staging,
-            ("create", kind) => kind != "distribution",
-            _ => false,
-        };
-        match self.steps.iter().find(|step| !harmless(step)) {
-            None => Ok(()),
-            Some(step) => Err(ApiError::new(
-                409,
-                "StageShared",
-                format!(
-                    "{}: {} {} would {} for what serves, too: deploy that first, or give what is tried out a name of its own",
-                    step.place, step.kind, step.id, step.action
-                ),
-            )),
+        for step in &self.steps {
+            let harmless = match (step.action, step.kind) {
+                ("keep" | "ignore", _) | ("change", "function") => true,
+                ("change", "distribution") => step.name == staging,
+                // Of these, what is published is what serves, wherever it is named.
+                ("change", "cloudfront-function") => {
+                    let named = self.tx.naming(&step.name)?;
+                    !self.tx.publishes(&step.name) || named.iter().all(|id| id == staging)
+                }
+                ("create", kind) => kind != "distribution",
+                _ => false,
+            };
+            if !harmless {
+                return Err(ApiError::new(
+                    409,
+                    "StageShared",
+                    format!(
+                        "{}: {} {} would {} for what serves, too: deploy that first, or give what is tried out a name of its own",
+                        step.place, step.kind, step.id, step.action
+                    ),
+                ));
+            }
         }
+        Ok(())
     }
 
     fn call_lambda(&mut self, operation: &str, input: &Value) -> Result<Value, ApiError> {

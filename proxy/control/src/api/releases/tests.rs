@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::api::{
     apply::Staged,
-    cloudfront::DistributionDocument,
+    cloudfront::{DistributionDocument, FunctionDocument},
     testing::{Node, SITE, caller, config},
 };
 
@@ -34,6 +34,17 @@ fn edge(code: &str, publish: bool) -> Value {
     let config = json!({ "Comment": "", "Runtime": "cloudfront-js-2.0" });
     let item = json!({ "name": "edge", "code": code, "config": config, "publish": publish });
     planned("Edge", item)
+}
+
+fn live(node: &Node) -> Option<String> {
+    let found = node.control.store().get(&Kind::CloudfrontFunction, "edge");
+    let body = found.unwrap().body.clone().unwrap();
+    let document: FunctionDocument = serde_json::from_slice(&body).unwrap();
+    document.live.map(|live| live.sha256)
+}
+
+fn sum(code: &str) -> String {
+    fourfront_store::BlobId::of(code.as_bytes()).to_string()
 }
 
 /// A distribution with a reference of its own.
@@ -154,4 +165,94 @@ fn what_only_a_site_file_says_is_copied_tried_out_and_promoted() {
     node.aws("UpdateDistributionWithStagingConfig", promote)
         .unwrap();
     assert_eq!(settings(&id), expected(false));
+}
+
+#[test]
+fn a_function_is_published_when_what_is_live_is_not_the_plans() {
+    // CP-301, CP-321, CP-151
+    let node = Node::start(SITE);
+    let plan = |code: &str, publish| json!({ "cloudfront_functions": [edge(code, publish)] });
+    deploy(&node, plan("a", false), false).unwrap();
+    assert_eq!(live(&node), None);
+    let published = deploy(&node, plan("a", true), false).unwrap();
+    assert_eq!(published["steps"][0]["action"], "change");
+    assert_eq!(live(&node), Some(sum("a")));
+    let again = deploy(&node, plan("a", true), false).unwrap();
+    assert_eq!(again["unchanged"], true);
+    // Somebody wrote the code that the plan has, and did not publish it.
+    let found = node.aws("DescribeFunction", json!({ "Name": "edge" }));
+    let input = json!({
+        "Name": "edge", "IfMatch": found.unwrap()["ETag"],
+        "FunctionConfig": edge("", true)["config"],
+        "FunctionCode": "Yg==",
+    });
+    node.aws("UpdateFunction", input).unwrap();
+    assert_eq!(live(&node), Some(sum("a")));
+    deploy(&node, plan("b", true), false).unwrap();
+    assert_eq!(live(&node), Some(sum("b")));
+}
+
+#[test]
+fn that_a_resource_is_retained_is_a_change_by_itself() {
+    // CP-301
+    let node = Node::start(SITE);
+    let plan = |retain: bool| {
+        let store = json!({ "name": "settings", "retain": retain });
+        json!({ "stores": [planned("Settings", store)] })
+    };
+    deploy(&node, plan(false), false).unwrap();
+    let retained = deploy(&node, plan(true), false).unwrap();
+    assert_eq!(retained.get("unchanged"), None);
+    assert_eq!(deploy(&node, plan(true), false).unwrap()["unchanged"], true);
+    deploy(&node, json!({}), true).unwrap();
+    let store = node.control.store().get(&Kind::KeyValueStore, "settings");
+    assert!(store.is_some());
+}
+
+#[test]
+fn a_trial_publishes_no_function_that_others_run() {
+    // CP-612
+    let node = Node::start(SITE);
+    let arn = "arn:aws:cloudfront::000000000000:function/edge";
+    let runs = json!({ "FunctionAssociations": {
+        "Quantity": 1,
+        "Items": [{ "EventType": "viewer-request", "FunctionARN": arn }],
+    } });
+    let plan = |code: &str, publish, named: bool| {
+        let mut site = site("Site", &json!({}));
+        if named {
+            site["config"]["DefaultCacheBehavior"]["FunctionAssociations"] =
+                runs["FunctionAssociations"].clone();
+        }
+        json!({ "cloudfront_functions": [edge(code, publish)], "distributions": [site] })
+    };
+    deploy(&node, plan("a", false, false), false).unwrap();
+    let id = owned(&node, "distribution Site").unwrap();
+    let etag = node.aws("GetDistribution", json!({ "Id": id })).unwrap()["ETag"].clone();
+    let copy = json!({
+        "PrimaryDistributionId": id, "Staging": true, "IfMatch": etag,
+        "CallerReference": "copy", "Enabled": true,
+    });
+    let copied = node.aws("CopyDistribution", copy).unwrap();
+    let staging = copied["Distribution"]["Id"].as_str().unwrap();
+    let try_out = |code: &str| {
+        let deploy = deploy_of(plan(code, true, true), false);
+        let staged = Staged {
+            primary: &id,
+            staging,
+        };
+        let tried = node.control.transact(&caller(4_000), |tx| {
+            let artifacts = Artifacts::default();
+            let applied = apply::apply(tx, &deploy.plan, &artifacts, false, Some(staged));
+            Ok::<_, ApiError>((applied?, None))
+        });
+        tried.map(|_| ()).map_err(|e| e.code.into_owned())
+    };
+    assert_eq!(try_out("a"), Ok(()));
+    assert_eq!(live(&node), Some(sum("a")));
+    assert_eq!(try_out("b"), Ok(()));
+    assert_eq!(live(&node), Some(sum("b")));
+    deploy(&node, plan("b", true, true), false).unwrap();
+    assert_eq!(try_out("c"), Err("StageShared".to_owned()));
+    assert_eq!(live(&node), Some(sum("b")));
 }
