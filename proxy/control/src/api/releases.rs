@@ -283,9 +283,19 @@ fn put_back(
                 let policy = body["config"][STAGED_BY].as_str();
                 policy.unwrap_or_default().to_owned()
             };
-            let now = present.as_ref().map(|p| of(&p.body)).unwrap_or_default();
-            if now != of(&body) {
-                body["config"][STAGED_BY] = json!(now);
+            let policy = Kind::ContinuousDeploymentPolicy;
+            let (then, beside) = (of(&body), present.as_ref().map(|p| of(&p.body)));
+            // But what the stack tries out itself is part of its releases, comes and goes with them.
+            let beside = beside.filter(|id| {
+                !id.is_empty() && !now.owns(&policy, id) && !of_release.owns(&policy, id)
+            });
+            let named = match beside {
+                Some(beside) => beside,
+                None if of_release.owns(&policy, &then) => then.clone(),
+                None => String::new(),
+            };
+            if named != then {
+                body["config"][STAGED_BY] = json!(named);
             }
         }
         if present.is_none_or(|p| p.body != body) {

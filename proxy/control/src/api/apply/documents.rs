@@ -221,7 +221,9 @@ impl Applier<'_, '_> {
                         let policy = config["ContinuousDeploymentPolicyId"].as_str();
                         policy.filter(|id| !id.is_empty()).map(str::to_owned)
                     };
-                    if let (None, Some(policy)) = (says(&config), says(&found.body.config)) {
+                    if let (None, Some(policy)) = (says(&config), says(&found.body.config))
+                        && !self.goes(&Kind::ContinuousDeploymentPolicy, &policy)
+                    {
                         // What is tried out beside it goes on (CP-612).
                         config["ContinuousDeploymentPolicyId"] = json!(policy);
                     }

@@ -138,6 +138,8 @@ struct Applier<'t, 'a> {
     tx: &'t mut Tx<'a>,
     plan: &'t Plan,
     artifacts: &'t Artifacts,
+    /// Whether what the stack no longer has is deleted.
+    prune: bool,
     staged: Option<Staged<'t>>,
     before: Stack,
     after: Stack,
@@ -172,6 +174,7 @@ pub(super) fn apply(
         tx,
         plan,
         artifacts,
+        prune,
         staged,
         after: Stack::default(),
         before,
@@ -190,7 +193,7 @@ pub(super) fn apply(
     applier.documents(true)?;
     applier.distributions(false)?;
     applier.attachments()?;
-    applier.leftovers(prune)?;
+    applier.leftovers()?;
     applier.leaves_alone()?;
     let Applier {
         before,
@@ -425,7 +428,7 @@ impl Applier<'_, '_> {
     }
 
     /// What the stack had and has no longer: deleted where that is asked for, or else left and told of (CP-301).
-    fn leftovers(&mut self, prune: bool) -> Result<(), ApiError> {
+    fn leftovers(&mut self) -> Result<(), ApiError> {
         let gone: Vec<(String, Owned)> = self
             .before
             .resources
@@ -440,7 +443,7 @@ impl Applier<'_, '_> {
             let Ok(kind) = owned.kind.parse::<Kind>() else {
                 continue;
             };
-            let deletes = prune && !owned.retain;
+            let deletes = self.prune && !owned.retain;
             let (what, logical) = key.split_once(' ').unwrap_or(("", &key));
             let action = match deletes {
                 true => {
@@ -461,6 +464,13 @@ impl Applier<'_, '_> {
             });
         }
         Ok(())
+    }
+
+    /// Whether a document goes when all that the plan has is made, which it is but for what names documents of that kind.
+    fn goes(&self, kind: &Kind, id: &str) -> bool {
+        let mut before = self.before.resources.values();
+        let had = before.any(|o| o.kind == kind.as_str() && o.id == id && !o.retain);
+        self.prune && had && !self.after.owns(kind, id)
     }
 
     fn remove(&mut self, kind: &Kind, id: &str) -> Result<(), ApiError> {

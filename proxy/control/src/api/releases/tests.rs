@@ -72,6 +72,11 @@ fn owned(node: &Node, key: &str) -> Option<String> {
     Some(stack.resources.get(key)?.id.clone())
 }
 
+fn policy_of(node: &Node, id: &str) -> String {
+    let policy = &stored(node, id).config[STAGED_BY];
+    policy.as_str().unwrap_or_default().to_owned()
+}
+
 #[test]
 fn a_release_does_not_take_back_what_another_stack_owns_now() {
     // CP-302, CP-609
@@ -255,4 +260,66 @@ fn a_trial_publishes_no_function_that_others_run() {
     deploy(&node, plan("b", true, true), false).unwrap();
     assert_eq!(try_out("c"), Err("StageShared".to_owned()));
     assert_eq!(live(&node), Some(sum("b")));
+}
+
+/// A stack with a distribution, tried out by what the template says itself where `rollout` is set.
+fn rollout(rollout: bool) -> Value {
+    let reference = |kind: &str, id: &str, attribute: &str| json!({ "$ref": { "kind": kind, "id": id, "attribute": attribute } });
+    if !rollout {
+        return json!({ "distributions": [site("Site", &json!({}))] });
+    }
+    let policy = json!({ "config": {
+        "Enabled": true,
+        "StagingDistributionDnsNames": {
+            "Quantity": 1, "Items": [reference("distribution", "Trial", "domain_name")],
+        },
+        "TrafficConfig": { "Type": "SingleWeight", "SingleWeightConfig": { "Weight": 0.1 } },
+    } });
+    let by = reference("continuous-deployment-policy", "Rollout", "id");
+    json!({
+        "continuous_deployment_policies": [planned("Rollout", policy)],
+        "distributions": [
+            site("Site", &json!({ STAGED_BY: by })),
+            site("Trial", &json!({ "Staging": true })),
+        ],
+    })
+}
+
+#[test]
+fn a_rollback_leaves_no_distribution_with_a_policy_that_goes() {
+    // CP-609, CP-612
+    let node = Node::start(SITE);
+    let first = deploy(&node, rollout(false), false).unwrap();
+    let second = deploy(&node, rollout(true), false).unwrap();
+    let id = owned(&node, "distribution Site").unwrap();
+    let policy = owned(&node, "continuous-deployment-policy Rollout").unwrap();
+    assert_eq!(policy_of(&node, &id), policy);
+    activate(&node, &first).unwrap();
+    assert_eq!(policy_of(&node, &id), "");
+    // And back, with the policy of then.
+    activate(&node, &second).unwrap();
+    assert_eq!(policy_of(&node, &id), policy);
+    activate(&node, &first).unwrap();
+    let mut changed = rollout(false);
+    changed["distributions"][0]["config"]["Comment"] = json!("changed");
+    deploy(&node, changed, false).unwrap();
+}
+
+#[test]
+fn a_pruned_policy_is_named_by_nothing() {
+    // CP-301, CP-612
+    let node = Node::start(SITE);
+    deploy(&node, rollout(true), false).unwrap();
+    let id = owned(&node, "distribution Site").unwrap();
+    let policy = policy_of(&node, &id);
+    // Without pruning it stays, and so does what is tried out by it.
+    deploy(&node, rollout(false), false).unwrap();
+    assert_eq!(policy_of(&node, &id), policy);
+    deploy(&node, rollout(false), true).unwrap();
+    assert_eq!(policy_of(&node, &id), "");
+    let kind = Kind::ContinuousDeploymentPolicy;
+    assert!(node.control.store().get(&kind, &policy).is_none());
+    let mut changed = rollout(false);
+    changed["distributions"][0]["config"]["Comment"] = json!("changed");
+    deploy(&node, changed, true).unwrap();
 }
