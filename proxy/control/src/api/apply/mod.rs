@@ -433,7 +433,12 @@ impl Applier<'_, '_> {
             .before
             .resources
             .iter()
-            .filter(|(key, _)| !self.after.resources.contains_key(*key))
+            .filter(|(key, owned)| {
+                // What goes by a name may have another logical id now.
+                let kind = owned.kind.parse::<Kind>();
+                !self.after.resources.contains_key(*key)
+                    && !kind.is_ok_and(|kind| self.after.owns(&kind, &owned.id))
+            })
             .map(|(key, owned)| (key.clone(), owned.clone()))
             .collect();
         // Whatever uses others goes before them.

@@ -323,3 +323,24 @@ fn a_pruned_policy_is_named_by_nothing() {
     changed["distributions"][0]["config"]["Comment"] = json!("changed");
     deploy(&node, changed, true).unwrap();
 }
+
+#[test]
+fn what_only_its_logical_id_changed_of_is_not_pruned() {
+    // CP-301, CP-302
+    let node = Node::start(SITE);
+    let plan = |prefix: &str| {
+        let mut function = edge("a", true);
+        function["id"] = json!(format!("{prefix}Edge"));
+        let store = planned(&format!("{prefix}Store"), json!({ "name": "settings" }));
+        json!({ "stores": [store], "cloudfront_functions": [function] })
+    };
+    deploy(&node, plan("Old"), false).unwrap();
+    let told = deploy(&node, plan("New"), true).unwrap();
+    let steps = told["steps"].as_array().unwrap();
+    assert!(steps.iter().all(|s| s["action"] == "keep"), "{told}");
+    let store = node.control.store();
+    assert!(store.get(&Kind::KeyValueStore, "settings").is_some());
+    assert!(store.get(&Kind::CloudfrontFunction, "edge").is_some());
+    assert_eq!(owned(&node, "store NewStore").as_deref(), Some("settings"));
+    assert_eq!(owned(&node, "store OldStore"), None);
+}
