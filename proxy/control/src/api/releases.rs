@@ -203,7 +203,7 @@ impl Control {
         let mut answer = told(&applied);
         answer["stack"] = json!(deploy.plan.stack);
         answer["notes"] = json!(deploy.plan.notes);
-        let changes = applied.steps.iter().any(|step| step.action != "keep");
+        let changes = applied.restacked || applied.steps.iter().any(|step| step.action != "keep");
         if !changes {
             // A deploy that changes nothing is none.
             let newest = self
@@ -247,7 +247,15 @@ fn put_back(
     // A release may hold what others own, to whose distributions the stack attached functions: that is left alone.
     let of_release = stack_of(old);
     let now = stack_now(tx, &old.stack)?;
+    let claims = claims(tx, old, &of_release, &now)?;
+    let after = stack_after(tx, &of_release, &now)?;
     let mut members = Vec::new();
+    for owned in after.resources.values() {
+        let kind: Option<Kind> = owned.kind.parse().ok();
+        if let Some(kind) = kind.filter(|kind| !of_release.owns(kind, &owned.id)) {
+            members.push((kind, owned.id.clone()));
+        }
+    }
     for member in &old.members {
         let kind: Kind = member.kind.parse().map_err(|_| {
             ApiError::internal(format!("release {id}: a member of an unknown kind"))
@@ -264,17 +272,30 @@ fn put_back(
         if present.is_some() && apply::only_if_gone(&kind) {
             continue;
         }
-        let mut body: Value = serde_json::from_str(body)
-            .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?;
+        let mut body: Value = match is_stack {
+            true => json!(after),
+            false => serde_json::from_str(body)
+                .map_err(|e| ApiError::internal(format!("release {id}: {e}")))?,
+        };
         if kind == Kind::Distribution {
             // What is tried out now has nothing to do with what was then (CP-612).
             let of = |body: &Value| {
                 let policy = body["config"][STAGED_BY].as_str();
                 policy.unwrap_or_default().to_owned()
             };
-            let now = present.as_ref().map(|p| of(&p.body)).unwrap_or_default();
-            if now != of(&body) {
-                body["config"][STAGED_BY] = json!(now);
+            let policy = Kind::ContinuousDeploymentPolicy;
+            let (then, beside) = (of(&body), present.as_ref().map(|p| of(&p.body)));
+            // But what the stack tries out itself is part of its releases, comes and goes with them.
+            let beside = beside.filter(|id| {
+                !id.is_empty() && !now.owns(&policy, id) && !of_release.owns(&policy, id)
+            });
+            let named = match beside {
+                Some(beside) => beside,
+                None if of_release.owns(&policy, &then) => then.clone(),
+                None => String::new(),
+            };
+            if named != then {
+                body["config"][STAGED_BY] = json!(named);
             }
         }
         if present.is_none_or(|p| p.body != body) {
@@ -294,7 +315,12 @@ fn put_back(
             tx.delete(kind, &owned.id);
         }
     }
-    reach::stays_within(tx, &old.stack, &now, tx.touched())?;
+    // What is there already becomes the stack's again, too.
+    let held = claims
+        .iter()
+        .map(|(kind, id)| (kind, id.as_str()))
+        .chain(tx.touched());
+    reach::stays_within(tx, &old.stack, &now, held)?;
     let said = match message {
         "" => format!("rollback to {id}"),
         message => message.to_owned(),
@@ -302,6 +328,58 @@ fn put_back(
     let (made, draft) = release(tx, members, &old.stack, &said);
     let answer = json!({ "release": made, "stack": &*old.stack, "activated": id });
     Ok((answer, Some(draft)))
+}
+
+/// What a release would have its stack own again.
+///
+/// # Errors
+/// `ResourceConflictException` where another stack owns it meanwhile (CP-302).
+fn claims(
+    tx: &Tx<'_>,
+    old: &Release,
+    of_release: &Stack,
+    now: &Stack,
+) -> Result<Vec<(Kind, String)>, ApiError> {
+    let mut claims = Vec::new();
+    for owned in of_release.resources.values() {
+        let Ok(kind) = owned.kind.parse::<Kind>() else {
+            continue;
+        };
+        let id = &owned.id;
+        if apply::by_name(&kind)
+            && let Some(other) = apply::claimed(tx, &old.stack, now, &kind, id)?
+        {
+            return Err(ApiError::new(
+                409,
+                "ResourceConflictException",
+                format!(
+                    "release {}: the {kind} `{id}` belongs to the stack {other} now",
+                    old.id
+                ),
+            ));
+        }
+        claims.push((kind, id.clone()));
+    }
+    Ok(claims)
+}
+
+/// What a stack owns once a release of it is in force again: what that holds, and what a later deploy made that is not taken
+/// away, so that it stays in the reach of who may change the stack, and of `--prune`.
+fn stack_after(tx: &Tx<'_>, of_release: &Stack, now: &Stack) -> Result<Stack, ApiError> {
+    let mut after = of_release.clone();
+    for (key, owned) in &now.resources {
+        let kind: Option<Kind> = owned.kind.parse().ok();
+        let Some(kind) = kind.filter(apply::only_if_gone) else {
+            continue;
+        };
+        let stays = !of_release.owns(&kind, &owned.id)
+            && !of_release.resources.contains_key(key)
+            && tx.get::<Value>(&kind, &owned.id)?.is_some();
+        if stays {
+            after.resources.insert(key.clone(), owned.clone());
+        }
+    }
+    Ok(after)
 }
 
 /// Makes a call a release that holds all these documents.
@@ -329,3 +407,6 @@ fn release_id(now: u64) -> String {
     let letters = super::arn::letter_id('R').to_ascii_lowercase();
     format!("r{:011x}{}", now, &letters[1..5])
 }
+
+#[cfg(test)]
+mod tests;

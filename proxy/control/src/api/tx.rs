@@ -456,10 +456,10 @@ impl<'a> Tx<'a> {
         if self.serves_anew || self.pending.keys().any(|(kind, _)| is_served(kind)) {
             return Ok(true);
         }
-        for ((kind, name), body) in &self.pending {
+        for (kind, name) in self.pending.keys() {
             if *kind == Kind::CloudfrontFunction
-                && self.changes_live(name, body.as_deref())
-                && self.is_named(name)?
+                && self.publishes(name)
+                && !self.naming(name)?.is_empty()
             {
                 return Ok(true);
             }
@@ -480,18 +480,22 @@ impl<'a> Tx<'a> {
     }
 
     /// Whether the published stage of a CloudFront Function becomes another one.
-    fn changes_live(&self, name: &str, body: Option<&[u8]>) -> bool {
+    pub(crate) fn publishes(&self, name: &str) -> bool {
+        let key = (Kind::CloudfrontFunction, name.to_owned());
+        let Some(body) = self.pending.get(&key) else {
+            return false;
+        };
         let live = |body: &[u8]| -> Value {
             let document = serde_json::from_slice::<Value>(body).unwrap_or_default();
             document["live"].clone()
         };
         let found = self.current.get(&Kind::CloudfrontFunction, name);
         let before = found.and_then(|document| document.body.as_deref().map(live));
-        before.unwrap_or_default() != body.map(live).unwrap_or_default()
+        before.unwrap_or_default() != body.as_deref().map(live).unwrap_or_default()
     }
 
-    /// Whether a distribution names a CloudFront Function.
-    fn is_named(&self, name: &str) -> Result<bool, ApiError> {
+    /// The distributions that name a CloudFront Function.
+    pub(crate) fn naming(&self, name: &str) -> Result<Vec<String>, ApiError> {
         let arn = self
             .settings
             .account
@@ -501,7 +505,8 @@ impl<'a> Tx<'a> {
             associations::behaviors(config)
                 .any(|(_, b)| associations::cloudfront_of(b).iter().any(|a| a.arn == arn))
         };
-        Ok(all.iter().any(|d| names(&d.body.config)))
+        let naming = all.into_iter().filter(|d| names(&d.body.config));
+        Ok(naming.map(|d| d.id).collect())
     }
 }
 

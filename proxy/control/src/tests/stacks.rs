@@ -103,6 +103,37 @@ fn a_key_of_a_stack_deploys_it_and_no_other() {
 }
 
 #[test]
+fn a_key_of_a_stack_takes_nothing_over_by_a_rollback() {
+    // CP-432, CP-609
+    let node = Endpoint::new(AuthMode::SigV4);
+    let admin = node.token(Grants::admin());
+    let shop = node.token(of_stack(Role::Deploy, "shop"));
+    let ask = |token: &str, path: &str, body: String| node.native("POST", path, Some(token), body);
+    let (status, first) = ask(&shop, "releases", plan("shop", &["settings"]));
+    assert_eq!(status, 201, "{first}");
+    let pruned = || json!({ "plan": { "stack": "shop" }, "prune": true }).to_string();
+    assert_eq!(ask(&shop, "releases", pruned()).0, 201);
+    // What it owned once is somebody else's now.
+    let made = ask(&admin, "releases", plan("blog", &["settings"]));
+    assert_eq!(made.0, 201, "{}", made.1);
+    let back = format!("releases/{}/activate", first["release"].as_str().unwrap());
+    let (status, told) = ask(&shop, &back, String::new());
+    assert_eq!((status, &told["code"]), (403, &json!("access_denied")));
+    let detail = told["detail"].as_str().unwrap();
+    assert!(detail.contains("key-value-store `settings`"), "{detail}");
+    assert!(!detail.contains("blog"), "{detail}");
+    // To and fro between its own releases is its business.
+    let (_, one) = ask(&shop, "releases", plan("shop", &["one"]));
+    let (_, two) = ask(&shop, "releases", plan("shop", &["one", "two"]));
+    for release in [&one, &two, &one, &two] {
+        let release = release["release"].as_str().unwrap();
+        let path = format!("releases/{release}/activate");
+        let (status, told) = ask(&shop, &path, String::new());
+        assert_eq!(status, 200, "{told}");
+    }
+}
+
+#[test]
 fn a_key_of_a_stack_reaches_what_the_stack_owns() {
     // CP-432
     let node = Endpoint::new(AuthMode::SigV4);

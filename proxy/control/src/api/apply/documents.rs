@@ -221,7 +221,9 @@ impl Applier<'_, '_> {
                         let policy = config["ContinuousDeploymentPolicyId"].as_str();
                         policy.filter(|id| !id.is_empty()).map(str::to_owned)
                     };
-                    if let (None, Some(policy)) = (says(&config), says(&found.body.config)) {
+                    if let (None, Some(policy)) = (says(&config), says(&found.body.config))
+                        && !self.goes(&Kind::ContinuousDeploymentPolicy, &policy)
+                    {
                         // What is tried out beside it goes on (CP-612).
                         config["ContinuousDeploymentPolicyId"] = json!(policy);
                     }
@@ -313,14 +315,23 @@ impl Applier<'_, '_> {
             }
             _ => config["ContinuousDeploymentPolicyId"] = policy.clone(),
         }
-        let action = if found.body.config == config {
-            "keep"
-        } else {
+        let settings = &planned.item.settings;
+        let mut action = "keep";
+        if found.body.config != config {
             let etag = found.etag(&Kind::Distribution);
             let input = json!({ "Id": found.id, "IfMatch": etag, "DistributionConfig": config });
             self.call_cloudfront("UpdateDistribution", &input)?;
-            "change"
-        };
+            action = "change";
+        }
+        if found.body.settings != *settings
+            && let Some(mut written) = self
+                .tx
+                .get::<DistributionDocument>(&Kind::Distribution, &found.id)?
+        {
+            written.body.settings.clone_from(settings);
+            self.tx.put(Kind::Distribution, &found.id, &written.body)?;
+            action = "change";
+        }
         self.know_distribution(planned, &primary.id, &primary.body.domain_name);
         self.step(action, "distribution", planned, staged.staging);
         self.own(

@@ -209,7 +209,7 @@ impl Applier<'_, '_> {
             let existing: Option<Stored<FunctionDocument>> =
                 self.tx.get(&Kind::CloudfrontFunction, &item.name)?;
             let sha256 = BlobId::of(code.as_bytes()).to_string();
-            let action = match &existing {
+            let mut action = match &existing {
                 None => {
                     let tags: Vec<_> = self
                         .tagged(&item.tags)
@@ -233,8 +233,12 @@ impl Applier<'_, '_> {
                     }
                 }
             };
-            let is_live = existing.is_some_and(|f| f.body.live.is_some());
-            if item.publish && (action != "keep" || !is_live) {
+            let live = existing.and_then(|f| f.body.live);
+            let is_live = live.is_some_and(|l| l.sha256 == sha256 && l.config == config);
+            if item.publish && !is_live {
+                if action == "keep" {
+                    action = "change";
+                }
                 let written: Option<Stored<FunctionDocument>> =
                     self.tx.get(&Kind::CloudfrontFunction, &item.name)?;
                 let etag = written

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// What a stack owns.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stack {
     /// By kind and logical id.
     pub(super) resources: BTreeMap<String, Owned>,
@@ -70,6 +70,8 @@ pub(super) struct Applied {
     pub(super) urls: Vec<String>,
     /// The documents that the stack consists of.
     pub(super) members: Vec<(Kind, String)>,
+    /// Whether the stack owns other resources than before, or owns them otherwise.
+    pub(super) restacked: bool,
 }
 
 /// The artifacts of a plan as they were uploaded: SHA-256 by kind and logical id, `function:Edge`.
@@ -136,6 +138,8 @@ struct Applier<'t, 'a> {
     tx: &'t mut Tx<'a>,
     plan: &'t Plan,
     artifacts: &'t Artifacts,
+    /// Whether what the stack no longer has is deleted.
+    prune: bool,
     staged: Option<Staged<'t>>,
     before: Stack,
     after: Stack,
@@ -170,6 +174,7 @@ pub(super) fn apply(
         tx,
         plan,
         artifacts,
+        prune,
         staged,
         after: Stack::default(),
         before,
@@ -188,9 +193,15 @@ pub(super) fn apply(
     applier.documents(true)?;
     applier.distributions(false)?;
     applier.attachments()?;
-    applier.leftovers(prune)?;
+    applier.leftovers()?;
     applier.leaves_alone()?;
-    let Applier { after, steps, .. } = applier;
+    let Applier {
+        before,
+        after,
+        steps,
+        ..
+    } = applier;
+    let restacked = before != after;
     let mut members: Vec<(Kind, String)> = after
         .resources
         .values()
@@ -216,6 +227,7 @@ pub(super) fn apply(
         steps,
         urls,
         members,
+        restacked,
     })
 }
 
@@ -262,32 +274,20 @@ impl Applier<'_, '_> {
             .insert(format!("{what} {logical}"), owned);
     }
 
-    /// Keeps stacks from each other's resources, where those go by names that anybody may choose (CP-302).
+    /// Refuses what another stack owns.
     fn unclaimed<T>(&self, kind: &Kind, name: &str, of: &Planned<T>) -> Result<(), ApiError> {
-        if self.before.owns(kind, name) {
-            return Ok(());
+        let stack = &self.plan.stack;
+        match claimed(self.tx, stack, &self.before, kind, name)? {
+            None => Ok(()),
+            Some(other) => Err(ApiError::new(
+                409,
+                "ResourceConflictException",
+                format!(
+                    "{}: `{name}` belongs to the stack {other}: give it another name, or deploy to that stack with `--stack {other}`",
+                    of.place
+                ),
+            )),
         }
-        let own = stack_id(&self.plan.stack);
-        for other in self.tx.list::<Value>(&Kind::Setting)? {
-            let Some(stack) = other.id.strip_prefix("stack:") else {
-                continue;
-            };
-            let owns = Stack::deserialize(&other.body).is_ok_and(|s| s.owns(kind, name));
-            if owns && other.id != own {
-                // Who may not change it is not told whose it is.
-                let claimed = [(kind, name)];
-                reach::stays_within(self.tx, &self.plan.stack, &self.before, claimed)?;
-                return Err(ApiError::new(
-                    409,
-                    "ResourceConflictException",
-                    format!(
-                        "{}: `{name}` belongs to the stack {stack}: give it another name, or deploy to that stack with `--stack {stack}`",
-                        of.place
-                    ),
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// Tags, with the one that says whose resource it is (CP-302). Policies and keys have none.
@@ -385,23 +385,30 @@ impl Applier<'_, '_> {
         let Some(Staged { staging, .. }) = self.staged else {
             return Ok(());
         };
-        let harmless = |step: &&Step| match (step.action, step.kind) {
-            ("keep" | "ignore", _) | ("change", "function") => true,
-            ("change", "distribution") => step.name == staging,
-            ("create", kind) => kind != "distribution",
-            _ => false,
-        };
-        match self.steps.iter().find(|step| !harmless(step)) {
-            None => Ok(()),
-            Some(step) => Err(ApiError::new(
-                409,
-                "StageShared",
-                format!(
-                    "{}: {} {} would {} for what serves, too: deploy that first, or give what is tried out a name of its own",
-                    step.place, step.kind, step.id, step.action
-                ),
-            )),
+        for step in &self.steps {
+            let harmless = match (step.action, step.kind) {
+                ("keep" | "ignore", _) | ("change", "function") => true,
+                ("change", "distribution") => step.name == staging,
+                // Of these, what is published is what serves, wherever it is named.
+                ("change", "cloudfront-function") => {
+                    let named = self.tx.naming(&step.name)?;
+                    !self.tx.publishes(&step.name) || named.iter().all(|id| id == staging)
+                }
+                ("create", kind) => kind != "distribution",
+                _ => false,
+            };
+            if !harmless {
+                return Err(ApiError::new(
+                    409,
+                    "StageShared",
+                    format!(
+                        "{}: {} {} would {} for what serves, too: deploy that first, or give what is tried out a name of its own",
+                        step.place, step.kind, step.id, step.action
+                    ),
+                ));
+            }
         }
+        Ok(())
     }
 
     fn call_lambda(&mut self, operation: &str, input: &Value) -> Result<Value, ApiError> {
@@ -421,12 +428,17 @@ impl Applier<'_, '_> {
     }
 
     /// What the stack had and has no longer: deleted where that is asked for, or else left and told of (CP-301).
-    fn leftovers(&mut self, prune: bool) -> Result<(), ApiError> {
+    fn leftovers(&mut self) -> Result<(), ApiError> {
         let gone: Vec<(String, Owned)> = self
             .before
             .resources
             .iter()
-            .filter(|(key, _)| !self.after.resources.contains_key(*key))
+            .filter(|(key, owned)| {
+                // What goes by a name may have another logical id now.
+                let kind = owned.kind.parse::<Kind>();
+                !self.after.resources.contains_key(*key)
+                    && !kind.is_ok_and(|kind| self.after.owns(&kind, &owned.id))
+            })
             .map(|(key, owned)| (key.clone(), owned.clone()))
             .collect();
         // Whatever uses others goes before them.
@@ -436,7 +448,7 @@ impl Applier<'_, '_> {
             let Ok(kind) = owned.kind.parse::<Kind>() else {
                 continue;
             };
-            let deletes = prune && !owned.retain;
+            let deletes = self.prune && !owned.retain;
             let (what, logical) = key.split_once(' ').unwrap_or(("", &key));
             let action = match deletes {
                 true => {
@@ -457,6 +469,13 @@ impl Applier<'_, '_> {
             });
         }
         Ok(())
+    }
+
+    /// Whether a document goes when all that the plan has is made, which it is but for what names documents of that kind.
+    fn goes(&self, kind: &Kind, id: &str) -> bool {
+        let mut before = self.before.resources.values();
+        let had = before.any(|o| o.kind == kind.as_str() && o.id == id && !o.retain);
+        self.prune && had && !self.after.owns(kind, id)
     }
 
     fn remove(&mut self, kind: &Kind, id: &str) -> Result<(), ApiError> {
@@ -513,6 +532,43 @@ fn word(what: &str) -> &'static str {
         .find(|word| **word == what)
         .copied()
         .unwrap_or("resource")
+}
+
+/// Which other stack owns something that `stack` does not: it keeps stacks from each other's resources, where those go by
+/// names that anybody may choose (CP-302). `before` is what `stack` owns.
+///
+/// # Errors
+/// `AccessDenied` for who may not change it, and is not told whose it is either.
+pub(super) fn claimed(
+    tx: &Tx<'_>,
+    stack: &str,
+    before: &Stack,
+    kind: &Kind,
+    name: &str,
+) -> Result<Option<String>, ApiError> {
+    if before.owns(kind, name) {
+        return Ok(None);
+    }
+    let own = stack_id(stack);
+    for other in tx.list::<Value>(&Kind::Setting)? {
+        let Some(owner) = other.id.strip_prefix("stack:") else {
+            continue;
+        };
+        let owns = Stack::deserialize(&other.body).is_ok_and(|s| s.owns(kind, name));
+        if owns && other.id != own {
+            reach::stays_within(tx, stack, before, [(kind, name)])?;
+            return Ok(Some(owner.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether documents of a kind go by names that anybody may choose.
+pub(super) const fn by_name(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Lambda | Kind::KeyValueStore | Kind::CloudfrontFunction
+    )
 }
 
 /// Whether the documents of a release are put back by a rollback as they were, or only if they are gone (CP-067, CP-609):

@@ -57,6 +57,16 @@ pub(super) fn create(
     tags: Option<&Value>,
 ) -> Result<Output, ApiError> {
     let tags = tags.map(tagging::read).transpose()?.unwrap_or_default();
+    make(tx, config, tags, BTreeMap::new())
+}
+
+/// A new distribution.
+fn make(
+    tx: &mut Tx<'_>,
+    config: &Value,
+    tags: BTreeMap<String, String>,
+    settings: BTreeMap<String, Value>,
+) -> Result<Output, ApiError> {
     let all = tx.list::<DistributionDocument>(&Kind::Distribution)?;
     let reference = text(config, "CallerReference");
     if let Some(other) = all.iter().find(|d| d.body.caller_reference() == reference) {
@@ -77,7 +87,7 @@ pub(super) fn create(
         config: config.clone(),
         domain_name: tx.settings.account.domain(&domain_label()),
         tags,
-        settings: BTreeMap::new(),
+        settings,
         modified: tx.caller.now,
     };
     rules::one_more(tx, &Kind::Distribution)?;
@@ -327,7 +337,8 @@ pub(super) fn copy(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
     if let Some(enabled) = input.get("Enabled") {
         config["Enabled"] = enabled.clone();
     }
-    create(tx, &config, None)
+    // What the API has no member for is copied, too: to promote the copy would take it from the primary.
+    make(tx, &config, BTreeMap::new(), primary.body.settings)
 }
 
 /// `UpdateDistributionWithStagingConfig`: what is tried out becomes what is served, and the policy is disabled: every request
