@@ -239,12 +239,12 @@ impl Front {
             .flatten();
         let about = named.as_ref().map_or_else(
             || seen::native(head.method.as_str(), path),
-            |s| seen::About::One(s.resource()),
+            |s| seen::About::One(s.named()),
         );
         let may = |principal: &Principal| {
-            let verdict = match about {
-                seen::About::One(resource) => {
-                    reach::authorize(self.control.store(), principal, action, resource)
+            let verdict = match &about {
+                seen::About::One(one) => {
+                    reach::authorize(self.control.store(), principal, action, one.resource())
                 }
                 seen::About::Told => principal.may_ever(action),
             };
@@ -283,9 +283,9 @@ impl Front {
         };
         let mut judged = match trial::function(&held).filter(|_| runs) {
             Some(function) => {
-                caller.trail.about(&function);
-                let resource = Resource::Function(&function);
-                reach::authorize(self.control.store(), &principal, action, resource)
+                caller.trail.about(function.name());
+                let store = self.control.store();
+                reach::authorize(store, &principal, action, function.resource())
                     .map_err(AuthFault::from)
             }
             None => may(&principal),
