@@ -1,11 +1,20 @@
 //! What a restricted key is shown of lists: what its own lists name, and no more (CP-432).
 
-use fourfront_auth::{Principal, Resource};
+use fourfront_auth::{Action, Principal, Resource};
 use fourfront_aws::Service;
 use fourfront_store::Store;
 use serde_json::{Value, json};
 
-use super::{named::Named, native::decoded, reach};
+use http::StatusCode;
+
+use super::{
+    Caller,
+    front::{Answer, Front},
+    named::Named,
+    native::decoded,
+    plane::Problem,
+    reach,
+};
 
 /// Takes out of the answer to an operation that lists what a caller may not see.
 pub(super) fn filter(
@@ -51,6 +60,61 @@ pub(super) fn filter(
     let left = all.len();
     if list.get("Quantity").is_some() {
         list["Quantity"] = json!(left);
+    }
+}
+
+impl Front {
+    /// Takes out of how the node is what its caller may not see: other distributions and functions than those that a restricted
+    /// key is for, and of keys that cannot be opened whatever it is told by who may not look at keys (CP-432).
+    pub fn cut_status(&self, caller: &Caller, status: &mut Value) {
+        let Some(principal) = &caller.principal else {
+            return;
+        };
+        let judged = principal.authorize(Action::Credentials, Resource::Any);
+        if judged.is_err()
+            && let Some(control) = status["control"].as_object_mut()
+        {
+            control.remove("unopened_keys");
+        }
+        if !principal.is_restricted() {
+            return;
+        }
+        let store = self.control().store();
+        let cut = |list: &mut Value, member: &str, resource: fn(&str) -> Resource<'_>| {
+            if let Some(all) = list.as_array_mut() {
+                all.retain(|one| {
+                    let name = one[member].as_str().unwrap_or_default();
+                    reach::sees(store, principal, resource(name))
+                });
+            }
+        };
+        cut(&mut status["distributions"], "id", |id| {
+            Resource::Distribution(id)
+        });
+        cut(&mut status["functions"], "function", |name| {
+            Resource::Function(name)
+        });
+    }
+
+    /// Whether an explanation may be shown: to a restricted key, of the distributions alone that it sees (CP-432).
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn may_be_told(&self, caller: &Caller, explained: &Value) -> Result<(), Answer> {
+        let restricted = caller.principal.as_ref().filter(|who| who.is_restricted());
+        let Some(principal) = restricted else {
+            return Ok(());
+        };
+        let store = self.control().store();
+        let id = explained["distribution"]["id"].as_str();
+        match id.is_some_and(|id| reach::sees(store, principal, Resource::Distribution(id))) {
+            true => Ok(()),
+            false => Err(Answer::problem(Problem::new(
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                "this key is told of requests to the distributions that it is for, and of no others",
+            ))),
+        }
     }
 }
 
