@@ -389,7 +389,7 @@ impl Endpoint {
                 let answered = answered.unwrap_or_else(|e| internal(&e.to_string()));
                 // What is wrong with the question tells of nothing that the node has.
                 if answered.status.is_success()
-                    && let Err(refused) = self.front.may_be_told(&caller, &answered.body)
+                    && let Some(refused) = self.front.untold(&caller, &answered.body)
                 {
                     return refused;
                 }

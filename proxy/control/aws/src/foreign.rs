@@ -121,7 +121,10 @@ impl ForeignCall {
             _ => true,
         };
         // Of more than one, the one that is no look.
-        let named = names.iter().find(|name| !looks(name)).or_else(|| names.first());
+        let named = names
+            .iter()
+            .find(|name| !looks(name))
+            .or_else(|| names.first());
         let named = named.filter(|name| is_operation_name(name));
         Self {
             operation: named.map_or_else(|| method.to_owned(), Clone::clone),

@@ -96,25 +96,21 @@ impl Front {
         });
     }
 
-    /// Whether an explanation may be shown: to a restricted key, of the distributions alone that it sees (CP-432).
-    ///
-    /// # Errors
-    /// The refusal.
-    pub fn may_be_told(&self, caller: &Caller, explained: &Value) -> Result<(), Answer> {
+    /// Why an explanation may not be shown, if it may not: a restricted key is told of the distributions alone that it sees
+    /// (CP-432).
+    pub fn untold(&self, caller: &Caller, explained: &Value) -> Option<Answer> {
         let restricted = caller.principal.as_ref().filter(|who| who.is_restricted());
-        let Some(principal) = restricted else {
-            return Ok(());
-        };
+        let principal = restricted?;
         let store = self.control().store();
         let id = explained["distribution"]["id"].as_str();
-        match id.is_some_and(|id| reach::sees(store, principal, Resource::Distribution(id))) {
-            true => Ok(()),
-            false => Err(Answer::problem(Problem::new(
-                StatusCode::FORBIDDEN,
-                "access_denied",
-                "this key is told of requests to the distributions that it is for, and of no others",
-            ))),
+        if id.is_some_and(|id| reach::sees(store, principal, Resource::Distribution(id))) {
+            return None;
         }
+        Some(Answer::problem(Problem::new(
+            StatusCode::FORBIDDEN,
+            "access_denied",
+            "this key is told of requests to the distributions that it is for, and of no others",
+        )))
     }
 }
 
