@@ -255,7 +255,8 @@ impl NodeAddress {
             _ => "",
         };
         let message = format!("{code}: {field}{}{hint}", text(&document, "detail"));
-        (exit, message)
+        // It may hold names that somebody else has chosen.
+        (exit, output::visible_lines(&message).into_owned())
     }
 
     /// Asks and reads all of the answer; says it when there is none.

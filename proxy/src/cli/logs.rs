@@ -3,7 +3,7 @@
 //! Lines go to standard output, one line each; whatever else there is to say goes to standard error, so that a pipe gets
 //! nothing but lines.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use bytes::Buf as _;
 use clap::Args;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{
     Exit,
     address::{self, Call, NodeAddress, NodeArgs},
-    say,
+    output, say,
 };
 
 /// What `fourfront logs` is called with.
@@ -134,7 +134,12 @@ fn show(event: &Event) -> io::Result<()> {
     match event.name.as_str() {
         "function" | "access" => {
             let mut out = io::stdout().lock();
-            writeln!(out, "{}", event.data)?;
+            // Functions and viewers write what they like into these.
+            let data = match out.is_terminal() {
+                true => output::visible_lines(&event.data),
+                false => event.data.as_str().into(),
+            };
+            writeln!(out, "{data}")?;
             out.flush()
         }
         "missed" => {
@@ -145,7 +150,7 @@ fn show(event: &Event) -> io::Result<()> {
             Ok(())
         }
         "end" => {
-            say(&address::text(&document(), "reason"));
+            say(&output::visible_lines(address::text(&document(), "reason")));
             Ok(())
         }
         // Newer nodes may have more to tell.

@@ -2,6 +2,7 @@
 //! (CP-611, CP-616).
 
 use std::{
+    borrow::Cow,
     io::{self, IsTerminal as _, Write as _},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -118,13 +119,48 @@ pub(super) fn progress(text: &dyn std::fmt::Display) {
     }
 }
 
+/// A text that others have written, for a cell: what a terminal would take for an order, or for the end of the line, is
+/// escaped.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, commands)
+}
+
+/// The same for a text of more than one line.
+pub(super) fn visible_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| commands(c) && !matches!(c, '\n' | '\t'))
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn commands(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match is_escaped(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Rows in columns that are as wide as they have to be. Without rows there is nothing, not even a head.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
-    let all = || std::iter::once(&head).chain(rows);
+    let rows = rows.iter().map(|row| {
+        let cells = row.iter().map(|cell| visible(cell).into_owned());
+        cells.collect::<Vec<_>>()
+    });
+    let rows: Vec<_> = rows.collect();
+    let all = || std::iter::once(&head).chain(&rows);
     let widths: Vec<usize> = (0..head.len())
         .map(|column| {
             let cells = all().filter_map(|row| row.get(column));
@@ -157,5 +193,19 @@ mod tests {
         let want = "ID   NAME         Z\na    long enough\nbcd  ü            x\n";
         assert_eq!(table(&["ID", "NAME", "Z"], &rows), want);
         assert_eq!(table(&["ID"], &[]), "");
+    }
+
+    #[test]
+    fn what_others_have_written_gives_a_terminal_no_orders() {
+        // CP-611, CP-433
+        let hostile = "a\u{1b}[2Jb\r\nc\u{9b}1m\u{202e}\td";
+        let want = "a\\u{1b}[2Jb\\r\\nc\\u{9b}1m\\u{202e}\\td";
+        assert_eq!(visible(hostile), want);
+        let shown = table(&["X", "Y"], &[vec![hostile.to_owned(), "y".to_owned()]]);
+        assert_eq!(shown.lines().count(), 2);
+        assert!(shown.ends_with(&format!("{want}  y\n")), "{shown}");
+        let lines = visible_lines(hostile);
+        assert_eq!(lines, "a\\u{1b}[2Jb\\r\nc\\u{9b}1m\\u{202e}\td");
+        assert!(matches!(visible("plain ü"), Cow::Borrowed(_)));
     }
 }

@@ -341,6 +341,7 @@ impl Endpoint {
                 // Of keys that the master key does not open (CP-430).
                 status["control"]["unopened_keys"] =
                     self.front.keys().unopened().unwrap_or_default().into();
+                self.front.cut_status(&caller, &mut status);
                 Answer::json(StatusCode::OK, &status)
             }
             ("origins", true) if rest.is_empty() => {
@@ -385,7 +386,14 @@ impl Endpoint {
                 let runtime = tokio::runtime::Handle::current();
                 let explain = move || runtime.block_on(node.explain(body));
                 let answered = tokio::task::spawn_blocking(explain).await;
-                of_purge(answered.unwrap_or_else(|e| internal(&e.to_string())))
+                let answered = answered.unwrap_or_else(|e| internal(&e.to_string()));
+                // What is wrong with the question tells of nothing that the node has.
+                if answered.status.is_success()
+                    && let Some(refused) = self.front.untold(&caller, &answered.body)
+                {
+                    return refused;
+                }
+                of_purge(answered)
             }
             _ => {
                 let (front, path) = (Arc::clone(&self.front), path.to_owned());

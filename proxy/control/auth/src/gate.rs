@@ -1,11 +1,16 @@
 //! The way in, in the order of CP-420: how often the address failed, what is presented, whose key it is, the time, the
 //! signature; then the caller's authorisation; then the body.
 
-use std::{net::IpAddr, sync::Arc, time::SystemTime};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     AuthFault, AuthMode, CredentialStore, FailureLimiter, LinkSigner, Payload, Presented,
-    Principal, RequestHead, Service, Verifier, Window, bearer, mode::check_local, verify::Pending,
+    Principal, RequestHead, Service, Verifier, Window, bearer, limiter::network, mode::check_local,
+    verify::Pending,
 };
 
 /// Where a request comes from.
@@ -211,6 +216,20 @@ impl Admission<'_> {
     /// The SHA-256 that the body has to have, where the signature says it.
     pub fn declared(&self) -> Option<[u8; 32]> {
         self.pending.as_ref().and_then(Pending::declared)
+    }
+
+    /// Where it comes from as long as it is not proven who it is: the network whose failures count together (CP-420).
+    pub fn unproven_from(&self) -> Option<IpAddr> {
+        let address = self.source.address().filter(|_| !self.is_proven())?;
+        Some(network(address))
+    }
+
+    /// Counts a body that did not come, so long after the head, as a failed attempt of its address: who knows a key's id alone
+    /// could hold back others with what they never send (CP-420). Who is proven is not counted.
+    pub fn broke_off(&self, after: Duration) {
+        if let Some(address) = self.unproven_from() {
+            self.limiter.failed(address, self.now + after);
+        }
     }
 
     /// Judges the body, by its SHA-256, and says who it is.

@@ -13,6 +13,8 @@ use crate::AuthFault;
 /// Failures that an address has in a minute before it is told to wait.
 const FAILURES: u32 = 20;
 const MINUTE: Duration = Duration::from_secs(60);
+/// Longer than any request takes until its body has come.
+const SLOWEST: Duration = Duration::from_secs(180);
 /// Addresses that are remembered: some 200 kB.
 const ADDRESSES: usize = 4096;
 
@@ -33,9 +35,14 @@ struct Minute {
 }
 
 impl Minute {
-    /// What is left of it; `None` if it is over. A clock that was set back ends it.
+    /// What is left of it; `None` if it is over. A clock that was set back ends it, but not a request that began before it and
+    /// is counted when its body has come: else each of those would begin the count anew.
     fn left(self, now: SystemTime) -> Option<Duration> {
-        let since = now.duration_since(self.began).ok()?;
+        let since = match now.duration_since(self.began) {
+            Ok(since) => since,
+            Err(before) if before.duration() < SLOWEST => Duration::ZERO,
+            Err(_) => return None,
+        };
         MINUTE.checked_sub(since).filter(|left| !left.is_zero())
     }
 }
@@ -84,7 +91,8 @@ impl FailureLimiter {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// The addresses that count as one.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => {
             let [a, b, c, d, ..] = six.segments();
@@ -125,6 +133,18 @@ mod tests {
             limiter.failed(one, at(100_000));
         }
         assert!(limiter.check(one, at(0)).is_ok());
+    }
+
+    #[test]
+    fn a_slow_request_does_not_begin_the_count_anew() {
+        // CP-420
+        let limiter = FailureLimiter::new();
+        let one = "192.0.2.1".parse().unwrap();
+        for second in 0..19 {
+            limiter.failed(one, at(1_000 + second));
+        }
+        limiter.failed(one, at(900));
+        assert!(limiter.check(one, at(1_020)).is_err());
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub struct Presented {
     pub(crate) signature: String,
     pub(crate) token: Option<String>,
     pub(crate) payload: Payload,
+    /// The names of the signed fields.
+    pub(crate) signed: Vec<HeaderName>,
     /// All of the canonical request but the hash of the body.
     pub(crate) canonical: Vec<u8>,
 }
@@ -122,6 +124,11 @@ impl Presented {
             (None, true) => Self::from_query(head).map(Some),
             (None, false) => Ok(None),
         }
+    }
+
+    /// The names of the fields that are signed.
+    pub fn signed_names(&self) -> &[HeaderName] {
+        &self.signed
     }
 
     /// The access key that it names.
@@ -213,6 +220,7 @@ impl Presented {
         presented.token = token.map(str::to_owned);
         presented.check_scope(regions)?;
         presented.canonical = canonical(head, &names, None, is_s3(&presented.service))?;
+        presented.signed = names;
         if let Some(hash) = hash {
             presented.canonical.extend_from_slice(hash.as_bytes());
         }
@@ -276,6 +284,7 @@ impl Presented {
         presented.check_scope(parameter(b"X-Amz-Region-Set")?.as_deref())?;
         let s3 = is_s3(&presented.service);
         presented.canonical = canonical(head, &names, Some(b"X-Amz-Signature"), s3)?;
+        presented.signed = names;
         let hash = match s3 {
             // Links of S3 are good for uploads too; where the body may be changed on its way, for none that has one.
             true => {
@@ -323,6 +332,7 @@ impl Presented {
             signature: signature.to_owned(),
             token: None,
             payload,
+            signed: Vec::new(),
             canonical: Vec::new(),
         })
     }

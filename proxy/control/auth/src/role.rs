@@ -105,7 +105,9 @@ impl Grants {
         let among = |list: &[String], name: &str| list.iter().any(|one| one == name);
         match resource {
             Resource::Distribution(id) => among(&self.distributions, id),
-            Resource::Function(name) => self
+            Resource::Function(name)
+            | Resource::Lambda(name)
+            | Resource::CloudfrontFunction(name) => self
                 .function_prefixes
                 .iter()
                 .any(|prefix| name.starts_with(prefix)),
@@ -154,8 +156,12 @@ pub enum Resource<'a> {
     Shared,
     /// A distribution, by id.
     Distribution(&'a str),
-    /// A function, of Lambda or of CloudFront, by name.
+    /// A function by name, where nothing says whether it is Lambda's or CloudFront's: each that has the name.
     Function(&'a str),
+    /// A function of Lambda, by name.
+    Lambda(&'a str),
+    /// A function of CloudFront, by name.
+    CloudfrontFunction(&'a str),
     /// A stack, by name.
     Stack(&'a str),
     /// A key value store, by name.

@@ -79,30 +79,75 @@ pub struct ForeignCall {
 }
 
 impl ForeignCall {
-    /// By the target, the form in the body or the query, or the method.
+    /// By the target, the form in the body or the query, or the method, whichever the service goes by: what else a sender adds
+    /// makes no look of a change. `form` is the body where that is a form.
     #[must_use]
-    pub fn of(target: Option<&str>, method: &str, query: &str, form: Option<&str>) -> Self {
-        let action = |raw: &str| {
-            let pairs = pairs(raw).ok()?;
-            let found = pairs.into_iter().find(|(name, _)| name == "Action");
-            found.map(|(_, value)| value)
+    pub fn of(
+        service: &str,
+        headers: &HeaderMap,
+        method: &str,
+        path: &str,
+        query: &str,
+        form: Option<&str>,
+    ) -> Self {
+        let is_read = matches!(method, "GET" | "HEAD" | "OPTIONS");
+        // Who calls operations by name does it at one path; SQS has one for each queue.
+        let calls_by_name = !is_s3(service) && (path == "/" || service == "sqs");
+        let mut names = Vec::new();
+        if calls_by_name && method == "POST" && media_type(headers).starts_with(AMZ_JSON) {
+            let target = headers.get("x-amz-target");
+            let target = target.and_then(|target| target.to_str().ok());
+            names.extend(target.map(|t| t.rsplit('.').next().unwrap_or_default().to_owned()));
+        }
+        let is_form = ForeignForm::is_form(headers);
+        if calls_by_name && (is_read || is_form) {
+            let actions = |raw: &str| {
+                let pairs = pairs(raw).unwrap_or_default();
+                let actions = pairs.into_iter().filter(|(name, _)| name == "Action");
+                actions.map(|(_, value)| value).collect::<Vec<_>>()
+            };
+            names.extend(form.map(actions).unwrap_or_default());
+            names.extend(actions(query));
+        }
+        // A form that is not read may call anything.
+        let is_unread = is_form && !is_read && form.is_none();
+        let looks = |name: &String| {
+            is_operation_name(name) && LOOKS.iter().any(|verb| name.starts_with(verb))
         };
-        let named = target
-            .map(|target| target.rsplit('.').next().unwrap_or_default().to_owned())
-            .or_else(|| form.and_then(action))
-            .or_else(|| action(query))
-            .filter(|name| is_operation_name(name));
-        match named {
-            Some(operation) => Self {
-                is_mutation: !LOOKS.iter().any(|verb| operation.starts_with(verb)),
-                operation,
-            },
-            None => Self {
-                operation: method.to_owned(),
-                is_mutation: !matches!(method, "GET" | "HEAD" | "OPTIONS"),
-            },
+        let only_looks = !names.is_empty() && !is_unread && names.iter().all(looks);
+        let is_mutation = match method {
+            "POST" => !only_looks,
+            _ if is_read => !names.iter().all(looks),
+            _ => true,
+        };
+        // Of more than one, the one that is no look.
+        let named = names
+            .iter()
+            .find(|name| !looks(name))
+            .or_else(|| names.first());
+        let named = named.filter(|name| is_operation_name(name));
+        Self {
+            operation: named.map_or_else(|| method.to_owned(), Clone::clone),
+            is_mutation,
         }
     }
+}
+
+/// What the media types of the JSON protocols begin with.
+const AMZ_JSON: &str = "application/x-amz-json-";
+
+/// The media type of a request, in lower case.
+fn media_type(headers: &HeaderMap) -> String {
+    let given = headers.get(header::CONTENT_TYPE);
+    let given = given.and_then(|value| value.to_str().ok());
+    given.unwrap_or_default().trim_start().to_ascii_lowercase()
+}
+
+fn is_s3(service: &str) -> bool {
+    matches!(
+        service,
+        "s3" | "s3express" | "s3-outposts" | "s3-object-lambda"
+    )
 }
 
 /// What names of operations begin with that change nothing.
@@ -133,24 +178,26 @@ impl ForeignForm {
     /// By the request's own form and the service's name.
     #[must_use]
     pub fn of(service: &str, headers: &HeaderMap) -> Self {
-        let media_type = headers.get(header::CONTENT_TYPE);
-        let media_type = media_type.map_or(&b""[..], |value| value.as_bytes());
-        if headers.contains_key("x-amz-target") {
-            return Self::Json(
-                match media_type.starts_with(b"application/x-amz-json-1.0") {
-                    true => "application/x-amz-json-1.0",
-                    false => "application/x-amz-json-1.1",
-                },
-            );
-        }
-        let is_form = media_type.starts_with(b"application/x-www-form-urlencoded");
+        let media_type = media_type(headers);
         match service {
             "ec2" => Self::Ec2,
-            "s3" | "s3express" | "s3-outposts" | "s3-object-lambda" => Self::S3,
+            service if is_s3(service) => Self::S3,
+            _ if headers.contains_key("x-amz-target") => {
+                Self::Json(match media_type.starts_with("application/x-amz-json-1.0") {
+                    true => "application/x-amz-json-1.0",
+                    false => "application/x-amz-json-1.1",
+                })
+            }
             "route53" => Self::Query,
-            _ if is_form => Self::Query,
+            _ if Self::is_form(headers) => Self::Query,
             _ => Self::RestJson,
         }
+    }
+
+    /// Whether the body is a form, in which the query protocol names its operation.
+    #[must_use]
+    pub fn is_form(headers: &HeaderMap) -> bool {
+        media_type(headers).starts_with("application/x-www-form-urlencoded")
     }
 
     /// The answer that tells of an error.
@@ -288,41 +335,141 @@ mod tests {
     #[test]
     fn what_only_looks_is_no_mutation() {
         // CP-236, CP-433
-        let call = |target, method, query, form| {
-            let call = ForeignCall::of(target, method, query, form);
+        const FORM: &str = "Application/X-WWW-Form-URLEncoded; charset=utf-8";
+        const JSON: &str = "application/x-amz-json-1.1";
+        let call = |service: &str, request: &str, media_type: &str, target: &str, form| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("content-type", media_type), ("x-amz-target", target)] {
+                if !value.is_empty() {
+                    let value = HeaderValue::from_str(value).expect("a value");
+                    headers.insert(name, value);
+                }
+            }
+            let (method, url) = request.split_once(' ').expect("a method");
+            let (path, query) = url.split_once('?').unwrap_or((url, ""));
+            let call = ForeignCall::of(service, &headers, method, path, query, form);
             (call.operation, call.is_mutation)
         };
-        for (called, operation, is_mutation) in [
+        let (put, get) = ("AmazonSSM.PutParameter", "AmazonSSM.GetParameter");
+        let (runs, describes) = ("Action=RunInstances&V=1", "V=1&Action=DescribeRegions");
+        for (service, request, media_type, target, form, operation, is_mutation) in [
+            ("ssm", "POST /", JSON, put, None, "PutParameter", true),
+            ("ssm", "POST /", JSON, get, None, "GetParameter", false),
+            ("ec2", "POST /", FORM, "", Some(runs), "RunInstances", true),
             (
-                call(Some("AmazonSSM.PutParameter"), "POST", "", None),
-                "PutParameter",
-                true,
-            ),
-            (
-                call(Some("AmazonSSM.GetParameter"), "POST", "", None),
-                "GetParameter",
-                false,
-            ),
-            (
-                call(None, "POST", "", Some("Action=RunInstances&Version=1")),
-                "RunInstances",
-                true,
-            ),
-            (
-                call(None, "POST", "", Some("Version=1&Action=DescribeRegions")),
+                "ec2",
+                "POST /",
+                FORM,
+                "",
+                Some(describes),
                 "DescribeRegions",
                 false,
             ),
             (
-                call(None, "GET", "Action=CreateTopic", None),
+                "sns",
+                "GET /?Action=CreateTopic",
+                "",
+                "",
+                None,
                 "CreateTopic",
                 true,
             ),
-            (call(None, "PUT", "", None), "PUT", true),
-            (call(None, "GET", "list-type=2", None), "GET", false),
-            (call(Some("x.\u{1b}[0m"), "POST", "", None), "POST", true),
+            (
+                "sqs",
+                "GET /1/q?Action=SendMessage",
+                "",
+                "",
+                None,
+                "SendMessage",
+                true,
+            ),
+            ("s3", "PUT /b/k", "", "", None, "PUT", true),
+            ("s3", "GET /b?list-type=2", "", "", None, "GET", false),
+            // What a service does not go by says nothing.
+            ("s3", "PUT /b/k?Action=GetObject", "", "", None, "PUT", true),
+            ("s3", "PUT /b/k", JSON, "S3.GetObject", None, "PUT", true),
+            (
+                "s3",
+                "POST /?Action=GetObject",
+                FORM,
+                "",
+                Some("Action=GetX"),
+                "POST",
+                true,
+            ),
+            (
+                "apigateway",
+                "POST /restapis?Action=GetX",
+                "",
+                "",
+                None,
+                "POST",
+                true,
+            ),
+            (
+                "apigateway",
+                "POST /restapis",
+                JSON,
+                "X.GetX",
+                None,
+                "POST",
+                true,
+            ),
+            (
+                "apigateway",
+                "DELETE /?Action=GetX",
+                "",
+                "",
+                None,
+                "DELETE",
+                true,
+            ),
+            (
+                "ssm",
+                "POST /?Action=GetX",
+                JSON,
+                put,
+                None,
+                "PutParameter",
+                true,
+            ),
+            (
+                "sns",
+                "POST /",
+                FORM,
+                get,
+                Some("Action=Publish"),
+                "Publish",
+                true,
+            ),
+            (
+                "sns",
+                "POST /?Action=GetX",
+                FORM,
+                "",
+                Some("Action=Publish"),
+                "Publish",
+                true,
+            ),
+            (
+                "sns",
+                "POST /?Action=Publish",
+                FORM,
+                "",
+                Some("Action=GetX"),
+                "Publish",
+                true,
+            ),
+            ("sns", "POST /?Action=GetX", FORM, "", None, "GetX", true),
+            ("ssm", "POST /", "application/json", get, None, "POST", true),
+            ("ssm", "POST /", JSON, "x.[0m", None, "POST", true),
         ] {
-            assert_eq!(called, (operation.to_owned(), is_mutation));
+            let called = call(service, request, media_type, target, form);
+            assert_eq!(
+                called,
+                (operation.to_owned(), is_mutation),
+                "{service} {request}"
+            );
         }
     }
 

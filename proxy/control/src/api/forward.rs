@@ -18,19 +18,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use fourfront_auth::{Action, AuthFault, Mismatch, Principal, RequestHead, Resource, Source};
+use fourfront_auth::{
+    Action, Admission, AuthFault, Mismatch, Presented, Principal, RequestHead, Resource, Source,
+};
 use fourfront_aws::{ForeignCall, ForeignForm};
 use fourfront_model::Endpoint;
-use fourfront_store::AuditEntry;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    front::{Answer, Answered, Front, Head, text},
+    Caller, Trail,
+    front::{Answer, Answered, Front, Head, MOST_REFUSED, Received},
     remote::{Fault, Outgoing, RemoteFault},
-    time,
 };
 
 /// Longest body of a request that is handed on and has to be held back, in bytes.
@@ -76,7 +77,7 @@ struct Refusal {
 impl Front {
     /// Hands a request to `service` on to `endpoint`.
     pub(super) async fn forward<B>(
-        &self,
+        self: &Arc<Self>,
         head: &Head,
         service: &str,
         endpoint: &Endpoint,
@@ -106,38 +107,47 @@ impl Front {
             body,
             watch,
         } = judged;
-        let audit = AuditEntry {
-            operation: format!("{service}:{}", call.operation).into(),
-            resource: resource(head).into(),
-            ..self.audit_of(head, &principal)
+        let trail = match call.is_mutation {
+            true => self.trail_of_call(&self.caller(head, &principal), head, service, &call),
+            false => Trail::default(),
         };
-        let sent = match outgoing(head, endpoint, body) {
-            Ok(request) => {
-                let remote = &self.control().settings().remote;
-                let sent = remote.send(request, &watch.sent).await;
-                sent.map_err(|fault| watch.told(service, form, endpoint, &fault))
-            }
-            Err(refusal) => Err(refusal),
+        let request = outgoing(head, endpoint, body);
+        let is_mutation = call.is_mutation;
+        let (front, service, endpoint) = (Arc::clone(self), service.to_owned(), endpoint.clone());
+        let sending = async move {
+            let sent = match request {
+                Ok(request) => {
+                    let remote = &front.control().settings().remote;
+                    let sent = remote.send(request, &watch.sent).await;
+                    sent.map_err(|fault| watch.told(&service, form, &endpoint, &fault))
+                }
+                Err(refusal) => Err(refusal),
+            };
+            let error = match &sent {
+                Ok(answer) if answer.status().as_u16() < 400 => None,
+                Ok(answer) => Some(answer.status().as_u16().to_string()),
+                Err(refusal) => Some(refusal.code.to_owned()),
+            };
+            let store = front.control().store();
+            trail.end_async(store, error.as_deref()).await;
+            sent
         };
-        if call.is_mutation {
-            let outcome = match &sent {
-                Ok(answer) if answer.status().as_u16() < 400 => "ok".to_owned(),
-                Ok(answer) => answer.status().as_u16().to_string(),
-                Err(refusal) => refusal.code.to_owned(),
-            };
-            let entry = AuditEntry {
-                outcome: outcome.into(),
-                ..audit
-            };
-            if let Err(e) = self.control().store().audit_async(vec![entry]).await {
-                tracing::error!("the audit log: {e}");
-            }
-        }
+        // What may change something is entered even if who asked hangs up before it is answered.
+        let sent = match is_mutation {
+            true => tokio::spawn(sending).await.unwrap_or_else(|e| {
+                Err(Refusal {
+                    status: 500,
+                    code: "InternalError",
+                    message: e.to_string(),
+                })
+            }),
+            false => sending.await,
+        };
         match sent {
             Err(refusal) => refuse(refusal),
             Ok(answer) => {
                 let (mut parts, body) = answer.into_parts();
-                drop_hops(&mut parts.headers);
+                drop_hops(&mut parts.headers, &[]);
                 let body = body.map_err(io::Error::other).boxed_unsync();
                 Answered::Forwarded(Response::from_parts(parts, body))
             }
@@ -184,19 +194,20 @@ impl Front {
             .gate()
             .admit_foreign(&request, head.source, head.now)
             .map_err(denied)?;
-        // Nothing is read from who may not do it anyway.
+        // Little is read from who may not do it anyway: what proves who it is, for the audit log.
         let may = |who: &Principal| {
             let verdict = who.authorize(Action::Forward, Resource::Any);
             verdict.map_err(AuthFault::from)
         };
-        may(admission.claimed()).map_err(denied)?;
-        let target = text(&head.headers, "x-amz-target");
-        let media_type = text(&head.headers, "content-type").unwrap_or_default();
-        let is_form = media_type.starts_with("application/x-www-form-urlencoded");
+        if let Err(fault) = may(admission.claimed()) {
+            let refusal = denied(fault);
+            self.tell_denied(head, service, admission, body, refusal.code)
+                .await;
+            return Err(refusal);
+        }
+        let is_form = ForeignForm::is_form(&head.headers);
         let watch = Arc::<Watch>::default();
-        let of = |form: Option<&str>| {
-            ForeignCall::of(target.as_deref(), head.method.as_str(), &head.query, form)
-        };
+        let of = |form: Option<&str>| call_of(head, service, form);
         if admission.is_proven() && !is_form && !body.is_end_stream() {
             let declared = admission.declared();
             let principal = admission
@@ -216,20 +227,14 @@ impl Front {
                 watch,
             });
         }
-        let is_known = admission.is_proven();
-        let received = self.receive(body, MOST_HELD, is_known).await;
+        let received = self.receive(&admission, body, MOST_HELD).await;
         let received = received.map_err(|fault| Refusal {
             status: fault.status(),
             code: fault.code(),
             message: fault.to_string(),
         })?;
         let principal = admission.finish(received.sha256()).map_err(denied)?;
-        let text = match is_form && received.len() <= MOST_FORM {
-            true => received.bytes().ok(),
-            false => None,
-        };
-        let text = text.as_deref().map(String::from_utf8_lossy);
-        let call = of(text.as_deref());
+        let call = of(form_of(head, &received).as_deref());
         let body = Watched {
             body: received.into_body(),
             hash: None,
@@ -245,14 +250,51 @@ impl Front {
         })
     }
 
-    fn audit_of(&self, head: &Head, principal: &Principal) -> AuditEntry {
-        let caller = self.caller(head, principal);
-        AuditEntry {
-            at: time::millis(head.now),
-            key: caller.key_id.into(),
-            source: caller.source.into(),
-            ..AuditEntry::default()
+    /// Enters a call of who is proven and may not hand anything on, if it may have changed something.
+    async fn tell_denied<B>(
+        &self,
+        head: &Head,
+        service: &str,
+        admission: Admission<'_>,
+        body: B,
+        code: &str,
+    ) where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display,
+    {
+        let (proven, form) = match admission.is_proven() {
+            true => {
+                let declared = admission.declared().unwrap_or_default();
+                (admission.finish(&declared), None)
+            }
+            false => match self.receive(&admission, body, MOST_REFUSED).await {
+                Ok(received) => {
+                    let form = form_of(head, &received);
+                    (admission.finish(received.sha256()), form)
+                }
+                Err(_) => return,
+            },
+        };
+        let Ok(principal) = proven else {
+            return;
+        };
+        let call = call_of(head, service, form.as_deref());
+        if call.is_mutation {
+            let mut caller = self.caller(head, &principal);
+            caller.trail = self.trail_of_call(&caller, head, service, &call);
+            self.refused(&caller, code).await;
         }
+    }
+
+    fn trail_of_call(
+        &self,
+        caller: &Caller,
+        head: &Head,
+        service: &str,
+        call: &ForeignCall,
+    ) -> Trail {
+        let operation = format!("{service}:{}", call.operation);
+        self.trail_of(caller, &operation, resource(head))
     }
 }
 
@@ -311,6 +353,28 @@ fn refusal_of(form: ForeignForm, fault: &AuthFault) -> Refusal {
     }
 }
 
+/// What a request asks. `form` is its body where that is a form.
+fn call_of(head: &Head, service: &str, form: Option<&str>) -> ForeignCall {
+    let method = head.method.as_str();
+    ForeignCall::of(
+        service,
+        &head.headers,
+        method,
+        &head.path,
+        &head.query,
+        form,
+    )
+}
+
+/// The form in a body, if it is one, and not a long one.
+fn form_of(head: &Head, received: &Received) -> Option<String> {
+    if !ForeignForm::is_form(&head.headers) || received.len() > MOST_FORM {
+        return None;
+    }
+    let bytes = received.bytes().ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// What a request without a target is about, for the audit log: its path, and nothing of its query, which may be a secret.
 fn resource(head: &Head) -> &str {
     match head.path.as_str() {
@@ -342,7 +406,7 @@ fn outgoing(
     })?;
     let headers = request.headers_mut();
     *headers = head.headers.clone();
-    drop_hops(headers);
+    drop_hops(headers, &signed_names(head));
     // The node has let its sender go on already.
     headers.remove(header::EXPECT);
     if let Ok(via) = HeaderValue::from_str(&VIA) {
@@ -351,16 +415,33 @@ fn outgoing(
     Ok(request)
 }
 
-/// Removes what is about one connection alone, and what `Connection` says is (RFC 9110 section 7.6.1).
-fn drop_hops(headers: &mut HeaderMap) {
+/// The names of the fields that a request is signed with.
+fn signed_names(head: &Head) -> Vec<HeaderName> {
+    let request = RequestHead {
+        method: head.method.as_str(),
+        raw_path: head.path.as_bytes(),
+        raw_query: head.query.as_bytes(),
+        headers: &head.headers,
+        // Whether the body may be unsigned was judged before.
+        over_tls: true,
+    };
+    match Presented::parse(&request) {
+        Ok(Some(presented)) => presented.signed_names().to_vec(),
+        Ok(None) | Err(_) => Vec::new(),
+    }
+}
+
+/// Removes what is about one connection alone, and what `Connection` says is (RFC 9110 section 7.6.1), but for what is `kept`:
+/// nobody talks a request out of what it is signed with.
+fn drop_hops(headers: &mut HeaderMap, kept: &[HeaderName]) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        // Nobody talks a request out of what it is signed with.
         .filter(|name| !matches!(*name, header::HOST | header::AUTHORIZATION))
+        .filter(|name| !kept.contains(name))
         .collect();
     let always = [
         header::CONNECTION,

@@ -6,11 +6,16 @@ mod bodies;
 mod refusals;
 mod unknown;
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use fourfront_auth::{
-    Action, AuthFault, AuthMode, Gate, LinkSigner, Principal, RequestHead, Resource, Source, Window,
+    Action, Admission, AuthFault, AuthMode, Gate, LinkSigner, Principal, RequestHead, Resource,
+    Source, Window,
 };
 use fourfront_aws::{Operation, Service, WireAnswer};
 use fourfront_store::AuditEntry;
@@ -22,7 +27,7 @@ use super::{
     Caller, Control, Trail,
     audit::{self, Refusals},
     cors,
-    intake::Intake,
+    intake::{Intake, Sender},
     keychain::Keychain,
     log_query,
     plane::Problem,
@@ -140,7 +145,7 @@ pub struct Front {
 
 /// What is read at most from who may not do what they ask for, in bytes: the body belongs to the proof of who they are, and
 /// without that proof the audit log would name whomever they name.
-const MOST_REFUSED: usize = 1 << 20;
+pub(super) const MOST_REFUSED: usize = 1 << 20;
 /// Longest body of a call of the native API that brings no artifact, in bytes. A plan names what it brings.
 const MOST_NATIVE: usize = 8 << 20;
 /// Longest artifact.
@@ -190,19 +195,30 @@ impl Front {
         &self.gate
     }
 
-    /// Reads a body of at most `limit` bytes.
+    /// Reads a body of at most `limit` bytes. One that times out or breaks off is counted where it comes from (CP-420).
     pub(super) async fn receive<B>(
         &self,
+        admission: &Admission<'_>,
         body: B,
         limit: usize,
-        is_known: bool,
     ) -> Result<Received, BodyFault>
     where
         B: Body<Data = Bytes>,
         B::Error: fmt::Display,
     {
+        let mut coming = Coming {
+            admission,
+            since: Instant::now(),
+            has_come: false,
+        };
+        let sender = Sender {
+            is_known: admission.is_proven(),
+            network: admission.unproven_from(),
+        };
         let store = self.control.store();
-        self.intake.receive(store, body, limit, is_known).await
+        let received = self.intake.receive(store, body, limit, sender).await;
+        coming.has_come = !matches!(received, Err(BodyFault::Broken(_)));
+        received
     }
 
     /// Lets in a request of the native API, or says why not. `path` is what follows `/_fourfront/v1/`.
@@ -239,12 +255,12 @@ impl Front {
             .flatten();
         let about = named.as_ref().map_or_else(
             || seen::native(head.method.as_str(), path),
-            |s| seen::About::One(s.resource()),
+            |s| seen::About::One(s.named()),
         );
         let may = |principal: &Principal| {
-            let verdict = match about {
-                seen::About::One(resource) => {
-                    reach::authorize(self.control.store(), principal, action, resource)
+            let verdict = match &about {
+                seen::About::One(one) => {
+                    reach::authorize(self.control.store(), principal, action, one.resource())
                 }
                 seen::About::Told => principal.may_ever(action),
             };
@@ -262,8 +278,7 @@ impl Front {
             false => MOST_NATIVE,
         };
         let most = denied.as_ref().map_or(limit, |_| limit.min(MOST_REFUSED));
-        let is_known = admission.is_proven();
-        let body = match (self.receive(body, most, is_known).await, denied) {
+        let body = match (self.receive(&admission, body, most).await, denied) {
             (Ok(body), _) => body,
             (Err(_), Some(denied)) => return Err(refused(denied)),
             (Err(fault), None) => return Err(native_body(&fault)),
@@ -283,9 +298,9 @@ impl Front {
         };
         let mut judged = match trial::function(&held).filter(|_| runs) {
             Some(function) => {
-                caller.trail.about(&function);
-                let resource = Resource::Function(&function);
-                reach::authorize(self.control.store(), &principal, action, resource)
+                caller.trail.about(function.name());
+                let store = self.control.store();
+                reach::authorize(store, &principal, action, function.resource())
                     .map_err(AuthFault::from)
             }
             None => may(&principal),
@@ -348,7 +363,7 @@ impl Front {
         self.trail_of(caller, &name, "")
     }
 
-    fn trail_of(&self, caller: &Caller, operation: &str, resource: &str) -> Trail {
+    pub(super) fn trail_of(&self, caller: &Caller, operation: &str, resource: &str) -> Trail {
         Trail::of(AuditEntry {
             at: caller.now,
             key: caller.key_id.as_str().into(),
@@ -360,10 +375,25 @@ impl Front {
     }
 
     /// Enters a call that is refused before it is worked out.
-    async fn refused(&self, caller: &Caller, code: &str) {
+    pub(super) async fn refused(&self, caller: &Caller, code: &str) {
         if !caller.trail.is_none() && self.refusals.is_told(&caller.key_id, caller.now) {
             let store = self.control.store();
             caller.trail.end_async(store, Some(code)).await;
+        }
+    }
+}
+
+/// A body on its way. Who hangs up drops it.
+struct Coming<'a> {
+    admission: &'a Admission<'a>,
+    since: Instant,
+    has_come: bool,
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        if !self.has_come {
+            self.admission.broke_off(self.since.elapsed());
         }
     }
 }

@@ -5,8 +5,10 @@
 //! they are has places of their own, which nobody takes who may turn out to be a stranger.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader, Cursor, Read as _, Seek as _},
+    net::IpAddr,
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -16,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use fourfront_store::Store;
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::{
     io::AsyncWriteExt as _,
@@ -31,6 +34,10 @@ const IN_MEMORY: usize = 256 << 10;
 const PLACES: usize = 8;
 /// How long a body waits for a place, before its sender is told to try again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How many of the places for others one network has at most, so that it cannot hold all of them.
+const PLACES_OF_ONE: usize = 2;
+/// Networks that are remembered before those that hold nothing are forgotten.
+const NETWORKS: usize = 64;
 /// The longest that a body may take to come, so that a caller who stops sending holds nothing.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 /// Bytes that are read from the disk at once.
@@ -80,6 +87,17 @@ impl BodyFault {
 pub(super) struct Intake {
     known: Arc<Semaphore>,
     others: Arc<Semaphore>,
+    /// The part of `others` that each network has.
+    networks: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+}
+
+/// Whose body comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    /// Whether they are proven to be who they say.
+    pub(super) is_known: bool,
+    /// Where those come from who are not.
+    pub(super) network: Option<IpAddr>,
 }
 
 impl Default for Intake {
@@ -87,6 +105,7 @@ impl Default for Intake {
         Self {
             known: Arc::new(Semaphore::new(PLACES)),
             others: Arc::new(Semaphore::new(PLACES)),
+            networks: Mutex::default(),
         }
     }
 }
@@ -98,7 +117,14 @@ pub struct Received {
     len: usize,
     sha256: [u8; 32],
     /// Its place, given back when the call is over.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
+}
+
+/// A place, and what its network has of them.
+#[derive(Debug)]
+struct Place {
+    _place: OwnedSemaphorePermit,
+    _of_network: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -108,90 +134,114 @@ enum Held {
 }
 
 impl Intake {
-    /// Reads at most `limit` bytes. `is_known` is whether the sender is proven to be who they say.
+    /// Reads at most `limit` bytes.
     pub(super) async fn receive<B>(
         &self,
         store: &Store,
         body: B,
         limit: usize,
-        is_known: bool,
+        sender: Sender,
     ) -> Result<Received, BodyFault>
     where
         B: Body<Data = Bytes>,
         B::Error: std::fmt::Display,
     {
-        let places = match is_known {
-            true => &self.known,
-            false => &self.others,
-        };
-        let reading = read(places, store, body, limit);
+        let reading = self.read(sender, store, body, limit);
         match tokio::time::timeout(BODY_TIMEOUT, reading).await {
             Ok(read) => read,
             Err(_) => Err(BodyFault::Broken("it takes too long".to_owned())),
         }
     }
-}
 
-async fn read<B>(
-    places: &Arc<Semaphore>,
-    store: &Store,
-    body: B,
-    limit: usize,
-) -> Result<Received, BodyFault>
-where
-    B: Body<Data = Bytes>,
-    B::Error: std::fmt::Display,
-{
-    let mut body = pin!(body);
-    let mut hash = Sha256::new();
-    let (mut memory, mut len) = (BytesMut::new(), 0usize);
-    let mut disk: Option<(tokio::fs::File, OwnedSemaphorePermit)> = None;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| BodyFault::Broken(e.to_string()))?;
-        let Ok(data) = frame.into_data() else {
-            continue;
+    /// A place for a large body, as soon as there is one.
+    async fn place(&self, sender: Sender) -> Result<Place, BodyFault> {
+        let of_network = sender.network.filter(|_| !sender.is_known);
+        let of_network = of_network.map(|network| {
+            let mut networks = self.networks.lock();
+            if networks.len() >= NETWORKS {
+                networks.retain(|_, places| Arc::strong_count(places) > 1);
+            }
+            let places = networks.entry(network);
+            Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(PLACES_OF_ONE))))
+        });
+        let places = match sender.is_known {
+            true => &self.known,
+            false => &self.others,
         };
-        len += data.len();
-        if len > limit {
-            return Err(BodyFault::TooLarge(limit));
-        }
-        hash.update(&data);
-        if disk.is_none() && len <= IN_MEMORY {
-            memory.extend_from_slice(&data);
-            continue;
-        }
-        if disk.is_none() {
-            let waiting = Arc::clone(places).acquire_owned();
-            let Ok(Ok(place)) = tokio::time::timeout(PATIENCE, waiting).await else {
-                return Err(BodyFault::Busy);
+        let taking = async {
+            let _of_network = match of_network {
+                Some(places) => Some(places.acquire_owned().await.ok()?),
+                None => None,
             };
-            let file = store.scratch();
-            let file = file.map_err(|e| BodyFault::Disk(e.to_string()))?;
-            let mut file = tokio::fs::File::from_std(file);
-            let before = std::mem::take(&mut memory);
-            let written = file.write_all(&before).await;
-            written.map_err(|e| BodyFault::Disk(e.to_string()))?;
-            disk = Some((file, place));
-        }
-        if let Some((file, _)) = &mut disk {
-            let written = file.write_all(&data).await;
-            written.map_err(|e| BodyFault::Disk(e.to_string()))?;
-        }
+            let _place = Arc::clone(places).acquire_owned().await.ok()?;
+            Some(Place {
+                _place,
+                _of_network,
+            })
+        };
+        let taken = tokio::time::timeout(PATIENCE, taking).await;
+        taken.ok().flatten().ok_or(BodyFault::Busy)
     }
-    let (held, place) = match disk {
-        None => (Held::Memory(memory.freeze()), None),
-        Some((mut file, place)) => {
-            let flushed = file.flush().await;
-            flushed.map_err(|e| BodyFault::Disk(e.to_string()))?;
-            (Held::Disk(file.into_std().await), Some(place))
+
+    async fn read<B>(
+        &self,
+        sender: Sender,
+        store: &Store,
+        body: B,
+        limit: usize,
+    ) -> Result<Received, BodyFault>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: std::fmt::Display,
+    {
+        let mut body = pin!(body);
+        let mut hash = Sha256::new();
+        let (mut memory, mut len) = (BytesMut::new(), 0usize);
+        let mut disk: Option<(tokio::fs::File, Place)> = None;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| BodyFault::Broken(e.to_string()))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            len += data.len();
+            if len > limit {
+                return Err(BodyFault::TooLarge(limit));
+            }
+            hash.update(&data);
+            if disk.is_none() && len <= IN_MEMORY {
+                memory.extend_from_slice(&data);
+                continue;
+            }
+            if disk.is_none() {
+                let place = self.place(sender).await?;
+                let file = store.scratch();
+                let file = file.map_err(|e| BodyFault::Disk(e.to_string()))?;
+                let mut file = tokio::fs::File::from_std(file);
+                let before = std::mem::take(&mut memory);
+                let written = file.write_all(&before).await;
+                written.map_err(|e| BodyFault::Disk(e.to_string()))?;
+                disk = Some((file, place));
+            }
+            if let Some((file, _)) = &mut disk {
+                let written = file.write_all(&data).await;
+                written.map_err(|e| BodyFault::Disk(e.to_string()))?;
+            }
         }
-    };
-    Ok(Received {
-        held,
-        len,
-        sha256: hash.finalize().into(),
-        _place: place,
-    })
+        let (held, place) = match disk {
+            None => (Held::Memory(memory.freeze()), None),
+            Some((mut file, place)) => {
+                let flushed = file.flush().await;
+                flushed.map_err(|e| BodyFault::Disk(e.to_string()))?;
+                (Held::Disk(file.into_std().await), Some(place))
+            }
+        };
+        Ok(Received {
+            held,
+            len,
+            sha256: hash.finalize().into(),
+            _place: place,
+        })
+    }
 }
 
 impl Received {
@@ -286,10 +336,20 @@ impl Received {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use fourfront_store::Options;
     use tempfile::TempDir;
 
     use super::*;
+
+    /// Who is known, or somebody in a network.
+    fn sender(network: Option<u8>) -> Sender {
+        Sender {
+            is_known: network.is_none(),
+            network: network.map(|last| Ipv4Addr::new(192, 0, 2, last).into()),
+        }
+    }
 
     fn store() -> (TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
@@ -309,7 +369,10 @@ mod tests {
         let intake = Intake::default();
         for len in [0, 1, IN_MEMORY, IN_MEMORY + 1, 3 * IN_MEMORY] {
             let (body, bytes) = body(len);
-            let received = intake.receive(&store, body, len, false).await.unwrap();
+            let received = intake
+                .receive(&store, body, len, sender(Some(1)))
+                .await
+                .unwrap();
             let is_on_disk = matches!(received.held, Held::Disk(_));
             assert_eq!(is_on_disk, len > IN_MEMORY);
             assert_eq!(*received.sha256(), <[u8; 32]>::from(Sha256::digest(&bytes)));
@@ -320,7 +383,9 @@ mod tests {
             assert_eq!(sent.to_bytes(), bytes);
         }
         let (longer, _) = body(IN_MEMORY + 1);
-        let refused = intake.receive(&store, longer, IN_MEMORY, false).await;
+        let refused = intake
+            .receive(&store, longer, IN_MEMORY, sender(Some(1)))
+            .await;
         assert_eq!(refused.unwrap_err(), BodyFault::TooLarge(IN_MEMORY));
     }
 
@@ -329,26 +394,57 @@ mod tests {
         // CP-033
         let (_dir, store) = store();
         let intake = Intake::default();
-        let receive = |known| {
+        let receive = |network| {
             let (body, _) = body(IN_MEMORY + 1);
-            intake.receive(&store, body, IN_MEMORY + 1, known)
+            intake.receive(&store, body, IN_MEMORY + 1, sender(network))
         };
         let mut held = Vec::new();
-        for _ in 0..PLACES {
-            held.push(receive(false).await.unwrap());
+        for place in 0..PLACES {
+            let network = u8::try_from(place / PLACES_OF_ONE).unwrap();
+            held.push(receive(Some(network)).await.unwrap());
         }
-        assert_eq!(receive(false).await.unwrap_err(), BodyFault::Busy);
+        assert_eq!(receive(Some(99)).await.unwrap_err(), BodyFault::Busy);
         // Small ones need no place, and who is known has others.
         let (small, _) = body(IN_MEMORY);
         assert!(
             intake
-                .receive(&store, small, IN_MEMORY, false)
+                .receive(&store, small, IN_MEMORY, sender(Some(99)))
                 .await
                 .is_ok()
         );
-        assert!(receive(true).await.is_ok());
+        assert!(receive(None).await.is_ok());
         held.pop();
-        assert!(receive(false).await.is_ok());
+        assert!(receive(Some(99)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_network_holds_two_places_and_no_more() {
+        // CP-033, CP-420
+        let (_dir, store) = store();
+        let intake = Intake::default();
+        let receive = |network| {
+            let (body, _) = body(IN_MEMORY + 1);
+            intake.receive(&store, body, IN_MEMORY + 1, sender(network))
+        };
+        let mut held = Vec::new();
+        for _ in 0..PLACES_OF_ONE {
+            held.push(receive(Some(1)).await.unwrap());
+        }
+        assert_eq!(receive(Some(1)).await.unwrap_err(), BodyFault::Busy);
+        assert!(receive(Some(2)).await.is_ok());
+        held.pop();
+        assert!(receive(Some(1)).await.is_ok());
+        // Who is known is not counted so.
+        let known: Vec<_> = [(); PLACES].iter().map(|()| receive(None)).collect();
+        let mut all = Vec::new();
+        for one in known {
+            all.push(one.await.unwrap());
+        }
+        // Networks that hold nothing are forgotten.
+        for network in 0..200 {
+            receive(Some(network)).await.unwrap();
+        }
+        assert!(intake.networks.lock().len() <= NETWORKS);
     }
 
     #[tokio::test(start_paused = true)]
@@ -357,7 +453,9 @@ mod tests {
         let (_dir, store) = store();
         let (_send, pieces) = mpsc::channel(1);
         let intake = Intake::default();
-        let refused = intake.receive(&store, Pieces::new(pieces), 10, false).await;
+        let refused = intake
+            .receive(&store, Pieces::new(pieces), 10, sender(Some(1)))
+            .await;
         assert!(matches!(refused, Err(BodyFault::Broken(_))));
     }
 }

@@ -3,9 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use fourfront_auth::Resource;
-
-use super::{plane::Problem, time};
+use super::{named::Named, plane::Problem, time};
 use crate::LogLevel;
 
 /// Longest text to look for, in bytes, and most names of functions.
@@ -157,10 +155,10 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    pub(super) fn resource(&self) -> Resource<'_> {
+    pub(super) fn named(&self) -> Named {
         match self {
-            Self::Function(name) => Resource::Function(name),
-            Self::Distribution(id) => Resource::Distribution(id),
+            Self::Function(name) => Named::Function(name.clone()),
+            Self::Distribution(id) => Named::Distribution(id.clone()),
         }
     }
 }

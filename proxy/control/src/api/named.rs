@@ -4,15 +4,21 @@ use fourfront_auth::Resource;
 use fourfront_aws::Service;
 use serde_json::Value;
 
-use super::{Control, lambda::FunctionRef, logs};
+use super::{Control, lambda::FunctionRef, logs, seen::NOBODYS};
 
-/// What an operation is about, by name.
+/// What an operation, or a path of the native API, is about, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Named {
     Any,
     Shared,
     Distribution(String),
+    /// Of either kind.
     Function(String),
+    Lambda(String),
+    CloudfrontFunction(String),
     Store(String),
+    /// What no list can name.
+    Nobodys,
 }
 
 impl Named {
@@ -27,7 +33,7 @@ impl Named {
                     _ => member("FunctionName"),
                 };
                 let parsed = name.and_then(|n| FunctionRef::parse(&n, account).ok());
-                parsed.map_or(Self::Any, |reference| Self::Function(reference.name))
+                parsed.map_or(Self::Any, |reference| Self::Lambda(reference.name))
             }
             Service::KeyValueStore => {
                 let arn = member("KvsARN").unwrap_or_default();
@@ -37,7 +43,7 @@ impl Named {
                 member("Name").map_or(Self::Any, Self::Store)
             }
             Service::CloudFront if operation.ends_with("Function") => {
-                member("Name").map_or(Self::Any, Self::Function)
+                member("Name").map_or(Self::Any, Self::CloudfrontFunction)
             }
             Service::CloudFront if operation.contains("Invalidation") => {
                 member("DistributionId").map_or(Self::Any, Self::Distribution)
@@ -59,7 +65,7 @@ impl Named {
                 match arn.split_once(":distribution/") {
                     Some((_, id)) => Self::Distribution(id.to_owned()),
                     None => match arn.split_once(":function/") {
-                        Some((_, name)) => Self::Function(name.to_owned()),
+                        Some((_, name)) => Self::CloudfrontFunction(name.to_owned()),
                         None => Self::Any,
                     },
                 }
@@ -70,13 +76,28 @@ impl Named {
         }
     }
 
+    /// Its name or id; nothing where it has none.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Distribution(name)
+            | Self::Function(name)
+            | Self::Lambda(name)
+            | Self::CloudfrontFunction(name)
+            | Self::Store(name) => name,
+            Self::Any | Self::Shared | Self::Nobodys => "",
+        }
+    }
+
     pub(super) fn resource(&self) -> Resource<'_> {
         match self {
             Self::Any => Resource::Any,
             Self::Shared => Resource::Shared,
             Self::Distribution(id) => Resource::Distribution(id),
             Self::Function(name) => Resource::Function(name),
+            Self::Lambda(name) => Resource::Lambda(name),
+            Self::CloudfrontFunction(name) => Resource::CloudfrontFunction(name),
             Self::Store(name) => Resource::Store(name),
+            Self::Nobodys => NOBODYS,
         }
     }
 }

@@ -43,6 +43,8 @@ fn owner<'p>(
     let (kinds, id): (&[Kind], _) = match resource {
         Resource::Distribution(id) => (&[Kind::Distribution], id),
         Resource::Function(name) => (&[Kind::Lambda, Kind::CloudfrontFunction], name),
+        Resource::Lambda(name) => (&[Kind::Lambda], name),
+        Resource::CloudfrontFunction(name) => (&[Kind::CloudfrontFunction], name),
         Resource::Store(name) => (&[Kind::KeyValueStore], name),
         Resource::Any | Resource::Shared | Resource::Stack(_) => return None,
     };
@@ -50,7 +52,14 @@ fn owner<'p>(
         let document = store.get(&Kind::Setting, &apply::stack_id(stack));
         let body = document.and_then(|document| document.body.clone());
         let stack = body.and_then(|body| serde_json::from_slice::<Stack>(&body).ok());
-        stack.is_some_and(|stack| kinds.iter().any(|kind| stack.owns(kind, id)))
+        // Of two that have the name, one may be somebody else's.
+        stack.is_some_and(|stack| {
+            let is_own = |kind: &Kind| stack.owns(kind, id);
+            kinds.iter().any(is_own)
+                && kinds
+                    .iter()
+                    .all(|kind| is_own(kind) || store.get(kind, id).is_none())
+        })
     })
 }
 
@@ -62,6 +71,18 @@ impl Caller {
     pub(super) fn may(&self, action: Action, stack: &str) -> Result<(), ApiError> {
         let judged = match &self.principal {
             Some(principal) => principal.authorize(action, Resource::Stack(stack)),
+            None => Ok(()),
+        };
+        judged.map_err(|denied| refused(&denied))
+    }
+
+    /// Whether the caller may change something. The node itself may.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub(super) fn may_change(&self, store: &Store, what: Resource<'_>) -> Result<(), ApiError> {
+        let judged = match &self.principal {
+            Some(principal) => authorize(store, principal, Action::Write, what),
             None => Ok(()),
         };
         judged.map_err(|denied| refused(&denied))
@@ -94,21 +115,26 @@ pub(super) fn stays_within<'t>(
     };
     let own = apply::stack_id(stack);
     for (kind, id) in touched {
-        if !tx.was_there(kind, id) || (*kind == Kind::Setting && id == own) || before.owns(kind, id)
-        {
+        // Versions and aliases are `NAME:WHICH`, and belong to their function: a new one of somebody else's is theirs, too.
+        let name = id.split(':').next().unwrap_or_default();
+        let was_there = match kind {
+            Kind::LambdaVersion | Kind::LambdaAlias => {
+                tx.was_there(&Kind::Lambda, name) || tx.was_there(kind, id)
+            }
+            _ => tx.was_there(kind, id),
+        };
+        if !was_there || (*kind == Kind::Setting && id == own) || before.owns(kind, id) {
             continue;
         }
-        // Versions and aliases are `NAME:WHICH`, and belong to their function.
-        let name = id.split(':').next().unwrap_or_default();
         let resource = match kind {
             Kind::Distribution => Resource::Distribution(id),
             Kind::Lambda | Kind::LambdaVersion | Kind::LambdaAlias => {
                 if before.owns(&Kind::Lambda, name) {
                     continue;
                 }
-                Resource::Function(name)
+                Resource::Lambda(name)
             }
-            Kind::CloudfrontFunction => Resource::Function(id),
+            Kind::CloudfrontFunction => Resource::CloudfrontFunction(id),
             Kind::KeyValueStore => Resource::Store(id),
             // Nobody's in particular, so that no list names it.
             _ => Resource::Shared,
@@ -124,3 +150,6 @@ pub(super) fn stays_within<'t>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

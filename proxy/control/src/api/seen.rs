@@ -1,11 +1,20 @@
 //! What a restricted key is shown of lists: what its own lists name, and no more (CP-432).
 
-use fourfront_auth::{Principal, Resource};
+use fourfront_auth::{Action, Principal, Resource};
 use fourfront_aws::Service;
 use fourfront_store::Store;
 use serde_json::{Value, json};
 
-use super::reach;
+use http::StatusCode;
+
+use super::{
+    Caller,
+    front::{Answer, Front},
+    named::Named,
+    native::decoded,
+    plane::Problem,
+    reach,
+};
 
 /// Takes out of the answer to an operation that lists what a caller may not see.
 pub(super) fn filter(
@@ -21,7 +30,7 @@ pub(super) fn filter(
     let (list, items, member, resource): (_, _, _, fn(&str) -> Resource<'_>) =
         match (service, operation) {
             (Service::Lambda, "ListFunctions") => (answer, "Functions", "FunctionName", |id| {
-                Resource::Function(id)
+                Resource::Lambda(id)
             }),
             (Service::CloudFront, "ListDistributions") => {
                 (&mut answer["DistributionList"], "Items", "Id", |id| {
@@ -30,7 +39,7 @@ pub(super) fn filter(
             }
             (Service::CloudFront, "ListFunctions") => {
                 (&mut answer["FunctionList"], "Items", "Name", |id| {
-                    Resource::Function(id)
+                    Resource::CloudfrontFunction(id)
                 })
             }
             (Service::CloudFront, "ListKeyValueStores") => {
@@ -54,21 +63,73 @@ pub(super) fn filter(
     }
 }
 
+impl Front {
+    /// Takes out of how the node is what its caller may not see: other distributions and functions than those that a restricted
+    /// key is for, and of keys that cannot be opened whatever it is told by who may not look at keys (CP-432).
+    pub fn cut_status(&self, caller: &Caller, status: &mut Value) {
+        let Some(principal) = &caller.principal else {
+            return;
+        };
+        let judged = principal.authorize(Action::Credentials, Resource::Any);
+        if judged.is_err()
+            && let Some(control) = status["control"].as_object_mut()
+        {
+            control.remove("unopened_keys");
+        }
+        if !principal.is_restricted() {
+            return;
+        }
+        let store = self.control().store();
+        let cut = |list: &mut Value, member: &str, resource: fn(&str) -> Resource<'_>| {
+            if let Some(all) = list.as_array_mut() {
+                all.retain(|one| {
+                    let name = one[member].as_str().unwrap_or_default();
+                    reach::sees(store, principal, resource(name))
+                });
+            }
+        };
+        cut(&mut status["distributions"], "id", |id| {
+            Resource::Distribution(id)
+        });
+        cut(&mut status["functions"], "function", |name| {
+            Resource::Function(name)
+        });
+    }
+
+    /// Why an explanation may not be shown, if it may not: a restricted key is told of the distributions alone that it sees
+    /// (CP-432).
+    pub fn untold(&self, caller: &Caller, explained: &Value) -> Option<Answer> {
+        let restricted = caller.principal.as_ref().filter(|who| who.is_restricted());
+        let principal = restricted?;
+        let store = self.control().store();
+        let id = explained["distribution"]["id"].as_str();
+        if id.is_some_and(|id| reach::sees(store, principal, Resource::Distribution(id))) {
+            return None;
+        }
+        Some(Answer::problem(Problem::new(
+            StatusCode::FORBIDDEN,
+            "access_denied",
+            "this key is told of requests to the distributions that it is for, and of no others",
+        )))
+    }
+}
+
 /// What no list can name.
 pub(super) const NOBODYS: Resource<'static> = Resource::Stack("");
 
 /// What a path of the native API is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum About {
     /// This.
-    One(Resource<'a>),
+    One(Named),
     /// A stack, which a body, a query or a release tells: who answers judges it ([`super::releases`]). Or artifacts that are
     /// brought for one, which are nobody's until a document names them. Or a distribution, told in [`purged`].
     Told,
 }
 
-/// What a path of the native API is about. Whatever has no owner that a list could name is for unrestricted keys.
-pub(super) fn native<'p>(method: &str, path: &'p str) -> About<'p> {
+/// What a path of the native API is about. Whatever has no owner that a list could name is for unrestricted keys. Names are
+/// decoded as they are for who answers, so that both speak of the same thing.
+pub(super) fn native(method: &str, path: &str) -> About {
     let parts: Vec<&str> = path.split('/').collect();
     About::One(match parts.as_slice() {
         ["plan" | "releases"] | ["releases", _] | ["releases", _, "activate"] => {
@@ -77,17 +138,18 @@ pub(super) fn native<'p>(method: &str, path: &'p str) -> About<'p> {
         ["artifacts", ..] if matches!(method, "PUT" | "HEAD") => return About::Told,
         // Its body, or its query, says of which distribution.
         ["purge"] => return About::Told,
-        ["kv", store, ..] => Resource::Store(store),
+        ["kv", store, ..] => Named::Store(decoded(store)),
         // A project is more than one distribution.
-        ["stages", _, "deploy"] | ["origins"] => NOBODYS,
-        ["stages", id, ..] | ["config", "distribution", id] => Resource::Distribution(id),
-        ["config", "lambda" | "cloudfront-function", name] => Resource::Function(name),
-        // `NAME:NUMBER`, whose colon may be escaped.
-        ["config", "lambda-version" | "lambda-alias", id] => {
-            let end = id.find([':', '%']).unwrap_or(id.len());
-            Resource::Function(&id[..end])
-        }
-        ["config", "key-value-store", name] => Resource::Store(name),
+        ["stages", _, "deploy"] | ["origins"] => Named::Nobodys,
+        ["stages", id, ..] | ["config", "distribution", id] => Named::Distribution(decoded(id)),
+        ["config", "lambda", name] => Named::Lambda(decoded(name)),
+        ["config", "cloudfront-function", name] => Named::CloudfrontFunction(decoded(name)),
+        // `NAME:WHICH`, and of no function where that is not what it is.
+        ["config", "lambda-version" | "lambda-alias", id] => match decoded(id).split_once(':') {
+            Some((name, _)) => Named::Lambda(name.to_owned()),
+            None => Named::Nobodys,
+        },
+        ["config", "key-value-store", name] => Named::Store(decoded(name)),
         [
             "config",
             "cache-policy"
@@ -98,12 +160,12 @@ pub(super) fn native<'p>(method: &str, path: &'p str) -> About<'p> {
             | "public-key"
             | "key-group",
             ..,
-        ] => Resource::Shared,
+        ] => Named::Shared,
         [
             "config" | "releases" | "plan" | "stacks" | "backup" | "purge",
             ..,
-        ] => NOBODYS,
-        _ => Resource::Any,
+        ] => Named::Nobodys,
+        _ => Named::Any,
     })
 }
 
@@ -195,7 +257,7 @@ mod tests {
         // CP-432
         let restricted = key(&["E1"], &["a-"]);
         let judged = |who: &Principal, path: &str| match native("GET", path) {
-            About::One(resource) => who.authorize(Action::Read, resource).is_ok(),
+            About::One(about) => who.authorize(Action::Read, about.resource()).is_ok(),
             About::Told => panic!("{path}"),
         };
         let may = |path: &str| judged(&restricted, path);
@@ -211,6 +273,10 @@ mod tests {
             "config/distribution",
             "config/distribution/E2",
             "config/lambda-version/b:1",
+            "config/lambda-version/b%3A1",
+            "config/lambda-alias/b%2Da-1:live",
+            "config/lambda-alias/a-1",
+            "config/lambda/b",
             "config/release/r1",
             "config/setting",
             "stacks/shop",
@@ -219,6 +285,22 @@ mod tests {
             assert!(!may(path), "{path}");
         }
         assert!(judged(&key(&[], &[]), "config/release"));
+        // Judged by the name that the handler works on.
+        let about = |path: &str| native("PUT", path);
+        let lambda = |name: &str| About::One(Named::Lambda(name.to_owned()));
+        for path in ["lambda-alias/shop%2Dauth:live", "lambda/shop%2dauth"] {
+            let path = format!("config/{path}");
+            assert_eq!(about(&path), lambda("shop-auth"), "{path}");
+        }
+        let function = Named::CloudfrontFunction("a b".to_owned());
+        assert_eq!(
+            about("config/cloudfront-function/a%20b"),
+            About::One(function)
+        );
+        assert_eq!(
+            about("kv/a%2Fb/key"),
+            About::One(Named::Store("a/b".to_owned()))
+        );
         assert!(!may("purge/I1"));
         for path in [
             "plan",
@@ -231,6 +313,6 @@ mod tests {
         }
         let artifact = "artifacts/sha256/00";
         assert_eq!(native("PUT", artifact), About::Told);
-        assert_eq!(native("GET", artifact), About::One(Resource::Any));
+        assert_eq!(native("GET", artifact), About::One(Named::Any));
     }
 }

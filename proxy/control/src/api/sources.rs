@@ -222,6 +222,10 @@ impl Object {
         server: &ArtifactServer,
         now: SystemTime,
     ) -> Result<Request<Outgoing>, String> {
+        // Some clients and servers resolve these, and so ask for an object of another bucket.
+        if self.key.split('/').any(|part| part == "." || part == "..") {
+            return Err("the key has `.` or `..` between its slashes".to_owned());
+        }
         let mut target = String::new();
         if !server.endpoint.bucket.is_empty() {
             target.push('/');

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fourfront_auth::Resource;
 use fourfront_aws::Service;
 use fourfront_store::Kind;
 use http::{Method, StatusCode};
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ApiError, Caller, Control,
     apply::{self, Staged},
-    cloudfront::{DistributionDocument, FamilyDocument},
+    cloudfront::{self, DistributionDocument, FamilyDocument},
     front::{Front, Head},
     native::{Told, decoded, problem},
     plane::Problem,
@@ -205,6 +206,15 @@ impl Stage {
                 format!("nothing is staged of the distribution {id}"),
             ));
         };
+        if let Some(other) = cloudfront::other_of_policy(tx, Some(id), &policy.id)? {
+            return Err(ApiError::cloudfront(
+                "ContinuousDeploymentPolicyInUse",
+                format!(
+                    "the policy {} is the distribution's {other}, too",
+                    policy.id
+                ),
+            ));
+        }
         let name = policy.body.config["StagingDistributionDnsNames"]["Items"][0]
             .as_str()
             .unwrap_or_default();
@@ -217,6 +227,19 @@ impl Stage {
             policy,
             staging,
         })
+    }
+
+    /// As [`Self::of`], for a change: of the staging distribution too, so that who has the primary alone changes no other that
+    /// its policy happens to name. A copy of the primary is the primary's.
+    fn changed(tx: &Tx<'_>, id: &str) -> Result<Self, ApiError> {
+        let stage = Self::of(tx, id)?;
+        if let Some(staging) = &stage.staging
+            && staging.body.copy_of.as_deref() != Some(id)
+        {
+            tx.caller
+                .may_change(tx.store, Resource::Distribution(&staging.id))?;
+        }
+        Ok(stage)
     }
 
     /// How it stands.
@@ -312,7 +335,7 @@ fn create(tx: &mut Tx<'_>, id: &str, asked: &Asked) -> Result<(), ApiError> {
 
 /// Sends other requests to the staging distribution.
 fn traffic(tx: &mut Tx<'_>, id: &str, asked: &Asked) -> Result<(), ApiError> {
-    let stage = Stage::of(tx, id)?;
+    let stage = Stage::changed(tx, id)?;
     let mut config = stage.policy.body.config.clone();
     match traffic_config(asked)? {
         Some(traffic) => config["TrafficConfig"] = traffic,
@@ -337,7 +360,7 @@ fn traffic(tx: &mut Tx<'_>, id: &str, asked: &Asked) -> Result<(), ApiError> {
 
 /// Lets the primary serve what was tried out. The staging distribution stays, and gets no requests until it is told to.
 fn promote(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
-    let stage = Stage::of(tx, id)?;
+    let stage = Stage::changed(tx, id)?;
     let staging = stage.staging()?;
     let both = [&stage.primary, staging].map(|d| d.etag(&Kind::Distribution));
     let input = json!({
@@ -350,20 +373,7 @@ fn promote(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
 
 /// Takes away what `create` has made. The primary goes on as it is.
 fn discard(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
-    let stage = Stage::of(tx, id)?;
-    let shared = tx
-        .list::<DistributionDocument>(&Kind::Distribution)?
-        .into_iter()
-        .find(|d| d.id != id && policy_of(&d.body) == stage.policy.id);
-    if let Some(other) = shared {
-        return Err(ApiError::cloudfront(
-            "ContinuousDeploymentPolicyInUse",
-            format!(
-                "the policy {} is the distribution's {}, too",
-                stage.policy.id, other.id
-            ),
-        ));
-    }
+    let stage = Stage::changed(tx, id)?;
     let mut primary = stage.primary.body.clone();
     primary.config["ContinuousDeploymentPolicyId"] = json!("");
     primary.modified = tx.caller.now;

@@ -11,6 +11,7 @@ use super::{
     ApiError, Caller, Control,
     cloudfront::{self, FunctionDocument},
     lambda::{self, FunctionRef, LATEST},
+    named::Named,
     native::{Told, problem},
     plane::Problem,
     tx::{Loads, Tx},
@@ -63,9 +64,13 @@ struct Found {
 }
 
 /// The function that a call names, for the rights of its caller.
-pub(super) fn function(body: &[u8]) -> Option<String> {
+pub(super) fn function(body: &[u8]) -> Option<Named> {
     let asked: Asked = serde_json::from_slice(body).ok()?;
-    Some(asked.function)
+    Some(match asked.kind {
+        Some(Wanted::Lambda) => Named::Lambda(asked.function),
+        Some(Wanted::Cloudfront) => Named::CloudfrontFunction(asked.function),
+        None => Named::Function(asked.function),
+    })
 }
 
 /// Answers `POST test`.

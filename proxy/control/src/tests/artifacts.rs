@@ -167,6 +167,9 @@ fn code_comes_from_a_server_with_signed_requests() {
             &["SignatureDoesNotMatch", "node.artifacts.strange"],
         ),
         ("gone", "edge.zip", &["127.0.0.1:1", "node.artifacts.gone"]),
+        // What may be another bucket's to whoever resolves it.
+        ("releases", "../strange/edge.zip", &["`.` or `..`"]),
+        ("releases", "a/./edge.zip", &["`.` or `..`"]),
     ] {
         let refused = create("three", object(bucket, key)).unwrap_err();
         assert_eq!(

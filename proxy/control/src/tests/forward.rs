@@ -252,7 +252,10 @@ async fn requests_and_answers_pass_as_they_came() {
         assert!(peer.asked().is_empty());
     }
     let look = Asking {
-        headers: &[("x-amz-target", "AmazonSSM.GetParameter")],
+        headers: &[
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", "AmazonSSM.GetParameter"),
+        ],
         ..PUT_PARAMETER
     };
     node.send(look).await;
@@ -349,8 +352,126 @@ async fn nobody_gets_through_who_is_not_let_in() {
             assert_eq!(status, 403);
         }
     }
+    // Who is proven and may not is entered (CP-433): both keys, once for each request.
+    let page = node.front.control().store().audit_page(None, 100).unwrap();
+    let mut entered: Vec<_> = page
+        .iter()
+        .map(|(_, entry)| format!("{} {} {}", entry.key, entry.operation, entry.outcome))
+        .collect();
+    let mut wanted = Vec::new();
+    for key in [&reader, &restricted] {
+        let key = key.key_id.as_str();
+        wanted.push(format!("{key} ssm:PutParameter AccessDeniedException"));
+        wanted.push(format!("{key} s3:PUT AccessDenied"));
+    }
+    entered.retain(|entry| entry.contains("AccessDenied"));
+    entered.sort();
+    wanted.sort();
+    assert_eq!(entered, wanted);
     // Of the object whose body was another one, nothing came to its end.
     assert!(peer.asked().iter().all(|(_, body)| body.is_none()));
+}
+
+/// A body that never comes, or breaks off.
+struct Lost {
+    is_broken: bool,
+}
+
+impl http_body::Body for Lost {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        match self.is_broken {
+            true => std::task::Poll::Ready(Some(Err(std::io::ErrorKind::BrokenPipe.into()))),
+            false => std::task::Poll::Pending,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_of_strangers_that_do_not_come_are_counted() {
+    // CP-420, CP-033: who knows no more than a key's id holds nobody up for long
+    let peer = peer();
+    let node = Node::new(&format!("{{ ssm: 'http://{}' }}", peer.address));
+    let head = || PUT_PARAMETER.head(&node.key);
+    for n in 0..20 {
+        let body = Lost {
+            is_broken: n % 2 == 0,
+        };
+        let is_broken = body.is_broken;
+        let asking = node.front.aws(head(), body);
+        match is_broken {
+            // Broken off, and given up after its time.
+            true => match asking.await {
+                Answered::Own(answer) => assert_eq!(answer.status, 400, "{n}"),
+                Answered::Forwarded(_) => panic!("it has no body"),
+            },
+            // Hung up on.
+            false => {
+                let hung_up = tokio::time::timeout(Duration::from_millis(1), asking).await;
+                assert!(hung_up.is_err(), "{n}");
+            }
+        }
+    }
+    let mut later = head();
+    later.now += Duration::from_secs(1);
+    match node.front.aws(later, Full::new(PUT_PARAMETER.body)).await {
+        Answered::Own(answer) => assert_eq!(answer.status, 429),
+        Answered::Forwarded(_) => panic!("it is not to be asked any more"),
+    }
+    assert!(peer.asked().is_empty());
+}
+
+#[tokio::test]
+async fn no_field_talks_a_request_out_of_what_it_is_signed_with() {
+    // CP-236, CP-413: `Connection` is signed by nobody
+    let peer = peer();
+    let node = Node::new(&format!("{{ s3: 'http://{}' }}", peer.address));
+    let copy = Asking {
+        headers: &[
+            ("x-amz-copy-source", "/a/b"),
+            ("x-hop", "1"),
+            ("connection", "x-amz-copy-source, x-other, host, keep-alive"),
+        ],
+        ..PUT_OBJECT
+    };
+    assert_eq!(node.send(copy).await.0.as_u16(), 201);
+    let [(parts, _)] = &peer.asked()[..] else {
+        panic!("asked once");
+    };
+    assert_eq!(parts.headers["x-amz-copy-source"], "/a/b");
+    assert!(!parts.headers.contains_key("connection"));
+}
+
+#[tokio::test]
+async fn who_hangs_up_is_entered_all_the_same() {
+    // CP-433, CP-236
+    let (came, mut comes) = tokio::sync::mpsc::unbounded_channel();
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    let goes = std::sync::Mutex::new(goes);
+    let peer = Peer::start(move |_, _| {
+        came.send(()).unwrap();
+        goes.lock().unwrap().recv().unwrap();
+        Response::new(Bytes::from_static(b"done"))
+    });
+    let node = Node::new(&format!("{{ ssm: 'http://{}' }}", peer.address));
+    tokio::select! {
+        _ = node.send(PUT_PARAMETER) => panic!("it is not answered yet"),
+        _ = comes.recv() => {}
+    }
+    go.send(()).unwrap();
+    let entered = async {
+        while node.audited().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let entered = tokio::time::timeout(Duration::from_secs(20), entered).await;
+    entered.unwrap();
+    assert_eq!(node.audited(), ["ssm:PutParameter  ok"]);
 }
 
 #[tokio::test]

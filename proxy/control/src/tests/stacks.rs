@@ -1,9 +1,12 @@
 //! Keys that are for stacks (CP-432): they deploy them, reach what these own, and take nothing over.
 
-use fourfront_auth::{AuthMode, Grants, Role};
+use std::sync::Arc;
+
+use fourfront_auth::{AuthMode, Grants, Principal, Role};
 use serde_json::{Value, json};
 
 use super::audited::Endpoint;
+use crate::api::Caller;
 
 fn plan(stack: &str, stores: &[&str]) -> String {
     let place = json!({ "file": "f", "line": 1, "column": 1 });
@@ -190,4 +193,51 @@ fn a_key_of_a_distribution_purges_it_and_no_other() {
     for query in ["", "?distribution=E2", "/I1"] {
         assert_eq!(list(&of_one, query), 403, "{query}");
     }
+}
+
+#[test]
+fn a_restricted_key_is_told_how_its_own_does() {
+    // CP-432: what the node tells of itself is cut to what the key is for; the rest is what a deploy needs
+    let node = Endpoint::new(AuthMode::SigV4);
+    let caller = |grants| Caller {
+        principal: Some(Principal::Token {
+            id: "t".to_owned(),
+            grants: Arc::new(grants),
+        }),
+        ..Caller::default()
+    };
+    let status = json!({
+        "distributions": [{ "id": "E1" }, { "id": "E2" }],
+        "functions": [{ "function": "a-1" }, { "function": "b" }],
+        "control": { "account": "000000000000", "unopened_keys": ["FF1"] },
+        "listeners": ["http://127.0.0.1:80"],
+    });
+    let told = |grants| {
+        let mut told = status.clone();
+        node.front.cut_status(&caller(grants), &mut told);
+        told
+    };
+    let of_one = |role| Grants {
+        distributions: vec!["E1".to_owned()],
+        function_prefixes: vec!["a-".to_owned()],
+        ..Grants::of([role])
+    };
+    assert_eq!(told(Grants::admin()), status);
+    let mut wanted = status.clone();
+    wanted["control"] = json!({ "account": "000000000000" });
+    assert_eq!(told(Grants::of([Role::Read])), wanted);
+    wanted["distributions"] = json!([{ "id": "E1" }]);
+    wanted["functions"] = json!([{ "function": "a-1" }]);
+    for role in [Role::Read, Role::Deploy, Role::Admin] {
+        assert_eq!(told(of_one(role)), wanted);
+    }
+    let may = |grants, explained: Value| {
+        let refused = node.front.untold(&caller(grants), &explained);
+        refused.map(|refused| refused.status.as_u16())
+    };
+    let of = |id: &str| json!({ "distribution": { "id": id } });
+    assert_eq!(may(of_one(Role::Read), of("E1")), None);
+    assert_eq!(may(of_one(Role::Read), of("E2")), Some(403));
+    assert_eq!(may(of_one(Role::Read), json!({})), Some(403));
+    assert_eq!(may(Grants::of([Role::Read]), of("E2")), None);
 }

@@ -25,6 +25,10 @@ pub(crate) struct DistributionDocument {
     /// What a deployed site file says of it that the API has no member for ([`crate::CARRIED`]). The API changes nothing of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) settings: BTreeMap<String, Value>,
+    /// The distribution that this was made of as its staging distribution, which who may change that may promote, send requests
+    /// to, and drop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) copy_of: Option<String>,
     /// Milliseconds since 1970.
     pub(crate) modified: u64,
 }
@@ -57,7 +61,7 @@ pub(super) fn create(
     tags: Option<&Value>,
 ) -> Result<Output, ApiError> {
     let tags = tags.map(tagging::read).transpose()?.unwrap_or_default();
-    make(tx, config, tags, BTreeMap::new())
+    make(tx, config, tags, BTreeMap::new(), None)
 }
 
 /// A new distribution.
@@ -66,6 +70,7 @@ fn make(
     config: &Value,
     tags: BTreeMap<String, String>,
     settings: BTreeMap<String, Value>,
+    copy_of: Option<String>,
 ) -> Result<Output, ApiError> {
     let all = tx.list::<DistributionDocument>(&Kind::Distribution)?;
     let reference = text(config, "CallerReference");
@@ -88,6 +93,7 @@ fn make(
         domain_name: tx.settings.account.domain(&domain_label()),
         tags,
         settings,
+        copy_of,
         modified: tx.caller.now,
     };
     rules::one_more(tx, &Kind::Distribution)?;
@@ -170,6 +176,14 @@ fn check(tx: &Tx<'_>, id: Option<&str>, document: &DistributionDocument) -> Resu
                 "ContinuousDeploymentPolicyId: a staging distribution has no continuous deployment policy of its own",
             ));
         }
+        if let Some(other) = other_of_policy(tx, id, policy)? {
+            return Err(ApiError::cloudfront(
+                "ContinuousDeploymentPolicyInUse",
+                format!(
+                    "the continuous deployment policy {policy} is that of the distribution {other}"
+                ),
+            ));
+        }
     }
     let has_aliases = config["Aliases"]["Items"]
         .as_array()
@@ -181,6 +195,20 @@ fn check(tx: &Tx<'_>, id: Option<&str>, document: &DistributionDocument) -> Resu
         ));
     }
     Ok(())
+}
+
+/// Another distribution than `id` that goes by a continuous deployment policy. Who may change the one would change the other.
+pub(crate) fn other_of_policy(
+    tx: &Tx<'_>,
+    id: Option<&str>,
+    policy: &str,
+) -> Result<Option<String>, ApiError> {
+    let all = tx.list::<DistributionDocument>(&Kind::Distribution)?;
+    let mut all = all.into_iter();
+    let other = all.find(|d| {
+        Some(d.id.as_str()) != id && text(&d.body.config, "ContinuousDeploymentPolicyId") == policy
+    });
+    Ok(other.map(|other| other.id))
 }
 
 /// CP-119.
@@ -338,7 +366,13 @@ pub(super) fn copy(tx: &mut Tx<'_>, input: &Value) -> Result<Output, ApiError> {
         config["Enabled"] = enabled.clone();
     }
     // What the API has no member for is copied, too: to promote the copy would take it from the primary.
-    make(tx, &config, BTreeMap::new(), primary.body.settings)
+    make(
+        tx,
+        &config,
+        BTreeMap::new(),
+        primary.body.settings,
+        Some(primary.id),
+    )
 }
 
 /// `UpdateDistributionWithStagingConfig`: what is tried out becomes what is served, and the policy is disabled: every request

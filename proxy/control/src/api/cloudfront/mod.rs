@@ -12,7 +12,7 @@ mod tagging;
 use fourfront_aws::{Operation, Pages, Service, Wanted};
 use serde_json::{Map, Value};
 
-pub(crate) use distribution::{DistributionDocument, discard};
+pub(crate) use distribution::{DistributionDocument, discard, other_of_policy};
 pub(crate) use family::{FamilyDocument, canonical_user};
 pub(crate) use function::{FunctionDocument, model_function};
 pub(crate) use store::StoreDocument;

@@ -175,8 +175,7 @@ impl Front {
             .as_ref()
             .map_or(1 << 20, |r| r.operation.body_limit());
         let most = denied.as_ref().map_or(limit, |_| limit.min(MOST_REFUSED));
-        let is_known = admission.is_proven();
-        let received = match (self.receive(body, most, is_known).await, denied) {
+        let received = match (self.receive(&admission, body, most).await, denied) {
             (Ok(received), _) => Arc::new(received),
             (Err(_), Some(denied)) => return refuse_fault(service, &denied.into(), id),
             (Err(fault), None) => return refuse_body(service, routed.as_ref(), &fault, id),

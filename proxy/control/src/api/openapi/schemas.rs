@@ -90,8 +90,9 @@ fn node(all: &mut Map<String, Value>) {
                     "account": string(""), "region": string(""), "data_dir": nullable(string("")), "socket": string("Of the node's own user."),
                     "sequence": integer("Of the last write."), "functions": integer(""), "function_versions": integer(""),
                     "cloudfront_functions": integer(""), "key_value_stores": integer(""), "distributions": integer(""),
-                    "unopened_keys": texts("Ids of the keys that the master key does not open."),
-                }), json!({})),
+                }), json!({
+                    "unopened_keys": texts("Ids of the keys that the master key does not open, for who may look at keys."),
+                })),
             }),
             json!({}),
         ),

@@ -1,5 +1,6 @@
 use std::{sync::Mutex, time::SystemTime};
 
+use fourfront_auth::{Grants, Principal, Role};
 use fourfront_model::{Compat, Function, OriginKind, Rollout, Site, Traffic};
 use fourfront_store::{Options, Store};
 use tempfile::TempDir;
@@ -384,6 +385,124 @@ fn the_operations_hold_to_their_etags_and_names() {
     let both = promote(format!("{one}, {two}"));
     node.aws("UpdateDistributionWithStagingConfig", both)
         .unwrap();
+}
+
+#[test]
+fn a_rollout_reaches_no_distribution_but_its_own() {
+    // CP-612, CP-122, CP-432: a policy is one distribution's, and who has that alone changes no staging distribution of others
+    let node = Node::start(SITE);
+    let mut other = config(81);
+    other["CallerReference"] = json!("r2");
+    other["Aliases"] = json!({ "Quantity": 0 });
+    node.aws(
+        "CreateDistributionWithTags",
+        json!({ "DistributionConfigWithTags": {
+            "DistributionConfig": other,
+            "Tags": { "Items": [{ "Key": "fourfront:id", "Value": "E2" }] },
+        } }),
+    )
+    .unwrap();
+    let (status, theirs) = node.ask(Method::POST, "stages/E2", Value::Null);
+    assert_eq!(status, 201, "{theirs}");
+    let attach = |id: &str, policy: &Value| {
+        let found = node
+            .aws("GetDistributionConfig", json!({ "Id": id }))
+            .unwrap();
+        let mut config = found["DistributionConfig"].clone();
+        config["ContinuousDeploymentPolicyId"] = policy.clone();
+        let input = json!({ "Id": id, "IfMatch": found["ETag"], "DistributionConfig": config });
+        node.aws("UpdateDistribution", input)
+    };
+    let refused = attach("E1", &theirs["policy"]).unwrap_err();
+    assert_eq!(
+        (refused.status, &*refused.code),
+        (409, "ContinuousDeploymentPolicyInUse")
+    );
+
+    // The policy of nobody any more, whose staging distribution is another's copy.
+    attach("E2", &json!("")).unwrap();
+    attach("E1", &theirs["policy"]).unwrap();
+    let of = |ids: &[&str]| Caller {
+        principal: Some(Principal::Token {
+            id: "t".to_owned(),
+            grants: Arc::new(Grants {
+                distributions: ids.iter().map(ToString::to_string).collect(),
+                ..Grants::of([Role::Deploy])
+            }),
+        }),
+        ..caller(3_000)
+    };
+    let ask = |method, path: &str, body: &'static str, caller: &Caller| {
+        let parts: Vec<&str> = path.split('/').collect();
+        match told(&node.control, &method, &parts, &body.into(), caller) {
+            Ok((status, _)) => (status.as_u16(), String::new()),
+            Err(problem) => (problem.status.as_u16(), problem.code.to_string()),
+        }
+    };
+    let denied = (403, "access_denied".to_owned());
+    let one = of(&["E1"]);
+    let weight = r#"{"weight":0.1}"#;
+    assert_eq!(ask(Method::PUT, "stages/E1", weight, &one), denied);
+    assert_eq!(ask(Method::POST, "stages/E1/promote", "", &one), denied);
+    assert_eq!(ask(Method::DELETE, "stages/E1", "", &one), denied);
+    assert_eq!(node.port(), 80);
+    // Who has both may.
+    let staging = theirs["staging"]["id"].as_str().unwrap();
+    let both = of(&["E1", staging]);
+    assert_eq!(ask(Method::PUT, "stages/E1", weight, &both).0, 200);
+    // Of documents of before that share a policy neither's is changed.
+    attach("E1", &json!("")).unwrap();
+    attach("E2", &theirs["policy"]).unwrap();
+    let shared = |id: &str| {
+        let stored = node.control.store().get(&Kind::Distribution, id).unwrap();
+        let mut body: Value = serde_json::from_slice(stored.body.as_deref().unwrap()).unwrap();
+        body["config"]["ContinuousDeploymentPolicyId"] = theirs["policy"].clone();
+        let change = fourfront_store::Change {
+            kind: Kind::Distribution,
+            id: id.into(),
+            expected: fourfront_store::Expected::Any,
+            body: Some(body.to_string().into_bytes().into()),
+        };
+        let batch = fourfront_store::Batch {
+            changes: vec![change],
+            ..Default::default()
+        };
+        node.control.store().write(batch).unwrap();
+    };
+    shared("E1");
+    for (method, path) in [
+        (Method::PUT, "stages/E1"),
+        (Method::POST, "stages/E2/promote"),
+        (Method::DELETE, "stages/E2"),
+    ] {
+        let in_use = (409, "ContinuousDeploymentPolicyInUse".to_owned());
+        assert_eq!(ask(method, path, weight, &both), in_use, "{path}");
+    }
+}
+
+#[test]
+fn a_key_of_a_distribution_rolls_its_own_copy_out() {
+    // CP-612, CP-432
+    let node = Node::start(SITE);
+    let key = Caller {
+        principal: Some(Principal::Token {
+            id: "t".to_owned(),
+            grants: Arc::new(Grants {
+                distributions: vec!["E1".to_owned()],
+                ..Grants::of([Role::Deploy])
+            }),
+        }),
+        ..caller(3_000)
+    };
+    for (method, path, body) in [
+        (Method::POST, "stages/E1", ""),
+        (Method::PUT, "stages/E1", r#"{"weight":0.1}"#),
+        (Method::POST, "stages/E1/promote", ""),
+        (Method::DELETE, "stages/E1", ""),
+    ] {
+        let parts: Vec<&str> = path.split('/').collect();
+        told(&node.control, &method, &parts, &body.into(), &key).unwrap();
+    }
 }
 
 /// A project: a function that a distribution runs, and a policy of its own.

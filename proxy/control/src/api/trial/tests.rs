@@ -133,7 +133,7 @@ fn the_function_is_known_before_it_is_run() {
     // CP-432: rights of restricted keys go by its name
     assert_eq!(
         function(br#"{"function":"a-b","event":{}}"#),
-        Some("a-b".to_owned())
+        Some(Named::Function("a-b".to_owned()))
     );
     for wrong in ["", "{}", r#"{"function":1,"event":{}}"#] {
         assert_eq!(function(wrong.as_bytes()), None);
