@@ -1,5 +1,5 @@
 //! `fourfront deploy` (CP-300..306, CP-603): reads a project or a site file, packs its code, and has a node make a release of it. Nothing of
-//! the project is executed.
+//! the project is executed, so that what takes time is the node's compiling alone (CP-710).
 
 use std::{
     collections::BTreeMap,
