@@ -174,7 +174,7 @@ def main():
 
 def measure(options, listen, admin):
     api = Api(admin)
-    host = api.deploy(0)["urls"][0]
+    host = api.deploy(0)["hosts"][0]
     releases = [api.deploy(1)["release"]]
     viewers = [Viewers(listen, host, options.rate / 10) for _ in range(10)]
     for viewer in viewers:

@@ -42,8 +42,7 @@ def deploy(program, project, admin):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     if ended.returncode != 0:
         raise Failure(f"deploy: {ended.stderr}")
-    url = json.loads(ended.stdout)["urls"][0]
-    return urlsplit(url).netloc or url
+    return urlsplit(json.loads(ended.stdout)["urls"][0]).netloc
 
 
 def asked_until(port, host, wanted):

@@ -179,7 +179,7 @@ def it_is_tried_and_deployed():
     same((nothing.returncode, nothing.stdout), (0, ""), nothing.stderr)
     deployed = program("--profile", "shop", account["id"], "--deploy", *at_node("-o", "json"))
     told = json.loads(deployed.stdout)
-    host = told["urls"][0]
+    host = told["hosts"][0]
     same(page(host, "/lambda/x"), (200, "by lambda"))
     same(page(host, "/cff/x"), (200, "välue 59"))
     same(page(host, "/plain")[0], 200)

@@ -189,7 +189,7 @@ pub(super) async fn apply(
         false => "/_fourfront/v1/releases",
     };
     progress(&"compiling and checking");
-    let told = node.ask_long(Method::POST, path, Some(&deploy)).await?;
+    let mut told = node.ask_long(Method::POST, path, Some(&deploy)).await?;
     for note in &plan.notes {
         output::line(&note.to_string());
     }
@@ -207,6 +207,7 @@ pub(super) async fn apply(
     if !urls.is_empty() {
         note(&format_args!("served at {}", urls.join(" ")));
     }
+    told["urls"] = json!(urls);
     form.show(&told, |told| format!("{}\n", text(told, "release")))
 }
 
@@ -217,7 +218,7 @@ async fn urls(node: &NodeAddress, told: &Value) -> Vec<String> {
         let first = status["listeners"][0].as_str()?;
         Some(first.to_owned())
     });
-    let hosts = told["urls"].as_array().into_iter().flatten();
+    let hosts = told["hosts"].as_array().into_iter().flatten();
     hosts
         .filter_map(Value::as_str)
         .map(|host| url(listener.as_deref(), host))

@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod health;
 mod in_force;
+mod invoke;
 mod keys;
 mod kv;
 mod logs;
@@ -102,6 +103,8 @@ enum Command {
     Policy(resources::PolicyCommand),
     /// Make, list, rotate and remove keys of who may use a node.
     Key(keys::KeyArgs),
+    /// Run a deployed function once on a node, with an event from a file, and print its result. Exit 1 where it fails.
+    Invoke(invoke::InvokeArgs),
     /// Tell who changed what on a node, newest first, and who tried to.
     Audit(audit::AuditArgs),
     /// Print the settings with which AWS's tools talk to a node.
@@ -195,6 +198,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => in_force::config(&command),
         Command::Policy(command) => resources::policies(&command),
         Command::Key(args) => keys::run(&args),
+        Command::Invoke(args) => invoke::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Env(args) => env::run(&args),
         Command::Status(args) => status::run(&args),

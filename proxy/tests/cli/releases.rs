@@ -342,3 +342,45 @@ fn an_assembly_that_has_not_changed_plans_nothing() {
     assert!(!changed.stderr.contains("nothing changed"), "{changed:?}");
     assert_eq!(node.page(), "two");
 }
+
+#[test]
+fn a_deployed_function_is_invoked_with_an_event() {
+    // CP-605, CP-620, CP-616
+    let mut files = seed("one").to_vec();
+    let event = r#"{"Records":[{"cf":{"config":{"eventType":"viewer-request"},"request":{"uri":"/a","method":"GET","headers":{}}}}]}"#;
+    files.push(("event.json", event.to_owned()));
+    files.push((
+        "wrong/serverless.yml",
+        SERVERLESS.replace("edgesvc", "wrong"),
+    ));
+    let wrong = "console.log('so far');\nexports.handler = async () => { throw new TypeError('no \\x1b[2J'); };\n";
+    files.push(("wrong/handler.js", wrong.to_owned()));
+    let files: Vec<_> = files.iter().map(|(p, text)| (*p, text.as_str())).collect();
+    let node = Served::start(&files);
+    node.done(&["deploy", "app"]);
+    node.done(&["deploy", "wrong"]);
+    let invoked = node.run(&["invoke", "edgesvc-dev-edge", "event.json"]);
+    assert_eq!(invoked.code, Some(0), "{invoked:?}");
+    let result: Value = serde_json::from_str(&invoked.stdout).expect("JSON");
+    assert_eq!(result["body"], "one", "{result}");
+    let of_version = ["invoke", "edgesvc-dev-edge", "event.json", "--version", "1"];
+    let told = node.json(&of_version);
+    assert_eq!(
+        (&told["version"], &told["kind"]),
+        (&"1".into(), &"lambda".into())
+    );
+    let failed = node.run(&["invoke", "wrong-dev-edge", "event.json"]);
+    assert_eq!(
+        (failed.code, failed.stdout.trim()),
+        (Some(1), "null"),
+        "{failed:?}"
+    );
+    for part in ["so far", "wrong-dev-edge $LATEST: TypeError: no \\u{1b}[2J"] {
+        assert!(failed.stderr.contains(part), "{part}: {failed:?}");
+    }
+    let none = node.run(&["invoke", "nobody", "event.json"]);
+    assert_eq!(none.code, Some(1), "{none:?}");
+    assert!(none.stderr.contains("nobody"), "{none:?}");
+    let missing = node.run(&["invoke", "edgesvc-dev-edge", "nothing.json"]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+}

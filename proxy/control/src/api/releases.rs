@@ -163,7 +163,7 @@ fn stack_now(tx: &Tx<'_>, stack: &str) -> Result<Stack, ApiError> {
 }
 
 fn told(applied: &Applied) -> Value {
-    json!({ "steps": applied.steps, "urls": applied.urls })
+    json!({ "steps": applied.steps, "hosts": applied.hosts })
 }
 
 impl Control {

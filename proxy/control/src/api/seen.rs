@@ -47,6 +47,16 @@ pub(super) fn filter(
                     Resource::Store(id)
                 })
             }
+            // By a policy, a function or whatever else: ids alone, or all that the other list has.
+            (Service::CloudFront, name) if name.starts_with("ListDistributionsBy") => {
+                let list = match answer.get("DistributionIdList").is_some() {
+                    true => "DistributionIdList",
+                    false => "DistributionList",
+                };
+                (&mut answer[list], "Items", "Id", |id| {
+                    Resource::Distribution(id)
+                })
+            }
             // Policies and keys are nobody's in particular, and the rest names what it is about.
             _ => return,
         };
@@ -54,8 +64,8 @@ pub(super) fn filter(
         return;
     };
     all.retain(|item| {
-        let id = item[member].as_str().unwrap_or_default();
-        reach::sees(store, principal, resource(id))
+        let id = item.as_str().or_else(|| item[member].as_str());
+        reach::sees(store, principal, resource(id.unwrap_or_default()))
     });
     let left = all.len();
     if list.get("Quantity").is_some() {
@@ -215,6 +225,13 @@ mod tests {
         assert_eq!(
             listed["DistributionList"],
             json!({ "Quantity": 1, "Items": [{ "Id": "E2" }] })
+        );
+        let mut listed = json!({ "DistributionIdList": { "Quantity": 2, "Items": ["E1", "E2"] } });
+        let operation = "ListDistributionsByCachePolicyId";
+        filter(&store, &key(&["E2"], &[]), service, operation, &mut listed);
+        assert_eq!(
+            listed["DistributionIdList"],
+            json!({ "Quantity": 1, "Items": ["E2"] })
         );
         let mut listed =
             json!({ "Functions": [{ "FunctionName": "a-1" }, { "FunctionName": "b" }] });

@@ -558,7 +558,10 @@ fn what_is_written_is_the_plan_again() {
                         }
                     }
                 }
-                json!({ "kind": kind, "config": config, "settings": d.item.settings, "tags": d.item.tags })
+                let mut told = json!({ "kind": kind, "config": config, "settings": d.item.settings, "tags": d.item.tags });
+                // Members have an order or none, by a feature of whoever builds.
+                told.sort_all_objects();
+                told
             })
             .collect();
         all.sort_by_key(Value::to_string);

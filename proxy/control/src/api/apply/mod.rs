@@ -67,7 +67,7 @@ pub(super) struct Step {
 pub(super) struct Applied {
     pub(super) steps: Vec<Step>,
     /// Where viewers find the stack's distributions.
-    pub(super) urls: Vec<String>,
+    pub(super) hosts: Vec<String>,
     /// The documents that the stack consists of.
     pub(super) members: Vec<(Kind, String)>,
     /// Whether the stack owns other resources than before, or owns them otherwise.
@@ -211,21 +211,21 @@ pub(super) fn apply(
     members.dedup();
     tx.put(Kind::Setting, &id, &after)?;
     members.push((Kind::Setting, id));
-    let mut urls = Vec::new();
+    let mut hosts = Vec::new();
     for (kind, id) in &members {
         if *kind != Kind::Distribution {
             continue;
         }
         if let Some(found) = tx.get::<DistributionDocument>(kind, id)? {
-            urls.push(found.body.domain_name.clone());
+            hosts.push(found.body.domain_name.clone());
             let aliases = found.body.config["Aliases"]["Items"].as_array().cloned();
             let aliases = aliases.unwrap_or_default();
-            urls.extend(aliases.iter().filter_map(Value::as_str).map(str::to_owned));
+            hosts.extend(aliases.iter().filter_map(Value::as_str).map(str::to_owned));
         }
     }
     Ok(Applied {
         steps,
-        urls,
+        hosts,
         members,
         restacked,
     })

@@ -214,7 +214,7 @@ fn releases(all: &mut Map<String, Value>) {
     let members = || {
         json!({
             "stack": string(""), "steps": list(reference("Step"), "What becomes of each resource."),
-            "urls": texts("Where viewers find the stack's distributions."), "notes": list(reference("Note"), "What the reader of the project noticed."),
+            "hosts": texts("Names that lead viewers to the stack's distributions."), "notes": list(reference("Note"), "What the reader of the project noticed."),
         })
     };
     add(all, "Planned", object("", members(), json!({})));
