@@ -353,7 +353,7 @@ fn a_deployed_function_is_invoked_with_an_event() {
         "wrong/serverless.yml",
         SERVERLESS.replace("edgesvc", "wrong"),
     ));
-    let wrong = "console.log('so far');\nexports.handler = async () => { throw new TypeError('no \\x1b[2J'); };\n";
+    let wrong = "exports.handler = async () => { console.log('so far'); throw new TypeError('no \\x1b[2J'); };\n";
     files.push(("wrong/handler.js", wrong.to_owned()));
     let files: Vec<_> = files.iter().map(|(p, text)| (*p, text.as_str())).collect();
     let node = Served::start(&files);
