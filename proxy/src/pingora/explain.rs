@@ -20,7 +20,7 @@ use pingora::http::RequestHeader;
 
 pub(crate) use super::storage::Tier;
 use super::{
-    origin_side::{ToOrigin, request_to},
+    origin_request::{ToOrigin, request_to},
     parts::sliced,
     storage::{CacheStorage, StoredCopy, slot},
     store::{variant, varying_fields},

@@ -6,7 +6,7 @@
 //!
 //! Six of Pingora's own ideas are overruled, each where it happens: freshness is judged by
 //! our policy and clock ([`viewer_side`]), the request to the origin is ours alone
-//! ([`origin_side`], [`origin_wire`]), the stored copy is not the answer to every 304 ([`revalidate`]), interim answers are not lost
+//! ([`origin_side`], [`origin_request`], [`origin_wire`]), the stored copy is not the answer to every 304 ([`revalidate`]), interim answers are not lost
 //! when the final one comes with them ([`interim`]), a function
 //! that fails in the middle of a response swaps what its viewer gets instead of breaking the
 //! transfer ([`deliver`]), and an answer keeps its date, and streams whatever its length (`direct::outlet`).
@@ -31,6 +31,7 @@ mod headers;
 mod hook;
 mod interim;
 mod kept_head;
+mod origin_request;
 mod origin_side;
 mod origin_wire;
 mod overload;

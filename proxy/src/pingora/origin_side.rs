@@ -6,30 +6,23 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fourfront_cache::{
     Kept, Refusal,
-    key::{self, OriginAcceptEncoding, Signatures},
     policy::{
         Despite, FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies,
         vary_is_keyed,
     },
 };
 use fourfront_hooks::{event::OriginObject, validate::ResponseResult};
-use fourfront_model::{
-    CacheBehavior, CacheMode, Compat, EventType, HeaderLine, Origin, OriginKind,
-};
+use fourfront_model::{CacheMode, Compat, EventType, HeaderLine, Origin, OriginKind};
 use fourfront_origin::{
     OriginFault,
     failover::{Failed, applies},
-    request::{self, Hop, Preconditions, RangeSent, Selected, ViewerParts},
+    request::{self, Preconditions, RangeSent},
     response,
     select::{self, Address, SentHost},
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora::{
-    Result,
-    cache::NoCacheReason,
-    http::{RequestHeader, ResponseHeader},
-    proxy::Session,
-    upstreams::peer::HttpPeer,
+    Result, cache::NoCacheReason, http::ResponseHeader, proxy::Session, upstreams::peer::HttpPeer,
 };
 
 use super::{
@@ -37,9 +30,10 @@ use super::{
     context::{Ctx, Pending},
     deliver::{ctx_internal, internal, response_parts},
     failover::Decided,
-    headers::{lines, set_lines},
+    headers::set_lines,
     hook::{self, Decision, Shown},
     interim,
+    origin_request::{ToOrigin, request_to},
     parts::{self, Instead},
     peer, request_body,
     revalidate::preconditions,
@@ -50,94 +44,6 @@ use crate::flow::{
     hook::{RequestParts, ResponseParts},
     reason,
 };
-
-/// What a request to an origin is made of, beside its exchange.
-#[derive(Clone, Debug)]
-pub(super) struct ToOrigin<'a> {
-    /// The request as the viewer-request function left it.
-    pub(super) viewer: &'a RequestHeader,
-    /// Whether a body comes with it.
-    pub(super) has_body: bool,
-    /// Where it goes.
-    pub(super) origin: &'a Origin,
-    /// The `Host` that a function wants it to have (LE-478).
-    pub(super) host: Option<&'a str>,
-    /// What becomes of the viewer's range.
-    pub(super) range: RangeSent,
-}
-
-/// [`Edge::request_to`], for who has no edge: `node` is the node's name.
-pub(super) fn request_to(
-    node: &str,
-    exchange: &Exchange,
-    to: ToOrigin<'_>,
-    preconditions: impl FnOnce(OriginCookies) -> Preconditions,
-) -> RequestParts {
-    let viewer = to.viewer;
-    let route = &exchange.route;
-    let (distribution, behavior) = (route.distribution(), route.behavior());
-    let received = lines(viewer);
-    let (path, query) = super::viewer_side::split(viewer.raw_path());
-    let policies = (
-        behavior.cache_policy.as_ref(),
-        behavior.origin_request_policy.as_deref(),
-    );
-    let signatures = Signatures::of(behavior);
-    let cookies = key::forwarded_cookies(policies.0, policies.1, signatures, &viewer.headers);
-    let sent = match cookies {
-        Some(_) => OriginCookies::Sent,
-        None => OriginCookies::None,
-    };
-    let selected = Selected {
-        query: key::forwarded_query(policies.0, policies.1, signatures, query)
-            .map_or_else(Bytes::new, |q| Bytes::copy_from_slice(&q)),
-        cookies,
-        accept_encoding: accept_encoding(behavior, viewer),
-        preconditions: preconditions(sent),
-        range: to.range,
-        generated: exchange.generated(route.generated().all),
-    };
-    let root = route.root_object(path);
-    let parts = ViewerParts {
-        method: &viewer.method,
-        path: root.as_deref().unwrap_or(path),
-        headers: &received,
-        has_body: to.has_body,
-    };
-    let hop = Hop {
-        node_id: node,
-        version: viewer.version,
-        peer: exchange.peer,
-        relayed: route.is_at_shield(),
-    };
-    let request = request::origin_request(
-        &parts,
-        behavior,
-        to.origin,
-        &distribution.identity,
-        &hop,
-        &selected,
-    );
-    let mut request = request;
-    if let Some(host) = to.host {
-        // LE-478
-        for line in request
-            .headers
-            .iter_mut()
-            .filter(|l| l.name == header::HOST)
-        {
-            if let Ok(value) = HeaderValue::from_str(host) {
-                line.value = value;
-            }
-        }
-    }
-    RequestParts {
-        method: viewer.method.clone(),
-        path: request.path,
-        query: request.query,
-        lines: request.headers,
-    }
-}
 
 impl Edge {
     /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
@@ -755,19 +661,6 @@ impl Edge {
         store.not_modified = revalidated.then(|| head.headers.clone());
         ctx.flow = Flow::Store(Box::new(store));
         Ok(())
-    }
-}
-
-/// The normalised `Accept-Encoding` (CF-200..206).
-fn accept_encoding(behavior: &CacheBehavior, viewer: &RequestHeader) -> Option<HeaderValue> {
-    let policies = (
-        behavior.cache_policy.as_ref(),
-        behavior.origin_request_policy.as_deref(),
-    );
-    match key::forwarded_accept_encoding(policies.0, policies.1, &viewer.headers, viewer.version) {
-        OriginAcceptEncoding::Remove => None,
-        OriginAcceptEncoding::Send(value) => Some(HeaderValue::from_static(value)),
-        OriginAcceptEncoding::AsReceived => viewer.headers.get(header::ACCEPT_ENCODING).cloned(),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     node::Snapshot,
     pingora::{
         Edge, context::Ctx, deliver::internal, direct::answer::viewer_parts, h2_origins::Sent,
-        headers::set_lines, origin_side::ToOrigin, origin_wire::finished, record::origin_fault,
+        headers::set_lines, origin_request::ToOrigin, origin_wire::finished, record::origin_fault,
         viewer_side::Asked,
     },
 };
