@@ -89,13 +89,19 @@ impl DataPlane for Taking {
 
 pub(crate) struct Node {
     pub(crate) control: Control,
-    serving: Arc<Mutex<Arc<Site>>>,
+    /// What viewers get.
+    pub(crate) serving: Arc<Mutex<Arc<Site>>>,
     _dir: TempDir,
 }
 
 impl Node {
     /// A node with the distribution `E1` of the API beside those of its site file.
     pub(crate) fn start(site: &str) -> Self {
+        Self::with(site, config(80))
+    }
+
+    /// The same with a configuration of its own.
+    pub(crate) fn with(site: &str, config: Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fourfront.yaml");
         std::fs::write(&path, site).unwrap();
@@ -124,7 +130,7 @@ impl Node {
         node.aws(
             "CreateDistributionWithTags",
             json!({ "DistributionConfigWithTags": {
-                "DistributionConfig": config(80),
+                "DistributionConfig": config,
                 "Tags": { "Items": [{ "Key": "fourfront:id", "Value": "E1" }] },
             } }),
         )

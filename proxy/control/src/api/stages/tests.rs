@@ -1,105 +1,10 @@
-use std::{sync::Mutex, time::SystemTime};
-
 use fourfront_auth::{Grants, Principal, Role};
-use fourfront_model::{Compat, Function, OriginKind, Rollout, Site, Traffic};
-use fourfront_store::{Options, Store};
-use tempfile::TempDir;
+use fourfront_model::{Rollout, Traffic};
 
 use super::*;
-use crate::{
-    Loaded,
-    api::{
-        ApiSettings, Opened, SiteFile,
-        plane::{DataPlane, Invoked, LoggedLine, PlaneFault, PurgeAnswer, PurgeCall, Tested},
-    },
-};
-
-/// A node that takes every configuration, and keeps the one that serves.
-#[derive(Default)]
-struct Taking(Arc<Mutex<Arc<Site>>>);
-
-impl DataPlane for Taking {
-    fn logged(&self, _: Option<&str>) -> Vec<LoggedLine> {
-        Vec::new()
-    }
-
-    fn prepare(&self, loaded: &Loaded) -> Result<Box<dyn FnOnce() + Send>, Vec<PlaneFault>> {
-        let (serving, site) = (Arc::clone(&self.0), Arc::clone(&loaded.site));
-        Ok(Box::new(move || *serving.lock().unwrap() = site))
-    }
-
-    fn load_error(&self, _: &Function) -> Option<String> {
-        None
-    }
-
-    fn invoke(&self, _: &Function, _: Compat, _: &[u8]) -> Result<Invoked, String> {
-        Err("nothing runs here".to_owned())
-    }
-
-    fn test(&self, _: &Function, _: &[u8]) -> Result<Tested, String> {
-        Err("nothing runs here".to_owned())
-    }
-
-    fn serves(&self, distribution: &str) -> bool {
-        let site = self.0.lock().unwrap();
-        site.distributions().iter().any(|d| d.id == distribution)
-    }
-
-    fn purge(&self, _: PurgeCall, _: SystemTime) -> PurgeAnswer {
-        PurgeAnswer {
-            status: StatusCode::OK,
-            body: Value::Null,
-            location: None,
-        }
-    }
-}
-
-struct Node {
-    control: Control,
-    serving: Arc<Mutex<Arc<Site>>>,
-    _dir: TempDir,
-}
+use crate::api::testing::{Node, caller};
 
 impl Node {
-    /// A node with the distribution `E1` of the API and `EFILE` of its site file.
-    fn start(site: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("fourfront.yaml");
-        std::fs::write(&path, site).unwrap();
-        let store = Store::open(dir.path().join("control"), Options::default()).unwrap();
-        let plane = Taking::default();
-        let serving = Arc::clone(&plane.0);
-        let control = Opened::new(store, ApiSettings::default()).control(
-            Arc::new(plane),
-            SiteFile {
-                path,
-                env: Box::new(|_| None),
-            },
-            Box::new(|_, _| String::new()),
-        );
-        let control = control.unwrap();
-        control.reload(1).unwrap();
-        let node = Self {
-            control,
-            serving,
-            _dir: dir,
-        };
-        node.aws(
-            "CreateDistributionWithTags",
-            json!({ "DistributionConfigWithTags": {
-                "DistributionConfig": config(80),
-                "Tags": { "Items": [{ "Key": "fourfront:id", "Value": "E1" }] },
-            } }),
-        )
-        .unwrap();
-        node
-    }
-
-    fn aws(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
-        self.control
-            .call(Service::CloudFront, operation, &input, &caller(1_000))
-    }
-
     fn ask(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
         let parts: Vec<&str> = path.split('/').collect();
         let body = match body {
@@ -123,23 +28,12 @@ impl Node {
     }
 
     fn port(&self) -> u16 {
-        let site = self.serving.lock().unwrap();
-        let served = site.distributions().iter().find(|d| d.id == "E1").unwrap();
-        match &served.origins[0].kind {
-            OriginKind::Custom(custom) => custom.port,
-            other => panic!("{other:?}"),
-        }
+        self.port_of("E1").unwrap()
     }
 }
 
-fn caller(now: u64) -> Caller {
-    Caller {
-        key_id: "k".into(),
-        now,
-        origin: "http://127.0.0.1:9400".into(),
-        source: "local".into(),
-        ..Caller::default()
-    }
+fn start(site: &str) -> Node {
+    Node::with(site, config(80))
 }
 
 fn config(port: u16) -> Value {
@@ -158,7 +52,7 @@ const SITE: &str = "node: { data_dir: ./data }\ndistributions: { file: { id: EFI
 #[test]
 fn a_distribution_is_staged_promoted_and_dropped() {
     // CP-612, CP-122, CF-451
-    let node = Node::start(SITE);
+    let node = start(SITE);
     assert_eq!(
         node.ask(Method::GET, "stages/E1", Value::Null),
         (404, json!("NoSuchStage"))
@@ -243,7 +137,7 @@ fn a_distribution_is_staged_promoted_and_dropped() {
 #[test]
 fn what_cannot_be_staged_changes_nothing() {
     // CP-612, CP-621, CF-452, CF-453, CF-454
-    let node = Node::start(SITE);
+    let node = start(SITE);
     let staged = |path: &str, body| node.ask(Method::POST, path, body);
     for id in ["EFILE", "ENOBODY"] {
         let path = format!("stages/{id}");
@@ -283,7 +177,7 @@ fn what_cannot_be_staged_changes_nothing() {
 #[test]
 fn relaxed_sites_take_any_weight() {
     // CP-122, CF-453
-    let node = Node::start(&format!("compat: relaxed\n{SITE}"));
+    let node = start(&format!("compat: relaxed\n{SITE}"));
     assert_eq!(
         node.ask(Method::POST, "stages/E1", json!({ "weight": 0.9 }))
             .0,
@@ -295,7 +189,7 @@ fn relaxed_sites_take_any_weight() {
 #[test]
 fn sessions_begin_anew_when_they_or_the_policy_are_switched_and_not_by_a_weight() {
     // CF-454
-    let node = Node::start(SITE);
+    let node = start(SITE);
     let sessions =
         |weight| json!({ "weight": weight, "sessions": { "idle": 300, "maximum": 600 } });
     node.ask(Method::POST, "stages/E1", sessions(0.1));
@@ -329,7 +223,7 @@ fn sessions_begin_anew_when_they_or_the_policy_are_switched_and_not_by_a_weight(
 #[test]
 fn the_operations_hold_to_their_etags_and_names() {
     // CP-122, CP-041
-    let node = Node::start(SITE);
+    let node = start(SITE);
     let code = |told: Result<Value, ApiError>| told.unwrap_err().code.into_owned();
     let stale = "E00000000000000000";
     let stale = &stale[..14];
@@ -390,7 +284,7 @@ fn the_operations_hold_to_their_etags_and_names() {
 #[test]
 fn a_rollout_reaches_no_distribution_but_its_own() {
     // CP-612, CP-122, CP-432: a policy is one distribution's, and who has that alone changes no staging distribution of others
-    let node = Node::start(SITE);
+    let node = start(SITE);
     let mut other = config(81);
     other["CallerReference"] = json!("r2");
     other["Aliases"] = json!({ "Quantity": 0 });
@@ -483,7 +377,7 @@ fn a_rollout_reaches_no_distribution_but_its_own() {
 #[test]
 fn a_key_of_a_distribution_rolls_its_own_copy_out() {
     // CP-612, CP-432
-    let node = Node::start(SITE);
+    let node = start(SITE);
     let key = Caller {
         principal: Some(Principal::Token {
             id: "t".to_owned(),
@@ -561,7 +455,7 @@ Resources:
 #[test]
 fn a_changed_project_is_tried_out_and_what_serves_goes_on() {
     // CP-612, CP-122, CP-609
-    let node = Node::start(SITE);
+    let node = start(SITE);
     let deploy = |project: &Deploy| node.control.deploy(project, &caller(3_000));
     let first = project(&node, "a", 10, "");
     let first_release = deploy(&first).unwrap()["release"].clone();
