@@ -55,9 +55,9 @@ pub enum BodyFault {
     /// Too many large ones come at the same time.
     #[error("{PLACES} large requests are being read already: try again (CP-033)")]
     Busy,
-    /// The disk does not take it.
-    #[error("the body cannot be kept: {0}")]
-    Disk(String),
+    /// The disk does not take it. Why is in the log: who sends it may be anybody.
+    #[error("the body cannot be kept")]
+    Disk,
 }
 
 impl BodyFault {
@@ -67,7 +67,7 @@ impl BodyFault {
             Self::TooLarge(_) => 413,
             Self::Broken(_) => 400,
             Self::Busy => 503,
-            Self::Disk(_) => 500,
+            Self::Disk => 500,
         }
     }
 
@@ -77,7 +77,7 @@ impl BodyFault {
             Self::TooLarge(_) => "RequestEntityTooLargeException",
             Self::Broken(_) => "MalformedInput",
             Self::Busy => "ServiceUnavailable",
-            Self::Disk(_) => "InternalError",
+            Self::Disk => "InternalError",
         }
     }
 }
@@ -215,23 +215,23 @@ impl Intake {
             if disk.is_none() {
                 let place = self.place(sender).await?;
                 let file = store.scratch();
-                let file = file.map_err(|e| BodyFault::Disk(e.to_string()))?;
+                let file = file.map_err(|e| not_kept(&e))?;
                 let mut file = tokio::fs::File::from_std(file);
                 let before = std::mem::take(&mut memory);
                 let written = file.write_all(&before).await;
-                written.map_err(|e| BodyFault::Disk(e.to_string()))?;
+                written.map_err(|e| not_kept(&e))?;
                 disk = Some((file, place));
             }
             if let Some((file, _)) = &mut disk {
                 let written = file.write_all(&data).await;
-                written.map_err(|e| BodyFault::Disk(e.to_string()))?;
+                written.map_err(|e| not_kept(&e))?;
             }
         }
         let (held, place) = match disk {
             None => (Held::Memory(memory.freeze()), None),
             Some((mut file, place)) => {
                 let flushed = file.flush().await;
-                flushed.map_err(|e| BodyFault::Disk(e.to_string()))?;
+                flushed.map_err(|e| not_kept(&e))?;
                 (Held::Disk(file.into_std().await), Some(place))
             }
         };
@@ -334,6 +334,12 @@ impl Received {
     }
 }
 
+/// What the disk said goes to who runs the node.
+fn not_kept(e: &dyn std::fmt::Display) -> BodyFault {
+    tracing::error!("the body of a request to the admin endpoint cannot be kept: {e}");
+    BodyFault::Disk
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -387,6 +393,25 @@ mod tests {
             .receive(&store, longer, IN_MEMORY, sender(Some(1)))
             .await;
         assert_eq!(refused.unwrap_err(), BodyFault::TooLarge(IN_MEMORY));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_takes_nothing_is_told_and_holds_no_place() {
+        // CP-033, CP-564
+        let (dir, store) = store();
+        let partial = dir.path().join("blobs/tmp");
+        std::fs::remove_dir(&partial).unwrap();
+        let intake = Intake::default();
+        let send = async |len| {
+            let (body, _) = body(len);
+            intake.receive(&store, body, len, sender(None)).await
+        };
+        for _ in 0..2 * PLACES {
+            assert_eq!(send(IN_MEMORY + 1).await.unwrap_err(), BodyFault::Disk);
+        }
+        assert!(send(IN_MEMORY).await.is_ok(), "needs no disk");
+        std::fs::create_dir(&partial).unwrap();
+        assert!(send(IN_MEMORY + 1).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -94,7 +94,7 @@ pub(super) fn refuse_body(
         BodyFault::TooLarge(_) => Condition::TooLarge,
         BodyFault::Broken(_) => Condition::MalformedBody,
         BodyFault::Busy => Condition::NotWritable,
-        BodyFault::Disk(_) => Condition::Internal,
+        BodyFault::Disk => Condition::Internal,
     };
     let mut error = body_error(service, routed, condition, fault.to_string());
     error.retry_after = (*fault == BodyFault::Busy).then_some(1);
@@ -107,7 +107,7 @@ pub(super) fn native_body(fault: &BodyFault) -> Answer {
         BodyFault::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
         BodyFault::Broken(_) => (StatusCode::BAD_REQUEST, "MalformedInput"),
         BodyFault::Busy => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
-        BodyFault::Disk(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+        BodyFault::Disk => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
     };
     Answer::problem(Problem::new(status, code, fault.to_string()))
 }
