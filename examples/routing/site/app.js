@@ -1,0 +1,2 @@
+// Where a router would look at location.pathname.
+document.querySelector('#app').append(`, at ${location.pathname}`);
