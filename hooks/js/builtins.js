@@ -113,6 +113,8 @@ const table = {
   "util": script("util.ts"),
   "util/types": script("internal/util/types.ts"),
   "zlib": script("zlib.js"),
+  // No part of Node: `builtinName` does not know it (NC-70).
+  "sharp": () => core.loadExtScript("ext:fourfront/sharp.js"),
 };
 
 // Every name of Node 22 (NC-1).

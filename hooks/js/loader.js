@@ -8,7 +8,7 @@
 // that. Others are compiled by their first call in each isolate.
 
 import { primordials } from "ext:core/mod.js";
-import { op_ff_compile, op_ff_file_look, op_ff_file_url, op_ff_kind, op_ff_path_of_url, op_ff_read, op_ff_resolve, op_import_sync } from "ext:core/ops";
+import { op_ff_compile, op_ff_file_look, op_ff_file_url, op_ff_kind, op_ff_log, op_ff_path_of_url, op_ff_read, op_ff_resolve, op_import_sync } from "ext:core/ops";
 import { builtin, builtinModules, builtinName, setModuleBuiltin } from "ext:fourfront/builtins.js";
 const {
   ArrayIsArray,
@@ -196,6 +196,7 @@ Module._resolveFilename = ((request, parent, _isMain, options) => {
 Module._load = ((request, parent, isMain) => {
   const name = builtinName(request);
   if (name !== undefined) return builtin(name);
+  if (request === SHARP) return sharp(parent?.filename);
   const filename = Module._resolveFilename(request, parent, isMain);
   const known = Module._cache[filename];
   if (known !== undefined) {
@@ -218,6 +219,18 @@ Module._load = ((request, parent, isMain) => {
   }
   return module.exports;
 });
+// The package whose native part cannot be loaded, and which is therefore there already (NC-70).
+const SHARP = "sharp";
+let sharpIsKnown = false;
+export const sharp = (from = "/var/task/index.js") => {
+  if (!sharpIsKnown) {
+    sharpIsKnown = true;
+    if (op_ff_resolve(SHARP, from, false)[0] !== "!") {
+      op_ff_log(3, "fourfront: the package sharp in the bundle is not used, because its native part cannot be loaded; the built-in one is (NC-70)");
+    }
+  }
+  return builtin(SHARP);
+};
 const isBuiltin = (function isBuiltin(name) {
   try {
     return builtinName(`${name}`) !== undefined;
@@ -348,7 +361,8 @@ function addon(filename) {
   const parts = StringPrototypeSplit(at === -1 ? "" : StringPrototypeSlice(filename, at + 14), "/");
   const name = parts[0][0] === "@" ? `${parts[0]}/${parts[1]}` : parts[0];
   const whose = name === "" ? "" : ` of the package ${name}`;
-  return fail(Error, "ERR_DLOPEN_FAILED", `fourfront: native addons cannot be loaded in functions: ${filename}${whose}`);
+  const instead = name === SHARP || StringPrototypeStartsWith(name, "@img/sharp") ? "; require('sharp') gives the built-in one" : "";
+  return fail(Error, "ERR_DLOPEN_FAILED", `fourfront: native addons cannot be loaded in functions: ${filename}${whose}${instead}`);
 }
 
 const compile = (function compile(module, text, filename, detect) {

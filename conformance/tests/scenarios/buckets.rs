@@ -252,3 +252,35 @@ async fn buckets_that_are_named_as_aws_names_them_lie_where_the_node_says() {
     // What a function names is read with the keys of the bucket it names.
     assert_eq!(get(&edge, "/chosen").await, ok("0123456789 in copy"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_may_choose_a_bucket_that_a_directory_stands_for() {
+    // LE-113, LE-118, CP-320, CF-436: of two directories, and from a server to a directory
+    let (server, _dir) = server().await;
+    let choose = |uri: &str| {
+        handler(&format!(
+            "request.origin.s3.domainName = 'new.s3.us-east-1.amazonaws.com';
+             request.headers.host = [{{ key: 'Host', value: 'new.s3.us-east-1.amazonaws.com' }}]; request.uri = '{uri}'; return request;"
+        ))
+    };
+    let edge = Edge::new()
+        .node(&format!(
+            "origins: {{ s3: {{ old: {{ dir: ./old }}, new: {{ dir: ./new }}, media: {{ endpoint: 'http://{server}', {} }} }} }}",
+            keys(SECRET)
+        ))
+        .top("origin_access_controls: { control: { signing_behavior: always } }")
+        .origin("old: { domain_name: old.s3.us-east-1.amazonaws.com, s3_origin_config: {} }")
+        .origin("new: { domain_name: new.s3.us-east-1.amazonaws.com, s3_origin_config: {} }")
+        .origin("media: { domain_name: media.s3.us-east-1.amazonaws.com, s3_origin_config: {}, origin_access_control_id: control }")
+        .function("choose", &choose("/a.txt"))
+        .behavior("origin: old")
+        .path("/moved", "origin: old, on: { origin-request: choose }")
+        .path("/copied", "origin: media, on: { origin-request: choose }");
+    edge.write("old/a.txt", "in the old one");
+    edge.write("new/a.txt", "in the new one");
+    let edge = edge.start_at("").await;
+    at_the_servers_time(&edge);
+    assert_eq!(get(&edge, "/a.txt").await, ok("in the old one"));
+    assert_eq!(get(&edge, "/moved").await, ok("in the new one"));
+    assert_eq!(get(&edge, "/copied").await, ok("in the new one"));
+}

@@ -18,6 +18,9 @@ static NAMES: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
 /// Those that are there under `node:` alone.
 const SCHEME_ONLY: &[&str] = &["sqlite", "test", "test/reporters"];
 
+/// What is no part of Node and there all the same, with a default export alone (NC-70).
+pub(super) const PROVIDED: &str = "sharp";
+
 /// Those of which the engine's own code must not find the version of the `deno_*` crates: they are written here. Some
 /// refuse when they are used (LE-359, NC-94, NC-97).
 const WRITTEN_HERE: &[&str] = &[

@@ -53,12 +53,18 @@ pub(crate) struct LambdaIsolate {
     ticks: v8::Global<v8::Function>,
     half_compiled: HalfCompiled,
     loading: bool,
+    place: Place,
+    /// Since when no call has been made; none while one is.
+    rests_since: Option<Instant>,
 }
 
 /// Turns of the event loop that loading may take on a thread of the proxy's. A graph of modules takes one, `import()` at the
 /// top level of a module included; the engine asks for another after each that has run a job of its own. Something that
 /// V8's own threads work on has it ask for turns without end.
 const MOST_LOAD_POLLS: usize = 8;
+
+/// How long an isolate rests before something in it may have become due that a call would miss.
+const WORTH_CATCHING_UP: Duration = Duration::from_millis(50);
 
 /// Takes note that the event loop wants another turn at once.
 #[derive(Default)]
@@ -197,6 +203,8 @@ impl LambdaIsolate {
             ticks,
             half_compiled,
             loading: false,
+            place,
+            rests_since: None,
         };
         let settings = settings::of(program);
         isolate
@@ -301,6 +309,9 @@ impl LambdaIsolate {
         timeout: Duration,
     ) -> Progress {
         self.begin(ids, left, timeout);
+        if let Some(fault) = self.catch_up() {
+            return Progress::Done(Err(fault));
+        }
         let invoke = self.invoke.clone();
         // The host builds events as UTF-8, so the slower way is for callers of this crate alone.
         let event = match std::str::from_utf8(event) {
@@ -309,6 +320,36 @@ impl LambdaIsolate {
         };
         let outcome = self.call_js(&invoke, &[&event, ids.invocation]);
         self.after(outcome)
+    }
+
+    /// What became due while the isolate was at rest happens before the next event, as in a process that was frozen
+    /// (LE-349): timers, and the news that the other side has closed a connection that was kept.
+    fn catch_up(&mut self) -> Option<ExecutionFault> {
+        let rested = self.rests_since.take()?.elapsed();
+        if rested < WORTH_CATCHING_UP || self.place == Place::Caller {
+            return None;
+        }
+        let again = Arc::new(Again::default());
+        let waker = Waker::from(again.clone());
+        for _ in 0..MOST_LOAD_POLLS {
+            let polled = {
+                let mut runtime = Entered::new(&mut self.runtime);
+                let mut context = Context::from_waker(&waker);
+                runtime.poll_event_loop(&mut context, PollEventLoopOptions::default())
+            };
+            if let Some(fault) = self.limits.fault() {
+                return Some(fault);
+            }
+            if let Some(fault) = self.unhandled() {
+                return Some(fault);
+            }
+            match polled {
+                Poll::Ready(Err(error)) => return Some(self.uncaught(error)),
+                Poll::Pending if again.0.swap(false, Ordering::Relaxed) => {}
+                Poll::Ready(Ok(())) | Poll::Pending => break,
+            }
+        }
+        None
     }
 
     /// [`Self::start`] as a trial: nothing of the call is seen outside until it is accepted.
@@ -430,6 +471,7 @@ impl LambdaIsolate {
             None => {
                 self.limits.take_refused();
                 self.keep_builtins();
+                self.rests_since = Some(Instant::now());
                 // Such memory may hang on garbage whose finalizers no call has waited for.
                 self.limits.held_bytes() <= self.limits.limit_bytes() / 4
             }

@@ -81,6 +81,7 @@ mod exports;
 mod extensions;
 mod failure;
 mod ffi;
+mod image;
 mod isolate;
 mod keys;
 mod lexer;

@@ -11,7 +11,7 @@ use deno_core::{OpState, op2, v8};
 use deno_error::JsErrorBox;
 
 use super::{
-    Program, aes192, audit, keys,
+    Program, aes192, audit, image, keys,
     limits::Limits,
     memory::{self, Charges},
     modules, net,
@@ -31,6 +31,7 @@ deno_core::extension!(
         aes192::op_ff_gcm_end,
         aes192::op_ff_gcm_start,
         aes192::op_ff_gcm_update,
+        image::op_ff_image,
         keys::op_ff_pss_as_rsa,
         memory::op_ff_charge,
         memory::op_ff_discharge,

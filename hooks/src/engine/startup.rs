@@ -148,6 +148,19 @@ const OWN: &[(&str, &str)] = &[
         "ext:fourfront/refused.js",
         include_str!("../../js/refused.js"),
     ),
+    ("ext:fourfront/sharp.js", include_str!("../../js/sharp.js")),
+    (
+        "ext:fourfront/sharp_colours.js",
+        include_str!("../../js/sharp_colours.js"),
+    ),
+    (
+        "ext:fourfront/sharp_is.js",
+        include_str!("../../js/sharp_is.js"),
+    ),
+    (
+        "ext:fourfront/sharp_output.js",
+        include_str!("../../js/sharp_output.js"),
+    ),
     ("ext:fourfront/tty.js", include_str!("../../js/tty.js")),
     (
         "ext:deno_node/internal/options.ts",

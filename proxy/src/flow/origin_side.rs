@@ -133,6 +133,9 @@ impl OriginRequest {
             // the node's for that bucket, this one's are not let in (CP-320).
             let origin = Arc::make_mut(&mut origin);
             origin.endpoint.clone_from(&known.endpoint);
+            if matches!(known.kind, OriginKind::Dir(_)) {
+                origin.kind.clone_from(&known.kind);
+            }
             if origin.access.is_some() && known.access.is_some() {
                 origin.access.clone_from(&known.access);
             }
@@ -328,7 +331,7 @@ fn authorization(request: &RequestParts, behavior: &CacheBehavior) -> Authorizat
 
 /// The configured bucket of the same name.
 fn known_bucket<'o>(origin: &Origin, configured: &'o [Arc<Origin>]) -> Option<&'o Arc<Origin>> {
-    let is_bucket = |origin: &Origin| matches!(origin.kind, OriginKind::S3(_));
+    let is_bucket = |origin: &Origin| matches!(origin.kind, OriginKind::S3(_) | OriginKind::Dir(_));
     let mut known = configured.iter().filter(|known| is_bucket(known));
     known
         .find(|known| known.domain_name.eq_ignore_ascii_case(&origin.domain_name))
