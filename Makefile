@@ -1,10 +1,11 @@
 # What can be done here. The work is in scripts/, so that it can be run without make too.
 # Each target installs what it needs, or says which line would.
-.PHONY: help run test lint bench load conformance cache-tests setup ledger published
+.PHONY: help run test examples lint bench load conformance cache-tests setup ledger published
 
 help:
 	@echo 'make run     build, then start the quickstart: a node in front of an origin, four hooks at work'
 	@echo 'make test    every test of the workspace'
+	@echo 'make examples  the tests of the examples alone: each README is followed, and a table says which hold and how long they take'
 	@echo 'make lint    formatting, clippy, licences, shell scripts'
 	@echo 'make bench   the benches of each crate, then make load'
 	@echo 'make load    the release node beside nginx'
@@ -19,6 +20,9 @@ run:
 
 test:
 	@scripts/test.sh
+
+examples:
+	@scripts/examples.sh
 
 lint:
 	@scripts/lint.sh

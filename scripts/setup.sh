@@ -52,6 +52,11 @@ if [ "${1:-}" = test ]; then
   # And gRPC is tried with Python's, from its registry; others drive the node with the AWS clients of the Python index.
   have python3 || need python3
   python3 -m pip --version >/dev/null 2>&1 || need python3-pip
+  # What the READMEs of examples have their readers type: a page that is rendered at the edge comes to life in a browser, and
+  # a provider for sign-in has certificates made.
+  have curl || need curl
+  have chromium || need chromium
+  have openssl || need openssl
 fi
 
 if [ "${1:-}" = bench ]; then

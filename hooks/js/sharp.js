@@ -434,7 +434,7 @@ const methods = {
 
   blur(how) {
     const { options } = of(this);
-    let sigma = how, minAmplitude = 0.2;
+    let sigma = is.number(how) ? how : undefined, minAmplitude = 0.2;
     if (is.plainObject(how)) {
       sigma = how.sigma;
       if (!is.number(sigma)) throw is.invalid("options.sigma", "number between 0.3 and 1000", sigma);

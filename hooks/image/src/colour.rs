@@ -1,15 +1,12 @@
 //! Colours: profiles become sRGB, inks become light, light becomes grey, and the way to CIELAB and back.
 
+mod inks;
+
 use std::sync::LazyLock;
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOptions};
 
-use crate::{
-    Error,
-    budget::Budget,
-    number::{self, sample},
-    picture::Picture,
-};
+use crate::{Error, budget::Budget, number::sample, picture::Picture};
 
 /// Light for each sample of sRGB, 0 to 1.
 static LINEAR: LazyLock<[f32; 256]> = LazyLock::new(|| {
@@ -175,20 +172,33 @@ pub(crate) fn inks_to_rgb(
             Layout::Rgb,
             perceptual(),
         )
-        && let Some(made) = by_rows(budget, &inks, 3, |from, to| {
+        && let Some(mut made) = by_rows(budget, &inks, 3, |from, to| {
             transform.transform(from, to).is_ok()
         })?
     {
+        let mut darkest = [0; 3];
+        if transform.transform(&[255; 4], &mut darkest).is_ok() {
+            blacken(&mut made, darkest);
+        }
         return Ok(made);
     }
-    inks.map(budget, 3, |from, to| to.copy_from_slice(&printed(from)))
+    inks.map(budget, 3, |from, to| {
+        to.copy_from_slice(&inks::printed(from))
+    })
 }
 
-/// What inks look like.
-fn printed(inks: &[u8]) -> [u8; 3] {
-    let part = |ink: u8| f32::from(ink) / 255.0;
-    let black = 1.0 - part(inks[3]);
-    [inks[0], inks[1], inks[2]].map(|ink| sample(255.0 * (1.0 - part(ink)) * black))
+/// The darkest colour of a press becomes black and the others follow, which belongs to the perceptual intent (black point
+/// compensation, ISO 18619) and `moxcms` leaves out.
+fn blacken(picture: &mut Picture, darkest: [u8; 3]) {
+    let tables = darkest.map(|black| -> [u8; 256] {
+        let black = linear(black).min(0.5);
+        std::array::from_fn(|v| gamma((LINEAR[v] - black) / (1.0 - black)))
+    });
+    for pixel in picture.pixels_mut() {
+        for (v, table) in pixel.iter_mut().zip(&tables) {
+            *v = table[usize::from(*v)];
+        }
+    }
 }
 
 /// The profile of sRGB, as a file carries it.
@@ -254,7 +264,13 @@ mod tests {
 
     #[test]
     fn colours_survive_cielab() {
-        for rgb in [[0, 0, 0], [255, 255, 255], [12, 200, 99], [255, 0, 0], [1, 2, 250]] {
+        for rgb in [
+            [0, 0, 0],
+            [255, 255, 255],
+            [12, 200, 99],
+            [255, 0, 0],
+            [1, 2, 250],
+        ] {
             let back = from_lab(to_lab(&rgb));
             for (a, b) in rgb.iter().zip(back) {
                 assert!(a.abs_diff(b) <= 1, "{rgb:?} {back:?}");

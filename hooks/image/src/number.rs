@@ -32,10 +32,7 @@ pub(crate) fn sample(value: f32) -> u8 {
 }
 
 /// A length as a fraction.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "lengths are far below 2^52"
-)]
+#[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
 pub(crate) fn real(length: usize) -> f64 {
     length as f64
 }

@@ -102,6 +102,8 @@ pub(crate) struct Written {
     /// Pixels an inch.
     pub(crate) density: Option<f64>,
     pub(crate) repeats: Option<u32>,
+    /// Whether the source was a GIF, all of which can be transparent.
+    pub(crate) is_of_gif: bool,
     /// One for each page, or none.
     pub(crate) delays: Vec<u32>,
 }

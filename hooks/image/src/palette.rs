@@ -49,7 +49,10 @@ impl Indexed {
 
     /// The colours without alpha, one after the other.
     pub(crate) fn rgb(&self) -> Vec<u8> {
-        self.colours.iter().flat_map(|c| [c[0], c[1], c[2]]).collect()
+        self.colours
+            .iter()
+            .flat_map(|c| [c[0], c[1], c[2]])
+            .collect()
     }
 
     /// How opaque each is, where one is not quite.

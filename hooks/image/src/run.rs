@@ -103,6 +103,7 @@ pub(crate) fn reading(input: &Input) -> Reading {
         page: usize::try_from(input.page).unwrap_or(0),
         pages: usize::try_from(input.pages).ok(),
         is_strict: input.fail_on != "none",
+        minds_checksums: matches!(&*input.fail_on, "error" | "warning"),
     }
 }
 
@@ -193,7 +194,8 @@ pub fn run(budget: &Budget, pipeline: &Pipeline, buffers: &[&[u8]]) -> Result<Ma
         }
         _ => {}
     }
-    let written = written(budget, pipeline, &facts, &mut pages)?;
+    let mut written = written(budget, pipeline, &facts, &mut pages)?;
+    written.is_of_gif = source == Format::Gif;
     let bytes = format::encode(budget, format, &pipeline.output, &written, pages)?;
     let info = Info {
         format: format.id(),
@@ -230,9 +232,7 @@ fn target(pipeline: &Pipeline) -> Result<Option<Format>, Error> {
         "heif" => Format::Avif,
         "raw" => Format::Raw,
         other => {
-            return Err(Error::Refused(format!(
-                "Unsupported output format {other}"
-            )));
+            return Err(Error::Refused(format!("Unsupported output format {other}")));
         }
     }))
 }
@@ -343,8 +343,8 @@ impl Work<'_> {
         if !p.composite.is_empty() {
             pages = pages.each(|page| page.into_alpha(budget, 255))?;
         }
-        self.premultiplied = pages.first().has_alpha()
-            && (resizes || p.blur.is_some() || p.sharpen.is_some());
+        self.premultiplied =
+            pages.first().has_alpha() && (resizes || p.blur.is_some() || p.sharpen.is_some());
         if self.premultiplied {
             pages = pages.each(op::premultiply)?;
         }
@@ -680,7 +680,7 @@ fn written(
 ) -> Result<Written, Error> {
     let kept = &pipeline.kept;
     let mut written = Written {
-        density: kept.density.or(facts.density.map(f64::from)),
+        density: kept.density.or_else(|| facts.density.map(f64::from)),
         repeats: pipeline.output.repeats,
         ..Written::default()
     };
@@ -690,7 +690,8 @@ fn written(
         ref given => given.to_vec(),
     };
     match kept.profile.as_deref() {
-        None if kept.icc => written.icc.clone_from(&facts.icc),
+        // Of inks there are none left that it could describe.
+        None if kept.icc && facts.space != "cmyk" => written.icc.clone_from(&facts.icc),
         None => {}
         Some("srgb") if kept.icc => written.icc = colour::srgb_profile(),
         Some("p3") => {
@@ -711,10 +712,14 @@ fn written(
         }
     }
     if kept.exif {
-        let source = if kept.merge { facts.exif.as_deref() } else { None };
-        let drops = pipeline.input.auto_orient && kept.orientation.is_none();
-        written.exif =
-            format::with_fields(source, kept.orientation, drops, kept.density, &kept.fields);
+        let source = if kept.merge {
+            facts.exif.as_deref()
+        } else {
+            None
+        };
+        let stays = facts.orientation.filter(|_| !pipeline.input.auto_orient);
+        let orientation = kept.orientation.or(stays).unwrap_or(1);
+        written.exif = format::with_fields(source, orientation, kept.density, &kept.fields);
     }
     if kept.xmp {
         written.xmp = match &kept.xmp_text {

@@ -2,15 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{
-    Error,
-    budget::Budget,
-    colour,
-    number::real,
-    picture::Picture,
-    pipeline::Input,
-    run,
-};
+use crate::{Error, budget::Budget, colour, number::real, picture::Picture, pipeline::Input, run};
 
 /// Of one band.
 #[derive(Clone, Debug, Serialize)]
@@ -145,14 +137,15 @@ fn sharpness(grey: &Picture) -> f64 {
         for x in 0..width {
             let (left, right) = (x.saturating_sub(1), (x + 1).min(width - 1));
             let around = at(x, above) + at(x, below) + at(left, y) + at(right, y);
-            // libvips keeps whole samples.
-            let v = ((around - 4.0 * at(x, y)) / 9.0).round().clamp(0.0, 255.0);
+            let v = (around - 4.0 * at(x, y)) / 9.0;
             sum += v;
             squares += v * v;
         }
     }
     let count = real(width * height);
-    ((squares - sum * sum / count) / (count - 1.0)).max(0.0).sqrt()
+    ((squares - sum * sum / count) / (count - 1.0))
+        .max(0.0)
+        .sqrt()
 }
 
 fn dominant(picture: &Picture) -> Dominant {

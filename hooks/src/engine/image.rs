@@ -127,7 +127,11 @@ pub(super) fn op_ff_image(
         let answer = catch_unwind(AssertUnwindSafe(|| {
             answer(question, &recorded, &copied, &budget)
         }))
-        .unwrap_or_else(|_| Err(Error::CorruptData("the picture cannot be decoded".to_owned())));
+        .unwrap_or_else(|_| {
+            Err(Error::CorruptData(
+                "the picture cannot be decoded".to_owned(),
+            ))
+        });
         // Before the answer, so that its memory is back when it is there.
         drop(copied);
         let _ = tell.send(answer);
@@ -144,7 +148,10 @@ pub(super) fn op_ff_image(
                 if is_last {
                     limits.run_out_of_memory();
                 }
-                Err(JsErrorBox::new("OutOfMemory", memory::used_up().to_string()))
+                Err(JsErrorBox::new(
+                    "OutOfMemory",
+                    memory::used_up().to_string(),
+                ))
             }
             Ok(Err(error)) => Err(JsErrorBox::generic(error.to_string())),
             Err(_) => Err(JsErrorBox::generic("the picture cannot be decoded")),
@@ -180,8 +187,7 @@ fn answer(
 
 /// What JavaScript has recorded. It checks what functions say; what it misses is refused here.
 fn read<T: DeserializeOwned>(recorded: &str) -> Result<T, Error> {
-    serde_json::from_str(recorded)
-        .map_err(|e| Error::CorruptData(format!("fourfront: sharp: {e}")))
+    serde_json::from_str(recorded).map_err(|e| Error::CorruptData(format!("fourfront: sharp: {e}")))
 }
 
 fn json(facts: &impl serde::Serialize) -> Result<String, Error> {

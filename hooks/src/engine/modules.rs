@@ -522,7 +522,9 @@ fn percent_decode(text: &str) -> Vec<u8> {
 /// The URL behind the specifier of a built-in, with or without `node:` (NC-1).
 fn builtin(specifier: &str) -> Result<Option<String>, Coded> {
     match builtin_names::bare(specifier) {
-        None if specifier == builtin_names::PROVIDED => Ok(Some(format!("{OWN_SCHEME}{specifier}"))),
+        None if specifier == builtin_names::PROVIDED => {
+            Ok(Some(format!("{OWN_SCHEME}{specifier}")))
+        }
         Some(name) => Ok(Some(format!("{OWN_SCHEME}{name}"))),
         None if specifier.starts_with("node:") => Err(coded(
             "ERR_UNKNOWN_BUILTIN_MODULE",

@@ -405,7 +405,9 @@ async fn what_became_due_at_rest_happens_before_the_next_call() {
             let (mut socket, _) = server.accept().unwrap();
             let mut request = [0; 4096];
             let _ = socket.read(&mut request).unwrap();
-            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+            socket
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .unwrap();
             // Answered, and closed while the function rests.
             socket.shutdown(std::net::Shutdown::Both).unwrap();
             sockets.push(socket);

@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod health;
 mod in_force;
+mod init;
 mod invoke;
 mod keys;
 mod kv;
@@ -71,6 +72,8 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:8080")]
         listen: std::net::SocketAddr,
     },
+    /// Make a project to begin with: one page and one function, or a copy of an example.
+    Init(init::InitArgs),
     /// Parse and validate a site file and compile its functions.
     Check(check::CheckArgs),
     /// Run one function with an event from a file, judge its result and print it; or, without either, all events of `tests/`.
@@ -184,6 +187,7 @@ pub fn main() -> ExitCode {
     let exit = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Dev { path, listen } => dev::run(&site_file(path), listen),
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&site_file(args.path), args.aws),
         Command::Test(args) => test::run(&args),
         Command::Deploy(args) => deploy::run(&args),
@@ -274,6 +278,16 @@ mod tests {
         // CP-600, CP-601, CP-604, CP-605, CP-616
         Cli::command().debug_assert();
         assert!(Cli::try_parse_from(["fourfront", "serve", "-c", "x.yaml"]).is_ok());
+        // CP-601
+        for init in [
+            &["shop"][..],
+            &["--list"],
+            &["--template", "minimal"],
+            &["-t", "minimal", "shop"],
+        ] {
+            let args = ["fourfront", "init"].iter().chain(init);
+            assert!(Cli::try_parse_from(args).is_ok(), "{init:?}");
+        }
         // CP-610
         for purge in [
             &["/a", "/b*"][..],

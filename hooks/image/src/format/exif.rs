@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use ::exif::{Field, In, Reader, Rational, Tag, Value, experimental::Writer};
+use ::exif::{Field, In, Rational, Reader, Tag, Value, experimental::Writer};
 
 /// What stands before the block in a JPEG file, and in what functions are shown.
 pub(crate) const PREFIX: &[u8] = b"Exif\0\0";
@@ -60,13 +60,11 @@ fn fields(block: &[u8]) -> Option<::exif::Exif> {
         .ok()
 }
 
-/// A block with the fields of another one, the orientation and density that are given, without the orientation it
-/// had where that is asked for, and texts that replace what there was.
-/// `None` where nothing is left to write.
+/// A block with the fields of another one, the orientation and density that are given, and texts that replace what there
+/// was. `None` where it cannot be written.
 pub(crate) fn with_fields(
     block: Option<&[u8]>,
-    orientation: Option<u8>,
-    drops_orientation: bool,
+    orientation: u8,
     density: Option<f64>,
     texts: &[(String, String)],
 ) -> Option<Vec<u8>> {
@@ -77,9 +75,6 @@ pub(crate) fn with_fields(
         .filter(|f| f.ifd_num == In::PRIMARY)
         .cloned()
         .collect();
-    if drops_orientation {
-        all.retain(|f| f.tag != Tag::Orientation);
-    }
     let mut set = |tag: Tag, value: Value| {
         all.retain(|f| f.tag != tag);
         all.push(Field {
@@ -88,9 +83,7 @@ pub(crate) fn with_fields(
             value,
         });
     };
-    if let Some(orientation) = orientation {
-        set(Tag::Orientation, Value::Short(vec![orientation.into()]));
-    }
+    set(Tag::Orientation, Value::Short(vec![orientation.into()]));
     if let Some(density) = density.and_then(|d| crate::number::rounded(d * 1000.0)) {
         let value = Rational {
             num: density,
@@ -104,9 +97,6 @@ pub(crate) fn with_fields(
         if let Some(tag) = text_tag(name) {
             set(tag, Value::Ascii(vec![text.as_bytes().to_vec()]));
         }
-    }
-    if all.is_empty() {
-        return None;
     }
     let mut writer = Writer::new();
     for field in &all {
@@ -145,14 +135,13 @@ mod tests {
     #[test]
     fn what_is_written_reads_again() {
         // NC-114
-        let block = with_fields(None, Some(6), false, Some(300.0), &[("Copyright".into(), "Ana".into())])
+        let block = with_fields(None, 6, Some(300.0), &[("Copyright".into(), "Ana".into())])
             .expect("a block");
         let read = Exif::read(&block);
         assert_eq!((read.orientation, read.density), (Some(6), Some(300)));
-        let again = with_fields(Some(&block), Some(1), false, None, &[]).expect("a block");
+        let again = with_fields(Some(&block), 1, None, &[]).expect("a block");
         assert_eq!(Exif::read(&again).orientation, Some(1));
         assert!(again.windows(3).any(|w| w == b"Ana"));
-        assert_eq!(with_fields(None, None, false, None, &[]), None);
         assert_eq!(Exif::read(b"Exif\0\0nonsense").orientation, None);
     }
 }

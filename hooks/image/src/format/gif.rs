@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use ::gif::{ColorOutput, DecodeOptions, Decoder, DisposalMethod, Encoder, Frame, MemoryLimit, Repeat};
+use ::gif::{
+    ColorOutput, DecodeOptions, Decoder, DisposalMethod, Encoder, Frame, MemoryLimit, Repeat,
+};
 
 use super::{Metadata, Reading};
 use crate::{
@@ -139,7 +141,11 @@ pub(super) fn decode(
 }
 
 /// The part of a row of the canvas that a page covers, for each row that it has there.
-fn rows(width: usize, height: usize, frame: &Frame<'_>) -> impl Iterator<Item = (usize, usize, usize)> {
+fn rows(
+    width: usize,
+    height: usize,
+    frame: &Frame<'_>,
+) -> impl Iterator<Item = (usize, usize, usize)> {
     let left = usize::from(frame.left).min(width);
     let right = (left + usize::from(frame.width)).min(width);
     let top = usize::from(frame.top).min(height);
@@ -168,7 +174,7 @@ fn clear(canvas: &mut Picture, frame: &Frame<'_>) {
     }
 }
 
-/// Writes a file, a palette for each page. Of a page of an animation, what has not changed is left transparent.
+/// Writes a file, a palette for each page. Of a page of an animation, only what changes is written, where that can be.
 pub(super) fn encode(
     budget: &Budget,
     options: &GifOptions,
@@ -176,7 +182,6 @@ pub(super) fn encode(
     pages: Pages,
 ) -> Result<Vec<u8>, Error> {
     let first = pages.first();
-    let _channels = first.bands;
     let too_large = || Error::Refused("Processed image is too large for the GIF format".to_owned());
     let width = u16::try_from(first.width).map_err(|_| too_large())?;
     let height = u16::try_from(first.height).map_err(|_| too_large())?;
@@ -186,42 +191,96 @@ pub(super) fn encode(
     let count = pages.pages.len();
     if count > 1 {
         let repeats = written.repeats.or(pages.repeats).unwrap_or(0);
-        encoder
-            .set_repeat(match u16::try_from(repeats) {
-                Ok(0) | Err(_) => Repeat::Infinite,
-                Ok(n) => Repeat::Finite(n - 1),
-            })
-            .map_err(broken)?;
+        match u16::try_from(repeats) {
+            Ok(1) => {}
+            Ok(0) | Err(_) => encoder.set_repeat(Repeat::Infinite).map_err(broken)?,
+            Ok(n) => encoder.set_repeat(Repeat::Finite(n - 1)).map_err(broken)?,
+        }
     }
+    let is_shrinking = pages.pages.windows(2).any(|w| uncovers(&w[0], &w[1]));
+    // One colour is kept for what is transparent, and for what does not change.
+    let keeps_one = first.has_alpha() || written.is_of_gif || count > 1;
+    let most = (1u16 << options.bitdepth) - u16::from(keeps_one);
     for (number, page) in pages.pages.iter().enumerate() {
         budget.check()?;
-        // One colour is kept for what is transparent, whether anything is or not, as libvips does.
-        let most = (1 << options.bitdepth) - 1;
         let mut indexed = palette::of_picture(budget, page, most, options.dither, Alpha::Binary)?;
-        let transparent = indexed.transparent();
+        let transparent = keeps_one.then(|| indexed.transparent());
         let delay = written
             .delays
             .get(number)
-            .or(pages.delays.get(number))
+            .or_else(|| pages.delays.get(number))
             .copied()
             .unwrap_or(if count > 1 { 100 } else { 0 });
-        let frame = Frame {
+        let mut frame = Frame {
             width,
             height,
             delay: u16::try_from(delay / 10).unwrap_or(u16::MAX),
-            // Pages are whole; what is transparent must not show the page before.
-            dispose: if page.has_alpha() && count > 1 {
+            // Where something becomes transparent, each page is written whole, on nothing.
+            dispose: if is_shrinking {
                 DisposalMethod::Background
             } else {
                 DisposalMethod::Keep
             },
-            transparent: Some(transparent),
+            transparent,
             palette: Some(indexed.rgb()),
-            buffer: Cow::Borrowed(&indexed.indices),
             ..Frame::default()
         };
+        let before = number.checked_sub(1).and_then(|n| pages.pages.get(n));
+        match (before, transparent) {
+            (Some(before), Some(transparent)) if !is_shrinking => {
+                let changed = changes(before, page, &mut indexed.indices, transparent);
+                let (left, top, right, bottom) = changed.unwrap_or((0, 0, 1, 1));
+                let side = |v: usize| u16::try_from(v).unwrap_or(u16::MAX);
+                frame.left = side(left);
+                frame.top = side(top);
+                frame.width = side(right - left);
+                frame.height = side(bottom - top);
+                let rows = indexed.indices.chunks_exact(page.width);
+                let inside = rows.skip(top).take(bottom - top);
+                let part: Vec<u8> = inside.flat_map(|row| &row[left..right]).copied().collect();
+                frame.buffer = Cow::Owned(part);
+            }
+            _ => frame.buffer = Cow::Borrowed(&indexed.indices),
+        }
         encoder.write_frame(&frame).map_err(broken)?;
     }
     drop(encoder);
     Ok(bytes)
+}
+
+/// Whether a pixel is seen in a file, where it is seen or not.
+const fn is_seen(pixel: &[u8]) -> bool {
+    match pixel {
+        [_, alpha] | [_, _, _, alpha] => *alpha >= 128,
+        _ => true,
+    }
+}
+
+/// Whether something that was seen is not any more.
+fn uncovers(before: &Picture, page: &Picture) -> bool {
+    let mut both = before.pixels().zip(page.pixels());
+    both.any(|(before, after)| is_seen(before) && !is_seen(after))
+}
+
+/// Makes transparent what is as it was, and tells the box around the rest.
+fn changes(
+    before: &Picture,
+    page: &Picture,
+    indices: &mut [u8],
+    transparent: u8,
+) -> Option<(usize, usize, usize, usize)> {
+    let mut found: Option<(usize, usize, usize, usize)> = None;
+    let pixels = before.pixels().zip(page.pixels()).zip(indices);
+    for (i, ((before, after), index)) in pixels.enumerate() {
+        if before == after {
+            *index = transparent;
+            continue;
+        }
+        let (x, y) = (i % page.width, i / page.width);
+        found = Some(match found {
+            None => (x, y, x + 1, y + 1),
+            Some((l, t, r, b)) => (l.min(x), t.min(y), r.max(x + 1), b.max(y + 1)),
+        });
+    }
+    found
 }

@@ -60,7 +60,11 @@ pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
         ));
     }
     profile.sort_by_key(|(number, _)| *number);
-    let joined: Vec<u8> = profile.iter().flat_map(|(_, part)| *part).copied().collect();
+    let joined: Vec<u8> = profile
+        .iter()
+        .flat_map(|(_, part)| *part)
+        .copied()
+        .collect();
     facts.set_icc((!joined.is_empty()).then_some(joined));
     if let Some(block) = exif {
         facts.set_exif(block);
@@ -97,7 +101,9 @@ fn frame(facts: &mut Metadata, marker: u8, body: &[u8]) -> Result<(), Error> {
     let [first, rest @ ..] = &factors[..] else {
         return Err(broken());
     };
-    let is_halved = rest.iter().any(|f| f >> 4 < first >> 4 || f & 15 < first & 15);
+    let is_halved = rest
+        .iter()
+        .any(|f| f >> 4 < first >> 4 || f & 15 < first & 15);
     facts.chroma_subsampling = Some(match (count, is_halved) {
         (4, true) => "4:2:0:4",
         (4, false) => "4:4:4:4",
@@ -127,7 +133,10 @@ impl<'a> Iterator for Segments<'a> {
     type Item = (u8, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let at = self.0.windows(2).position(|w| w[0] == 0xff && w[1] != 0xff && w[1] != 0)?;
+        let at = self
+            .0
+            .windows(2)
+            .position(|w| w[0] == 0xff && w[1] != 0xff && w[1] != 0)?;
         let marker = self.0[at + 1];
         let rest = &self.0[at + 2..];
         // A scan or the end: nothing more is known before the pixels.
@@ -244,8 +253,10 @@ pub(super) fn write(
     let passes = options.optimise_coding || options.progressive;
     let _working = budget.charge(picture.data.len() * if passes { 3 } else { 1 })?;
     // The library tells of errors by panics, by way of its C.
-    catch_unwind(AssertUnwindSafe(|| compressed(budget, options, written, picture)))
-        .unwrap_or_else(|_| Err(Error::CorruptData("VipsJpeg: cannot be written".to_owned())))
+    catch_unwind(AssertUnwindSafe(|| {
+        compressed(budget, options, written, picture)
+    }))
+    .unwrap_or_else(|_| Err(Error::CorruptData("VipsJpeg: cannot be written".to_owned())))
 }
 
 fn compressed(
@@ -278,7 +289,11 @@ fn compressed(
         setup.set_progressive_mode();
     }
     if !is_grey {
-        let size = if options.is_full_chroma() { (1, 1) } else { (2, 2) };
+        let size = if options.is_full_chroma() {
+            (1, 1)
+        } else {
+            (2, 2)
+        };
         setup.set_chroma_sampling_pixel_sizes(size, size);
     }
     let density = written.density.and_then(number::rounded).unwrap_or(DENSITY);
@@ -299,13 +314,27 @@ fn compressed(
         started.write_marker(Marker::APP(1), &block);
     }
     if let Some(icc) = &written.icc {
-        started.write_icc_profile(icc);
+        for block in &profile_segments(icc)? {
+            started.write_marker(Marker::APP(2), block);
+        }
     }
     for rows in picture.data.chunks(picture.width * picture.bands * 64) {
         budget.check()?;
         started.write_scanlines(rows).map_err(failed)?;
     }
     started.finish().map_err(failed)
+}
+
+/// A profile in as many segments as it needs, each with its number and how many there are.
+fn profile_segments(icc: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    const MOST: usize = 65_519;
+    let parts = icc.chunks(MOST);
+    let count = u8::try_from(parts.len())
+        .map_err(|_| Error::Refused("VipsJpeg: the profile is too long".to_owned()))?;
+    Ok((1..=count)
+        .zip(parts)
+        .map(|(number, part)| [ICC, &[number, count], part].concat())
+        .collect())
 }
 
 /// What a file says of pixels an inch when nobody has said anything.

@@ -57,7 +57,21 @@ impl Format {
             [0x89, b'P', b'N', b'G', ..] => Ok(Self::Png),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Ok(Self::Gif),
             [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Ok(Self::Tiff),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Ok(Self::Webp),
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'E',
+                b'B',
+                b'P',
+                ..,
+            ] => Ok(Self::Webp),
             _ => Err(Error::UnsupportedFormat),
         }
     }
@@ -167,6 +181,8 @@ pub(crate) struct Reading {
     pub(crate) pages: Option<usize>,
     /// Whether damage that a picture can be made in spite of is an error.
     pub(crate) is_strict: bool,
+    /// Whether checksums are compared.
+    pub(crate) minds_checksums: bool,
 }
 
 /// A file whose headers have been read.
@@ -201,7 +217,8 @@ impl<'a> Source<'a> {
     /// Pages that are asked for and there.
     pub(crate) fn page_count(&self, reading: Reading) -> Result<usize, Error> {
         let all = self.facts.pages.unwrap_or(1) as usize;
-        if reading.page > 0 && reading.page >= all || reading.pages.is_some_and(|n| reading.page + n > all)
+        if reading.page > 0 && reading.page >= all
+            || reading.pages.is_some_and(|n| reading.page + n > all)
         {
             let loader = match self.format {
                 Format::Gif => "gifload_buffer",

@@ -97,8 +97,7 @@ fn density(dims: PixelDimensions) -> Option<u32> {
 pub(super) fn decode(budget: &Budget, bytes: &[u8], reading: Reading) -> Result<Pages, Error> {
     let mut decoder = decoder(bytes);
     decoder.set_transformations(Transformations::normalize_to_color8());
-    // Damage is looked for in strict reading alone, as libspng does.
-    decoder.ignore_checksums(!reading.is_strict);
+    decoder.ignore_checksums(!reading.minds_checksums);
     let mut reader = decoder.read_info().map_err(header)?;
     let (colour, _) = reader.output_color_type();
     let bands = colour.samples();
@@ -158,7 +157,10 @@ pub(super) fn encode(
     }
     let picture = pages.into_roll(budget)?;
     let _channels = picture.bands;
-    let mut info = Info::with_size(number::length(picture.width), number::length(picture.height));
+    let mut info = Info::with_size(
+        number::length(picture.width),
+        number::length(picture.height),
+    );
     info.icc_profile = written.icc.as_ref().map(|p| Cow::Borrowed(&p[..]));
     info.exif_metadata = written
         .exif

@@ -66,7 +66,10 @@ pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
         pages: Some(1),
         ..Metadata::default()
     };
-    let unit: Option<u16> = decoder.find_tag_unsigned(Tag::ResolutionUnit).ok().flatten();
+    let unit: Option<u16> = decoder
+        .find_tag_unsigned(Tag::ResolutionUnit)
+        .ok()
+        .flatten();
     if let Ok(x) = decoder.get_tag_f64(Tag::XResolution) {
         const CENTIMETRES: u16 = 3;
         let is_metric = unit == Some(CENTIMETRES);
@@ -128,7 +131,10 @@ pub(super) fn encode(
     let picture = pages.into_roll(budget)?;
     let _working = budget.charge(picture.data.len())?;
     let mut out = Cursor::new(Vec::new());
-    let (width, height) = (number::length(picture.width), number::length(picture.height));
+    let (width, height) = (
+        number::length(picture.width),
+        number::length(picture.height),
+    );
     let made = (|| {
         let mut encoder = TiffEncoder::new(&mut out)?.with_compression(compression);
         let takes_prediction = matches!(compression, Compression::Lzw | Compression::Deflate(_));

@@ -130,11 +130,10 @@ pub(super) fn decode(
     if pages.is_empty() {
         return Err(header("bad page number"));
     }
-    let is_animated = pages.len() > 1;
     Ok(Pages {
         pages,
-        delays: if is_animated { delays } else { Vec::new() },
-        repeats: facts.repeats.filter(|_| is_animated),
+        delays,
+        repeats: facts.repeats,
     })
 }
 
@@ -171,7 +170,7 @@ pub(super) fn encode(
     let bytes = if pages.pages.len() > 1 {
         let delays: Vec<u32> = (0..pages.pages.len())
             .map(|n| {
-                let given = written.delays.get(n).or(pages.delays.get(n));
+                let given = written.delays.get(n).or_else(|| pages.delays.get(n));
                 given.copied().unwrap_or(100)
             })
             .collect();
@@ -180,7 +179,12 @@ pub(super) fn encode(
     } else {
         webp_ffi::still(budget, &setup, first)?
     };
-    Ok(with_metadata(bytes, (first.width, first.height), has_alpha, written))
+    Ok(with_metadata(
+        bytes,
+        (first.width, first.height),
+        has_alpha,
+        written,
+    ))
 }
 
 /// The file with what is kept beside its pixels.
@@ -190,7 +194,10 @@ fn with_metadata(
     has_alpha: bool,
     written: &Written,
 ) -> Vec<u8> {
-    let exif = written.exif.as_ref().map(|e| e.strip_prefix(PREFIX).unwrap_or(e));
+    let exif = written
+        .exif
+        .as_ref()
+        .map(|e| e.strip_prefix(PREFIX).unwrap_or(e));
     if written.icc.is_none() && exif.is_none() && written.xmp.is_none() {
         return bytes;
     }

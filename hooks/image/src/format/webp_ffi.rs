@@ -157,7 +157,11 @@ impl Drop for Writer {
 }
 
 /// One picture.
-pub(super) fn still(budget: &Budget, setup: &Setup<'_>, picture: &Picture) -> Result<Vec<u8>, Error> {
+pub(super) fn still(
+    budget: &Budget,
+    setup: &Setup<'_>,
+    picture: &Picture,
+) -> Result<Vec<u8>, Error> {
     let config = setup.config()?;
     let mut pixels = Pixels::new(budget, picture)?;
     let mut writer = Writer::new();

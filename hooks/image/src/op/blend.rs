@@ -109,9 +109,7 @@ impl Blend {
             Self::ColourBurn => 1.0 - ((1.0 - below) / above).min(1.0),
             Self::HardLight if above <= 0.5 => 2.0 * above * below,
             Self::HardLight => 1.0 - 2.0 * (1.0 - above) * (1.0 - below),
-            Self::SoftLight if above <= 0.5 => {
-                below - (1.0 - 2.0 * above) * below * (1.0 - below)
-            }
+            Self::SoftLight if above <= 0.5 => below - (1.0 - 2.0 * above) * below * (1.0 - below),
             Self::SoftLight => {
                 let d = if below <= 0.25 {
                     ((16.0 * below - 12.0) * below + 4.0) * below
@@ -136,7 +134,9 @@ pub(crate) fn lay(
     blend: Blend,
 ) -> Result<(), Error> {
     // What lies outside of the one above is as if that were transparent there: for some ways that matters.
-    let reaches_out = blend.weights(0.0, 1.0).is_some_and(|(_, below)| below != 1.0);
+    let reaches_out = blend
+        .weights(0.0, 1.0)
+        .is_some_and(|(_, below)| below != 1.0);
     for y in 0..below.height {
         if y % 16 == 0 {
             budget.check()?;
@@ -177,7 +177,8 @@ fn pixel(to: &mut [u8], from: &[u8], blend: Blend) {
                 let (s, d) = (part(from[i]), part(to[i]));
                 (1.0 - below) * above * s
                     + (1.0 - above) * below * d
-                    + above * below * blend.mix(s, d)
+                    // libvips mixes what has been multiplied with alpha already.
+                    + above * below * blend.mix(s * above, d * below)
             }),
         ),
     };

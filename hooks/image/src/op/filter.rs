@@ -19,11 +19,7 @@ fn bell(sigma: f32, least: f32) -> Vec<f32> {
         x += 1.0;
     }
     let half: Vec<f32> = half.iter().map(|v| (20.0 * v).round()).collect();
-    half.iter()
-        .rev()
-        .chain(&half[1..])
-        .copied()
-        .collect()
+    half.iter().rev().chain(&half[1..]).copied().collect()
 }
 
 /// Rows, then columns, with one kernel.

@@ -168,11 +168,7 @@ pub(crate) fn gravity_outside(
     placed((x, y), (x / 2, y / 2), gravity)
 }
 
-fn placed(
-    (x, y): (usize, usize),
-    (half_x, half_y): (usize, usize),
-    gravity: u8,
-) -> (usize, usize) {
+fn placed((x, y): (usize, usize), (half_x, half_y): (usize, usize), gravity: u8) -> (usize, usize) {
     match gravity {
         1 => (half_x, 0),
         2 => (x, half_y),
@@ -212,10 +208,7 @@ pub(crate) fn extend(
 ) -> Result<Picture, Error> {
     let [left, right, top, bottom] =
         [edges.left, edges.right, edges.top, edges.bottom].map(|v| v as usize);
-    let (width, height) = (
-        picture.width + left + right,
-        picture.height + top + bottom,
-    );
+    let (width, height) = (picture.width + left + right, picture.height + top + bottom);
     if edges.with == ExtendWith::Background {
         return embed(budget, picture, (left, top), (width, height), colour);
     }
@@ -250,9 +243,7 @@ fn source(with: ExtendWith, at: usize, before: usize, length: usize) -> usize {
                 period - 1 - place
             }
         }
-        ExtendWith::Copy | ExtendWith::Background => {
-            at.saturating_sub(before).min(length - 1)
-        }
+        ExtendWith::Copy | ExtendWith::Background => at.saturating_sub(before).min(length - 1),
     }
 }
 
@@ -348,7 +339,9 @@ mod tests {
     }
 
     fn numbers(width: usize, height: usize) -> Picture {
-        let data = (0..width * height).map(|i| u8::try_from(i).unwrap()).collect();
+        let data = (0..width * height)
+            .map(|i| u8::try_from(i).unwrap())
+            .collect();
         Picture::of(&budget(), (width, height, 1), data).unwrap()
     }
 
@@ -378,7 +371,12 @@ mod tests {
         };
         let some = extract(&budget(), numbers(3, 2), area(1, 0, 2, 2)).unwrap();
         assert_eq!(some.data, [1, 2, 4, 5]);
-        for bad in [area(2, 0, 2, 1), area(0, 2, 1, 1), area(0, 0, 0, 1), area(u32::MAX, 0, 1, 1)] {
+        for bad in [
+            area(2, 0, 2, 1),
+            area(0, 2, 1, 1),
+            area(0, 0, 0, 1),
+            area(u32::MAX, 0, 1, 1),
+        ] {
             let refused = extract(&budget(), numbers(3, 2), bad);
             assert_eq!(refused.err(), Some(Error::BadExtractArea));
         }

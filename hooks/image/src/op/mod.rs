@@ -10,8 +10,8 @@ mod trim;
 pub(crate) use blend::{Blend, lay};
 pub(crate) use filter::{blur, median, sharpen};
 pub(crate) use geometry::{
-    Turn, crop, embed, extend, extract, flip, flop, for_background, gravity_inside, gravity_outside,
-    rotate, turn,
+    Turn, crop, embed, extend, extract, flip, flop, for_background, gravity_inside,
+    gravity_outside, rotate, turn,
 };
 pub(crate) use resize::{Shrink, premultiply, resize, unpremultiply};
 pub(crate) use tone::{

@@ -72,8 +72,8 @@ impl Shrink {
     /// The size afterwards.
     pub(crate) fn size(self, (width, height): (usize, usize)) -> (usize, usize) {
         (
-            number::pixels(real(width) / self.horizontal),
-            number::pixels(real(height) / self.vertical),
+            number::pixels(real(width) * (1.0 / self.horizontal)),
+            number::pixels(real(height) * (1.0 / self.vertical)),
         )
     }
 }
@@ -115,7 +115,10 @@ fn grid(from: usize, to: usize, kernel: Kernel) -> Vec<(i64, [f32; 4])> {
             // Half a pixel before where the middle of the sample would be: libvips' own convention.
             let at = real(i) / scale - 0.5;
             let first = at.floor();
-            #[expect(clippy::cast_possible_truncation, reason = "fractions, and places in a picture")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "fractions, and places in a picture"
+            )]
             let (t, first) = ((at - first) as f32, first as i64);
             let parts = match kernel {
                 Kernel::Nearest => [0.0, 1.0, 0.0, 0.0],
@@ -210,9 +213,7 @@ fn step(
         pixels,
     )
     .map_err(|e| failed(e.to_string()))?;
-    let options = ResizeOptions::new()
-        .resize_alg(algorithm)
-        .use_alpha(false);
+    let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
     Resizer::new()
         .resize(&from, &mut to, &options)
         .map_err(|e| failed(e.to_string()))?;
@@ -305,7 +306,10 @@ fn multiply<E: std::fmt::Display>(
     if !picture.has_alpha() {
         return Ok(picture);
     }
-    let (width, height) = (number::length(picture.width), number::length(picture.height));
+    let (width, height) = (
+        number::length(picture.width),
+        number::length(picture.height),
+    );
     let pixels = layout(picture.bands);
     let made = Image::from_slice_u8(width, height, &mut picture.data, pixels)
         .map_err(|e| e.to_string())
@@ -338,11 +342,26 @@ mod tests {
         let size = |from, to, fit| Shrink::of(from, to, &how(fit)).size(from);
         assert_eq!(size((320, 200), (None, Some(33)), Fit::Cover), (53, 33));
         assert_eq!(size((320, 200), (Some(100), None), Fit::Cover), (100, 63));
-        assert_eq!(size((320, 200), (Some(100), Some(100)), Fit::Cover), (160, 100));
-        assert_eq!(size((320, 200), (Some(100), Some(100)), Fit::Inside), (100, 63));
-        assert_eq!(size((320, 200), (Some(100), Some(100)), Fit::Contain), (100, 63));
-        assert_eq!(size((320, 200), (Some(100), Some(100)), Fit::Outside), (160, 100));
-        assert_eq!(size((320, 200), (Some(100), Some(100)), Fit::Fill), (100, 100));
+        assert_eq!(
+            size((320, 200), (Some(100), Some(100)), Fit::Cover),
+            (160, 100)
+        );
+        assert_eq!(
+            size((320, 200), (Some(100), Some(100)), Fit::Inside),
+            (100, 63)
+        );
+        assert_eq!(
+            size((320, 200), (Some(100), Some(100)), Fit::Contain),
+            (100, 63)
+        );
+        assert_eq!(
+            size((320, 200), (Some(100), Some(100)), Fit::Outside),
+            (160, 100)
+        );
+        assert_eq!(
+            size((320, 200), (Some(100), Some(100)), Fit::Fill),
+            (100, 100)
+        );
         assert_eq!(size((320, 200), (Some(100), None), Fit::Fill), (100, 200));
         assert_eq!(size((1, 4000), (None, Some(10)), Fit::Cover), (1, 10));
         let never_larger = Resize {

@@ -14,10 +14,11 @@ pub(crate) fn flatten(budget: &Budget, picture: Picture, on: [u8; 3]) -> Result<
         return Ok(picture);
     }
     let colours = picture.colours();
-    let below = colour::background([on[0], on[1], on[2], 255], colours);
+    // On grey, libvips takes the first of the three.
+    let below = &on[..colours];
     picture.map(budget, colours, |from, to| {
         let alpha = f32::from(from[colours]) / 255.0;
-        for ((to, from), below) in to.iter_mut().zip(from).zip(&below) {
+        for ((to, from), below) in to.iter_mut().zip(from).zip(below) {
             let below = f32::from(*below);
             *to = number::sample(below + (f32::from(*from) - below) * alpha);
         }
@@ -106,7 +107,11 @@ pub(crate) fn linear(mut picture: Picture, a: &[f32], b: &[f32]) -> Result<Pictu
 }
 
 /// White from a value on, black below.
-pub(crate) fn threshold(budget: &Budget, picture: Picture, how: Threshold) -> Result<Picture, Error> {
+pub(crate) fn threshold(
+    budget: &Budget,
+    picture: Picture,
+    how: Threshold,
+) -> Result<Picture, Error> {
     let mut picture = if how.greyscale {
         colour::to_grey(budget, picture)?
     } else {
@@ -137,7 +142,11 @@ pub(crate) fn recomb(budget: &Budget, picture: Picture, matrix: &[f32]) -> Resul
 }
 
 /// Brightness, saturation, hue and lightness.
-pub(crate) fn modulate(budget: &Budget, picture: Picture, how: &Modulate) -> Result<Picture, Error> {
+pub(crate) fn modulate(
+    budget: &Budget,
+    picture: Picture,
+    how: &Modulate,
+) -> Result<Picture, Error> {
     let is_grey = picture.bands < 3;
     let mut picture = picture;
     let (sin, cos) = how.hue.to_radians().sin_cos();
@@ -195,17 +204,23 @@ pub(crate) fn normalise(
             total += 1;
         }
     }
+    // As libvips finds it: in a cumulative histogram as long as it has values, cut to whole numbers, and one after its end
+    // where nothing in it is enough.
+    let bins = counts
+        .iter()
+        .rposition(|c| *c > 0)
+        .map_or(1, |last| last + 1);
     #[expect(clippy::cast_precision_loss, reason = "numbers of pixels")]
     let percentile = |percent: f32| {
-        let wanted = total as f32 * percent / 100.0;
-        let mut sum = 0.0;
-        for (bin, count) in counts.iter().enumerate() {
-            sum += *count as f32;
-            if sum > wanted {
+        let mut sum = 0;
+        for (bin, count) in counts[..bins].iter().enumerate() {
+            sum += *count;
+            let height = (sum as f32 * (bins - 1) as f32 / total as f32).floor();
+            if height >= percent / 100.0 * bins as f32 {
                 return bin as f32;
             }
         }
-        100.0
+        bins as f32
     };
     #[expect(clippy::cast_precision_loss, reason = "at most 100")]
     let found = |bin: Option<usize>| bin.unwrap_or(0) as f32;
@@ -253,14 +268,20 @@ pub(crate) fn tint(budget: &Budget, picture: Picture, rgb: [u8; 3]) -> Result<Pi
             colour::from_lab([l, a * weight, b * weight])
         })
         .collect();
+    let was_grey = picture.bands < 3;
     let grey = colour::to_grey(budget, picture)?;
     let alpha = grey.has_alpha();
-    grey.map(budget, if alpha { 4 } else { 3 }, |from, to| {
+    let tinted = grey.map(budget, if alpha { 4 } else { 3 }, |from, to| {
         to[..3].copy_from_slice(&table[usize::from(from[0])]);
         if alpha {
             to[3] = from[1];
         }
-    })
+    })?;
+    // What has no colours gets none.
+    if was_grey {
+        return colour::to_grey(budget, tinted);
+    }
+    Ok(tinted)
 }
 
 /// One band alone.
@@ -289,7 +310,8 @@ pub(crate) fn halve_chroma(budget: &Budget, picture: &mut Picture) -> Result<(),
     if bands < 3 {
         return Ok(());
     }
-    let luma = |p: &[u8]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
+    let luma =
+        |p: &[u8]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
     for y in (0..picture.height).step_by(2) {
         if y % 64 == 0 {
             budget.check()?;

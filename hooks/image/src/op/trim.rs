@@ -23,7 +23,11 @@ pub(crate) fn trim(budget: &Budget, picture: Picture, how: &Trim) -> Result<Trim
     let (background, alpha) = match how.background {
         None => {
             let first = picture.pixel(0, 0);
-            let alpha = if picture.has_alpha() { first[colours] } else { 255 };
+            let alpha = if picture.has_alpha() {
+                first[colours]
+            } else {
+                255
+            };
             (first[..colours].to_vec(), alpha)
         }
         Some(colour) => (colour::background(colour, colours), colour[3]),

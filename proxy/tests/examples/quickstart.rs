@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::program::{Running, Site, address_after, get, root, run};
+use crate::{
+    program::{Running, Site, address_after, get, root, run},
+    table::Row,
+};
 
 const FOLDER: &str = "examples/quickstart";
 
@@ -66,6 +69,7 @@ fn commands_without_a_node_succeed_from_the_top_of_the_repository() {
 #[test]
 fn requests_are_answered_as_shown() {
     // LE-116, LE-177, CF-500
+    let _row = Row::begin("quickstart");
     let api = Running::start_program(&example("quickstart-api"), &["127.0.0.1:0"], &root());
     let line = api.stdout_until("ready on ").pop().unwrap();
     let site = quickstart(address_after(&line, "ready on "));
