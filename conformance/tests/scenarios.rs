@@ -25,6 +25,7 @@ mod scenarios {
     mod generated_responses;
     mod geo_restriction;
     mod grpc;
+    mod handlers;
     mod held_workers;
     mod hook_failures;
     mod hook_results;

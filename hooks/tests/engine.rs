@@ -44,5 +44,7 @@ mod peer;
 mod pooling;
 #[path = "engine/samples.rs"]
 mod samples;
+#[path = "engine/sharp.rs"]
+mod sharp;
 #[path = "engine/walker.rs"]
 mod walker;

@@ -113,6 +113,12 @@ fn ssr_react() {
     follow("ssr-react");
 }
 
+#[test]
+fn image_transform() {
+    // LE-162, LE-164, LE-420, CF-229
+    follow("image-transform");
+}
+
 /// The folders of `examples/`.
 fn folders() -> BTreeSet<String> {
     let entries = fs::read_dir(root().join("examples")).expect("a folder of examples");
