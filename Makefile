@@ -1,6 +1,6 @@
 # What can be done here. The work is in scripts/, so that it can be run without make too.
 # Each target installs what it needs, or says which line would.
-.PHONY: help run test examples lint bench load conformance cache-tests setup ledger published
+.PHONY: help run test examples lint bench load conformance cache-tests setup ledger published sharp
 
 help:
 	@echo 'make run     build, then start the quickstart: a node in front of an origin, four hooks at work'
@@ -9,7 +9,8 @@ help:
 	@echo 'make lint    formatting, clippy, licences, shell scripts'
 	@echo 'make bench   the benches of each crate, then make load'
 	@echo 'make load    the release node beside nginx'
-	@echo 'make conformance  the outside suites: make cache-tests'
+	@echo 'make conformance  the outside suites: make cache-tests, make sharp'
+	@echo 'make sharp  the built-in sharp beside the one of npm: nearness and speed'
 	@echo 'make cache-tests  the public tests for HTTP caches, beside nginx and Varnish'
 	@echo 'make ledger  refresh conformance/rules/ledger.tsv'
 	@echo 'make published  make deploy/openapi.json and deploy/fourfront.schema.json again from the source'
@@ -33,7 +34,10 @@ bench:
 load:
 	@scripts/load.sh
 
-conformance: cache-tests
+conformance: cache-tests sharp
+
+sharp:
+	@scripts/sharp.sh
 
 cache-tests:
 	@scripts/cache-tests.sh

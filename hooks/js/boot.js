@@ -399,7 +399,8 @@ const handle = (function handle(json, requestId) {
   const succeed0 = (function succeed0(result) {
     // An async handler that already answered by `callback` returns undefined: no second answer.
     if (call.done || call.waiting !== undefined) {
-      if (result !== undefined) op_ff_log(3, "the invocation has already been completed: the returned value is ignored");
+      // Some adapters give the same object both ways.
+      if (result !== undefined && result !== call.waiting?.result) op_ff_log(3, "the invocation has already been completed: the returned value is ignored");
       return;
     }
     finish(undefined, result);

@@ -220,7 +220,7 @@ async function tried(what, recorded, buffers) {
   try {
     return await op_ff_image(what, recorded, buffers, false);
   } catch (error) {
-    if (error.name !== "OutOfMemory" && error.message !== USED_UP) throw error;
+    if (error.message !== USED_UP) throw error;
     op_ff_collect();
     return op_ff_image(what, recorded, buffers, true);
   }

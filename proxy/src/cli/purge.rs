@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Exit,
     address::{self, Failure, NodeAddress, NodeArgs, text},
-    say,
+    output::note,
 };
 
 /// How long `--wait` waits.
@@ -90,7 +90,7 @@ async fn purge(node: &NodeAddress, args: &PurgeArgs) -> Result<(), Failure> {
     }
     println!("{id}");
     let count = answer["paths"].as_array().map_or(0, Vec::len);
-    say(&format!(
+    note(&format_args!(
         "{} of {}, {count} named: {}",
         if args.soft { "soft purge" } else { "purge" },
         text(&answer, "distribution"),

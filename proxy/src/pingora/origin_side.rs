@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fourfront_cache::{
     Kept, Refusal,
     policy::{
-        Despite, FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies,
+        self, Despite, FailureAnswer, OriginCookies, OriginFailure, StrongValidator, Varies,
         vary_is_keyed,
     },
 };
@@ -45,6 +45,16 @@ use crate::flow::{
     reason,
 };
 
+/// Whether a function has answered the node's own question about a stored object with a 304.
+fn answers_validation(session: &Session, asked: &RequestParts, answer: &ResponseResult) -> bool {
+    answer.status == StatusCode::NOT_MODIFIED
+        && has_stored(session)
+        && asked
+            .lines
+            .iter()
+            .any(|l| policy::CONDITIONALS.contains(&l.name))
+}
+
 impl Edge {
     /// `proxy_upstream_filter`: CF-010 step 13. False when the origin-request function has answered.
     pub(super) async fn on_miss(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
@@ -76,7 +86,22 @@ impl Edge {
             ctx.flow = Flow::Fetch(Box::new(fetch));
             return Ok(true);
         }
-        match self.ask_origin_request(session, ctx, state).await? {
+        let decided = match self.ask_origin_request(session, ctx, state).await? {
+            Decided::Answered(mut state, response)
+                if answers_validation(session, &state.request, &response) =>
+            {
+                // A function says that what is stored is still good. It is asked once more, without conditions: what it
+                // makes then is the answer, and not a 304 for a viewer who has nothing (LE-164, RFC 9111 section 4.3.3).
+                let conditions = &policy::CONDITIONALS;
+                state
+                    .request
+                    .lines
+                    .retain(|l| !conditions.contains(&l.name));
+                self.ask_origin_request(session, ctx, *state).await?
+            }
+            decided => decided,
+        };
+        match decided {
             Decided::Sent => Ok(true),
             Decided::Answered(state, response) => {
                 self.generated_at_origin(session, ctx, *state, response)

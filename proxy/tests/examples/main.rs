@@ -13,6 +13,7 @@ mod matcher;
 mod program;
 mod quickstart;
 mod readme;
+mod sharp;
 mod shell;
 mod site_file;
 mod table;
