@@ -228,7 +228,7 @@ async fn an_addon_is_refused_by_the_name_of_its_package() {
         json!([
             format!("{refusal}node_modules/bcrypt/build/b.node of the package bcrypt"),
             format!(
-                "{refusal}node_modules/@img/sharp-linux-x64/x.node of the package @img/sharp-linux-x64"
+                "{refusal}node_modules/@img/sharp-linux-x64/x.node of the package @img/sharp-linux-x64; require('sharp') gives the built-in one"
             ),
             format!("{refusal}x.node")
         ])
