@@ -243,7 +243,7 @@ async fn more_calls_than_allowed_are_refused_at_once() {
     assert_failure(&second, 503, "LambdaLimitExceeded", "second");
     assert_eq!(first.await.unwrap().text(), "content");
     assert_eq!(edge.get("/fast").await.text(), "content");
-    let record = &edge.recorded(1).await[0];
+    let record = edge.record_of(&second).await;
     assert_eq!(
         record.hooks[0].fault,
         Some(("LambdaLimitExceeded", "LE-265"))
