@@ -12,6 +12,12 @@ pub trait Host: Send + Sync {
     fn release(&self, bytes: usize);
     /// Whether nobody waits for the picture any more.
     fn is_cancelled(&self) -> bool;
+    /// Told that the work looks at nothing until it says that it does again: whoever leaves meanwhile leaves it behind.
+    /// `false` if nobody waits.
+    fn set_deaf(&self, is_deaf: bool) -> bool {
+        let _ = is_deaf;
+        !self.is_cancelled()
+    }
 }
 
 /// The account of one piece of work.
@@ -52,6 +58,24 @@ impl Budget {
             return Err(Error::Cancelled);
         }
         Ok(())
+    }
+
+    /// Begins work of seconds that cannot be told to end.
+    pub(crate) fn deaf(&self) -> Result<Deaf, Error> {
+        let deaf = Deaf(self.0.clone());
+        if !self.0.set_deaf(true) {
+            return Err(Error::Cancelled);
+        }
+        Ok(deaf)
+    }
+}
+
+/// Work that looks at nothing, while this is there.
+pub(crate) struct Deaf(Arc<dyn Host>);
+
+impl Drop for Deaf {
+    fn drop(&mut self) {
+        self.0.set_deaf(false);
     }
 }
 

@@ -10,8 +10,8 @@
 //!   [`MOST_MEMORY_MB`] at most) and by the longest text V8 makes;
 //! - has no way to panic that its arguments could lead it to.
 //!
-//! To load a built-in is not harmless: the engine panics when the call is ended meanwhile, and what the function has made
-//! of the language's own objects may run then. The built-ins that a version has loaded on the pool are loaded before any of
+//! To load a built-in is not harmless: an end of the call waits for it ([`Limits::load_begins`]), and what the function has
+//! made of the language's own objects may run then. The built-ins that a version has loaded on the pool are loaded before any of
 //! its code runs here, and no others are to be had ([`super::startup`]): who wants another moves to the pool.
 //!
 //! Isolates of these threads have a table of operations of their own, in which [`op_ff_elsewhere`] stands in place of all
@@ -237,22 +237,25 @@ pub(super) fn method_at(place: Place, class: &str, method: OpDecl) -> OpDecl {
     }
 }
 
-/// Watches the operations that load built-ins, on threads of the proxy's: one that finds none ends the call there.
-pub(super) fn loads_watched(place: Place, limits: &Arc<Limits>) -> Option<OpMetricsFactoryFn> {
-    if place == Place::Pool {
-        return None;
-    }
+/// Watches the operations that load built-ins: an end of execution waits for them ([`Limits::load_begins`]), and on threads
+/// of the proxy's, one that finds none ends the call there.
+pub(super) fn loads_watched(place: Place, limits: &Arc<Limits>) -> OpMetricsFactoryFn {
     let limits = limits.clone();
-    let found_none: OpMetricsFn = Rc::new(move |_, event, _| {
-        if event == OpMetricsEvent::Error {
-            limits.move_away();
+    let watch: OpMetricsFn = Rc::new(move |_, event, _| match event {
+        OpMetricsEvent::Dispatched => limits.load_begins(),
+        OpMetricsEvent::Completed | OpMetricsEvent::CompletedAsync => limits.load_ends(),
+        OpMetricsEvent::Error | OpMetricsEvent::ErrorAsync => {
+            limits.load_ends();
+            if place == Place::Caller {
+                limits.move_away();
+            }
         }
     });
-    Some(Box::new(move |_, _, op| {
+    Box::new(move |_, _, op| {
         ["op_lazy_load_esm", "op_load_ext_script"]
             .contains(&op.name)
-            .then(|| found_none.clone())
-    }))
+            .then(|| watch.clone())
+    })
 }
 
 /// Stands in place of what may not run here: ends the call, which is then made anew where it may.

@@ -138,7 +138,7 @@ impl LambdaIsolate {
                 half_compiled.clone(),
             ))),
             create_params: Some(params),
-            op_metrics_factory_fn: audit::loads_watched(place, &limits),
+            op_metrics_factory_fn: Some(audit::loads_watched(place, &limits)),
             // The snapshot has them.
             skip_op_registration: true,
             ..RuntimeOptions::default()

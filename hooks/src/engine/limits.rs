@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -37,6 +37,8 @@ pub(crate) struct Limits {
     collection_began: AtomicU64,
     collected: AtomicU64,
     handle: OnceLock<IsolateHandle>,
+    /// How many built-ins are being loaded, one for the other.
+    loading: Mutex<usize>,
     timeout: Mutex<Duration>,
     /// Threads that the version holds in spite of being ended, and whether this isolate's is one of them.
     lost: Arc<AtomicUsize>,
@@ -57,6 +59,7 @@ impl Limits {
             collection_began: AtomicU64::new(0),
             collected: AtomicU64::new(0),
             handle: OnceLock::new(),
+            loading: Mutex::default(),
             timeout: Mutex::new(Duration::ZERO),
             lost,
             is_lost: AtomicBool::new(false),
@@ -106,7 +109,40 @@ impl Limits {
 
     /// Ends the running call again if it was ended: an end of execution can be taken back by what runs.
     pub(super) fn stay_ended(&self) {
+        if self.stop.load(Ordering::Acquire) != RUNNING {
+            self.terminate(&self.loading());
+        }
+    }
+
+    /// A built-in is about to be loaded. The engine panics when execution ends meanwhile, so an end waits until it is there:
+    /// milliseconds, in which none of the function's code runs unless it has changed what built-ins are made of.
+    pub(super) fn load_begins(&self) {
+        let mut loading = self.loading();
+        *loading += 1;
+        // Called for, and not yet noticed.
         if self.stop.load(Ordering::Acquire) != RUNNING
+            && let Some(handle) = self.handle.get()
+        {
+            handle.cancel_terminate_execution();
+        }
+    }
+
+    /// It is there, or it is not to be had.
+    pub(super) fn load_ends(&self) {
+        let mut loading = self.loading();
+        *loading = loading.saturating_sub(1);
+        if self.stop.load(Ordering::Acquire) != RUNNING {
+            self.terminate(&loading);
+        }
+    }
+
+    fn loading(&self) -> MutexGuard<'_, usize> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends execution now, or when what is being loaded is there.
+    fn terminate(&self, loading: &usize) {
+        if *loading == 0
             && let Some(handle) = self.handle.get()
         {
             handle.terminate_execution();
@@ -134,9 +170,7 @@ impl Limits {
         let _ = self
             .stop
             .compare_exchange(RUNNING, why, Ordering::AcqRel, Ordering::Acquire);
-        if let Some(handle) = self.handle.get() {
-            handle.terminate_execution();
-        }
+        self.terminate(&self.loading());
     }
 
     /// Why the isolate was ended, if it was. Such an isolate is discarded (LE-350).

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use fourfront_hooks::{
@@ -44,6 +44,35 @@ impl LogSink for Holding {
                 std::thread::park();
             }
         }
+    }
+}
+
+/// Nobody reads.
+struct NoLog;
+
+impl LogSink for NoLog {
+    fn record(&self, _: &LogRecord<'_>) {}
+}
+
+#[tokio::test]
+async fn a_call_that_ends_while_a_built_in_is_loaded_gives_its_thread_back() {
+    // NC-98, LE-250: the engine panics in a load that is ended half-way; so the times go through all of it.
+    let pool = HookPool::new(PoolSettings::new(
+        Arc::new(NoLog),
+        Arc::new(|| SystemTime::UNIX_EPOCH),
+    ));
+    let loads = prepare(
+        &pool,
+        "exports.handler = async (event) => {
+             for (const name of ['crypto', 'https', 'zlib', 'stream/web', 'dns', 'readline', 'worker_threads']) require(name);
+             while (event !== 'well');
+             return event;
+         }",
+    );
+    for n in 0..120 {
+        let limit = Duration::from_millis(1 + n % 60);
+        let said = call(&pool, &loads, limit).await;
+        assert_eq!(said, format!("timed out after {} ms", limit.as_millis()));
     }
 }
 

@@ -356,6 +356,31 @@ async fn pictures_end_with_the_call_that_asked_for_them() {
 }
 
 #[tokio::test]
+async fn pictures_that_cannot_be_ended_keep_only_their_own_function_waiting() {
+    // NC-116, LE-250: an encoder of AVIF is at each of these for far longer than the other function may wait
+    let mut f = load_as(
+        &[(
+            "index.js",
+            &with_picture(
+                "const noise = { raw: { width: 1200, height: 1000, channels: 3 } };
+                 const bytes = require('crypto').randomBytes(1200 * 1000 * 3);
+                 await Promise.all(Array.from({ length: 8 }, () => sharp(bytes, noise).avif({ effort: 9, quality: 90 }).toBuffer()));",
+            ),
+        )],
+        Compat::Strict,
+        |f| f.memory_mb = Some(1024),
+    )
+    .unwrap();
+    f.timeout = Duration::from_secs(2);
+    let fault = f.fault().await;
+    assert!(matches!(fault, ExecutionFault::Timeout { .. }), "{fault:?}");
+    assert_eq!(
+        seen("return size(sharp(red).resize(10).png())").await,
+        json!([10, 6])
+    );
+}
+
+#[tokio::test]
 async fn the_bytes_of_a_picture_are_those_of_the_call() {
     // NC-116: JavaScript writes over its buffer while the picture is being made
     let told = seen(

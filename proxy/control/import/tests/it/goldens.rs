@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{Cursor, Read as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use fourfront_import::{
@@ -12,7 +12,7 @@ use fourfront_import::{
 use serde_json::{Value, json};
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("tests are run by cargo"))
         .join("tests/data")
         .join(name)
 }
