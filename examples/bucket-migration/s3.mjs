@@ -1,5 +1,7 @@
-// A stand-in for S3 with two buckets, which are the folders below buckets/: `GET /BUCKET/KEY`. Of keys that are not there it says
-// what S3 says to those who may not list the bucket: 403. `GET /asked` tells what it was asked for since it told that last.
+// A stand-in for S3 with two private buckets, which are the folders below buckets/: `GET /BUCKET/KEY`. Of keys that are not
+// there it says what S3 says to those who may not list the bucket: 403. It says the same to requests that are not signed for
+// the bucket's region; the signature itself it takes on trust. `GET /asked` tells what it was asked for since it told that
+// last.
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -7,6 +9,8 @@ import { createServer } from 'node:http';
 const HOST = '127.0.0.1';
 const PORT = 9411;
 const KEY = /^\/[a-z0-9-]+(\/[a-z0-9-]+)*\.txt$/;
+const REGIONS = { 'shop-assets': 'us-east-1', 'shop-assets-2026': 'eu-west-1' };
+const SIGNED = /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/([a-z0-9-]+)\/s3\/aws4_request, /;
 const DENIED =
   '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>\n';
 
@@ -20,8 +24,9 @@ const server = createServer(async (request, response) => {
   }
   asked.push(request.url);
   try {
-    if (!KEY.test(request.url)) {
-      throw new Error('no such key');
+    const [, region] = SIGNED.exec(request.headers.authorization ?? '') ?? [];
+    if (region !== REGIONS[request.url.split('/')[1]] || !KEY.test(request.url)) {
+      throw new Error('not signed, or no such key');
     }
     const body = await readFile(new URL(`buckets${request.url}`, import.meta.url));
     response.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Length': body.length }).end(body);

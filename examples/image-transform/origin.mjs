@@ -1,14 +1,20 @@
-// A stand-in for the bucket: what is in the folder `origin`, for who knows the secret.
+// A stand-in for the bucket: what is in the folder `origin`, for who has the key. The first start makes one at random, in
+// the bundle of the function.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 
 const HOST = '127.0.0.1';
 const PORT = 9411;
-const KEY = process.env.ORIGIN_KEY ?? 'change-me';
+const KEY = new URL('functions/transform/origin.key', import.meta.url);
+if (!existsSync(KEY)) {
+  writeFileSync(KEY, randomBytes(32).toString('base64url'), { mode: 0o600 });
+}
 
 const hash = (text) => createHash('sha256').update(text).digest();
+const expected = hash(readFileSync(KEY, 'utf8'));
 // How often an original was asked for, and is found.
 let answered = 0;
 
@@ -16,7 +22,7 @@ const server = createServer(async ({ method, url, headers }, response) => {
   if (url === '/stats') {
     return response.end(`originals sent: ${answered}\n`);
   }
-  if (!timingSafeEqual(hash(headers['x-origin-key'] ?? ''), hash(KEY))) {
+  if (!timingSafeEqual(hash(headers['x-origin-key'] ?? ''), expected)) {
     return response.writeHead(403).end('not for you\n');
   }
   try {

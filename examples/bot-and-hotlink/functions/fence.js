@@ -12,9 +12,6 @@ const TRAP = '/private-offers/';
 
 const IMAGE = /\.(?:avif|gif|jpe?g|png|svg|webp)$/i;
 
-// Hosts of others that may embed our images.
-const PARTNERS = new Set(['partner.example.com']);
-
 exports.handler = async (event) => {
   const { request } = event.Records[0].cf;
   const reason = refusal(request);
@@ -59,8 +56,7 @@ function isEmbeddedElsewhere(headers) {
   const own = all(headers, 'host').toLowerCase();
   // Origin where there is one, because Referer may be shortened or left out.
   const from = all(headers, 'origin') || all(headers, 'referer');
-  const host = hostOf(from);
-  if (host !== undefined && (host === own || PARTNERS.has(host))) {
+  if (hostOf(from) === own) {
     return false;
   }
   // Browsers of today say it in so many words, and pages cannot change them.

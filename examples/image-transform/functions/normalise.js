@@ -1,27 +1,30 @@
 // CloudFront Function (cloudfront-js-2.0) at viewer-request on /images/*: brings what viewers ask for into one of few forms.
 //
 // What leaves here is the key of the cache, and the only thing that `transform` reads. So whatever makes no difference to
-// the picture is gone, sizes are those of a short list, and of Accept one word remains.
+// the picture is gone, everything else is one of a short list, and of Accept one word remains.
 
-// For w and h. What is between two of them becomes the larger one.
-const SIZES = [50, 100, 150, 200, 300, 400, 600, 800, 1200, 1600];
+// What there is. As many keys as these lists multiplied, for each image, whatever strangers ask for: see README.md.
+const WIDTHS = [200, 400, 800, 1600];
+const FRAMES = ['200x200', '300x150'];
+const FITS = ['cover', 'contain', 'inside'];
 const QUALITIES = [40, 60, 80];
+const TURNS = ['90', '180', '270'];
+// Names: which part each is, `transform` knows.
+const CROPS = ['band', 'top'];
 
 // A name is a plain one: no dots that lead elsewhere, and nothing encoded.
 const IMAGE = /^\/images\/[a-z0-9][a-z0-9-]{0,63}\.(jpg|png|gif|webp)$/;
 
 // Each gives the canonical value, '' for what is the default anyway, and undefined for what it does not take.
 const PARAMETERS = [
-    { name: 'w', takes: '1 to 1600', canonical: (value) => stepUp(SIZES, value) },
-    { name: 'h', takes: '1 to 1600', canonical: (value) => stepUp(SIZES, value) },
-    { name: 'fit', takes: 'cover, contain or inside', canonical: (value) => oneOf(['cover', 'contain', 'inside'], value) },
+    { name: 'fit', takes: 'cover, contain or inside', canonical: (value) => oneOf(FITS, value) },
     { name: 'q', takes: '1 to 80', canonical: (value) => stepUp(QUALITIES, value) },
-    { name: 'rotate', takes: '0, 90, 180 or 270', canonical: (value) => (value === '0' ? '' : oneOf(['90', '180', '270'], value)) },
-    { name: 'crop', takes: 'left,top,width,height in percent', canonical: crop },
+    { name: 'rotate', takes: '0, 90, 180 or 270', canonical: (value) => (value === '0' ? '' : oneOf(TURNS, value)) },
+    { name: 'crop', takes: 'band or top', canonical: (value) => oneOf(CROPS, value) },
 ];
 
 // What makes one picture different from another, as in the cache policy.
-const KEY = ['w', 'h', 'fit', 'q', 'rotate', 'crop', 'format'];
+const KEY = ['size', 'fit', 'q', 'rotate', 'crop', 'format'];
 
 function handler(event) {
     const request = event.request;
@@ -30,14 +33,16 @@ function handler(event) {
         return say(404, 'Not Found', 'No such image.\n');
     }
 
-    const query = {};
+    const given = request.querystring;
+    const query = { size: size(given.w, given.h) };
+    if (query.size === undefined) {
+        return say(400, 'Bad Request', 'w: 1 to 1600, or w and h: ' + FRAMES.join(' or ') + '\n');
+    }
     const wrong = PARAMETERS.find((parameter) => {
-        const given = request.querystring[parameter.name];
-        if (!given) {
+        if (!given[parameter.name]) {
             return false;
         }
-        // Twice the same parameter is no request of ours.
-        const value = given.multiValue ? undefined : parameter.canonical(given.value);
+        const value = parameter.canonical(text(given[parameter.name]));
         query[parameter.name] = value;
         return value === undefined;
     });
@@ -48,7 +53,7 @@ function handler(event) {
         return say(400, 'Bad Request', 'rotate: not for what moves\n');
     }
     // How to fit matters where there is a frame to fit into.
-    query.fit = query.w && query.h ? query.fit || 'cover' : '';
+    query.fit = oneOf(FRAMES, query.size) ? query.fit || 'cover' : '';
     query.q = query.q || '60';
     // Never what the viewer wrote there.
     query.format = format(request.headers.accept ? request.headers.accept.value : '', image[1]);
@@ -75,6 +80,17 @@ function accepts(header, type) {
     });
 }
 
+// A width becomes the next larger one of the list, and none the largest: nothing is made larger than it is. A frame has to
+// be one of the list.
+function size(w, h) {
+    return h ? oneOf(FRAMES, text(w) + 'x' + text(h)) : stepUp(WIDTHS, w ? text(w) : '1600');
+}
+
+// Twice the same parameter is no request of ours, and nothing that a list has.
+function text(parameter) {
+    return parameter && !parameter.multiValue ? parameter.value : '';
+}
+
 function stepUp(steps, value) {
     const number = /^[0-9]{1,5}$/.test(value) ? Number(value) : 0;
     const step = number > 0 ? steps.find((step) => step >= number) : undefined;
@@ -83,20 +99,6 @@ function stepUp(steps, value) {
 
 function oneOf(words, value) {
     return words.indexOf(value) >= 0 ? value : undefined;
-}
-
-// In steps of ten percent.
-function crop(value) {
-    const text = value.replace(/%2c/gi, ',');
-    if (!/^[0-9]{1,3}(,[0-9]{1,3}){3}$/.test(text)) {
-        return undefined;
-    }
-    const rounded = text.split(',').map((number) => Math.round(Number(number) / 10) * 10);
-    const left = rounded[0], top = rounded[1], width = rounded[2], height = rounded[3];
-    if (width === 0 || height === 0 || left + width > 100 || top + height > 100) {
-        return undefined;
-    }
-    return width === 100 && height === 100 ? '' : rounded.join(',');
 }
 
 function say(status, description, text) {

@@ -3,7 +3,7 @@
 // Origin response: repairs. Runs once per fetch; what it returns is what the cache stores and every viewer gets.
 //
 // The site's origin says nothing about caching, so it is said here. And its 404 is an XML document for
-// machines; people get a page. The status stays 404, or search engines would index the page.
+// machines; people get a page. The status is 404 still, or search engines would index the page.
 
 const ASSETS = 'public, max-age=86400';
 const PAGES = 'public, max-age=0, s-maxage=60';
@@ -12,7 +12,8 @@ const MISSING = 'public, max-age=0, s-maxage=10';
 exports.handler = async (event) => {
   const { request, response } = event.Records[0].cf;
 
-  if (response.status === '404') {
+  if (isMissing(request, response)) {
+    response.status = '404';
     response.statusDescription = 'Not Found';
     set(response, 'Content-Type', 'text/html; charset=utf-8');
     set(response, 'Cache-Control', MISSING);
@@ -23,6 +24,11 @@ exports.handler = async (event) => {
   }
   return response;
 };
+
+// S3 says 403 of a key that is not there, unless the reader may list the bucket (`s3:ListBucket`).
+function isMissing({ origin }, { status }) {
+  return status === '404' || (status === '403' && origin?.s3 !== undefined);
+}
 
 function set(response, name, value) {
   response.headers[name.toLowerCase()] = [{ key: name, value }];

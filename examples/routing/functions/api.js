@@ -6,6 +6,8 @@
 //   /api/... with X-Api-Version: 2 -> version 2, as /...
 //   /api/...                       -> version 1, as /...
 //
+// The path is here as the viewer wrote it, while the behaviour was chosen by what it means: `/x/../api/a` comes here, too.
+// To cut off a beginning that is not there would make some other path of it.
 // Only values that are listed here choose: no viewer can send a request to a host of their own.
 
 const SEARCH = service(9413);
@@ -17,6 +19,9 @@ const VERSIONS = new Map([
 exports.handler = async (event) => {
   const { request } = event.Records[0].cf;
 
+  if (!request.uri.startsWith('/api/')) {
+    return refusal('404', 'Not Found', 'no such path');
+  }
   if (request.uri.startsWith('/api/search/')) {
     send(request, SEARCH, '/api/search');
     return request;
@@ -24,15 +29,7 @@ exports.handler = async (event) => {
   const wanted = request.headers['x-api-version']?.[0].value ?? '1';
   const version = VERSIONS.get(wanted);
   if (!version) {
-    return {
-      status: '400',
-      statusDescription: 'Bad Request',
-      headers: {
-        'content-type': [{ key: 'Content-Type', value: 'application/json' }],
-        'cache-control': [{ key: 'Cache-Control', value: 'no-store' }],
-      },
-      body: '{"error":"X-Api-Version is 1 or 2"}\n',
-    };
+    return refusal('400', 'Bad Request', 'X-Api-Version is 1 or 2');
   }
   send(request, version, '/api');
   return request;
@@ -42,6 +39,18 @@ function send(request, origin, prefix) {
   request.uri = request.uri.slice(prefix.length);
   request.origin = { custom: origin };
   request.headers.host = [{ key: 'Host', value: origin.domainName }];
+}
+
+function refusal(status, statusDescription, error) {
+  return {
+    status,
+    statusDescription,
+    headers: {
+      'content-type': [{ key: 'Content-Type', value: 'application/json' }],
+      'cache-control': [{ key: 'Cache-Control', value: 'no-store' }],
+    },
+    body: `${JSON.stringify({ error })}\n`,
+  };
 }
 
 // On AWS: a public name for each, port 443 and `https`.

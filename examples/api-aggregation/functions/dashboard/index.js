@@ -4,19 +4,20 @@
 // cache has no answer; what it generates is stored like an answer of the origin, so that the APIs are asked once for
 // all viewers.
 
-const { TIDES, TIMEOUT, WEATHER } = require('./config.js');
+const { HARBOURS, TIDES, TIMEOUT, WEATHER } = require('./config.js');
 const { byFetch, byRequest } = require('./get.js');
 
-// Seconds for which a whole answer is good, and one that lacks something.
-const MAX_AGE = 60;
-const MAX_AGE_PARTIAL = 2;
+// For how long a whole answer is good, and one that lacks something.
+const WHOLE = 'public, max-age=60';
+const PARTIAL = 'public, max-age=2';
 
 exports.handler = async (event) => {
   const { request } = event.Records[0].cf;
-  const harbour = new URLSearchParams(request.querystring).get('harbour') ?? '';
-  // It becomes a part of other requests: only what names of harbours are made of.
-  if (!/^[a-z]{1,20}$/.test(harbour)) {
-    return answer('400', 'Bad Request', MAX_AGE, { error: 'harbour: 1 to 20 letters from a to z' });
+  // The query is the key, and the name becomes a part of other requests. So both are compared letter by letter: another
+  // spelling of the same would be another document in the cache.
+  const harbour = HARBOURS.find((name) => request.querystring === `harbour=${name}`);
+  if (harbour === undefined) {
+    return answer('400', 'Bad Request', 'no-store', { error: `harbour: ${HARBOURS.join(', ')}` });
   }
 
   // Both are asked before either is waited for. Neither makes the other one fail.
@@ -37,19 +38,20 @@ exports.handler = async (event) => {
     }
   }
   if (missing.length === 2) {
-    return answer('503', 'Service Unavailable', MAX_AGE_PARTIAL, { error: 'no data at the moment' });
+    return answer('503', 'Service Unavailable', PARTIAL, { error: 'no data at the moment' });
   }
-  const maxAge = missing.length === 0 ? MAX_AGE : MAX_AGE_PARTIAL;
-  return answer('200', 'OK', maxAge, missing.length === 0 ? document : { ...document, missing });
+  return missing.length === 0
+    ? answer('200', 'OK', WHOLE, document)
+    : answer('200', 'OK', PARTIAL, { ...document, missing });
 };
 
-function answer(status, statusDescription, maxAge, document) {
+function answer(status, statusDescription, cacheControl, document) {
   return {
     status,
     statusDescription,
     headers: {
       'content-type': [{ key: 'Content-Type', value: 'application/json' }],
-      'cache-control': [{ key: 'Cache-Control', value: `public, max-age=${maxAge}` }],
+      'cache-control': [{ key: 'Cache-Control', value: cacheControl }],
     },
     body: `${JSON.stringify(document)}\n`,
   };

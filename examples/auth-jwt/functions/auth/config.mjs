@@ -8,3 +8,6 @@ export const AUDIENCE = 'https://members.example.com';
 export const JWKS_URL = 'http://127.0.0.1:9411/.well-known/jwks.json';
 // Seconds by which clocks may be apart.
 export const LEEWAY = 30;
+// Seconds for which a key that is not there does not have the keys fetched again. Here it can be waited for; elsewhere a
+// minute is a good one.
+export const COOL_DOWN = 15;

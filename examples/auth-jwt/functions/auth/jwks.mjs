@@ -3,22 +3,19 @@
 
 import { createPublicKey } from 'node:crypto';
 
-import { JWKS_URL } from './config.mjs';
+import { COOL_DOWN, JWKS_URL } from './config.mjs';
 
 // Milliseconds after which keys are fetched again: what the issuer has withdrawn is taken no longer than that.
 const MAX_AGE = 10 * 60_000;
 // For how long older ones do when the issuer cannot be asked, and how long it is left alone then.
 const MAX_STALE = 60 * 60_000;
 const RETRY = 5_000;
-// A key that is not there may be new, and so the keys are fetched once more. Anybody can make up a name of a key, so
-// that this is not done again before this time is over.
-const COOL_DOWN = 60_000;
 const TIMEOUT = 2_000;
 
 let keys = [];
 let fetchedAt = -Infinity;
 let failedAt = -Infinity;
-let askedForNewAt = -Infinity;
+let askedAt = -Infinity;
 let pending;
 
 // There are no keys to check anything with.
@@ -32,8 +29,9 @@ export async function publicKey(kid, alg, { kty, crv }) {
   if (since(fetchedAt) > MAX_STALE) {
     throw new UnusableKeys('no keys of the issuer');
   }
-  if (!keys.some((key) => key.kid === kid) && since(askedForNewAt) > COOL_DOWN) {
-    askedForNewAt = Date.now();
+  // A key that is not there may be new. But anybody can make up a name of a key: whatever the keys were fetched for, they
+  // are not fetched again so soon. A fetch that is on its way is waited for.
+  if (!keys.some((key) => key.kid === kid) && (pending || since(askedAt) > COOL_DOWN * 1000)) {
     await refresh();
   }
   const found = keys.find(
@@ -65,6 +63,7 @@ function refresh() {
 }
 
 async function load() {
+  askedAt = Date.now();
   // A redirect could lead to somebody else's keys.
   const response = await fetch(JWKS_URL, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
   if (response.status !== 200) {

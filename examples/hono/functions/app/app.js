@@ -72,6 +72,11 @@ app.get('/api/time', (c) => {
   return c.json({ now: Date.now() });
 });
 
+// An error of ours, to see what becomes of it.
+app.get('/api/broken', () => {
+  throw new Error('the lamp is out');
+});
+
 // Answers to POST are never stored, and so this one may set a cookie. One to GET would hand it to everybody.
 app.post('/theme', async (c) => {
   // What is no form has no fields.
@@ -91,6 +96,7 @@ app.notFound((c) => {
 });
 
 app.onError((error, c) => {
+  // For a 500 the distribution has to say so, too (`error_caching_min_ttl`).
   c.header('Cache-Control', NEVER);
   if (error instanceof HTTPException) {
     return c.html(failure(theme(c), error.message), error.status);
@@ -100,7 +106,7 @@ app.onError((error, c) => {
   return c.html(failure(theme(c), 'Something went wrong'), 500);
 });
 
-// Anybody can send any cookie: what is not a theme is the first one.
+// `night`, or nothing: key.js has seen to that.
 function theme(c) {
   const wanted = getCookie(c, 'theme');
   return THEMES.includes(wanted) ? wanted : THEMES[0];

@@ -8,7 +8,9 @@ const FORMATS = ['avif', 'gif', 'heif', 'jpeg', 'png', 'webp'];
 
 // Pixels of an original, all frames counted. A file of some kilobytes may claim to have a billion of them.
 const MOST_PIXELS = 25e6;
-const MOST_WIDTH = 1600;
+
+// The parts that have a name: left, top, width and height as shares of the whole.
+const CROPS = { band: [0, 0.1, 1, 0.5], top: [0.2, 0.1, 0.6, 0.2] };
 
 // A generated answer may have 1 MB, fields included, and Base64 makes four bytes of three.
 const MOST_BYTES = 3 * 2 ** 18 - 8192;
@@ -61,21 +63,19 @@ function draw(original, facts, wanted, scale) {
     }
   }
   if (wanted.crop) {
-    const [l, t, w, h] = wanted.crop.split(',').map((percent) => percent / 100);
+    const [l, t, w, h] = CROPS[wanted.crop];
     const [left, top] = [Math.floor(width * l), Math.floor(height * t)];
     width = Math.min(Math.max(Math.round(width * w), 1), width - left);
     height = Math.min(Math.max(Math.round(height * h), 1), height - top);
     picture.extract({ left, top, width, height });
   }
 
-  const box = { width: wanted.w && Number(wanted.w), height: wanted.h && Number(wanted.h) };
-  if (!box.width && !box.height) {
-    box.width = Math.min(width, MOST_WIDTH);
-  }
+  // A frame, or a width that need not be larger than there is.
+  const [w, h] = wanted.size.split('x').map(Number);
   const side = (length) => length && Math.max(Math.round(length * scale), 1);
   return picture.resize({
-    width: side(box.width),
-    height: side(box.height),
+    width: side(h ? w : Math.min(w, width)),
+    height: side(h),
     fit: wanted.fit ?? 'cover',
     background: hasAlpha ? { r: 0, g: 0, b: 0, alpha: 0 } : '#fff',
     withoutEnlargement: true,

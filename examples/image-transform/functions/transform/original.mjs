@@ -1,15 +1,17 @@
-// The original of an image, from the origin of the behaviour: the same request that CloudFront would send. Which host it
-// goes to is said by the distribution and by nothing that viewers send, and it follows no redirect to another one.
+// The original of an image, from the origin of the behaviour. Which host that is is said by the distribution and by nothing
+// that viewers send, and it follows no redirect to another one.
 
+import { readFile } from 'node:fs/promises';
 import { Refusal } from './refusal.mjs';
 
+// By which the origin knows us. It is packed with the function, and in no repository.
+const KEY = new URL('origin.key', import.meta.url);
 const MOST_BYTES = 16 * 1024 * 1024;
 // Milliseconds for all of it, reading included.
 const TIMEOUT = 5000;
 
 export async function original({ uri, origin: { custom } }) {
-  // The secret by which the origin knows us is one of these.
-  const headers = Object.values(custom.customHeaders).map(([{ key, value }]) => [key, value]);
+  const headers = { 'X-Origin-Key': await readFile(KEY, 'utf8') };
   const url = `${custom.protocol}://${custom.domainName}:${custom.port}${custom.path}${uri}`;
   let response;
   try {

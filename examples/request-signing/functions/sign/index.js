@@ -9,6 +9,14 @@ const [{ id, secret }] = require('./secrets.json');
 
 exports.handler = async (event) => {
   const { request } = event.Records[0].cf;
+  if (leadsElsewhere(request.uri)) {
+    return {
+      status: '400',
+      statusDescription: 'Bad Request',
+      headers: { 'cache-control': [{ key: 'Cache-Control', value: 'no-store' }] },
+      body: 'no such path\n',
+    };
+  }
   // What arrives at the origin: its own path prefix, then path and query.
   const { path } = request.origin.custom;
   const query = request.querystring === '' ? '' : `?${request.querystring}`;
@@ -20,6 +28,16 @@ exports.handler = async (event) => {
   set(request, 'X-Origin-Signature', `${id}:${signature}`);
   return request;
 };
+
+// Whether a path climbs by `..`, also encoded: many a server would then answer from outside of the origin's prefix, to a
+// signature that is good. What cannot be decoded is no better.
+function leadsElsewhere(uri) {
+  try {
+    return decodeURIComponent(uri).split(/[/\\]/).includes('..');
+  } catch {
+    return true;
+  }
+}
 
 function set(request, key, value) {
   request.headers[key.toLowerCase()] = [{ key, value }];
