@@ -28,6 +28,16 @@ const rgba = (width, height, options) =>
   sharp(cutout(width, height, options), { raw: { width, height, channels: 4 } });
 const moving = (width, height, count) =>
   sharp(frames(width, height, count), { raw: { width, height: height * count, channels: 4, pageHeight: height } });
+const jumping = (width, height, count) => {
+  const pixels = Buffer.alloc(width * height * count * 4);
+  for (let page = 0; page < count; page++) {
+    const left = 4 + page * 20;
+    for (let y = 10; y < 40; y++) {
+      for (let x = left; x < left + 24; x++) pixels.set([220 - page * 40, 60 * page, 40, 255], ((page * height + y) * width + x) * 4);
+    }
+  }
+  return sharp(pixels, { raw: { width, height: height * count, channels: 4, pageHeight: height } });
+};
 const oriented = (orientation) => () =>
   rgb(150, 100, { seed: 40 }).withMetadata({ orientation }).jpeg({ quality: 90 }).toBuffer();
 
@@ -56,6 +66,12 @@ const IMAGES = [
   photo('cmyk.jpg', cmyk),
   // Without Adobe's marker the inks are not stored inverted.
   photo('cmyk-no-adobe.jpg', async () => withoutSegment(await cmyk(), 0xee)),
+  photo('ycck.jpg', async () => {
+    // The same samples, said to be of lightness and colours beside black, as Photoshop writes them.
+    const file = Buffer.from(await cmyk());
+    file[file.indexOf('Adobe') + 11] = 2;
+    return file;
+  }),
   photo('rgb.png', () => rgb(480, 320, { seed: 15, grain: 3 }).png().toBuffer()),
   photo('rgb16.png', rgb16),
   photo('interlaced.png', () => rgb(301, 201, { seed: 16, grain: 3 }).png({ progressive: true }).toBuffer()),
@@ -70,6 +86,9 @@ const IMAGES = [
   graphic('still.gif', () => rgb(240, 160, { seed: 21, grain: 0 }).gif().toBuffer()),
   animation('animated.gif', () => moving(120, 80, 6).gif({ delay: [40, 80, 120, 200, 80, 500], loop: 3 }).toBuffer()),
   animation('animated.webp', () => moving(120, 80, 5).webp({ delay: [50, 100, 150, 100, 400], loop: 0 }).toBuffer()),
+  // Of each page, nothing is left in the next one.
+  animation('disposed.gif', () => jumping(96, 64, 4).gif({ delay: 100 }).toBuffer()),
+  animation('disposed.webp', () => jumping(96, 64, 4).webp({ delay: 100, lossless: true }).toBuffer()),
   photo('lossy.webp', () => rgb(550, 368, { seed: 22 }).webp({ quality: 82 }).toBuffer()),
   photo('lossless.webp', () => rgb(200, 150, { seed: 23, grain: 2 }).webp({ lossless: true }).toBuffer()),
   graphic('alpha.webp', () => rgba(300, 200, { seed: 24 }).webp({ quality: 85 }).toBuffer()),
@@ -77,6 +96,7 @@ const IMAGES = [
   graphic('alpha.avif', () => rgba(200, 200, { seed: 26 }).avif({ quality: 60, effort: 3 }).toBuffer()),
   photo('deflate.tiff', () => rgb(256, 170, { seed: 27 }).tiff({ compression: 'deflate' }).toBuffer()),
   photo('lzw.tiff', () => rgb(256, 170, { seed: 28 }).tiff({ compression: 'lzw', predictor: 'none' }).toBuffer()),
+  photo('jpeg.tiff', () => rgb(256, 170, { seed: 33 }).tiff().toBuffer()),
   graphic('drawing.svg', async () => Buffer.from(SVG)),
   broken('truncated.jpg', async () => {
     const file = await rgb(400, 300, { seed: 30 }).jpeg().toBuffer();

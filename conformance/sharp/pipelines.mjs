@@ -190,6 +190,16 @@ const S0 = [
   s0('animated-to-still', MOVING, (sharp, input) => sharp(input, { animated: false }).resize(50).toBuffer(whole)),
   s0('animated-to-jpeg', ['animated.gif', 'animated.webp'], (sharp, input) =>
     sharp(input, { animated: true }).resize(50).jpeg().toBuffer(whole)),
+  s0('animated-frames', ['animated.gif', 'animated.webp', 'disposed.gif', 'disposed.webp'], (sharp, input) =>
+    sharp(input, { animated: true }).png().toBuffer(whole)),
+  s0('reused', ['odd-444.jpg', 'rgba.png'], async (sharp, input) => {
+    const image = sharp(input);
+    const widths = [20, 40, 60];
+    const made = await Promise.all(widths.map((width) => image.resize(width).toBuffer(whole)));
+    return { widths: made.map(({ info }) => info.width) };
+  }),
+  s0('page-of-one', ['odd-444.jpg', 'rgb.png'], (sharp, input) => sharp(input, { page: 1, pages: 2 }).resize(40).toBuffer(whole)),
+  s0('too-large', ['odd-444.jpg'], (sharp, input) => sharp(input).resize(20000, 20000).webp().toBuffer(whole)),
   s0('animated-metadata', MOVING, (sharp, input) => sharp(input, { animated: true }).metadata()),
   s0('page-2', ['animated.gif', 'animated.webp', 'still.gif'], (sharp, input) =>
     sharp(input, { page: 2 }).png().toBuffer(whole)),
@@ -306,6 +316,8 @@ const S1 = [
     for (const extendWith of ['copy', 'repeat']) sizes.push((await sharp(input).resize(50).extend({ left: 9, extendWith }).raw().toBuffer()).length);
     return { ...(await sharp(input).resize(50).extend({ top: 20, right: 30, extendWith: 'mirror' }).png().toBuffer(whole)), also: { sizes } };
   }),
+  s1('extend-transparent', ['odd-444.jpg'], (sharp, input) =>
+    sharp(input).resize(60).extend({ top: 20, right: 30, extendWith: 'mirror', background: { r: 0, g: 0, b: 0, alpha: 0 } }).png().toBuffer(whole)),
   s1('extend-all', ['odd-444.jpg'], (sharp, input) => sharp(input).resize(60, 40).extend(7).png().toBuffer(whole)),
   s1('flatten', [...ALPHA, 'rgb.png', 'grey-alpha.png'], (sharp, input) =>
     sharp(input).flatten({ background: '#f0a703' }).resize(120).png().toBuffer(whole)),
@@ -319,10 +331,18 @@ const S1 = [
   s1('negate', ['rgba.png', 'palette-transparent.png', 'rgb.png'], (sharp, input) => sharp(input).resize(100).negate().png().toBuffer(whole)),
   s1('negate-colours', ALPHA, (sharp, input) => sharp(input).resize(100).negate({ alpha: false }).png().toBuffer(whole)),
   s1('normalize', ['rgb.png', 'rgba.png', 'interlaced.png'], (sharp, input) => sharp(input).resize(150).normalize().png().toBuffer(whole)),
+  s1('animated-flip', ['animated.gif', 'animated.webp'], (sharp, input) =>
+    sharp(input, { animated: true }).flip().png().toBuffer(whole)),
+  s1('animated-normalise', ['animated.gif', 'animated.webp'], (sharp, input) =>
+    sharp(input, { animated: true }).normalise().png().toBuffer(whole)),
   s1('normalise-range', ['rgb.png'], (sharp, input) =>
     sharp(input).resize(150).normalise({ lower: 5, upper: 90 }).png().toBuffer(whole)),
   s1('gamma', ['rgb.png', 'rgba.png'], (sharp, input) => sharp(input).gamma().resize(150).png().toBuffer(whole)),
   s1('gamma-out', ['rgb.png'], (sharp, input) => sharp(input).resize(150).gamma(1.5, 2.5).png().toBuffer(whole)),
+  s1('modulate-lighter', ['rgb.png', 'odd-444.jpg'], (sharp, input) =>
+    sharp(input).resize(120).modulate({ brightness: 1.6, lightness: 10 }).png().toBuffer(whole)),
+  s1('median-too-large', ['rgb.png'], (sharp, input) => sharp(input).resize(20).median(21).png().toBuffer(whole)),
+  s1('channel-limit', ['rgba.png', 'grey.jpg'], (sharp, input) => sharp(input, { limitInputChannels: 3 }).png().toBuffer(whole)),
   s1('modulate', ['rgb.png', 'rgba.png', 'odd-444.jpg'], (sharp, input) =>
     sharp(input).resize(120).modulate({ brightness: 1.3, saturation: 0.6, hue: 90 }).png().toBuffer(whole)),
   s1('modulate-lightness', ['rgb.png'], (sharp, input) => sharp(input).resize(120).modulate({ lightness: 20 }).png().toBuffer(whole)),

@@ -1,7 +1,9 @@
 "use strict"; return ((function () {
 // The module `sharp` (NC-70): records what is to be done with a picture, and hands it to Rust when it is asked for
 // (NC-110). Names, checks and texts of errors are those of the npm package; what it can do beyond refuses by name.
-const { core } = __bootstrap;
+const { core, primordials } = __bootstrap;
+// As they were before any function could change them.
+const { JSONParse, JSONStringify } = primordials;
 const { op_ff_collect, op_ff_image, op_ff_log } = core.ops;
 const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
 const files = () => core.loadExtScript("ext:fourfront/fs.js").promises;
@@ -11,6 +13,7 @@ const output = core.loadExtScript("ext:fourfront/sharp_output.js");
 
 const MOST_SIDE = 100000000;
 const MOST_PIXELS = 0x3FFF ** 2;
+const MOST_CHANNELS = 5;
 // What the names and defaults here were compared with.
 const VERSION = "0.35.5";
 // As many at a time as the package has threads for.
@@ -77,7 +80,7 @@ const inputOptionsOf = (object) => {
 
 /** Where a picture comes from; `bytes` or `file` say what its buffer will be. */
 function inputFrom(source, options) {
-  const input = { bytes: undefined, file: undefined, failOn: "warning", limitInputPixels: MOST_PIXELS, autoOrient: false, ignoreIcc: false, page: -1, pages: 1, raw: null, create: null };
+  const input = { bytes: undefined, file: undefined, failOn: "warning", limitInputPixels: MOST_PIXELS, limitInputChannels: MOST_CHANNELS, autoOrient: false, ignoreIcc: false, page: -1, pages: 1, raw: null, create: null };
   if (is.string(source)) {
     input.file = source;
   } else if (!is.defined(source) && !is.defined(options)) {
@@ -111,7 +114,10 @@ function inputFrom(source, options) {
     if (is.bool(limitInputPixels)) input.limitInputPixels = limitInputPixels ? MOST_PIXELS : 0;
     else input.limitInputPixels = is.theInteger("limitInputPixels", limitInputPixels, 0, Number.MAX_SAFE_INTEGER, "positive integer");
   }
-  if (is.defined(limitInputChannels) && !is.bool(limitInputChannels)) is.theInteger("limitInputChannels", limitInputChannels, 0, Number.MAX_SAFE_INTEGER, "positive integer");
+  if (is.defined(limitInputChannels)) {
+    if (is.bool(limitInputChannels)) input.limitInputChannels = limitInputChannels ? MOST_CHANNELS : 0;
+    else input.limitInputChannels = is.theInteger("limitInputChannels", limitInputChannels, 0, Number.MAX_SAFE_INTEGER, "positive integer");
+  }
   if (is.defined(unlimited)) is.theBool("unlimited", unlimited);
   if (is.defined(sequentialRead)) is.theBool("sequentialRead", sequentialRead);
   if (is.defined(raw)) {
@@ -188,26 +194,36 @@ const fresh = () => ({
 let running = 0;
 const waiting = [];
 
-/** Bytes of all inputs, those of files read first, and the recording that names them by number. */
-async function gathered(input, options) {
-  const buffers = [];
-  const named = async ({ bytes, file, ...rest }) => {
-    if (file !== undefined) {
-      try {
-        bytes = await files().readFile(file);
-      } catch {
-        throw new Error(`Input file is missing: ${file}`);
-      }
-    }
-    if (bytes === undefined) return { ...rest, buffer: null };
-    return { ...rest, buffer: buffers.push(bytes) - 1 };
+/** What is asked for now, whatever is asked of the instance later: text that names inputs by number, and what these are. */
+function recorded(input, options) {
+  const inputs = [];
+  const named = ({ bytes, file, ...rest }) => {
+    const isGiven = bytes !== undefined || file !== undefined;
+    return { ...rest, buffer: isGiven ? inputs.push(bytes ?? file) - 1 : null };
   };
-  const recorded = { ...options, input: await named(input) };
-  if (options?.composite !== undefined) {
-    recorded.composite = [];
-    for (const layer of options.composite) recorded.composite.push({ ...layer, input: await named(layer.input) });
+  const whole = options === undefined ? named(input) : {
+    ...options,
+    input: named(input),
+    composite: options.composite.map((layer) => ({ ...layer, input: named(layer.input) })),
+  };
+  return { text: JSONStringify(whole), inputs };
+}
+
+/** Bytes of inputs, those of files read. */
+async function gathered(inputs) {
+  const buffers = [];
+  for (const input of inputs) {
+    if (!is.string(input)) {
+      buffers.push(input);
+      continue;
+    }
+    try {
+      buffers.push(await files().readFile(input));
+    } catch {
+      throw new Error(`Input file is missing: ${input}`);
+    }
   }
-  return { recorded, buffers };
+  return buffers;
 }
 
 const RUN = 0, METADATA = 1, STATS = 2;
@@ -216,25 +232,25 @@ const WARN = 3;
 const USED_UP = "allocation failed: the function's memory is used up";
 
 /** Once more without the garbage, where there was no room. */
-async function tried(what, recorded, buffers) {
+async function tried(what, asked, buffers) {
   try {
-    return await op_ff_image(what, recorded, buffers, false);
+    return await op_ff_image(what, asked, buffers, false);
   } catch (error) {
     if (error.message !== USED_UP) throw error;
     op_ff_collect();
-    return op_ff_image(what, recorded, buffers, true);
+    return op_ff_image(what, asked, buffers, true);
   }
 }
 
 /** Does it in Rust, in turn. Errors are told with the stack of who asked. */
 async function perform(what, input, options, caller) {
+  const { text: asked, inputs } = recorded(input, options);
   if (running >= MOST_RUNNING) await new Promise((begin) => waiting.push(begin));
   else running++;
   try {
-    const { recorded, buffers } = await gathered(input, options);
-    const [text, blocks, warnings] = await tried(what, JSON.stringify(what === RUN ? recorded : recorded.input), buffers);
+    const [text, blocks, warnings] = await tried(what, asked, await gathered(inputs));
     for (const warning of warnings) op_ff_log(WARN, warning);
-    return { facts: JSON.parse(text), blocks };
+    return { facts: JSONParse(text), blocks };
   } catch (error) {
     caller.message = error.message;
     throw caller;
@@ -634,7 +650,7 @@ const methods = {
   metadata(callback) {
     const caller = new Error();
     const { input } = of(this);
-    const told = perform(METADATA, { ...input }, undefined, caller).then(({ facts, blocks }) => {
+    const told = perform(METADATA, input, undefined, caller).then(({ facts, blocks }) => {
       const { size, hasAlpha, hasProfile, orientation, ...rest } = facts;
       const turned = orientation >= 5;
       const all = { format: rest.format, size, ...rest, hasProfile, hasAlpha };
@@ -650,7 +666,7 @@ const methods = {
 
   stats(callback) {
     const caller = new Error();
-    return settled(this, perform(STATS, { ...of(this).input }, undefined, caller).then(({ facts }) => facts), callback);
+    return settled(this, perform(STATS, of(this).input, undefined, caller).then(({ facts }) => facts), callback);
   },
 
   toBuffer(how, callback) {
@@ -659,7 +675,7 @@ const methods = {
     let resolveWithObject = false;
     if (is.object(how) && how !== null && is.defined(how.resolveWithObject)) resolveWithObject = is.theBool("resolveWithObject", how.resolveWithObject);
     if (is.fn(how)) callback = how;
-    const done = perform(RUN, { ...input }, { ...options }, caller).then(({ facts, blocks }) => ({ data: bufferOf(blocks[0]), info: facts }));
+    const done = perform(RUN, input, options, caller).then(({ facts, blocks }) => ({ data: bufferOf(blocks[0]), info: facts }));
     if (is.fn(callback)) return settled(this, done, callback, ({ data, info }) => [data, info]);
     return resolveWithObject ? done : done.then(({ data }) => data);
   },
@@ -667,7 +683,7 @@ const methods = {
   toUint8Array() {
     const caller = new Error();
     const { input, options } = of(this);
-    return perform(RUN, { ...input }, { ...options }, caller).then(({ facts, blocks }) => ({ data: new Uint8Array(blocks[0]), info: facts }));
+    return perform(RUN, input, options, caller).then(({ facts, blocks }) => ({ data: new Uint8Array(blocks[0]), info: facts }));
   },
 
   toFile(path, callback) {

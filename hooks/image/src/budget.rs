@@ -12,12 +12,6 @@ pub trait Host: Send + Sync {
     fn release(&self, bytes: usize);
     /// Whether nobody waits for the picture any more.
     fn is_cancelled(&self) -> bool;
-    /// Told that the work looks at nothing until it says that it does again: whoever leaves meanwhile leaves it behind.
-    /// `false` if nobody waits.
-    fn set_deaf(&self, is_deaf: bool) -> bool {
-        let _ = is_deaf;
-        !self.is_cancelled()
-    }
 }
 
 /// The account of one piece of work.
@@ -60,22 +54,15 @@ impl Budget {
         Ok(())
     }
 
-    /// Begins work of seconds that cannot be told to end.
-    pub(crate) fn deaf(&self) -> Result<Deaf, Error> {
-        let deaf = Deaf(self.0.clone());
-        if !self.0.set_deaf(true) {
-            return Err(Error::Cancelled);
+    /// The same for rows, one after the other, of so many pixels: asked as often as there is enough to do in between, be they
+    /// many or long.
+    pub(crate) fn row(&self, y: usize, width: usize) -> Result<(), Error> {
+        const PIXELS: usize = 1 << 16;
+        let before = y.saturating_sub(1) * width / PIXELS;
+        if y == 0 || y * width / PIXELS != before {
+            self.check()?;
         }
-        Ok(deaf)
-    }
-}
-
-/// Work that looks at nothing, while this is there.
-pub(crate) struct Deaf(Arc<dyn Host>);
-
-impl Drop for Deaf {
-    fn drop(&mut self) {
-        self.0.set_deaf(false);
+        Ok(())
     }
 }
 

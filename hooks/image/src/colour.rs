@@ -142,9 +142,7 @@ fn by_rows(
 ) -> Result<Option<Picture>, Error> {
     let mut made = Picture::new(budget, picture.width, picture.height, bands)?;
     for y in 0..picture.height {
-        if y % 64 == 0 {
-            budget.check()?;
-        }
+        budget.row(y, picture.width)?;
         if !each(picture.row(y), made.row_mut(y)) {
             return Ok(None);
         }

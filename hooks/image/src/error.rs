@@ -16,6 +16,9 @@ pub enum Error {
     /// More pixels than `limitInputPixels` allows.
     #[error("Input image exceeds pixel limit")]
     PixelLimit,
+    /// More samples of a pixel than `limitInputChannels` allows.
+    #[error("Input image exceeds channel limit")]
+    ChannelLimit,
     /// An area that does not lie in the picture.
     #[error("extract_area: bad extract area")]
     BadExtractArea,

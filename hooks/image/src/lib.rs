@@ -35,8 +35,13 @@ pub use stats::{Channel, Dominant, Stats, stats};
 ///
 /// # Errors
 /// Those of [`Error`], whose texts are sharp's.
-pub fn metadata(input: &pipeline::Input, buffers: &[&[u8]]) -> Result<Metadata, Error> {
-    let source = run::headers(input, buffers)?;
+pub fn metadata(
+    budget: &budget::Budget,
+    input: &pipeline::Input,
+    buffers: &[&[u8]],
+) -> Result<Metadata, Error> {
+    input.check()?;
+    let source = run::headers(budget, input, buffers)?;
     let count = source.page_count(run::reading(input))?;
     let mut facts = source.facts;
     if count > 1 {

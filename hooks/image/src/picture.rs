@@ -128,9 +128,7 @@ impl Picture {
     ) -> Result<Self, Error> {
         let mut made = Self::new(budget, self.width, self.height, bands)?;
         for y in 0..self.height {
-            if y % 64 == 0 {
-                budget.check()?;
-            }
+            budget.row(y, self.width)?;
             let (from, to) = (self.row(y), made.row_mut(y));
             for (from, to) in from
                 .chunks_exact(self.bands)

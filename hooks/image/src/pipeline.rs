@@ -2,7 +2,26 @@
 
 use serde::Deserialize;
 
-use crate::output::Output;
+use crate::{Error, output::Output};
+
+/// The longest side, and the farthest place.
+const MOST_SIDE: u32 = 100_000_000;
+/// Pixels of a side of the square that a median is taken of.
+const MOST_MEDIAN: u32 = 1000;
+
+/// `js/sharp.js` refuses all of this in words of its own. A function can change what JavaScript's own objects do, and with
+/// them what that hands over.
+fn within(holds: bool) -> Result<(), Error> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::unsupported("sharp: what is recorded"))
+    }
+}
+
+fn is_side(length: u32) -> bool {
+    (1..=MOST_SIDE).contains(&length)
+}
 
 /// Where a picture comes from.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +37,8 @@ pub struct Input {
     pub fail_on: String,
     /// Most pixels; 0 for any number.
     pub limit_input_pixels: u64,
+    /// Most samples of a pixel; 0 for any number.
+    pub limit_input_channels: u64,
     /// Whether EXIF's orientation is followed.
     pub auto_orient: bool,
     /// Whether colour profiles are ignored.
@@ -26,6 +47,23 @@ pub struct Input {
     pub page: i64,
     /// How many; -1 for all.
     pub pages: i64,
+}
+
+impl Input {
+    /// Whether its numbers are as they may be.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        const MOST_PAGES: i64 = 100_000;
+        within((-1..=MOST_PAGES).contains(&self.page) && (-1..=MOST_PAGES).contains(&self.pages))?;
+        if let Some(raw) = self.raw {
+            let is_right = (1..=4).contains(&raw.channels);
+            within(is_side(raw.width) && is_side(raw.height) && is_right)?;
+        }
+        if let Some(create) = self.create {
+            let is_right = (3..=4).contains(&create.channels);
+            within(is_side(create.width) && is_side(create.height) && is_right)?;
+        }
+        Ok(())
+    }
 }
 
 /// Samples without a file around them.
@@ -243,4 +281,43 @@ pub struct Pipeline {
     pub(crate) negate: Option<bool>,
     pub(crate) kept: Kept,
     pub(crate) output: Output,
+}
+
+impl Pipeline {
+    /// Whether its numbers are as they may be.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.input.check()?;
+        for layer in &self.composite {
+            layer.input.check()?;
+            let place = -i64::from(MOST_SIDE)..=i64::from(MOST_SIDE);
+            within(place.contains(&layer.left) && place.contains(&layer.top))?;
+        }
+        let sides = [self.resize.width, self.resize.height];
+        within(sides.into_iter().flatten().all(is_side))?;
+        let areas = [self.extract_before, self.extract_after];
+        for area in areas.into_iter().flatten() {
+            let all = [area.left, area.top, area.width, area.height];
+            within(all.iter().all(|v| *v <= MOST_SIDE))?;
+        }
+        if let Some(edges) = self.extend {
+            let all = [edges.left, edges.top, edges.right, edges.bottom];
+            within(all.iter().all(|v| *v <= MOST_SIDE))?;
+        }
+        if let Some(trim) = &self.trim {
+            within(trim.margin <= MOST_SIDE)?;
+        }
+        if let Some(blur) = self.blur {
+            within(blur.min_amplitude > 0.0)?;
+        }
+        within(self.median <= MOST_MEDIAN)?;
+        within(matches!(self.recomb.len(), 0 | 9 | 16))?;
+        let output = &self.output;
+        within(output.gif.bitdepth <= 8 && output.png.bitdepth <= 8)?;
+        let qualities = [
+            output.jpeg.quality,
+            output.webp.quality,
+            output.tiff.quality,
+        ];
+        within(qualities.iter().all(|q| (1..=100).contains(q)))
+    }
 }

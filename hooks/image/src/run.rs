@@ -12,7 +12,7 @@ use crate::{
     op::{self, Blend, Shrink, Turn},
     output::Written,
     picture::{Pages, Picture},
-    pipeline::{Fit, Input, Kept, Layer, Pipeline},
+    pipeline::{ExtendWith, Fit, Input, Kept, Layer, Pipeline},
 };
 
 /// What a file came to, as sharp tells it (NC-113).
@@ -81,14 +81,23 @@ fn signed(length: usize) -> i64 {
 }
 
 /// The headers of a source, within the limits that are set for it.
-pub(crate) fn headers<'a>(input: &Input, buffers: &[&'a [u8]]) -> Result<Source<'a>, Error> {
+pub(crate) fn headers<'a>(
+    budget: &Budget,
+    input: &Input,
+    buffers: &[&'a [u8]],
+) -> Result<Source<'a>, Error> {
     let bytes = buffer(input, buffers)?;
-    let source = Source::open(bytes)?;
+    let source = Source::open(budget, bytes)?;
     let count = source.page_count(reading(input))?;
     let pixels = u64::from(source.facts.width) * u64::from(source.facts.height);
     let pixels = pixels.saturating_mul(count as u64);
     if input.limit_input_pixels > 0 && pixels > input.limit_input_pixels {
         return Err(Error::PixelLimit);
+    }
+    if input.limit_input_channels > 0
+        && u64::from(source.facts.channels) > input.limit_input_channels
+    {
+        return Err(Error::ChannelLimit);
     }
     Ok(source)
 }
@@ -144,7 +153,7 @@ pub(crate) fn open(
         }
         return Ok((Pages::still(picture), Format::Raw, Metadata::default()));
     }
-    let source = headers(input, buffers)?;
+    let source = headers(budget, input, buffers)?;
     let pages = source.decode(budget, reading(input))?;
     Ok((pages, source.format, source.facts))
 }
@@ -154,6 +163,7 @@ pub(crate) fn open(
 /// # Errors
 /// Those of [`Error`], whose texts are sharp's.
 pub fn run(budget: &Budget, pipeline: &Pipeline, buffers: &[&[u8]]) -> Result<Made, Error> {
+    pipeline.check()?;
     let format = target(pipeline)?;
     let (pages, source, facts) = open(budget, &pipeline.input, buffers)?;
     let format = match format {
@@ -162,6 +172,7 @@ pub fn run(budget: &Budget, pipeline: &Pipeline, buffers: &[&[u8]]) -> Result<Ma
     };
     let mut work = Work {
         budget,
+        format,
         pipeline,
         buffers,
         warnings: Vec::new(),
@@ -240,6 +251,8 @@ fn target(pipeline: &Pipeline) -> Result<Option<Format>, Error> {
 /// What is on its way.
 struct Work<'a> {
     budget: &'a Budget,
+    /// Of the file that is to be.
+    format: Format,
     pipeline: &'a Pipeline,
     buffers: &'a [&'a [u8]],
     warnings: Vec<String>,
@@ -277,7 +290,7 @@ impl Work<'_> {
         }
         if rotates_before {
             if std::mem::take(&mut flip) {
-                pages = pages.each(|p| Ok(op::flip(p)))?;
+                pages = flipped(pages)?;
             }
             if std::mem::take(&mut flop) {
                 pages = pages.each(|p| Ok(op::flop(p)))?;
@@ -323,6 +336,7 @@ impl Work<'_> {
             size.1 = number::pixels(rows);
         }
         let resizes = !shrink.is_none() || size != (width, height);
+        fits(self.format, size, p)?;
 
         if !p.kept.icc_is_original()
             && !p.input.ignore_icc
@@ -353,7 +367,7 @@ impl Work<'_> {
         }
         pages = self.turn(pages, auto_turn)?;
         if flip {
-            pages = pages.each(|page| Ok(op::flip(page)))?;
+            pages = flipped(pages)?;
         }
         if flop != auto_flop {
             pages = pages.each(|page| Ok(op::flop(page)))?;
@@ -369,6 +383,9 @@ impl Work<'_> {
         if let Some(edges) = &p.extend {
             let premultiplied = self.premultiplied;
             pages = pages.each(|page| {
+                if edges.with != ExtendWith::Background {
+                    return op::extend(budget, &page, edges, &[]);
+                }
                 let (page, colour) =
                     op::for_background(budget, page, edges.background, premultiplied)?;
                 op::extend(budget, &page, edges, &colour)
@@ -553,7 +570,7 @@ impl Work<'_> {
             pages = pages.each(|page| op::linear(page, a, b))?;
         }
         if let Some(range) = p.normalise {
-            pages = pages.each(|page| op::normalise(budget, page, range))?;
+            pages = op::normalise(budget, pages, range)?;
         }
         if let Some(rgb) = p.tint {
             pages = pages.each(|page| op::tint(budget, page, rgb))?;
@@ -590,10 +607,48 @@ impl Kept {
     }
 }
 
+/// Top and bottom change places, as of one tall picture: the last page comes first.
+fn flipped(pages: Pages) -> Result<Pages, Error> {
+    let mut flipped = pages.each(|page| Ok(op::flip(page)))?;
+    flipped.pages.reverse();
+    Ok(flipped)
+}
+
 fn one_page(pages: &Pages, what: &str) -> Result<(), Error> {
     if pages.pages.len() > 1 {
         return Err(Error::Refused(format!(
             "{what} is not supported for multi-page images"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a size that the format has no room for, before it is made. What cuts afterwards is not foreseen: then it is the
+/// encoder that refuses.
+fn fits(format: Format, size: (usize, usize), pipeline: &Pipeline) -> Result<(), Error> {
+    let most = match format {
+        Format::Webp => 16383,
+        Format::Jpeg | Format::Gif => 65535,
+        _ => return Ok(()),
+    };
+    if pipeline.extract_after.is_some() {
+        return Ok(());
+    }
+    let resize = &pipeline.resize;
+    let cut = |side: usize, wanted: Option<u32>| match resize.fit {
+        Fit::Cover => wanted.map_or(side, |w| side.min(w as usize)),
+        _ => side,
+    };
+    let (width, height) = (cut(size.0, resize.width), cut(size.1, resize.height));
+    // A turn swaps the two.
+    if width.max(height) > most && width.min(height) > 0 {
+        let name = match format {
+            Format::Webp => "WebP",
+            Format::Gif => "GIF",
+            _ => "JPEG",
+        };
+        return Err(Error::Refused(format!(
+            "Processed image is too large for the {name} format"
         )));
     }
     Ok(())

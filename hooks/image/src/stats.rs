@@ -52,6 +52,7 @@ pub struct Stats {
 /// # Errors
 /// Those of [`Error`], whose texts are sharp's.
 pub fn stats(budget: &Budget, input: &Input, buffers: &[&[u8]]) -> Result<Stats, Error> {
+    input.check()?;
     let (pages, _, _) = run::open(budget, input, buffers)?;
     let picture = pages.into_roll(budget)?;
     let channels: Vec<Channel> = (0..picture.bands).map(|b| channel(&picture, b)).collect();

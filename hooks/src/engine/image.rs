@@ -3,7 +3,7 @@
 //! A picture takes longer than an operation may (LE-352), and its decoder is not interrupted by V8. So it is handed to a
 //! few threads, as many as the machine has cores, which give way to those that serve. What it needs of memory is taken from
 //! the function's account before it is used (LE-264), and when the call that asked is over (LE-250), the work ends at its
-//! next look. [`threads`] says whose turn it is, and what becomes of work that cannot be ended.
+//! next look. [`threads`] says whose turn it is, and what becomes of work that has no look for long.
 
 mod threads;
 
@@ -60,10 +60,6 @@ impl Host for Account {
     fn is_cancelled(&self) -> bool {
         self.work.is_over() || self.limits.fault().is_some()
     }
-
-    fn set_deaf(&self, is_deaf: bool) -> bool {
-        self.work.set_deaf(is_deaf)
-    }
 }
 
 /// Bytes that were handed over, as they were then: JavaScript may change its own meanwhile.
@@ -107,6 +103,7 @@ pub(super) fn op_ff_image(
         work: work.clone(),
     };
     let (tell, told) = oneshot::channel();
+    let at_work = work.clone();
     let job = move || {
         let budget = Budget::new(Arc::new(account));
         // A decoder that panics is a picture that does not decode.
@@ -120,6 +117,7 @@ pub(super) fn op_ff_image(
         });
         // Before the answer, so that its memory is back when it is there.
         drop(copied);
+        at_work.done();
         let _ = tell.send(answer);
     };
     let ticket: Ticket = threads::all()
@@ -155,7 +153,7 @@ fn answer(
             (json(&made.info)?, vec![made.bytes.into()], made.warnings)
         }
         Question::Metadata => {
-            let facts = fourfront_image::metadata(&read::<Input>(recorded)?, &buffers)?;
+            let facts = fourfront_image::metadata(budget, &read::<Input>(recorded)?, &buffers)?;
             let told = json(&facts)?;
             let blocks = [facts.exif, facts.icc, facts.iptc, facts.xmp];
             let blocks = blocks.map(|b| b.unwrap_or_default().into());

@@ -106,6 +106,39 @@ async fn calls_record_and_their_order_is_the_modules() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_is_what_was_recorded_by_then() {
+    // NC-110: an instance that goes on being used while its pictures are made
+    let told = seen(
+        "const image = sharp(red);
+         const made = [10, 20, 30].map((width) => image.resize(width).png().toBuffer({ resolveWithObject: true }));
+         image.extract({ left: 0, top: 0, width: 1, height: 1 });
+         return (await Promise.all(made)).map(({ info }) => info.width)",
+    )
+    .await;
+    assert_eq!(told, json!([10, 20, 30]));
+}
+
+#[tokio::test]
+async fn a_recording_that_a_function_changes_is_refused() {
+    // NC-116: what JavaScript's own objects do is the function's to change, and what costs too much is refused all the same
+    let told = seen(
+        "const stringify = JSON.stringify;
+         JSON.stringify = (value) => stringify({ ...value, median: 60000 });
+         const whole = await size(sharp(red).resize(10).png());
+         JSON.stringify = stringify;
+         Object.prototype.toJSON = function () { return this.median === 0 ? { ...this, median: 60000, toJSON: undefined } : this };
+         const changed = await rejected(sharp(red).resize(10).png().toBuffer());
+         delete Object.prototype.toJSON;
+         return [whole, changed]",
+    )
+    .await;
+    assert_eq!(
+        told,
+        json!([[10, 6], "fourfront: sharp: what is recorded is not supported"])
+    );
+}
+
+#[tokio::test]
 async fn pictures_are_made_to_fit() {
     // NC-111
     let told = seen(

@@ -6,16 +6,20 @@ use std::{path::Path, process::Command};
 use crate::program::root;
 
 /// Names in `conformance/sharp`: what each is about stands there.
-const IMAGES: [&str; 10] = [
+const IMAGES: [&str; 14] = [
     "odd-420.jpg",
     "orientation-6.jpg",
     "display-p3.jpg",
     "cmyk.jpg",
+    "ycck.jpg",
     "truncated.jpg",
     "rgba.png",
     "rgb16.png",
     "animated.gif",
     "animated.webp",
+    "disposed.gif",
+    "disposed.webp",
+    "jpeg.tiff",
     "alpha.webp",
 ];
 

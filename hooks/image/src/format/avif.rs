@@ -49,8 +49,7 @@ pub(super) fn encode(
     if let Some(exif) = &written.exif {
         encoder = encoder.with_exif(exif.strip_prefix(PREFIX).unwrap_or(exif).to_vec());
     }
-    // It says nothing and hears nothing before it is done.
-    let _deaf = budget.deaf()?;
+    budget.check()?;
     let made = if picture.bands == 4 {
         let pixels: Vec<RGBA8> = picture
             .pixels()

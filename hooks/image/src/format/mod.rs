@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     Error,
-    budget::Budget,
+    budget::{Budget, Charge},
     output::{Output, Written},
     picture::Pages,
 };
@@ -191,11 +191,15 @@ pub(crate) struct Source<'a> {
     pub(crate) format: Format,
     pub(crate) facts: Metadata,
     bytes: &'a [u8],
+    /// Of the blocks that the facts hold.
+    _charge: Charge,
 }
 
 impl<'a> Source<'a> {
     /// Reads the headers.
-    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn open(budget: &Budget, bytes: &'a [u8]) -> Result<Self, Error> {
+        // What is copied on the way is no longer than the file, but for what PNG packs, which has a limit of its own.
+        let reading = budget.charge(bytes.len())?;
         let format = Format::of(bytes)?;
         let mut facts = match format {
             Format::Jpeg => jpeg::facts(bytes),
@@ -207,15 +211,24 @@ impl<'a> Source<'a> {
         }?;
         facts.format = format.id();
         facts.size = bytes.len();
+        drop(reading);
+        let blocks = [&facts.exif, &facts.icc, &facts.iptc, &facts.xmp];
+        let kept: usize = blocks.into_iter().flatten().map(Vec::len).sum();
+        let charge = budget.charge(kept + facts.delay.len() * size_of::<u32>())?;
         Ok(Self {
             format,
             facts,
             bytes,
+            _charge: charge,
         })
     }
 
     /// Pages that are asked for and there.
     pub(crate) fn page_count(&self, reading: Reading) -> Result<usize, Error> {
+        if !matches!(self.format, Format::Gif | Format::Webp | Format::Tiff) {
+            // There is no such thing to ask for.
+            return Ok(1);
+        }
         let all = self.facts.pages.unwrap_or(1) as usize;
         if reading.page > 0 && reading.page >= all
             || reading.pages.is_some_and(|n| reading.page + n > all)

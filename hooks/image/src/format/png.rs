@@ -17,6 +17,8 @@ use crate::{
     picture::{Pages, Picture},
 };
 
+/// Bytes of one text, unpacked.
+const MOST_TEXT: usize = 1 << 20;
 /// Bytes of texts and profiles that are taken from a file.
 const MOST_BESIDE_PIXELS: usize = 16 << 20;
 
@@ -80,7 +82,12 @@ pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
         .utf8_text
         .iter()
         .find(|t| t.keyword == "XML:com.adobe.xmp")
-        .and_then(|t| t.get_text().ok())
+        .and_then(|t| {
+            // A copy, because it is unpacked in place; and no further than to what a text may be.
+            let mut text = t.clone();
+            text.decompress_text_with_limit(MOST_TEXT).ok()?;
+            text.get_text().ok()
+        })
         .map(String::into_bytes);
     facts.set_density(72);
     Ok(facts)

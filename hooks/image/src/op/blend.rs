@@ -138,9 +138,7 @@ pub(crate) fn lay(
         .weights(0.0, 1.0)
         .is_some_and(|(_, below)| below != 1.0);
     for y in 0..below.height {
-        if y % 16 == 0 {
-            budget.check()?;
-        }
+        budget.row(y, below.width)?;
         let row = inside(y, top, above.height);
         if row.is_none() && !reaches_out {
             continue;

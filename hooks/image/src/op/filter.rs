@@ -31,12 +31,13 @@ fn both_ways(budget: &Budget, picture: Picture, kernel: &[f32]) -> Result<Pictur
     let reach = kernel.len() / 2;
     let (width, height, bands) = (picture.width, picture.height, picture.bands);
     let mut between = Picture::new(budget, width, height, bands)?;
+    let _working = budget.charge(width * bands * size_of::<f32>())?;
     let mut sums = vec![0.0f32; width * bands];
     for y in 0..height {
-        budget.check()?;
         let from = picture.row(y);
         sums.fill(0.0);
         for (i, weight) in kernel.iter().enumerate() {
+            budget.row(y * kernel.len() + i, width)?;
             for x in 0..width {
                 let at = (x + i).saturating_sub(reach).min(width - 1);
                 for b in 0..bands {
@@ -50,9 +51,9 @@ fn both_ways(budget: &Budget, picture: Picture, kernel: &[f32]) -> Result<Pictur
     }
     let mut made = picture;
     for y in 0..height {
-        budget.check()?;
         sums.fill(0.0);
         for (i, weight) in kernel.iter().enumerate() {
+            budget.row(y * kernel.len() + i, width)?;
             let at = (y + i).saturating_sub(reach).min(height - 1);
             for (sum, from) in sums.iter_mut().zip(between.row(at)) {
                 *sum += weight * f32::from(*from);
@@ -75,9 +76,7 @@ fn three_by_three(
     let (width, height, bands) = (picture.width, picture.height, picture.bands);
     let mut made = Picture::new(budget, width, height, bands)?;
     for y in 0..height {
-        if y % 64 == 0 {
-            budget.check()?;
-        }
+        budget.row(y, width)?;
         let rows = [0usize, 1, 2].map(|d| (y + d).saturating_sub(1).min(height - 1));
         for x in 0..width {
             let columns = [0usize, 1, 2].map(|d| (x + d).saturating_sub(1).min(width - 1));
@@ -134,8 +133,8 @@ pub(crate) fn sharpen(budget: &Budget, picture: Picture, how: &Sharpen) -> Resul
         .chunks_exact(width)
         .zip(across.chunks_exact_mut(width))
     {
-        budget.check()?;
         for (x, to) in to.iter_mut().enumerate() {
+            budget.row(x, kernel.len())?;
             let sum: f32 = kernel
                 .iter()
                 .enumerate()
@@ -156,13 +155,13 @@ pub(crate) fn sharpen(budget: &Budget, picture: Picture, how: &Sharpen) -> Resul
     };
     let mut made = picture;
     for y in 0..height {
-        budget.check()?;
         let rows: Vec<(f32, usize)> = kernel
             .iter()
             .enumerate()
             .map(|(i, w)| (*w, (y + i).saturating_sub(reach).min(height - 1) * width))
             .collect();
         for (x, p) in made.row_mut(y).chunks_exact_mut(bands).enumerate() {
+            budget.row(x, kernel.len())?;
             let blurred = rows.iter().map(|(w, at)| w * across[at + x]).sum::<f32>() / scale;
             let [l, a, b] = lab(p);
             let rgb = colour::from_lab([(l + curve(l - blurred)).clamp(0.0, 100.0), a, b]);
@@ -176,29 +175,91 @@ pub(crate) fn sharpen(budget: &Budget, picture: Picture, how: &Sharpen) -> Resul
     Ok(made)
 }
 
-/// The middle one of the samples in a square around each.
+/// The middle one of the samples in a square around each, by counts that go along with the square: what leaves it on the
+/// left is taken out, and what enters it on the right put in.
+///
+/// # Errors
+/// [`Error::Refused`] for a square that is larger than the picture, as libvips has it.
 pub(crate) fn median(budget: &Budget, picture: &Picture, size: usize) -> Result<Picture, Error> {
     let (width, height, bands) = (picture.width, picture.height, picture.bands);
+    if size > width || size > height {
+        return Err(Error::Refused("rank: window too large".to_owned()));
+    }
     let mut made = Picture::new(budget, width, height, bands)?;
     let before = size / 2;
-    let mut square = Vec::with_capacity(size * size);
+    let middle = size * size / 2;
+    let column = |x: usize| x.saturating_sub(before).min(width - 1) * bands;
+    let mut rows = vec![0; size];
     for y in 0..height {
-        budget.check()?;
-        for x in 0..width {
-            for b in 0..bands {
-                square.clear();
-                for dy in 0..size {
-                    let row = (y + dy).saturating_sub(before).min(height - 1) * width;
-                    for dx in 0..size {
-                        let column = (x + dx).saturating_sub(before).min(width - 1);
-                        square.push(picture.data[(row + column) * bands + b]);
+        for (d, row) in rows.iter_mut().enumerate() {
+            *row = (y + d).saturating_sub(before).min(height - 1) * width * bands;
+        }
+        for b in 0..bands {
+            let mut counts = [0usize; 256];
+            for dx in 0..size {
+                budget.row(dx, size)?;
+                for row in &rows {
+                    counts[usize::from(picture.data[row + column(dx) + b])] += 1;
+                }
+            }
+            for x in 0..width {
+                budget.row(x, size)?;
+                if x > 0 {
+                    for row in &rows {
+                        counts[usize::from(picture.data[row + column(x - 1) + b])] -= 1;
+                        counts[usize::from(picture.data[row + column(x + size - 1) + b])] += 1;
                     }
                 }
-                let middle = square.len() / 2;
-                let (_, middle, _) = square.select_nth_unstable(middle);
-                made.data[(y * width + x) * bands + b] = *middle;
+                let mut below = 0;
+                let found = (0..=u8::MAX).find(|v| {
+                    below += counts[usize::from(*v)];
+                    below > middle
+                });
+                made.data[(y * width + x) * bands + b] = found.unwrap_or(u8::MAX);
             }
         }
     }
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Purse;
+
+    #[test]
+    fn the_median_is_the_middle_one_of_a_square() {
+        // NC-111: held against sorting
+        let budget = Budget::new(Purse::new(1 << 20));
+        let (width, height, bands) = (13, 9, 3);
+        let mut picture = Picture::new(&budget, width, height, bands).unwrap();
+        for (i, v) in picture.data.iter_mut().enumerate() {
+            *v = u8::try_from(i * i % 251).unwrap();
+        }
+        for size in [1, 2, 3, 4, 9] {
+            let made = median(&budget, &picture, size).unwrap();
+            for y in 0..height {
+                for x in 0..width {
+                    for b in 0..bands {
+                        let near = |at: usize, d: usize, length: usize| {
+                            (at + d).saturating_sub(size / 2).min(length - 1)
+                        };
+                        let mut all: Vec<u8> = (0..size * size)
+                            .map(|i| {
+                                let (x, y) = (near(x, i % size, width), near(y, i / size, height));
+                                picture.pixel(x, y)[b]
+                            })
+                            .collect();
+                        all.sort_unstable();
+                        assert_eq!(made.pixel(x, y)[b], all[size * size / 2], "{size} {x} {y}");
+                    }
+                }
+            }
+        }
+        let refused = median(&budget, &picture, 10).map(|_| ());
+        assert_eq!(
+            refused,
+            Err(Error::Refused("rank: window too large".to_owned()))
+        );
+    }
 }

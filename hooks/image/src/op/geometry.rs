@@ -57,6 +57,9 @@ pub(crate) fn turn(budget: &Budget, mut picture: Picture, by: Turn) -> Result<Pi
         Turn::Half => {
             let pixels = picture.width * picture.height;
             for i in 0..pixels / 2 {
+                if i % (1 << 16) == 0 {
+                    budget.check()?;
+                }
                 let j = pixels - 1 - i;
                 for b in 0..bands {
                     picture.data.swap(i * bands + b, j * bands + b);
@@ -214,13 +217,12 @@ pub(crate) fn extend(
     }
     let bands = picture.bands;
     let mut made = Picture::new(budget, width, height, bands)?;
+    let _working = budget.charge(width * size_of::<usize>())?;
     let columns: Vec<usize> = (0..width)
         .map(|x| source(edges.with, x, left, picture.width))
         .collect();
     for y in 0..height {
-        if y % 64 == 0 {
-            budget.check()?;
-        }
+        budget.row(y, width)?;
         let from = picture.row(source(edges.with, y, top, picture.height));
         let to = made.row_mut(y);
         for (x, to) in columns.iter().zip(to.chunks_exact_mut(bands)) {
@@ -279,9 +281,7 @@ pub(crate) fn rotate(
         }
     };
     for y in 0..height {
-        if y % 16 == 0 {
-            budget.check()?;
-        }
+        budget.row(y, width)?;
         let row = made.row_mut(y);
         for (x, to) in row.chunks_exact_mut(bands).enumerate() {
             let (px, py) = (real(x) + left, real(y) + top);

@@ -144,6 +144,10 @@ fn enlarge(
 ) -> Result<Picture, Error> {
     let bands = picture.bands;
     let within = |place: i64, length: usize| usize::try_from(place).unwrap_or(0).min(length - 1);
+    let mut made = Picture::new(budget, width, height, bands)?;
+    let stride = width * bands;
+    // Rows of the source with as many columns as the picture will have, those that were asked for last; and the grids.
+    let _working = budget.charge(stride * 16 + width * 96 + height * 24)?;
     let columns: Vec<([usize; 4], [f32; 4])> = grid(picture.width, width, kernel)
         .into_iter()
         .map(|(first, parts)| {
@@ -151,15 +155,9 @@ fn enlarge(
             (places, parts)
         })
         .collect();
-    let mut made = Picture::new(budget, width, height, bands)?;
-    let stride = width * bands;
-    // Rows of the source with as many columns as the picture will have: those that were asked for last.
-    let _working = budget.charge(stride * 16)?;
     let mut rows: [(usize, Vec<f32>); 4] = std::array::from_fn(|_| (usize::MAX, vec![0.0; stride]));
     for (y, (first, parts)) in grid(picture.height, height, kernel).into_iter().enumerate() {
-        if y % 16 == 0 {
-            budget.check()?;
-        }
+        budget.row(y, width)?;
         let wanted = [0, 1, 2, 3].map(|n| within(first + n, picture.height));
         for row in wanted {
             let slot = &mut rows[row % 4];
@@ -195,9 +193,11 @@ fn step(
 ) -> Result<Picture, Error> {
     let failed = |e: String| Error::CorruptData(format!("resize: {e}"));
     let mut made = Picture::new(budget, width, height, picture.bands)?;
-    // Rows are done before columns, or the other way round: one of the two lies between.
+    // Rows are done before columns, or the other way round: one of the two lies between. And the weights, of
+    // which the widest of kernels has nine for each place of the longer side.
     let between = (width * picture.height).max(picture.width * height) * picture.bands;
-    let _working = budget.charge(between)?;
+    let weights = (picture.width + picture.height + width + height) * 108;
+    let _working = budget.charge(between + weights)?;
     let pixels = layout(picture.bands);
     let from = ImageRef::new(
         number::length(picture.width),

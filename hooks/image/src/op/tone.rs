@@ -4,7 +4,7 @@ use crate::{
     Error,
     budget::Budget,
     colour, number,
-    picture::Picture,
+    picture::{Pages, Picture},
     pipeline::{Modulate, Threshold},
 };
 
@@ -152,9 +152,7 @@ pub(crate) fn modulate(
     let (sin, cos) = how.hue.to_radians().sin_cos();
     let turned = [cos * how.saturation, sin * how.saturation];
     for y in 0..picture.height {
-        if y % 16 == 0 {
-            budget.check()?;
-        }
+        budget.row(y, picture.width)?;
         let bands = picture.bands;
         for p in picture.row_mut(y).chunks_exact_mut(bands) {
             let [l, a, b] = if is_grey {
@@ -162,7 +160,8 @@ pub(crate) fn modulate(
             } else {
                 colour::to_lab(p)
             };
-            let l = (l * how.brightness + how.lightness).clamp(0.0, 100.0);
+            // Not bounded above, as in libvips: what is lighter than white keeps its hue until it is light again.
+            let l = (l * how.brightness + how.lightness).max(0.0);
             let rgb = colour::from_lab([
                 l,
                 a * turned[0] - b * turned[1],
@@ -178,13 +177,13 @@ pub(crate) fn modulate(
     Ok(picture)
 }
 
-/// Stretches lightness between two percentiles over its whole range.
+/// Stretches lightness between two percentiles over its whole range: the same for all pages, as if they were one picture.
 pub(crate) fn normalise(
     budget: &Budget,
-    picture: Picture,
+    pages: Pages,
     [lower, upper]: [f32; 2],
-) -> Result<Picture, Error> {
-    let is_grey = picture.bands < 3;
+) -> Result<Pages, Error> {
+    let is_grey = pages.first().bands < 3;
     let lab = |p: &[u8]| {
         if is_grey {
             colour::to_lab(&[p[0]; 3])
@@ -194,14 +193,14 @@ pub(crate) fn normalise(
     };
     let mut counts = [0u64; 101];
     let mut total = 0u64;
-    for y in 0..picture.height {
-        if y % 16 == 0 {
-            budget.check()?;
-        }
-        for p in picture.row(y).chunks_exact(picture.bands) {
-            let bin = number::rounded((lab(p)[0] - 0.5).max(0.0).into()).unwrap_or(0);
-            counts[bin.min(100) as usize] += 1;
-            total += 1;
+    for picture in &pages.pages {
+        for y in 0..picture.height {
+            budget.row(y, picture.width)?;
+            for p in picture.row(y).chunks_exact(picture.bands) {
+                let bin = number::rounded((lab(p)[0] - 0.5).max(0.0).into()).unwrap_or(0);
+                counts[bin.min(100) as usize] += 1;
+                total += 1;
+            }
         }
     }
     // As libvips finds it: in a cumulative histogram as long as it has values, cut to whole numbers, and one after its end
@@ -235,26 +234,25 @@ pub(crate) fn normalise(
         percentile(upper)
     };
     if (high - low).abs() <= 1.0 {
-        return Ok(picture);
+        return Ok(pages);
     }
     let factor = 100.0 / (high - low);
-    let mut picture = picture;
-    for y in 0..picture.height {
-        if y % 16 == 0 {
-            budget.check()?;
-        }
-        let bands = picture.bands;
-        for p in picture.row_mut(y).chunks_exact_mut(bands) {
-            let [l, a, b] = lab(p);
-            let rgb = colour::from_lab([((l - low) * factor).clamp(0.0, 100.0), a, b]);
-            if is_grey {
-                p[0] = rgb[1];
-            } else {
-                p[..3].copy_from_slice(&rgb);
+    pages.each(|mut picture| {
+        let (width, bands) = (picture.width, picture.bands);
+        for y in 0..picture.height {
+            budget.row(y, width)?;
+            for p in picture.row_mut(y).chunks_exact_mut(bands) {
+                let [l, a, b] = lab(p);
+                let rgb = colour::from_lab([((l - low) * factor).clamp(0.0, 100.0), a, b]);
+                if is_grey {
+                    p[0] = rgb[1];
+                } else {
+                    p[..3].copy_from_slice(&rgb);
+                }
             }
         }
-    }
-    Ok(picture)
+        Ok(picture)
+    })
 }
 
 /// Light and dark of one colour.
@@ -313,9 +311,7 @@ pub(crate) fn halve_chroma(budget: &Budget, picture: &mut Picture) -> Result<(),
     let luma =
         |p: &[u8]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
     for y in (0..picture.height).step_by(2) {
-        if y % 64 == 0 {
-            budget.check()?;
-        }
+        budget.row(y, picture.width)?;
         for x in (0..picture.width).step_by(2) {
             let mut places = [0usize; 4];
             let mut count = 0;

@@ -1,52 +1,9 @@
 //! Bytes that strangers wrote: none of them may cost more than was granted, or more than an error (NC-116).
 
-#![recursion_limit = "256"]
+use fourfront_image::{Error, metadata, run, stats};
+use serde_json::json;
 
-use fourfront_image::{
-    Error, Pipeline,
-    budget::{Budget, Purse},
-    metadata, run, stats,
-};
-use serde_json::{Value, json};
-
-/// A recording as `hooks/js/sharp.js` makes it when nothing is asked for.
-fn recorded(input: Value, format: &str) -> Value {
-    json!({
-        "input": input, "orientBefore": false, "rotateBefore": false, "angle": 0, "rotation": 0.0, "rotationBackground": [0, 0, 0, 255],
-        "flip": false, "flop": false, "trim": null, "extractBefore": null,
-        "resize": { "width": null, "height": null, "fit": "cover", "position": 0, "background": [0, 0, 0, 255], "kernel": "lanczos3",
-            "withoutEnlargement": false, "withoutReduction": false, "fastShrinkOnLoad": true },
-        "extractAfter": null, "extend": null, "flatten": null, "unflatten": false, "gamma": null, "greyscale": false, "median": 0,
-        "threshold": null, "blur": null, "recomb": [], "modulate": null, "sharpen": null, "composite": [], "linear": null,
-        "normalise": null, "tint": null, "removeAlpha": false, "ensureAlpha": null, "colourspace": "srgb", "extractChannel": null,
-        "negate": null,
-        "kept": { "exif": true, "xmp": true, "icc": true, "profile": null, "orientation": null, "density": null, "fields": [],
-            "merge": true, "xmpText": null },
-        "output": {
-            "format": format,
-            "jpeg": { "quality": 80, "progressive": false, "chromaSubsampling": "4:2:0", "optimiseCoding": true, "quantisationTable": 0, "mozjpeg": false },
-            "png": { "progressive": false, "compressionLevel": 6, "adaptiveFiltering": false, "palette": false, "bitdepth": 8, "dither": 1.0 },
-            "webp": { "quality": 80, "alphaQuality": 100, "lossless": false, "nearLossless": false, "smartSubsample": false, "smartDeblock": false,
-                "preset": "default", "effort": 0, "exact": false },
-            "gif": { "bitdepth": 8, "dither": 1.0 },
-            "avif": { "quality": 50, "lossless": false, "compression": "av1", "effort": 0, "chromaSubsampling": "4:4:4", "bitdepth": 8 },
-            "tiff": { "quality": 80, "compression": "lzw", "predictor": null }, "loop": null, "delay": [] },
-    })
-}
-
-fn input(buffer: Option<usize>) -> Value {
-    json!({ "buffer": buffer, "raw": null, "create": null, "failOn": "none", "limitInputPixels": 268_402_689u64, "autoOrient": true,
-        "ignoreIcc": false, "page": -1, "pages": -1 })
-}
-
-fn pipeline(value: Value) -> Pipeline {
-    serde_json::from_value(value).expect("a recording")
-}
-
-fn budget(bytes: usize) -> (std::sync::Arc<Purse>, Budget) {
-    let purse = Purse::new(bytes);
-    (purse.clone(), Budget::new(purse))
-}
+use super::{budget, input, pipeline, recorded};
 
 /// A small file of a format, with something in it.
 fn sample(format: &str) -> Vec<u8> {
@@ -114,7 +71,7 @@ fn damaged_files_cost_an_error_at_most() {
                 Err(_) => refused += 1,
             }
             let facts = serde_json::from_value(input(Some(0))).expect("an input");
-            let _ = metadata(&facts, &[&bytes]);
+            let _ = metadata(&budget, &facts, &[&bytes]);
             let _ = stats(&budget, &facts, &[&bytes]);
             assert_eq!(purse.left(), 48 << 20, "all of it is given back");
         }

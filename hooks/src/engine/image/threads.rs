@@ -2,10 +2,10 @@
 //!
 //! Functions take turns: one with a hundred pictures does not keep the next one waiting for them all.
 //!
-//! Some work hears nothing until it is done: the encoder of AVIF may be at one picture for minutes. When the call that asked
-//! for it is over meanwhile, it is *given up*: another thread takes the place of its own, which ends with it, and the function
-//! gets no turn before that. So what a function leaves behind is at most what as many threads as there are cores were at, it
-//! keeps nobody else waiting, and its memory stays in the function's account.
+//! Work ends at its next look when the call that asked for it is over, and some has few of them: the encoder of AVIF may be
+//! at one picture for minutes. So it is *given up* at once: another thread takes the place of its own, which ends with it,
+//! and the function gets no turn before that. What a function leaves behind is at most what as many threads as there are
+//! cores were at, it keeps nobody else waiting, and its memory stays in the function's account.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -39,16 +39,16 @@ pub(super) struct Work {
     whose: String,
     /// Whether nobody waits any more.
     is_over: AtomicBool,
-    hearing: Mutex<Hearing>,
+    stage: Mutex<Stage>,
 }
 
-/// Whether work can be told that nobody waits.
+/// How far work has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Hearing {
-    Hears,
-    /// It looks at nothing until it is done.
-    Deaf,
-    /// Nobody waited while it was deaf, and another thread has its place.
+enum Stage {
+    /// It waits for its turn, or it is done.
+    Resting,
+    Running,
+    /// It runs, nobody waits for it, and another thread has the place of its own.
     GivenUp,
 }
 
@@ -57,7 +57,7 @@ impl Work {
         Arc::new(Self {
             whose,
             is_over: AtomicBool::new(false),
-            hearing: Mutex::new(Hearing::Hears),
+            stage: Mutex::new(Stage::Resting),
         })
     }
 
@@ -65,25 +65,20 @@ impl Work {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Says that the work will look at nothing for a while, or that it does again. `false` if nobody waits for it.
-    pub(super) fn set_deaf(&self, is_deaf: bool) -> bool {
-        let mut hearing = self.hearing();
-        if *hearing != Hearing::GivenUp {
-            *hearing = if is_deaf {
-                Hearing::Deaf
-            } else {
-                Hearing::Hears
-            };
+    /// Nothing is left to do but to tell, after which nobody waits.
+    pub(super) fn done(&self) {
+        let mut stage = self.stage();
+        if *stage == Stage::Running {
+            *stage = Stage::Resting;
         }
-        !self.is_over()
     }
 
-    fn hearing(&self) -> MutexGuard<'_, Hearing> {
-        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Held by who waits. Without it the work ends as soon as it hears.
+/// Held by who waits. Without it the work ends at its next look.
 pub(super) struct Ticket {
     threads: Arc<Threads>,
     work: Arc<Work>,
@@ -200,10 +195,10 @@ impl Threads {
     fn leave(self: &Arc<Self>, work: &Work) {
         // Held until there is another thread, so that the one at work does not end before.
         let mut turns = self.turns();
-        let mut hearing = work.hearing();
+        let mut stage = work.stage();
         work.is_over.store(true, Ordering::Release);
-        if *hearing == Hearing::Deaf && self.add().is_ok() {
-            *hearing = Hearing::GivenUp;
+        if *stage == Stage::Running && self.add().is_ok() {
+            *stage = Stage::GivenUp;
             *turns.given_up.entry(work.whose.clone()).or_default() += 1;
         }
     }
@@ -211,6 +206,13 @@ impl Threads {
     fn work(&self) {
         loop {
             let job = self.next();
+            {
+                let mut stage = job.work.stage();
+                if job.work.is_over() {
+                    continue;
+                }
+                *stage = Stage::Running;
+            }
             (job.run)();
             if self.is_replaced(&job.work) {
                 return;
@@ -236,7 +238,8 @@ impl Threads {
     /// Whether another thread has taken the place of this one while it was at this work, which is done now.
     fn is_replaced(&self, work: &Work) -> bool {
         let mut turns = self.turns();
-        if *work.hearing() != Hearing::GivenUp {
+        let stage = std::mem::replace(&mut *work.stage(), Stage::Resting);
+        if stage != Stage::GivenUp {
             return false;
         }
         if let Some(left) = turns.given_up.get_mut(&work.whose) {
@@ -282,22 +285,25 @@ mod tests {
     }
 
     #[test]
-    fn work_that_hears_nothing_is_given_up_and_keeps_only_its_own_function_waiting() {
+    fn work_that_nobody_waits_for_keeps_only_its_own_function_waiting() {
         // NC-116, LE-250: one thread, and its work is at something that ends when this test says so.
         let threads = Threads::new(1);
         let (finish, finished) = mpsc::channel::<()>();
         let (begin, begun) = mpsc::channel();
         let (tell, told) = mpsc::channel();
-        let deaf = Work::new("a".to_owned());
+        let work = Work::new("a".to_owned());
         let ticket = threads
-            .take(deaf.clone(), {
+            .take(work.clone(), {
                 let tell = tell.clone();
                 move || {
-                    assert!(deaf.set_deaf(true), "somebody waits");
                     begin.send(()).unwrap();
                     finished.recv_timeout(LONG).unwrap();
-                    assert!(!deaf.set_deaf(false), "nobody waits");
-                    tell.send("a, given up").unwrap();
+                    tell.send(if work.is_over() {
+                        "given up"
+                    } else {
+                        "asked for"
+                    })
+                    .unwrap();
                 }
             })
             .unwrap();
@@ -312,31 +318,37 @@ mod tests {
         assert_eq!(told.recv_timeout(LONG), Ok("b"));
         assert!(told.try_recv().is_err(), "the function waits for itself");
         finish.send(()).unwrap();
-        assert_eq!(told.recv_timeout(LONG), Ok("a, given up"));
+        assert_eq!(told.recv_timeout(LONG), Ok("given up"));
         assert_eq!(told.recv_timeout(LONG), Ok("a"));
         drop(others);
         assert!(threads.turns().given_up.is_empty());
     }
 
     #[test]
-    fn work_that_hears_is_left_to_end_by_itself() {
-        // NC-116
+    fn work_that_nobody_waits_for_is_not_begun() {
+        // NC-116, LE-250
         let threads = Threads::new(1);
+        let (begin, begun) = mpsc::channel();
+        let (finish, finished) = mpsc::channel::<()>();
         let (tell, told) = mpsc::channel();
-        let work = Work::new("a".to_owned());
-        let ticket = threads
-            .take(work.clone(), {
-                let work = work.clone();
-                move || {
-                    while !work.is_over() {
-                        thread::yield_now();
-                    }
-                    tell.send(work.set_deaf(true)).unwrap();
-                }
+        let first = threads
+            .take(Work::new("a".to_owned()), move || {
+                begin.send(()).unwrap();
+                finished.recv_timeout(LONG).unwrap();
             })
             .unwrap();
-        drop(ticket);
-        assert_eq!(told.recv_timeout(LONG), Ok(false), "it need not begin");
+        begun.recv_timeout(LONG).unwrap();
+        let tickets = ["left", "wanted"].map(|name| {
+            let tell = tell.clone();
+            let run = move || tell.send(name).unwrap();
+            threads.take(Work::new(name.to_owned()), run).unwrap()
+        });
+        let [left, wanted] = tickets;
+        drop(left);
+        finish.send(()).unwrap();
+        assert_eq!(told.recv_timeout(LONG), Ok("wanted"));
+        assert!(told.try_recv().is_err());
+        drop((first, wanted));
         assert!(threads.turns().given_up.is_empty());
     }
 }
