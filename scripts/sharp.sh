@@ -31,8 +31,8 @@ trap finish EXIT
 cp -r conformance/sharp/. "$folder"
 cd "$folder"
 [ -d node_modules/sharp ] || npm ci --silent --no-audit --no-fund --prefer-offline
-[ -d corpus ] || node corpus.mjs corpus >/dev/null
-rm -rf bundle
+rm -rf corpus bundle
+node corpus.mjs corpus >/dev/null
 node bundle.mjs corpus bundle >/dev/null
 node run.mjs corpus peer.jsonl "${names[@]}"
 

@@ -32,6 +32,13 @@ const index = JSON.parse(readFileSync(join(corpus, 'index.json'), 'utf8'));
 const wanted = pairs(index).filter(({ image, pipeline }) =>
   !options.only || options.only.includes(image.name) || options.only.includes(pipeline.name));
 
+// A name that nothing has is a mistake, and no reason to compare less.
+const strange = options.only?.filter((name) => !wanted.some(({ image, pipeline }) => name === image.name || name === pipeline.name));
+if (strange?.length > 0) {
+  console.error(`no image or pipeline has the name ${strange.join(', ')}`);
+  process.exit(2);
+}
+
 const lines = [];
 const began = performance.now();
 let failed = 0;

@@ -134,7 +134,10 @@ async fn a_recording_that_a_function_changes_is_refused() {
     .await;
     assert_eq!(
         told,
-        json!([[10, 6], "fourfront: sharp: what is recorded is not supported"])
+        json!([
+            [10, 6],
+            "fourfront: sharp: what is recorded is not supported"
+        ])
     );
 }
 

@@ -6,7 +6,10 @@ use ::gif::{
     ColorOutput, DecodeOptions, Decoder, DisposalMethod, Encoder, Frame, MemoryLimit, Repeat,
 };
 
-use super::{Metadata, Reading};
+use super::{
+    Metadata, Reading,
+    gif_controls::{Controls, Disposal},
+};
 use crate::{
     Error,
     budget::Budget,
@@ -20,36 +23,61 @@ const MOST_PAGES: u32 = 1 << 16;
 
 fn decoder(bytes: &[u8], is_looking: bool) -> Result<Decoder<&[u8]>, Error> {
     let mut options = DecodeOptions::new();
-    options.set_color_output(ColorOutput::RGBA);
-    // What pages take is counted before.
+    // Numbers of colours, a row at a time: pages are never whole anywhere but on the canvas, however large they claim to be.
+    options.set_color_output(ColorOutput::Indexed);
     options.set_memory_limit(MemoryLimit::Unlimited);
     options.skip_frame_decoding(is_looking);
     options.read_info(bytes).map_err(header)
 }
 
-fn header(error: ::gif::DecodingError) -> Error {
+fn header(error: impl std::fmt::Display) -> Error {
     Error::CorruptHeader(format!("gifload_buffer: {error}"))
+}
+
+/// How large the canvas is, in pixels: as the screen, or as the first page where that goes beyond. Sizes of usual monitors, and
+/// sizes above 2048, say where a file was made and not how large it is: there, the first page alone counts, as in libnsgif.
+fn canvas_size(screen: (u16, u16), first: &Frame<'_>) -> (u32, u32) {
+    const MONITORS: [(u16, u16); 6] = [
+        (640, 480),
+        (640, 512),
+        (800, 600),
+        (1024, 768),
+        (1280, 1024),
+        (1600, 1200),
+    ];
+    const MOST: u16 = 2048;
+    let (width, height) = screen;
+    let says_nothing =
+        MONITORS.contains(&screen) || width == 0 || height == 0 || width > MOST || height > MOST;
+    let (width, height) = if says_nothing { (1, 1) } else { screen };
+    (
+        u32::from(width).max(u32::from(first.left) + u32::from(first.width)),
+        u32::from(height).max(u32::from(first.top) + u32::from(first.height)),
+    )
 }
 
 /// What stands before and between the pixels of its pages.
 pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
     let mut decoder = decoder(bytes, true)?;
-    let (width, height) = (decoder.width(), decoder.height());
+    let screen = (decoder.width(), decoder.height());
+    let (mut width, mut height) = (0, 0);
     let mut delay = Vec::new();
     let mut count = 0;
     let mut has_alpha = false;
     let mut is_interlaced = false;
-    let mut covers = true;
+    let mut controls = Controls::of(bytes);
+    let mut bits = palette_bits(decoder.global_palette());
     while count < MOST_PAGES {
         match decoder.next_frame_info() {
             Ok(Some(frame)) => {
                 has_alpha |= frame.transparent.is_some();
                 is_interlaced |= frame.interlaced;
                 if count == 0 {
-                    covers = (frame.left, frame.top) == (0, 0)
-                        && (frame.width, frame.height) == (width, height);
+                    (width, height) = canvas_size(screen, frame);
                 }
-                delay.push(u32::from(frame.delay) * 10);
+                bits = bits.max(palette_bits(frame.palette.as_deref()));
+                let control = controls.next().unwrap_or_default();
+                delay.push(u32::from(control.delay) * 10);
                 count += 1;
             }
             Ok(None) => break,
@@ -57,26 +85,23 @@ pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
             Err(_) => break,
         }
     }
-    if count == 0 || width == 0 || height == 0 {
-        return Err(Error::CorruptHeader(
-            "gifload_buffer: no frames in GIF".to_owned(),
-        ));
+    if count == 0 {
+        return Err(header("no frames in GIF"));
     }
-    let has_alpha = has_alpha || !covers;
     let repeats = match decoder.repeat() {
         Repeat::Infinite => 0,
         // After the first time.
         Repeat::Finite(n) => u32::from(n) + 1,
     };
     let mut facts = Metadata {
-        width: width.into(),
-        height: height.into(),
+        width,
+        height,
         space: "srgb",
         channels: if has_alpha { 4 } else { 3 },
         depth: "uchar",
         is_progressive: is_interlaced,
         is_palette: true,
-        bits_per_sample: Some(8),
+        bits_per_sample: Some(bits),
         pages: Some(count),
         repeats: Some(repeats),
         delay,
@@ -88,6 +113,12 @@ pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
     Ok(facts)
 }
 
+/// Bits of the numbers that a palette has colours for.
+fn palette_bits(palette: Option<&[u8]>) -> u8 {
+    let colours = palette.map_or(0, |palette| palette.len() / 3);
+    (0..8).find(|bits| colours <= 1 << bits).unwrap_or(8)
+}
+
 /// Pages as they are shown, each of them the whole picture.
 pub(super) fn decode(
     budget: &Budget,
@@ -97,41 +128,55 @@ pub(super) fn decode(
 ) -> Result<Pages, Error> {
     let (width, height) = (facts.width as usize, facts.height as usize);
     let mut decoder = decoder(bytes, false)?;
+    let background = background(&decoder);
     let mut canvas = Picture::new(budget, width, height, 4)?;
-    // One page as the decoder hands it out, and what lies below it.
-    let _working = budget.charge(width * height * 8)?;
+    // What lies below a page, and a row of it.
+    let _working = budget.charge(width * height * 4 + usize::from(u16::MAX))?;
     let last = reading.pages.map(|n| reading.page + n);
     let bands = usize::from(facts.channels);
+    let mut colours = Colours::of(decoder.global_palette());
     let mut pages = Vec::new();
     let mut delays = Vec::new();
     let mut number = 0;
+    let mut controls = Controls::of(bytes);
     while last.is_none_or(|last| number < last) {
         budget.check()?;
-        let frame = match decoder.read_next_frame() {
-            Ok(Some(frame)) => frame,
+        let broken = |error: &dyn std::fmt::Display| {
+            Err(Error::CorruptData(format!("gifload_buffer: {error}")))
+        };
+        let frame = match decoder.next_frame_info() {
+            Ok(Some(frame)) => frame.clone(),
             Ok(None) => break,
-            Err(error) if reading.is_strict || pages.is_empty() => {
-                return Err(Error::CorruptData(format!("gifload_buffer: {error}")));
-            }
+            Err(error) if reading.is_strict || pages.is_empty() => return broken(&error),
             Err(_) => break,
         };
-        let before = (frame.dispose == DisposalMethod::Previous).then(|| canvas.data.clone());
-        lay(&mut canvas, frame);
+        let control = controls.next().unwrap_or_default();
+        let before = (control.disposal == Disposal::Previous).then(|| canvas.data.clone());
+        match lay(budget, &mut canvas, &mut decoder, &frame, &mut colours) {
+            Ok(()) => {}
+            Err(Unread::Given(error)) => return Err(error),
+            Err(Unread::Broken(error)) if reading.is_strict || pages.is_empty() => {
+                return broken(&error);
+            }
+            Err(Unread::Broken(_)) => break,
+        }
         if number >= reading.page {
             pages.push(canvas.map(budget, bands, |from, to| to.copy_from_slice(&from[..bands]))?);
-            delays.push(u32::from(frame.delay) * 10);
+            delays.push(u32::from(control.delay) * 10);
         }
-        match frame.dispose {
-            DisposalMethod::Background => clear(&mut canvas, frame),
-            DisposalMethod::Previous => canvas.data = before.unwrap_or_default(),
-            DisposalMethod::Any | DisposalMethod::Keep => {}
+        match control.disposal {
+            // Where a page has nothing transparent, what it leaves behind has not either.
+            Disposal::Background if frame.transparent.is_some() => {
+                clear(&mut canvas, &frame, [0; 4]);
+            }
+            Disposal::Background => clear(&mut canvas, &frame, background),
+            Disposal::Previous => canvas.data = before.unwrap_or_default(),
+            Disposal::Keep => {}
         }
         number += 1;
     }
     if pages.is_empty() {
-        return Err(Error::CorruptHeader(
-            "gifload_buffer: bad page number".to_owned(),
-        ));
+        return Err(header("bad page number"));
     }
     Ok(Pages {
         pages,
@@ -140,37 +185,130 @@ pub(super) fn decode(
     })
 }
 
-/// The part of a row of the canvas that a page covers, for each row that it has there.
-fn rows(
-    width: usize,
-    height: usize,
-    frame: &Frame<'_>,
-) -> impl Iterator<Item = (usize, usize, usize)> {
-    let left = usize::from(frame.left).min(width);
-    let right = (left + usize::from(frame.width)).min(width);
-    let top = usize::from(frame.top).min(height);
-    let bottom = (top + usize::from(frame.height)).min(height);
-    (top..bottom).map(move |y| (y - top, (y * width + left) * 4, (right - left) * 4))
+/// The colour of the screen: that of its number, the first where the number says nothing, black without a palette.
+fn background(decoder: &Decoder<&[u8]>) -> [u8; 4] {
+    let palette = decoder.global_palette().unwrap_or_default();
+    let number = decoder.bg_color().unwrap_or(0);
+    let colour = palette.get(number * 3..).unwrap_or_default();
+    match colour.first_chunk().or_else(|| palette.first_chunk()) {
+        Some([r, g, b]) => [*r, *g, *b, 255],
+        None => [0, 0, 0, 255],
+    }
 }
 
-fn lay(canvas: &mut Picture, frame: &Frame<'_>) {
-    let stride = usize::from(frame.width) * 4;
-    for (y, at, length) in rows(canvas.width, canvas.height, frame) {
-        let Some(from) = frame.buffer.get(y * stride..y * stride + length) else {
-            return;
+/// Colours by their numbers. Those that no palette has are transparent black, or what they were in the page before.
+struct Colours {
+    of_screen: [[u8; 4]; 256],
+    of_page: [[u8; 4]; 256],
+}
+
+impl Colours {
+    fn of(screen: Option<&[u8]>) -> Self {
+        let mut colours = Self {
+            of_screen: [[0; 4]; 256],
+            of_page: [[0; 4]; 256],
         };
-        let to = &mut canvas.data[at..at + length];
-        for (from, to) in from.chunks_exact(4).zip(to.chunks_exact_mut(4)) {
-            if from[3] != 0 {
-                to.copy_from_slice(from);
-            }
+        set(&mut colours.of_screen, screen.unwrap_or_default());
+        colours
+    }
+
+    /// Those that count for a page.
+    fn for_page(&mut self, page: Option<&[u8]>) -> &[[u8; 4]; 256] {
+        let Some(palette) = page else {
+            return &self.of_screen;
+        };
+        set(&mut self.of_page, palette);
+        &self.of_page
+    }
+}
+
+fn set(table: &mut [[u8; 4]; 256], palette: &[u8]) {
+    for (entry, colour) in table.iter_mut().zip(palette.chunks_exact(3)) {
+        if let [r, g, b] = *colour {
+            *entry = [r, g, b, 255];
         }
     }
 }
 
-fn clear(canvas: &mut Picture, frame: &Frame<'_>) {
-    for (_, at, length) in rows(canvas.width, canvas.height, frame) {
-        canvas.data[at..at + length].fill(0);
+/// Why a page was not laid.
+enum Unread {
+    /// Nobody waits for it.
+    Given(Error),
+    Broken(::gif::DecodingError),
+}
+
+/// The part of the canvas that a page covers, in pixels: left, top, width, height.
+fn covered(canvas: &Picture, frame: &Frame<'_>) -> (usize, usize, usize, usize) {
+    let left = usize::from(frame.left).min(canvas.width);
+    let top = usize::from(frame.top).min(canvas.height);
+    let width = usize::from(frame.width).min(canvas.width - left);
+    let height = usize::from(frame.height).min(canvas.height - top);
+    (left, top, width, height)
+}
+
+/// Reads a page row by row onto the canvas. Of rows that are missing nothing is laid: what has begun is shown, as the peer does.
+fn lay(
+    budget: &Budget,
+    canvas: &mut Picture,
+    decoder: &mut Decoder<&[u8]>,
+    frame: &Frame<'_>,
+    colours: &mut Colours,
+) -> Result<(), Unread> {
+    /// Rows between two looks at whether anybody waits: of 64 KB at most.
+    const ROWS: usize = 64;
+    let colours = colours.for_page(frame.palette.as_deref());
+    let (left, top, width, height) = covered(canvas, frame);
+    if width == 0 || height == 0 {
+        return Ok(());
+    }
+    let mut row = vec![0; usize::from(frame.width)];
+    // Rows below the canvas come last, and are not read at all. Where rows are interlaced, those of the canvas are counted.
+    for (count, y) in order(height, frame.interlaced).enumerate() {
+        if count % ROWS == 0 {
+            budget.check().map_err(Unread::Given)?;
+        }
+        // Not the number of a colour in most palettes: it tells how far a row goes that ends too early.
+        const NONE: u8 = u8::MAX;
+        row.fill(NONE);
+        let is_whole = decoder.fill_buffer(&mut row).map_err(Unread::Broken)?;
+        let there = if is_whole {
+            width
+        } else {
+            let end = row.iter().rposition(|index| *index != NONE);
+            end.map_or(0, |last| last + 1).min(width)
+        };
+        let to = canvas.row_mut(top + y).chunks_exact_mut(4).skip(left);
+        for (index, to) in row.iter().take(there).zip(to) {
+            if frame.transparent != Some(*index) {
+                to.copy_from_slice(&colours[usize::from(*index)]);
+            }
+        }
+        if !is_whole {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// In which order rows stand in a file.
+fn order(height: usize, is_interlaced: bool) -> impl Iterator<Item = usize> {
+    let passes: &[(usize, usize)] = if is_interlaced {
+        &[(0, 8), (4, 8), (2, 4), (1, 2)]
+    } else {
+        &[(0, 1)]
+    };
+    passes
+        .iter()
+        .flat_map(move |(first, step)| (*first..height).step_by(*step))
+}
+
+fn clear(canvas: &mut Picture, frame: &Frame<'_>, colour: [u8; 4]) {
+    let (left, top, width, height) = covered(canvas, frame);
+    for y in top..top + height {
+        let row = canvas.row_mut(y).chunks_exact_mut(4);
+        for pixel in row.skip(left).take(width) {
+            pixel.copy_from_slice(&colour);
+        }
     }
 }
 

@@ -25,7 +25,6 @@ const ICC: &[u8] = b"ICC_PROFILE\0";
 pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
     let mut facts = Metadata {
         depth: "uchar",
-        bits_per_sample: Some(8),
         ..Metadata::default()
     };
     let mut profile: Vec<(u8, &[u8])> = Vec::new();
@@ -133,24 +132,26 @@ impl<'a> Iterator for Segments<'a> {
     type Item = (u8, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let at = self
-            .0
-            .windows(2)
-            .position(|w| w[0] == 0xff && w[1] != 0xff && w[1] != 0)?;
-        let marker = self.0[at + 1];
-        let rest = &self.0[at + 2..];
-        // A scan or the end: nothing more is known before the pixels.
-        if matches!(marker, 0xda | 0xd9) {
-            return None;
+        loop {
+            let at = self
+                .0
+                .windows(2)
+                .position(|w| w[0] == 0xff && w[1] != 0xff && w[1] != 0)?;
+            let marker = self.0[at + 1];
+            let rest = &self.0[at + 2..];
+            // A scan or the end: nothing more is known before the pixels.
+            if matches!(marker, 0xda | 0xd9) {
+                return None;
+            }
+            if matches!(marker, 0x01 | 0xd0..=0xd8) {
+                self.0 = rest;
+                continue;
+            }
+            let length = usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));
+            let body = rest.get(2..length)?;
+            self.0 = &rest[length..];
+            return Some((marker, body));
         }
-        if matches!(marker, 0x01 | 0xd0..=0xd8) {
-            self.0 = rest;
-            return self.next();
-        }
-        let length = usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));
-        let body = rest.get(2..length)?;
-        self.0 = &rest[length..];
-        Some((marker, body))
     }
 }
 
@@ -161,15 +162,33 @@ pub(super) fn decode(
     facts: &Metadata,
     reading: Reading,
 ) -> Result<Pages, Error> {
+    let mut picture = samples(budget, bytes, facts, reading, Hues::Told)?;
+    if picture.bands == 4 {
+        picture = colour::inks_to_rgb(budget, &picture, facts.icc.as_deref())?;
+    }
+    Ok(Pages::still(picture))
+}
+
+/// What three samples of a pixel are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hues {
+    /// What the file says, or lightness and two colours; they become RGB.
+    Told,
+    /// What they are to be already.
+    Given,
+}
+
+/// The samples: grey, RGB, or four inks as Adobe's programs write them, of which 255 is none.
+pub(super) fn samples(
+    budget: &Budget,
+    bytes: &[u8],
+    facts: &Metadata,
+    reading: Reading,
+    hues: Hues,
+) -> Result<Picture, Error> {
     let (width, height) = (facts.width as usize, facts.height as usize);
     let bands = usize::from(facts.channels);
-    // Coefficients of all of it are kept where they come in several scans.
-    let working = if facts.is_progressive {
-        width * height * bands * 2
-    } else {
-        width * bands * 64
-    };
-    let working = budget.charge(working)?;
+    let working = budget.charge(working(bytes, facts))?;
     let space = match bands {
         1 => ColorSpace::Luma,
         4 => ColorSpace::CMYK,
@@ -182,6 +201,25 @@ pub(super) fn decode(
         .jpeg_set_out_colorspace(space);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(damage)?;
+    // It reads headers in its own way: what was charged for has to be what it found.
+    let agrees = |info: zune_jpeg::ImageInfo| {
+        info.components == facts.channels
+            && (info.sof != Default::default()) == facts.is_progressive
+    };
+    if !decoder.info().is_some_and(agrees) {
+        return Err(damage("headers contradict each other"));
+    }
+    // The decoder makes RGB of everything, and leaves alone what is asked for as it is.
+    let found = decoder.input_colorspace();
+    let is_ycck = bands == 4 && found == Some(ColorSpace::YCCK);
+    if is_ycck {
+        decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::YCCK));
+    } else if bands == 3
+        && hues == Hues::Given
+        && let Some(found) = found
+    {
+        decoder.set_options(options.jpeg_set_out_colorspace(found));
+    }
     let mut picture = Picture::new(budget, width, height, bands)?;
     if decoder.output_buffer_size() != Some(picture.data.len()) {
         return Err(damage("sizes differ"));
@@ -189,10 +227,48 @@ pub(super) fn decode(
     decoder.decode_into(&mut picture.data).map_err(damage)?;
     drop(working);
     budget.check()?;
-    if bands == 4 {
-        picture = colour::inks_to_rgb(budget, &picture, facts.icc.as_deref())?;
+    if is_ycck {
+        for pixel in picture.pixels_mut() {
+            if let [y, cb, cr, _] = pixel {
+                let [r, g, b] = rgb(*y, *cb, *cr);
+                (*y, *cb, *cr) = (255 - r, 255 - g, 255 - b);
+            }
+        }
     }
-    Ok(Pages::still(picture))
+    Ok(picture)
+}
+
+/// Bytes that the decoder takes beside the picture: rows of blocks, and the coefficients of all of it where they come in several
+/// scans.
+fn working(bytes: &[u8], facts: &Metadata) -> usize {
+    // Blocks of eight for the least of a component, of which others have up to four on each side.
+    const MOST: usize = 32;
+    let bands = usize::from(facts.channels);
+    let across = (facts.width as usize).next_multiple_of(MOST);
+    let down = (facts.height as usize).next_multiple_of(MOST);
+    let rows = across * bands * MOST * 8;
+    let mut segments = Segments(bytes.get(2..).unwrap_or_default());
+    segments.by_ref().for_each(drop);
+    // Behind the marker that ends them and its length.
+    let is_after = segments.0.windows(2).position(|w| w == [0xff, 0xda]);
+    let in_first = is_after.and_then(|at| segments.0.get(at + 4));
+    if facts.is_progressive || in_first != Some(&facts.channels) {
+        rows + across * down * bands * 2
+    } else {
+        rows
+    }
+}
+
+/// Lightness and two colours as RGB: ITU-T T.871, in fractions of 65536.
+fn rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    const HALF: i32 = 1 << 15;
+    let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
+    [
+        y + ((91_881 * cr + HALF) >> 16),
+        y + ((-22_554 * cb - 46_802 * cr + HALF) >> 16),
+        y + ((116_130 * cb + HALF) >> 16),
+    ]
+    .map(|v| u8::try_from(v.clamp(0, 255)).unwrap_or(0))
 }
 
 fn damage(error: impl std::fmt::Display) -> Error {

@@ -5,11 +5,14 @@
 mod avif;
 mod exif;
 mod gif;
+mod gif_controls;
 mod jpeg;
 mod png;
 mod tiff;
+mod tiff_jpeg;
 mod webp;
 mod webp_ffi;
+mod webp_pages;
 
 pub(crate) use exif::{Exif, with_fields};
 

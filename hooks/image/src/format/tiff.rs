@@ -4,12 +4,12 @@ use std::io::Cursor;
 
 use ::tiff::{
     ColorType,
-    decoder::{Decoder, DecodingResult, Limits},
+    decoder::{Decoder, DecodingResult, Limits, ifd::Value},
     encoder::{Compression, DeflateLevel, Predictor, TiffEncoder, colortype},
     tags::Tag,
 };
 
-use super::{Metadata, Reading, jpeg};
+use super::{Metadata, Reading, jpeg, tiff_jpeg};
 use crate::{
     Error,
     budget::Budget,
@@ -18,12 +18,20 @@ use crate::{
     picture::{Pages, Picture},
 };
 
-fn header(error: impl std::fmt::Display) -> Error {
+pub(super) fn header(error: impl std::fmt::Display) -> Error {
     Error::CorruptHeader(format!("tiffload_buffer: {error}"))
 }
 
 /// Bands, whether samples have sixteen bits.
-fn layout(colour: ColorType) -> Result<(u8, bool), Error> {
+fn layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<(u8, bool), Error> {
+    match decoder.colortype().map_err(header)? {
+        // Which its decoder makes RGB of.
+        ColorType::YCbCr(8) if tiff_jpeg::is_compressed_so(decoder) => Ok((3, false)),
+        colour => layout_of(colour),
+    }
+}
+
+fn layout_of(colour: ColorType) -> Result<(u8, bool), Error> {
     Ok(match colour {
         ColorType::Gray(8) => (1, false),
         ColorType::GrayA(8) => (2, false),
@@ -45,7 +53,7 @@ fn layout(colour: ColorType) -> Result<(u8, bool), Error> {
 pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(header)?;
     let (width, height) = decoder.dimensions().map_err(header)?;
-    let (channels, is_deep) = layout(decoder.colortype().map_err(header)?)?;
+    let (channels, is_deep) = layout(&mut decoder)?;
     let is_grey = channels < 3;
     let orientation: Option<u8> = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten();
     let icc = decoder.get_tag_u8_vec(Tag::IccProfile).ok();
@@ -70,25 +78,42 @@ pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
         .find_tag_unsigned(Tag::ResolutionUnit)
         .ok()
         .flatten();
-    if let Ok(x) = decoder.get_tag_f64(Tag::XResolution) {
+    if let Some(x) = resolution(&mut decoder) {
         const CENTIMETRES: u16 = 3;
         let is_metric = unit == Some(CENTIMETRES);
-        facts.density = number::rounded(if is_metric { x * 2.54 } else { x }).filter(|v| *v > 1);
+        // One pixel for each millimetre is nothing said.
+        facts.density = number::rounded(if is_metric { x * 2.54 } else { x }).filter(|v| *v > 25);
         facts.resolution_unit = Some(if is_metric { "cm" } else { "inch" });
     }
     facts.set_icc(icc);
     Ok(facts)
 }
 
+/// Pixels for each unit, across.
+fn resolution(decoder: &mut Decoder<Cursor<&[u8]>>) -> Option<f64> {
+    match decoder.find_tag(Tag::XResolution).ok().flatten()? {
+        Value::Rational(_, 0) => None,
+        Value::Rational(pixels, units) => Some(f64::from(pixels) / f64::from(units)),
+        Value::Float(v) => Some(v.into()),
+        Value::Double(v) => Some(v),
+        _ => None,
+    }
+}
+
 /// The pixels of the first page.
-pub(super) fn decode(budget: &Budget, bytes: &[u8], _reading: Reading) -> Result<Pages, Error> {
+pub(super) fn decode(budget: &Budget, bytes: &[u8], reading: Reading) -> Result<Pages, Error> {
     let broken = |e: ::tiff::TiffError| Error::CorruptData(format!("tiffload_buffer: {e}"));
     let mut limits = Limits::default();
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(header)?;
     let (width, height) = decoder.dimensions().map_err(header)?;
     let (width, height) = (width as usize, height as usize);
-    let (bands, is_deep) = layout(decoder.colortype().map_err(header)?)?;
+    let (bands, is_deep) = layout(&mut decoder)?;
     let bands = usize::from(bands);
+    if tiff_jpeg::is_compressed_so(&mut decoder) {
+        let picture =
+            tiff_jpeg::decode(budget, bytes, &mut decoder, (width, height, bands), reading)?;
+        return Ok(Pages::still(picture));
+    }
     let samples = width.saturating_mul(height).saturating_mul(bands);
     let size = samples.saturating_mul(if is_deep { 2 } else { 1 });
     let _working = budget.charge(size)?;
@@ -207,4 +232,41 @@ fn with_jpeg(budget: &Budget, options: &TiffOptions, pages: Pages) -> Result<Vec
     }
     file.extend_from_slice(&[0; 4]);
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiff_says_how_dense_it_is() {
+        // NC-113: 300 pixels an inch, as two numbers behind the directory
+        let mut file = b"II*\0\x08\0\0\0".to_vec();
+        let entries: [(u16, u16, u32, u32); 9] = [
+            (256, 4, 1, 1),
+            (257, 4, 1, 1),
+            (258, 3, 1, 8),
+            (262, 3, 1, 1),
+            (273, 4, 1, 8),
+            (278, 4, 1, 1),
+            (279, 4, 1, 1),
+            (282, 5, 1, 122),
+            (296, 3, 1, 2),
+        ];
+        file.extend_from_slice(&[9, 0]);
+        for (tag, kind, count, value) in entries {
+            file.extend_from_slice(&tag.to_le_bytes());
+            file.extend_from_slice(&kind.to_le_bytes());
+            file.extend_from_slice(&count.to_le_bytes());
+            file.extend_from_slice(&value.to_le_bytes());
+        }
+        file.extend_from_slice(&[0; 4]);
+        file.extend_from_slice(&600u32.to_le_bytes());
+        file.extend_from_slice(&2u32.to_le_bytes());
+        let found = facts(&file).expect("a header");
+        assert_eq!(
+            (found.density, found.resolution_unit),
+            (Some(300), Some("inch"))
+        );
+    }
 }

@@ -5,31 +5,36 @@ use std::io::Cursor;
 use image_webp::{LoopCount, WebPDecoder};
 
 use super::{
-    Metadata, Reading,
+    Metadata,
     exif::PREFIX,
     webp_ffi::{self, Setup},
+    webp_pages::{self, ALPHA},
 };
 use crate::{
     Error,
     budget::Budget,
     number,
     output::{WebpOptions, Written},
-    picture::{Pages, Picture},
+    picture::Pages,
 };
 
 fn header(error: impl std::fmt::Display) -> Error {
     Error::CorruptHeader(format!("webp: {error}"))
 }
 
-fn decoder(bytes: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, Error> {
-    WebPDecoder::new(Cursor::new(bytes)).map_err(header)
-}
-
 /// What stands before the pixels.
 pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
-    let mut decoder = decoder(bytes)?;
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(header)?;
+    // Of a block, no more is there than the file has.
+    decoder.set_memory_limit(bytes.len());
     let (width, height) = decoder.dimensions();
-    let has_alpha = decoder.has_alpha();
+    if width == 0 || height == 0 {
+        return Err(header("bad image dimensions"));
+    }
+    let mut has_alpha = decoder.has_alpha();
+    if decoder.is_animated() {
+        has_alpha |= webp_pages::is_transparent(bytes, (width, height));
+    }
     let mut facts = Metadata {
         width,
         height,
@@ -40,12 +45,12 @@ pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
         ..Metadata::default()
     };
     if decoder.is_animated() {
-        facts.pages = Some(decoder.num_frames());
+        facts.delay = webp_pages::durations(bytes);
+        facts.pages = Some(number::length(facts.delay.len()));
         facts.repeats = Some(match decoder.loop_count() {
             LoopCount::Forever => 0,
             LoopCount::Times(n) => u16::from(n).into(),
         });
-        facts.delay = durations(bytes);
     }
     let block = |read: Result<Option<Vec<u8>>, _>| read.ok().flatten();
     facts.set_icc(block(decoder.icc_profile()));
@@ -60,8 +65,16 @@ pub(super) fn facts(bytes: &[u8]) -> Result<Metadata, Error> {
     Ok(facts)
 }
 
-/// Chunks of a file: their names and what they hold.
-struct Chunks<'a>(&'a [u8]);
+/// Chunks: their names and what they hold, as far as it is there.
+#[derive(Clone, Copy)]
+pub(super) struct Chunks<'a>(pub(super) &'a [u8]);
+
+impl<'a> Chunks<'a> {
+    /// Those of a file.
+    pub(super) fn of(file: &'a [u8]) -> Self {
+        Self(file.get(12..).unwrap_or_default())
+    }
+}
 
 impl<'a> Iterator for Chunks<'a> {
     type Item = ([u8; 4], &'a [u8]);
@@ -70,72 +83,14 @@ impl<'a> Iterator for Chunks<'a> {
         let (name, rest) = self.0.split_first_chunk::<4>()?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let length = u32::from_le_bytes(*length) as usize;
-        let body = rest.get(..length)?;
+        let body = rest.get(..length).unwrap_or(rest);
         self.0 = rest.get(length + length % 2..).unwrap_or_default();
         Some((*name, body))
     }
 }
 
-fn durations(bytes: &[u8]) -> Vec<u32> {
-    Chunks(bytes.get(12..).unwrap_or_default())
-        .filter(|(name, _)| name == b"ANMF")
-        .filter_map(|(_, body)| {
-            let [a, b, c] = *body.get(12..15)? else {
-                return None;
-            };
-            Some(u32::from_le_bytes([a, b, c, 0]))
-        })
-        .collect()
-}
-
 /// The pixels, of each page the whole picture.
-pub(super) fn decode(
-    budget: &Budget,
-    bytes: &[u8],
-    facts: &Metadata,
-    reading: Reading,
-) -> Result<Pages, Error> {
-    let broken = |e: image_webp::DecodingError| Error::CorruptData(format!("webp: {e}"));
-    let (width, height) = (facts.width as usize, facts.height as usize);
-    let bands = usize::from(facts.channels);
-    // Planes of a page, and the canvas of an animation.
-    let _working = budget.charge(width * height * if facts.pages.is_some() { 8 } else { 4 })?;
-    let mut decoder = decoder(bytes)?;
-    if !decoder.is_animated() {
-        let mut picture = Picture::new(budget, width, height, bands)?;
-        decoder.read_image(&mut picture.data).map_err(broken)?;
-        budget.check()?;
-        return Ok(Pages::still(picture));
-    }
-    let last = reading.pages.map(|n| reading.page + n);
-    let mut pages = Vec::new();
-    let mut delays = Vec::new();
-    let mut number = 0;
-    // Pages before the first one are read, too: it may lie on them.
-    while last.is_none_or(|last| number < last) {
-        budget.check()?;
-        let mut picture = Picture::new(budget, width, height, bands)?;
-        match decoder.read_frame(&mut picture.data) {
-            Ok(duration) if number >= reading.page => {
-                pages.push(picture);
-                delays.push(duration);
-            }
-            Ok(_) => {}
-            Err(image_webp::DecodingError::NoMoreFrames) => break,
-            Err(error) if reading.is_strict || pages.is_empty() => return Err(broken(error)),
-            Err(_) => break,
-        }
-        number += 1;
-    }
-    if pages.is_empty() {
-        return Err(header("bad page number"));
-    }
-    Ok(Pages {
-        pages,
-        delays,
-        repeats: facts.repeats,
-    })
-}
+pub(super) use webp_pages::decode;
 
 /// Writes a file.
 pub(super) fn encode(
@@ -204,9 +159,8 @@ fn with_metadata(
     const ANIMATED: u8 = 0x02;
     const XMP: u8 = 0x04;
     const EXIF: u8 = 0x08;
-    const ALPHA: u8 = 0x10;
     const ICC: u8 = 0x20;
-    let old: Vec<_> = Chunks(bytes.get(12..).unwrap_or_default()).collect();
+    let old: Vec<_> = Chunks::of(&bytes).collect();
     let mut flags = 0;
     for (flag, is_set) in [
         (ANIMATED, old.iter().any(|(n, _)| n == b"ANIM")),
@@ -220,17 +174,8 @@ fn with_metadata(
         }
     }
     let mut body = b"WEBP".to_vec();
-    let mut put = |name: &[u8; 4], content: &[u8]| {
-        body.extend_from_slice(name);
-        body.extend_from_slice(&number::length(content.len()).to_le_bytes());
-        body.extend_from_slice(content);
-        if content.len() % 2 == 1 {
-            body.push(0);
-        }
-    };
-    let side = |length: usize| number::length(length.saturating_sub(1)).to_le_bytes();
-    let ([w0, w1, w2, _], [h0, h1, h2, _]) = (side(width), side(height));
-    put(b"VP8X", &[flags, 0, 0, 0, w0, w1, w2, h0, h1, h2]);
+    webp_pages::put_canvas(&mut body, flags, (width, height));
+    let mut put = |name: &[u8; 4], content: &[u8]| webp_pages::put(&mut body, name, content);
     if let Some(icc) = &written.icc {
         put(b"ICCP", icc);
     }
@@ -245,8 +190,5 @@ fn with_metadata(
     if let Some(xmp) = &written.xmp {
         put(b"XMP ", xmp);
     }
-    let mut file = b"RIFF".to_vec();
-    file.extend_from_slice(&number::length(body.len()).to_le_bytes());
-    file.extend_from_slice(&body);
-    file
+    webp_pages::riff(&body)
 }

@@ -3,6 +3,7 @@
 #![recursion_limit = "256"]
 
 mod asked;
+mod claims;
 mod hostile;
 
 use std::sync::Arc;
