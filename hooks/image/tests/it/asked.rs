@@ -133,7 +133,7 @@ fn long_rows_are_looked_up_from_as_tall_pictures_are() {
 fn animation() -> Vec<u8> {
     let mut bytes = Vec::new();
     let palette = [0, 0, 0, 255, 0, 0, 0, 255, 0];
-    let mut encoder = gif::Encoder::new(&mut bytes, 3, 2, &palette).unwrap();
+    let mut encoder = gif::Encoder::new(&mut bytes, 3, 2, &palette).expect("an encoder");
     for colour in [1, 2] {
         let frame = gif::Frame {
             width: 3,
@@ -142,7 +142,7 @@ fn animation() -> Vec<u8> {
             buffer: vec![colour, colour, colour, 0, 0, 0].into(),
             ..gif::Frame::default()
         };
-        encoder.write_frame(&frame).unwrap();
+        encoder.write_frame(&frame).expect("a frame");
     }
     drop(encoder);
     bytes
@@ -152,7 +152,7 @@ fn of_animation(change: impl FnOnce(&mut Value)) -> Vec<[u8; 3]> {
     let mut steps = recorded(input(Some(0)), "raw");
     change(&mut steps);
     let (_, budget) = budget(1 << 20);
-    let made = run(&budget, &pipeline(steps), &[&animation()]).unwrap();
+    let made = run(&budget, &pipeline(steps), &[&animation()]).expect("a picture");
     assert_eq!(made.info.channels, 3);
     let rows = made.bytes.chunks_exact(made.info.width * 3);
     rows.map(|row| [row[0], row[1], row[2]]).collect()
@@ -187,11 +187,11 @@ fn with_text(length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
     encoder.set_color(png::ColorType::Grayscale);
-    let mut writer = encoder.write_header().unwrap();
+    let mut writer = encoder.write_header().expect("a header");
     let mut text = png::text_metadata::ITXtChunk::new("XML:com.adobe.xmp", "x".repeat(length));
     text.compressed = true;
-    writer.write_text_chunk(&text).unwrap();
-    writer.write_image_data(&[7]).unwrap();
+    writer.write_text_chunk(&text).expect("a text");
+    writer.write_image_data(&[7]).expect("a pixel");
     drop(writer);
     bytes
 }
