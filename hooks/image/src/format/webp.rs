@@ -126,7 +126,8 @@ pub(super) fn encode(
         let delays: Vec<u32> = (0..pages.pages.len())
             .map(|n| {
                 let given = written.delays.get(n).or_else(|| pages.delays.get(n));
-                given.copied().unwrap_or(100)
+                // What browsers take for no delay at all is one, as libvips has it.
+                given.copied().filter(|ms| *ms > 10).unwrap_or(100)
             })
             .collect();
         let repeats = written.repeats.or(pages.repeats).unwrap_or(0);
