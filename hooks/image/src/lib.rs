@@ -6,8 +6,12 @@
 //!
 //! # Choices
 //! Every decoder is safe Rust: `zune-jpeg`, `png`, `gif`, `image-webp`, `tiff`. Sizes come from `fast_image_resize`, colours
-//! from `moxcms`, palettes from `quantizr`; JPEG is written by `jpeg-encoder`, AVIF by `ravif`, WebP by libwebp in C, of
+//! from `moxcms`, palettes from `quantizr`; AVIF is written by `ravif`, JPEG by mozjpeg and WebP by libwebp, both in C, of
 //! which there is no match in Rust. `conformance/sharp` compares all of it with the npm package (NC-117).
+//!
+//! Decoders are not taken at their word: what they would keep beside the pixels is asked for before, by what the headers
+//! say, pages of GIF are read by the row, and frames of WebP one by one. What is left: `image-webp` makes as many tables of
+//! codes as pixels without loss ask for, up to some 270 times the bytes of a file, and tells nobody.
 //!
 //! Samples have eight bits all the way. Sixteen are read and rounded, as sharp's default of sRGB output does at its end.
 #![deny(unsafe_op_in_unsafe_fn)]

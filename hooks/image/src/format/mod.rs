@@ -1,6 +1,6 @@
 //! Formats of files: which one it is, what its headers say, its pixels, and the way back.
 //!
-//! Decoders are safe Rust throughout (NC-116). The one encoder in C is libwebp's, which sees pixels that were made here.
+//! Decoders are safe Rust throughout (NC-116). The encoders in C, mozjpeg's and libwebp's, see pixels that were made here.
 
 mod avif;
 mod exif;
