@@ -25,9 +25,6 @@
 //! Loading a version is a trial, too. A handler that is an ES module (NC-53) is loaded by the event loop, from the bundle and
 //! so at once; a version whose modules wait at their top level for anything else is never called here.
 //!
-//! Loading a version is a trial, too. A handler that is an ES module (NC-53) is loaded by the event loop, from the bundle and
-//! so at once; a version whose modules wait at their top level for anything else is never called here.
-//!
 //! Measured on one core with 50 connections, a 1 KB hit with a viewer-response function: see
 //! [the engine's notes](crate::engine).
 
@@ -53,9 +50,6 @@ use crate::{
 /// How long a trial may hold its thread up. The watchdog may be one of its looks late. Collecting the garbage of a
 /// small heap in full takes 5 ms, and is no reason to give a trial up.
 const TRIAL_LIMIT: Duration = Duration::from_millis(8);
-
-/// The same for loading a version, which happens once per thread.
-const LOAD_LIMIT: Duration = Duration::from_millis(50);
 
 /// A trial that held its thread for so long in spite of that was in something of V8's that nobody can interrupt. It came
 /// back; the next one need not.
@@ -204,9 +198,11 @@ impl Here {
             return None;
         };
         pool.isolates.fetch_add(1, Ordering::Relaxed);
-        let deadline = Instant::now() + LOAD_LIMIT;
-        let (trial, took) = self.slice(pool, version, &mut isolate, deadline, LOAD_LIMIT, |i| {
-            i.try_load(LOAD_LIMIT)
+        // The version has loaded on the pool within half of this.
+        let limit = pool.settings.quick_load * 2;
+        let deadline = Instant::now() + limit;
+        let (trial, took) = self.slice(pool, version, &mut isolate, deadline, limit, |i| {
+            i.try_load(limit)
         });
         if let Trial::Done(Ok(_)) = trial {
             isolate.accept_load();

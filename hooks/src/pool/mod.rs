@@ -78,6 +78,9 @@ pub struct PoolSettings {
     pub concurrency_per_function: usize,
     /// How long an isolate that nobody calls is kept (LE-350).
     pub idle_ttl: Duration,
+    /// Loading a version on a thread of the caller's holds up what else that does, once per thread: a version that takes longer
+    /// than this is never called there, and a load there may take twice as long.
+    pub quick_load: Duration,
     /// What every function is given.
     pub host: Host,
 }
@@ -89,6 +92,7 @@ impl PoolSettings {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             concurrency_per_function: 100,
             idle_ttl: Duration::from_secs(600),
+            quick_load: Duration::from_millis(25),
             host: Host {
                 log,
                 now,
@@ -535,6 +539,7 @@ impl Inner {
             shared,
             epoch: self.epoch,
             idle_ttl: self.settings.idle_ttl,
+            quick_load: self.settings.quick_load,
             watchdog: self.watchdog.clone(),
             isolates: self.isolates.clone(),
         })

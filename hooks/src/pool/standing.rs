@@ -21,10 +21,6 @@ const SLOW_COSTS: u32 = 50;
 /// Quick calls beyond the number needed that take one strike back.
 const FORGIVEN_AFTER: u32 = 4096;
 
-/// Loading on a proxy's thread holds up its connections, once per thread: a version that takes longer to load is
-/// never tried there.
-const QUICK_LOAD: Duration = Duration::from_millis(25);
-
 /// Strikes count to here: 200 calls, doubled so often, are more than an attacker's patience is worth.
 const MAX_STRIKES: u32 = 8;
 
@@ -51,10 +47,9 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Takes note of a load: its longest slice.
-    pub(super) fn loaded(&self, longest: Duration) {
-        self.slow_to_load
-            .store(longest > QUICK_LOAD, Ordering::Relaxed);
+    /// Takes note of a load: whether its longest slice was short enough for a thread of the proxy's.
+    pub(super) fn loaded(&self, is_quick: bool) {
+        self.slow_to_load.store(!is_quick, Ordering::Relaxed);
     }
 
     /// Takes note of a call: its longest slice, and whether it waited for anything.
@@ -234,7 +229,7 @@ mod tests {
     #[test]
     fn a_version_that_loads_slowly_is_never_inline() {
         let standing = Standing::default();
-        standing.loaded(QUICK_LOAD * 2);
+        standing.loaded(false);
         calls(&standing, MOVED_UP_AFTER);
         assert!(standing.may_share() && !standing.may_be_inline());
     }

@@ -65,6 +65,7 @@ pub(super) struct Setup {
     pub(super) shared: bool,
     pub(super) epoch: Instant,
     pub(super) idle_ttl: Duration,
+    pub(super) quick_load: Duration,
     pub(super) watchdog: Arc<Watchdog>,
     pub(super) isolates: Arc<AtomicUsize>,
 }
@@ -328,7 +329,8 @@ impl Local {
                 tokio::task::spawn_local(async move {
                     let loaded = self.load(&prepared, Instant::now() + LOAD_LIMIT).await;
                     let _ = reply.send(loaded.map(|(isolate, longest)| {
-                        prepared.standing.loaded(longest);
+                        let is_quick = longest <= self.setup.quick_load;
+                        prepared.standing.loaded(is_quick);
                         self.keep(&prepared, isolate);
                     }));
                     self.me.load.fetch_sub(1, Ordering::Relaxed);

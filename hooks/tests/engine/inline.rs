@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use fourfront_hooks::{Call, ExecutionFault, HookFault, HookPool, Prepared, bundle::Bundle};
+use fourfront_hooks::{
+    Call, ExecutionFault, HookFault, HookPool, PoolSettings, Prepared, bundle::Bundle,
+};
 use fourfront_model::{Compat, EventType};
 
 use super::harness::{LOGS, function, settings, unique};
@@ -59,12 +61,23 @@ fn inlined<F: Future<Output = ()>>(
     inlined_files(&[("index.js", code)], test);
 }
 
-/// The same with these files.
+/// The same with these files, which may take long to load: without optimizations, on a machine with other things to do, the
+/// smallest may.
 fn inlined_files<F: Future<Output = ()>>(
     files: &[(&str, &str)],
     test: impl FnOnce(Arc<Inlined>) -> F + Send + 'static,
 ) {
     let mut settings = settings();
+    settings.quick_load = Duration::from_secs(5);
+    inlined_in(settings, files, test);
+}
+
+/// The same with these settings.
+fn inlined_in<F: Future<Output = ()>>(
+    mut settings: PoolSettings,
+    files: &[(&str, &str)],
+    test: impl FnOnce(Arc<Inlined>) -> F + Send + 'static,
+) {
     settings.host.egress.allow_local = true;
     let pool = HookPool::new(settings);
     let name = unique("inline");
@@ -518,7 +531,7 @@ fn loops_in(place: usize) -> bool {
     ];
     let tried = Arc::new(AtomicBool::new(false));
     let told = tried.clone();
-    inlined_files(&files, move |f| async move {
+    inlined_in(settings(), &files, move |f| async move {
         // Until the version has moved to the threads that versions share, where it is loaded once more; slow calls among them,
         // so that it is not tried here yet.
         while f.prepared.stats().cold_starts == 0 {

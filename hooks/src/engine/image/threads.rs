@@ -319,9 +319,9 @@ mod tests {
         assert!(told.try_recv().is_err(), "the function waits for itself");
         finish.send(()).unwrap();
         assert_eq!(told.recv_timeout(LONG), Ok("given up"));
+        // Its turn comes again.
         assert_eq!(told.recv_timeout(LONG), Ok("a"));
         drop(others);
-        assert!(threads.turns().given_up.is_empty());
     }
 
     #[test]
@@ -349,6 +349,5 @@ mod tests {
         assert_eq!(told.recv_timeout(LONG), Ok("wanted"));
         assert!(told.try_recv().is_err());
         drop((first, wanted));
-        assert!(threads.turns().given_up.is_empty());
     }
 }
