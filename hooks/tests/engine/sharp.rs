@@ -6,7 +6,7 @@ use fourfront_hooks::{ExecutionFault, log::LogLevel};
 use fourfront_model::Compat;
 use serde_json::{Value, json};
 
-use super::harness::{js, load, load_as, value};
+use super::harness::{Tried, js, load, load_as, value};
 
 /// A picture to begin with, and a handler around what is done with it.
 fn with_picture(code: &str) -> String {
@@ -375,6 +375,16 @@ async fn pictures_take_the_functions_memory_and_no_more() {
     assert_eq!(f.ok(Value::Null).await, json!(40 * 2000 * 1500 * 3));
 }
 
+/// A call that runs out of its time, and then a picture of another function.
+async fn assert_others_need_not_wait_for(f: &Tried) {
+    let fault = f.fault().await;
+    assert!(matches!(fault, ExecutionFault::Timeout { .. }), "{fault:?}");
+    assert_eq!(
+        seen("return size(sharp(red).resize(10).png())").await,
+        json!([10, 6])
+    );
+}
+
 #[tokio::test]
 async fn pictures_end_with_the_call_that_asked_for_them() {
     // NC-116, LE-250: what would take minutes is given up, and the threads are there for others
@@ -383,12 +393,7 @@ async fn pictures_end_with_the_call_that_asked_for_them() {
          await Promise.all(Array.from({ length: 8 }, () => sharp(wide).median(99).raw().toBuffer()));",
     ));
     f.timeout = Duration::from_millis(300);
-    let fault = f.fault().await;
-    assert!(matches!(fault, ExecutionFault::Timeout { .. }), "{fault:?}");
-    assert_eq!(
-        seen("return size(sharp(red).resize(10).png())").await,
-        json!([10, 6])
-    );
+    assert_others_need_not_wait_for(&f).await;
 }
 
 #[tokio::test]
@@ -408,12 +413,7 @@ async fn pictures_that_cannot_be_ended_keep_only_their_own_function_waiting() {
     )
     .unwrap();
     f.timeout = Duration::from_secs(2);
-    let fault = f.fault().await;
-    assert!(matches!(fault, ExecutionFault::Timeout { .. }), "{fault:?}");
-    assert_eq!(
-        seen("return size(sharp(red).resize(10).png())").await,
-        json!([10, 6])
-    );
+    assert_others_need_not_wait_for(&f).await;
 }
 
 #[tokio::test]
